@@ -1,0 +1,64 @@
+# Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
+.PHONY: help demo test lint bench docs wheel build clean
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+BIN := .venv/bin
+# rustup installs here, and a fresh shell may not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PIP_QUIET := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: build ## the whole way from images to test accuracy, and a figure
+	$(BIN)/ntkfast demo
+
+test: build ## Rust and Python tests
+	cargo test --locked --release -p ntkfast-core
+	$(BIN)/python -m pytest
+
+lint: build ## formatting, lints, types, and the stub against the extension
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --release --locked -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
+
+bench: build ## the NTK Gram matrix against NumPy's matrix product
+	$(BIN)/python benchmarks/gram.py
+
+docs: .venv/.docs build ## the documentation, into site/
+	$(BIN)/mkdocs build --strict
+
+wheel: .venv/.environment ## a wheel, into dist/
+	$(BIN)/maturin build --release --locked --out dist
+
+build: .venv/.built ## the extension, into .venv
+
+clean: ## remove what make made
+	rm -rf .venv target dist site
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: install Python 3.10 or later, or say make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "make: ntkfast needs Python 3.10 or later, this is $$($(PYTHON) --version): say make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.environment: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --upgrade pip 'maturin>=1.14,<2'
+	touch $@
+
+# Also installs what the extras name, which is quick when it is there already.
+.venv/.built: .venv/.environment $(RUST_SOURCES)
+	@command -v cargo >/dev/null || { echo "make: cargo not found: install Rust from https://rustup.rs" >&2; exit 1; }
+	$(BIN)/maturin develop --release --locked --extras plots,sklearn,progress,test,lint
+	touch $@
+
+.venv/.docs: .venv/.built
+	$(BIN)/maturin develop --release --locked --extras docs
+	touch $@

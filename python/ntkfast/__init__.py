@@ -1,0 +1,76 @@
+"""Neural tangent kernels of infinitely wide networks, and their training in closed form.
+
+>>> import numpy as np
+>>> import ntkfast as nk
+>>> net = nk.Serial(nk.Dense(w_std=1.4), nk.Relu(), nk.Dense(w_std=1.4))
+>>> net.ntk(np.eye(2)).shape
+(2, 2)
+"""
+
+from typing import TYPE_CHECKING
+
+from ntkfast import data
+from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
+from ntkfast.dynamics import GradientFlow
+from ntkfast.kernels import Kernels
+from ntkfast.linalg import Cholesky, cholesky
+from ntkfast.networks import (
+    ABRelu,
+    Abs,
+    Dense,
+    Erf,
+    Identity,
+    LeakyRelu,
+    Network,
+    Relu,
+    Residual,
+    Serial,
+    Sum,
+    mlp,
+)
+from ntkfast.spectrum import Spectrum, eigh
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from ntkfast import plots
+
+__version__: str = info()["version"]
+
+__all__ = [
+    "ABRelu",
+    "Abs",
+    "Cholesky",
+    "Dense",
+    "Erf",
+    "GradientFlow",
+    "Identity",
+    "Kernels",
+    "LeakyRelu",
+    "Network",
+    "NumericalError",
+    "Relu",
+    "Residual",
+    "Serial",
+    "Spectrum",
+    "Sum",
+    "__version__",
+    "cholesky",
+    "data",
+    "eigh",
+    "info",
+    "mlp",
+    "num_threads",
+    "plots",
+    "set_num_threads",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> "ModuleType":
+        # Pictures are loaded when they are first asked for: nothing else depends on them.
+        if name == "plots":
+            from importlib import import_module
+
+            return import_module("ntkfast.plots")
+        raise AttributeError(f"module 'ntkfast' has no attribute {name!r}")

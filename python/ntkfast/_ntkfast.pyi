@@ -1,0 +1,57 @@
+"""The compiled core. Arrays are native-endian float32 or float64; Python in front sees to that."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "NumericalError",
+    "Program",
+    "check",
+    "cholesky",
+    "cholesky_solve",
+    "eigh",
+    "flow_filter",
+    "info",
+    "matmul",
+    "num_threads",
+    "set_num_threads",
+]
+
+_Spec: TypeAlias = tuple[str, tuple[float | None, ...], tuple[_Spec, ...]]
+_Array: TypeAlias = NDArray[np.floating[Any]]
+_Report: TypeAlias = Callable[[int, int], object]
+
+class NumericalError(ArithmeticError): ...
+
+@final
+class Program:
+    def __new__(cls, spec: _Spec) -> Program: ...
+    def gram(
+        self, x: _Array, nngp: _Array | None, ntk: _Array | None, progress: _Report | None
+    ) -> None: ...
+    def cross(
+        self,
+        x: _Array,
+        x2: _Array,
+        nngp: _Array | None,
+        ntk: _Array | None,
+        progress: _Report | None,
+    ) -> None: ...
+    def diagonal(self, x: _Array, nngp: _Array | None, ntk: _Array | None) -> None: ...
+
+def check(spec: _Spec) -> None: ...
+def eigh(theta: _Array) -> tuple[_Array, _Array]: ...
+def cholesky(a: _Array) -> _Array: ...
+def cholesky_solve(l: _Array, b: _Array) -> _Array: ...
+def matmul(a: _Array, b: _Array) -> _Array: ...
+
+# One row a time, one column an eigenvalue.
+def flow_filter(
+    eigenvalues: NDArray[np.float64], t: NDArray[np.float64], learning_rate: float, ridge: float
+) -> NDArray[np.float64]: ...
+def set_num_threads(n: int) -> None: ...
+def num_threads() -> int: ...
+def info() -> dict[str, Any]: ...

@@ -1,0 +1,33 @@
+"""Checks of single numbers given as arguments."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+
+def as_real(value: object, name: str, *, least: float = -math.inf, above: bool = False) -> float:
+    """Return `value` as a finite float that is at least `least`, or greater than it if `above`.
+
+    Raises TypeError for what is not a real number (booleans included), ValueError for the range.
+    """
+    expected = "a finite number"
+    if math.isfinite(least):
+        expected += f" {'>' if above else '>='} {least:g}"
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; expected {expected}")
+    number = float(value)
+    if not math.isfinite(number) or number < least or (above and number == least):
+        raise ValueError(f"{name} is {number!r}; expected {expected}")
+    return number
+
+
+def as_count(value: object, name: str, *, least: int) -> int:
+    """Return `value` as an int that is at least `least`; TypeError or ValueError otherwise."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(
+            f"{name} is {value!r}, of type {type(value).__name__}; expected an integer >= {least}"
+        )
+    if value < least:
+        raise ValueError(f"{name} is {int(value)}; expected an integer >= {least}")
+    return int(value)

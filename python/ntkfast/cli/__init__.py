@@ -1,0 +1,87 @@
+"""The command line: ``ntkfast demo``, ``ntkfast info``.
+
+A command is a module with ``add_parser(commands)``, which sets ``run`` to a function from the
+parsed arguments to an exit code. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import ntkfast
+from ntkfast._optional import MissingExtraError
+from ntkfast.cli import demo, info
+
+__all__ = ["main"]
+
+_EXAMPLES = """\
+examples:
+  ntkfast demo                       train an infinitely wide network on 1,797 digits
+  ntkfast demo --output digits.pdf   the same, with the figure as PDF
+  ntkfast info                       what to put into a bug report
+"""
+
+# What a shell reports for a program ended by SIGPIPE: 128 + 13.
+_BROKEN_PIPE = 141
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Parameters
+    ----------
+    argv
+        The arguments after the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 130 interrupted, 141 where the reader of the output has gone. Bad
+        usage exits with 2 through ``SystemExit``, as argparse does.
+    """
+    try:
+        return _dispatch(argv)
+    except KeyboardInterrupt:
+        print("\nntkfast: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except MissingExtraError as error:
+        print(
+            f"ntkfast: {error.package} is needed and cannot be imported: "
+            "pip install 'ntkfast[all]'",
+            file=sys.stderr,
+        )
+        return 1
+    except (OSError, ntkfast.NumericalError) as error:
+        print(f"ntkfast: {error}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
+        code: int = arguments.run(arguments)
+        return code
+    finally:
+        sys.stdout.flush()  # a broken pipe shows here at the latest, --help included
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ntkfast",
+        description="Kernels of infinitely wide neural networks, and their training.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ntkfast {ntkfast.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    demo.add_parser(commands)
+    info.add_parser(commands)
+    return parser

@@ -1,0 +1,100 @@
+"""What the rules of training accept, and what they say when they cannot."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast.spectrum import Spectrum
+
+__all__ = [
+    "Times",
+    "as_cross_kernel",
+    "as_initial",
+    "as_targets",
+    "as_times",
+    "check_semidefinite",
+]
+
+Times: TypeAlias = npt.NDArray[np.float64]
+
+
+def as_targets(y: npt.ArrayLike, n: int) -> FloatArray:
+    """Return targets for n training points, shape (n,) or (n, c)."""
+    targets = as_floats(y, "y")
+    if targets.ndim == 0 or len(targets) != n:
+        raise ValueError(
+            f"y has shape {targets.shape}; expected ({n},) or ({n}, c), a row for each row of theta"
+        )
+    if 0 in targets.shape[1:]:
+        raise ValueError(
+            f"y has shape {targets.shape}, which is no output at all; expected (n, c) with c >= 1"
+        )
+    check_finite(targets, "y")
+    return targets.copy()
+
+
+def check_semidefinite(spectrum: Spectrum) -> None:
+    """Refuse negative eigenvalues that rounding cannot explain.
+
+    The usual formulae for kernels lose half the digits between points that coincide: hence √ε.
+    """
+    if spectrum.n == 0:
+        return
+    smallest, largest = float(spectrum.eigenvalues[0]), float(spectrum.eigenvalues[-1])
+    rounding = np.sqrt(np.finfo(spectrum.eigenvalues.dtype).eps) * max(largest, -smallest)
+    if smallest < -rounding:
+        raise ValueError(
+            f"theta is not positive semi-definite: its eigenvalues go from {smallest:.6g} to "
+            f"{largest:.6g}, and rounding explains none below {-rounding:.2g}; expected a Gram "
+            "matrix (one computed in float32 should be passed as float32)"
+        )
+
+
+def as_times(t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
+    """Return times as a flat float64 array, and their shape."""
+    times = as_floats(t, "t").astype(np.float64, copy=False)
+    flat = times.reshape(-1)
+    wrong = np.flatnonzero(~(flat >= 0))  # NaN included
+    if wrong.size:
+        index = tuple(int(i) for i in np.unravel_index(wrong[0], times.shape))
+        place = f" at index {', '.join(map(str, index))}" if index else ""
+        raise ValueError(f"t is {flat[wrong[0]]}{place}; expected 0 <= t <= inf")
+    return flat, times.shape
+
+
+def as_initial(
+    f0: npt.ArrayLike, name: str, shape: tuple[int, ...], dtype: np.dtype[np.floating]
+) -> FloatArray:
+    """Return the untrained outputs, broadcast; a number takes the targets' type."""
+    initial = as_floats(f0, name)
+    check_finite(initial, name)
+    if initial.ndim == 0:
+        initial = initial.astype(dtype)
+    try:
+        return np.broadcast_to(initial, shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} has shape {initial.shape}; expected a number, or an array that broadcasts "
+            f"to shape {shape}"
+        ) from None
+
+
+def as_cross_kernel(k_test_train: npt.ArrayLike, n: int) -> FloatArray:
+    """Return a kernel between any points and the n training points."""
+    kernel = as_floats(k_test_train, "k_test_train")
+    if kernel.ndim != 2 or kernel.shape[1] != n:
+        hint = ""
+        if kernel.shape == (n,):
+            hint = "; for one test point use k_test_train[None, :]"
+        elif kernel.ndim == 2 and kernel.shape[0] == n:
+            hint = "; this one looks transposed, use k_test_train.T"
+        raise ValueError(
+            f"k_test_train has shape {kernel.shape}; expected (n_test, {n}), "
+            f"a column for each training point{hint}"
+        )
+    check_finite(kernel, "k_test_train")
+    return kernel

@@ -1,0 +1,95 @@
+"""Gradient flow: training with steps so small that it is an ordinary differential equation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._ntkfast import flow_filter
+from ntkfast.dynamics._arguments import Times
+from ntkfast.dynamics.spectral import SpectralTraining
+
+__all__ = ["GradientFlow"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class GradientFlow(SpectralTraining):
+    """Gradient flow on squared loss, df/dt = −η·Θ·∇_f L, solved in closed form.
+
+    With Θ = U·diag(λ)·Uᵀ and r the regularisation, A_t = U·[−expm1(−η(λ+r)t)/(λ+r)]·Uᵀ gives
+    f_t = f_0 + Θ·A_t·(y − f_0) on the training points and f_0 + Θ*·A_t·(y − f_0) anywhere else.
+
+    At t = ∞ and r = 0 the training points are interpolated. Where Θ is singular to working
+    precision (λ + r ≤ n·ε·λ_max, `Spectrum.tolerance`) that is the solution of minimum norm: what
+    Θ cannot reach stays at f_0. With r > 0 training ends at kernel ridge regression, which does
+    not interpolate.
+
+    Parameters
+    ----------
+    theta
+        The NTK between the n training points, shape (n, n), or its `Spectrum` where it is at hand:
+        the eigendecomposition is nearly all of the cost.
+    y
+        Targets, shape (n,) or (n, c) for c outputs.
+    learning_rate
+        η > 0, in inverse units of time and of Θ.
+    reduction
+        ``"sum"``: L = ½‖f − y‖². ``"mean"``: L = ½·mean((f − y)²), which divides η by n·c.
+    diag_reg
+        What to add to the diagonal of Θ, ≥ 0.
+    relative_diag_reg
+        The same in units of mean(diag Θ), ≥ 0; both may be given.
+
+    Raises
+    ------
+    TypeError
+        Arguments that are not real numbers.
+    ValueError
+        ``theta`` is not square, symmetric, finite or positive semi-definite (eigenvalues slightly
+        below zero count as zero); ``y`` has another length; a number out of its range.
+
+    Notes
+    -----
+    At finite t a mode whose λ is lost in rounding counts as zero only where it is negative: beyond
+    t ≈ 1/(η·n·ε·λ_max) such modes say more about rounding than about the data; ask for t = ∞.
+
+    Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
+    arrays): float32 throughout wants float32 targets too.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5; Lee et al. (2019),
+    arXiv:1902.06720, equations 8 to 11.
+
+    Examples
+    --------
+    >>> flow = GradientFlow([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    >>> flow.predict_train([0.0, float("inf")])
+    array([[0., 0.],
+           [1., 1.]])
+    """
+
+    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
+        gains = flow_filter(self._eigenvalues, t, self._rate, self.ridge)
+        gains[self._never_learnt(t)] = 0.0  # also at the precision of a float32 Θ
+        return gains
+
+    def _residual_filter(self, t: Times) -> npt.NDArray[np.float64]:
+        # (r + λe^{−η(λ+r)t})/(λ+r): a sum of what regularisation keeps and what is still to decay.
+        shifted = self._eigenvalues + self.ridge
+        reached = shifted > 0
+        kept = np.divide(self.ridge, shifted, out=np.zeros_like(shifted), where=reached)
+        share = np.divide(self._eigenvalues, shifted, out=np.ones_like(shifted), where=reached)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            exponent = t[:, None] * (self._rate * shifted)
+            exponent[self._never_learnt(t)] = 0.0
+            decay: npt.NDArray[np.float64] = np.exp(-exponent)
+        left: npt.NDArray[np.float64] = kept + share * decay
+        return left
+
+    def _never_learnt(self, t: Times) -> npt.NDArray[np.bool_]:
+        """Where infinite time meets a mode that is zero to working precision."""
+        zero = self._eigenvalues + self.ridge <= self.spectrum.tolerance
+        return np.isinf(t)[:, None] & zero

@@ -1,0 +1,101 @@
+"""Kernel matrices of a compiled program: which arrays go in, which come out.
+
+Nothing here knows what a network is; a `Program` is all it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_output, as_points
+from ntkfast._progress import Progress, reporting
+
+if TYPE_CHECKING:
+    from ntkfast._ntkfast import Program
+
+__all__ = ["Kernels", "evaluate"]
+
+KernelName: TypeAlias = Literal["nngp", "ntk"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kernels:
+    """The two kernels of an infinitely wide network on the same points.
+
+    Unpacks as a pair: ``nngp, ntk = net.kernels(x)``.
+
+    Attributes
+    ----------
+    nngp
+        Covariance of the outputs of the network at initialisation.
+    ntk
+        Neural tangent kernel: inner products of the gradients by the parameters.
+
+    Both have shape (n, n), (n, m) for a cross kernel, or (n,) for a diagonal.
+    """
+
+    nngp: FloatArray
+    ntk: FloatArray
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        yield self.nngp
+        yield self.ntk
+
+    def __repr__(self) -> str:
+        return f"Kernels(nngp={_summary(self.nngp)}, ntk={_summary(self.ntk)})"
+
+
+def _summary(array: FloatArray) -> str:
+    return f"<{array.dtype} array of shape {array.shape}>"
+
+
+def evaluate(
+    program: Program,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None,
+    *,
+    wanted: tuple[KernelName, ...],
+    out: tuple[object, ...],
+    diagonal: bool,
+    progress: Progress,
+) -> list[FloatArray]:
+    """Run `program` for the kernels in `wanted`, each into its `out` where that is not None.
+
+    One pass gives all that is wanted; what is not wanted is not computed.
+    """
+    x = as_points(x, "x")
+    n = x.shape[0]
+    if x2 is None:
+        shape: tuple[int, ...] = (n,) if diagonal else (n, n)
+    elif diagonal:
+        raise ValueError(
+            "diagonal=True is the kernel of each row of x with itself and takes no x2; "
+            "drop x2, or diagonal=True for the whole cross kernel"
+        )
+    else:
+        x2 = as_points(x2, "x2")
+        if x2.dtype != x.dtype:
+            x, x2 = x.astype(np.float64, copy=False), x2.astype(np.float64, copy=False)
+        shape = (n, x2.shape[0])
+
+    names = ("out",) if len(wanted) == 1 else tuple(f"out.{kernel}" for kernel in wanted)
+    arrays = [
+        as_output(given, name, shape, x.dtype) for given, name in zip(out, names, strict=True)
+    ]
+    by_name = dict(zip(wanted, arrays, strict=True))
+    nngp, ntk = by_name.get("nngp"), by_name.get("ntk")
+
+    if diagonal:
+        program.diagonal(x, nngp, ntk)
+        return arrays
+    with reporting(progress, " and ".join(wanted).upper()) as report:
+        if x2 is None:
+            program.gram(x, nngp, ntk, report)
+        else:
+            program.cross(x, x2, nngp, ntk, report)
+    return arrays

@@ -1,0 +1,117 @@
+"""Factorisations and products of the core, in NumPy's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast import _ntkfast
+from ntkfast._arrays import FloatArray, as_floats, check_finite
+
+__all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cholesky:
+    """A = L·Lᵀ.
+
+    Attributes
+    ----------
+    factor
+        Shape (n, n): the lower triangle L, zeros above it.
+    """
+
+    factor: FloatArray
+
+    @property
+    def n(self) -> int:
+        """The order of the matrix."""
+        return len(self.factor)
+
+    @property
+    def log_determinant(self) -> float:
+        """Natural logarithm of the determinant of A."""
+        return float(2.0 * np.log(self.factor.diagonal().astype(np.float64)).sum())
+
+    def solve(self, b: npt.ArrayLike) -> FloatArray:
+        """Solve A·x = b.
+
+        Parameters
+        ----------
+        b
+            Shape (n,) or (n, c).
+
+        Returns
+        -------
+        ndarray
+            The shape of ``b``, in the wider of the two types. Costs 2·n²·c.
+
+        Raises
+        ------
+        TypeError
+            ``b`` is not made of real numbers.
+        ValueError
+            ``b`` has another length, or holds a NaN or an infinity.
+        """
+        right = as_floats(b, "b")
+        if right.ndim not in (1, 2) or len(right) != self.n:
+            raise ValueError(
+                f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
+                "as the matrix has that many rows"
+            )
+        check_finite(right, "b")
+        dtype = np.result_type(self.factor, right)
+        solution = _ntkfast.cholesky_solve(
+            self.factor.astype(dtype, copy=False),
+            right.reshape(self.n, right.size // max(self.n, 1)).astype(dtype, copy=False),
+        )
+        return solution.reshape(right.shape)
+
+    def __repr__(self) -> str:
+        return (
+            f"Cholesky(n={self.n}, {self.factor.dtype}, log_determinant={self.log_determinant:.6g})"
+        )
+
+
+def cholesky(a: npt.ArrayLike) -> Cholesky:
+    """Factorise a symmetric positive definite matrix.
+
+    Parameters
+    ----------
+    a
+        Shape (n, n). float64 and float32 are kept, other real numbers become float64.
+
+    Returns
+    -------
+    Cholesky
+        The factor, with ``solve`` and ``log_determinant``. Costs n³/3.
+
+    Raises
+    ------
+    TypeError
+        ``a`` is not made of real numbers.
+    ValueError
+        ``a`` is not square, not symmetric within rounding, or not finite.
+    NumericalError
+        ``a`` is not positive definite; the message names the pivot.
+    """
+    return Cholesky(_ntkfast.cholesky(as_square(a, "a")))
+
+
+def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Multiply two matrices in the wider of their types, on the package's own threads.
+
+    The bits of the result do not depend on the number of threads. Costs 2·m·k·n.
+    """
+    dtype = np.result_type(a, b)
+    return _ntkfast.matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+
+
+def as_square(a: npt.ArrayLike, name: str) -> FloatArray:
+    """Return ``a`` as a square matrix of floats; the core looks at its entries."""
+    matrix = as_floats(a, name)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name} has shape {matrix.shape}; expected a square matrix, (n, n)")
+    return matrix

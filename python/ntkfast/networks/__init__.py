@@ -1,0 +1,23 @@
+"""Networks as data: layers, activations, and the ways to join them."""
+
+from ntkfast.networks.activations import ABRelu, Abs, Activation, Erf, Identity, LeakyRelu, Relu
+from ntkfast.networks.base import Network
+from ntkfast.networks.composition import Residual, Serial, Sum
+from ntkfast.networks.layers import Dense
+from ntkfast.networks.mlp import mlp
+
+__all__ = [
+    "ABRelu",
+    "Abs",
+    "Activation",
+    "Dense",
+    "Erf",
+    "Identity",
+    "LeakyRelu",
+    "Network",
+    "Relu",
+    "Residual",
+    "Serial",
+    "Sum",
+    "mlp",
+]

@@ -1,0 +1,104 @@
+"""Nonlinearities.
+
+A new one is one small class here: its kind in the core, its parameters as fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from ntkfast._scalars import as_real
+from ntkfast.networks.base import Network, Spec
+
+__all__ = ["ABRelu", "Abs", "Activation", "Erf", "Identity", "LeakyRelu", "Relu"]
+
+
+@dataclass(frozen=True, repr=False)
+class Activation(Network):
+    """A function applied to every neuron, whose fields are all finite numbers.
+
+    It needs a Gaussian input: a Dense since the last activation. Fields that are not numbers are
+    refused with TypeError, NaN and infinities with ValueError.
+    """
+
+    _kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name = f"{type(self).__name__}: {field.name}"
+            object.__setattr__(self, field.name, as_real(getattr(self, field.name), name))
+
+    def _parameters(self) -> tuple[float, ...]:
+        """Return the numbers that the kind takes; the fields, unless a class says otherwise."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def _spec(self) -> Spec:
+        return self._kind, self._parameters(), ()
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Activation):
+    """x, for linear networks; unlike the other activations it accepts any input."""
+
+    _kind: ClassVar[str] = "identity"
+
+
+@dataclass(frozen=True, repr=False)
+class ABRelu(Activation):
+    """a·min(x, 0) + b·max(x, 0).
+
+    References
+    ----------
+    Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: arc-cosine kernels.
+    """
+
+    _kind: ClassVar[str] = "abrelu"
+    a: float
+    b: float
+
+
+@dataclass(frozen=True, repr=False)
+class Relu(Activation):
+    """max(x, 0)."""
+
+    _kind: ClassVar[str] = "abrelu"
+
+    def _parameters(self) -> tuple[float, ...]:
+        return 0.0, 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyRelu(Activation):
+    """alpha·min(x, 0) + max(x, 0)."""
+
+    _kind: ClassVar[str] = "abrelu"
+    alpha: float = 0.01
+
+    def _parameters(self) -> tuple[float, ...]:
+        return self.alpha, 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class Abs(Activation):
+    """|x|."""
+
+    _kind: ClassVar[str] = "abrelu"
+
+    def _parameters(self) -> tuple[float, ...]:
+        return -1.0, 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class Erf(Activation):
+    """a·erf(b·x) + c.
+
+    References
+    ----------
+    Williams (1997), "Computing with Infinite Networks", section 3.1.
+    """
+
+    _kind: ClassVar[str] = "erf"
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0

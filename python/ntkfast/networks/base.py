@@ -1,0 +1,184 @@
+"""What every network can do: be compared, printed, pickled, and give its kernels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._ntkfast import Program
+from ntkfast._progress import Progress
+from ntkfast.kernels import Kernels, evaluate
+
+__all__ = ["Network", "Spec"]
+
+Spec: TypeAlias = tuple[str, tuple[float | None, ...], tuple["Spec", ...]]
+"""A network as the core reads it: (kind, parameters, children)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Network(ABC):
+    """An architecture of infinite width, as data without state.
+
+    Every layer and every composition of layers is a network: hashable, comparable, picklable, and
+    printed as the text that builds it. The program it compiles to is kept with the object after the
+    first kernel call and is no part of its value.
+
+    Kernels are per output: with c outputs the full kernel is the one returned here, times the c × c
+    identity.
+    """
+
+    @abstractmethod
+    def _spec(self) -> Spec:
+        """Return the network as nested tuples, for the core."""
+
+    @cached_property
+    def _program(self) -> Program:
+        return Program(self._spec())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The program belongs to this process; a copy or a pickle compiles its own.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def ntk(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None = None,
+        *,
+        diagonal: bool = False,
+        out: FloatArray | None = None,
+        progress: Progress = None,
+    ) -> FloatArray:
+        """Compute the neural tangent kernel among the rows of `x`, or from those of `x` to `x2`.
+
+        Parameters
+        ----------
+        x
+            Shape (n, n_features): samples in rows. float64 and float32 are kept; float16,
+            integers, booleans and lists become float64; ``x`` and ``x2`` of different types
+            take the wider.
+        x2
+            Shape (m, n_features): the second set of samples. Left out, it is ``x``, and the
+            result is exactly symmetric.
+        diagonal
+            Only the kernel of each row with itself, without an n × n array. Takes no ``x2``.
+        out
+            Where to write: exactly the shape and type of the result; may be memory-mapped. After
+            an error or Ctrl-C its contents are undefined.
+        progress
+            True for a tqdm bar, or any ``callable(done, total)``, called as tiles finish. An
+            exception in it ends the computation. A diagonal reports nothing.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, n), (n, m), or (n,) for a diagonal; ``out`` itself where it was given.
+
+        Raises
+        ------
+        TypeError
+            Complex numbers, strings, objects; an ``out`` of another type.
+        ValueError
+            Wrong shapes, NaN or infinities, a network that needs a Dense in front.
+
+        Notes
+        -----
+        O(n²(d + L)) for d features and L layers, half of it by symmetry without ``x2``; memory is
+        the result plus O(n·L). A diagonal costs O(n(d + L)).
+
+        References
+        ----------
+        Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, theorem 1: Θ^(l+1) = Θ^(l)·Σ̇^(l+1) +
+        Σ^(l+1).
+        """
+        return evaluate(
+            self._program,
+            x,
+            x2,
+            wanted=("ntk",),
+            out=(out,),
+            diagonal=diagonal,
+            progress=progress,
+        )[0]
+
+    def nngp(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None = None,
+        *,
+        diagonal: bool = False,
+        out: FloatArray | None = None,
+        progress: Progress = None,
+    ) -> FloatArray:
+        """Compute the covariance of the outputs at initialisation, the network-as-Gaussian-process.
+
+        Parameters, result, errors and cost are those of `ntk`; the work for the NTK is not done.
+
+        References
+        ----------
+        Lee et al. (2018), arXiv:1711.00165, equation 5; Matthews et al. (2018), arXiv:1804.11271.
+        """
+        return evaluate(
+            self._program,
+            x,
+            x2,
+            wanted=("nngp",),
+            out=(out,),
+            diagonal=diagonal,
+            progress=progress,
+        )[0]
+
+    def kernels(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None = None,
+        *,
+        diagonal: bool = False,
+        out: Kernels | tuple[FloatArray | None, FloatArray | None] | None = None,
+        progress: Progress = None,
+    ) -> Kernels:
+        """Compute both kernels in one pass, at hardly more than the cost of the NTK alone.
+
+        Parameters, result and errors are those of `ntk`, but for ``out``: a `Kernels`, or a pair
+        (nngp, ntk) in which None asks for a new array.
+
+        Returns
+        -------
+        Kernels
+            With attributes ``nngp`` and ``ntk``; unpacks as that pair. It is ``out`` itself where
+            that was a `Kernels`.
+        """
+        nngp, ntk = evaluate(
+            self._program,
+            x,
+            x2,
+            wanted=("nngp", "ntk"),
+            out=_pair(out),
+            diagonal=diagonal,
+            progress=progress,
+        )
+        return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
+
+
+def _pair(out: object) -> tuple[object, object]:
+    if out is None:
+        return None, None
+    if isinstance(out, Kernels):
+        return out.nngp, out.ntk
+    if isinstance(out, (tuple, list)) and len(out) == 2:
+        return out[0], out[1]
+    raise TypeError(
+        f"out is of type {type(out).__name__}; expected a Kernels or a pair of arrays (nngp, ntk)"
+    )

@@ -1,0 +1,112 @@
+"""Networks made of networks: one after another, or side by side and added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ntkfast._ntkfast import check
+from ntkfast.networks.base import Network, Spec
+
+__all__ = ["Composition", "Residual", "Serial", "Sum", "as_network"]
+
+
+def as_network(value: object, place: str) -> Network:
+    """Return `value` if it is a network, else a TypeError that says what was probably meant."""
+    if isinstance(value, Network):
+        return value
+    if isinstance(value, type) and issubclass(value, Network):
+        raise TypeError(f"{place} is the class {value.__name__}; write {value.__name__}()")
+    if isinstance(value, (list, tuple)):
+        raise TypeError(f"{place} is a {type(value).__name__}; unpack it with a star: *layers")
+    raise TypeError(
+        f"{place} is {value!r}, of type {type(value).__name__}; expected a layer or a network"
+    )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Composition(Network):
+    """Networks joined in a way that the core knows by `_kind`."""
+
+    _kind: ClassVar[str]
+    layers: tuple[Network, ...]
+
+    def __init__(self, *layers: Network) -> None:
+        name = type(self).__name__
+        if not layers:
+            raise ValueError(f"{name}() is empty; give it at least one layer")
+        checked = tuple(
+            as_network(layer, f"{name}: argument {i}") for i, layer in enumerate(layers, start=1)
+        )
+        object.__setattr__(self, "layers", checked)
+        check(self._spec())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+    def _spec(self) -> Spec:
+        return self._kind, (), tuple(layer._spec() for layer in self.layers)
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Serial(Composition):
+    """Layers one after another.
+
+    Parameters
+    ----------
+    *layers
+        In the order in which the input meets them.
+
+    Raises
+    ------
+    TypeError
+        Something that is not a layer or a network, such as ``Relu`` instead of ``Relu()``.
+    ValueError
+        No layer at all, or layers that cannot follow one another, such as two activations without
+        a Dense between.
+
+    Examples
+    --------
+    >>> Serial(Dense(w_std=1.4, b_std=0.1), Relu(), Dense(w_std=1.4, b_std=0.1))
+    Serial(Dense(w_std=1.4, b_std=0.1), Relu(), Dense(w_std=1.4, b_std=0.1))
+    """
+
+    _kind: ClassVar[str] = "serial"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Residual(Composition):
+    """The input plus a branch: x + layers(x).
+
+    Parameters
+    ----------
+    *layers
+        The branch, in the order in which the input meets them. It needs a Dense of its own, so
+        that it is independent of the input it is added to.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Serial`, and where the branch is not independent of the input.
+    """
+
+    _kind: ClassVar[str] = "residual"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Sum(Composition):
+    """Networks side by side on the same input, their outputs added.
+
+    Parameters
+    ----------
+    *networks
+        The branches. Each has weights of its own, also where the same object is given twice. All
+        but one have to end in a Dense, so that they are independent of each other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Serial`, and where the branches are not independent.
+    """
+
+    _kind: ClassVar[str] = "sum"

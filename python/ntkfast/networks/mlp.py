@@ -1,0 +1,50 @@
+"""The multilayer perceptron, in one call."""
+
+from __future__ import annotations
+
+from ntkfast._scalars import as_count
+from ntkfast.networks.activations import Relu
+from ntkfast.networks.base import Network
+from ntkfast.networks.composition import Serial, as_network
+from ntkfast.networks.layers import Dense
+
+__all__ = ["mlp"]
+
+
+def mlp(
+    depth: int,
+    activation: Network = Relu(),  # noqa: B008  (frozen)
+    *,
+    w_std: float = 1.0,
+    b_std: float | None = None,
+    width: int | None = None,
+) -> Serial:
+    """Build a fully connected network: `depth` times a Dense and an activation, then a Dense.
+
+    Parameters
+    ----------
+    depth
+        Number of hidden layers, ≥ 0; 0 is a single Dense.
+    activation
+        What follows each hidden Dense.
+    w_std, b_std
+        Of every Dense, the last one included. √2 keeps the variance through ReLU layers.
+    width
+        Of the hidden layers.
+
+    Raises
+    ------
+    TypeError
+        ``depth`` is not an integer, ``activation`` is not a network.
+    ValueError
+        A negative ``depth``, or what `Dense` and `Serial` refuse.
+
+    Examples
+    --------
+    >>> mlp(1, Erf(), w_std=1.5)
+    Serial(Dense(w_std=1.5), Erf(), Dense(w_std=1.5))
+    """
+    depth = as_count(depth, "mlp: depth", least=0)
+    activation = as_network(activation, "mlp: activation")
+    hidden = (Dense(width, w_std=w_std, b_std=b_std), activation) * depth
+    return Serial(*hidden, Dense(w_std=w_std, b_std=b_std))

@@ -1,0 +1,91 @@
+//! a·min(x, 0) + b·max(x, 0): ReLU, leaky ReLU, absolute value, and their kin.
+//!
+//! Arc-cosine kernels (Cho and Saul 2009, eq. 6) in the defect: with w = (a−b)²/(a²+b²) and, for ρ ≥ 0,
+//! δ' = δ − w·(sin θ − θ cos θ)/π and E[φ'φ'] ∝ 1 − wθ/π, both free of cancellation. For ρ < 0 the same
+//! functions of the mirrored angle π − θ apply.
+
+use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use crate::simd::Number;
+use crate::simd::math::angle;
+use std::f64::consts::FRAC_1_PI;
+
+/// a·min(x, 0) + b·max(x, 0).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AbRelu {
+    a: f64,
+    b: f64,
+    /// √((a² + b²)/2): what φ does to a standard deviation.
+    gain: f64,
+    /// (a − b)²/(a² + b²): 0 for a line, 1 for ReLU, 2 for |x|.
+    kink: f64,
+    /// (a + b)²/(a² + b²) = 2 − kink, with all its digits where it is small.
+    line: f64,
+}
+
+impl Dual for AbRelu {
+    const SLOTS: usize = 0;
+
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[a, b] = parameters else { return None };
+        let largest = a.abs().max(b.abs());
+        let (kink, line) = if largest > 0.0 {
+            let total = (a / largest).powi(2) + (b / largest).powi(2);
+            // Halves, so that neither the difference nor the sum overflows.
+            let share = |half: f64| (half / (0.5 * largest)).powi(2) / total;
+            (share(0.5 * a - 0.5 * b), share(0.5 * a + 0.5 * b))
+        } else {
+            (0.0, 2.0)
+        };
+        Some(Self { a, b, gain: a.hypot(b) * std::f64::consts::FRAC_1_SQRT_2, kink, line })
+    }
+
+    fn name(&self) -> &'static str {
+        match (self.a, self.b) {
+            (0.0, 1.0) => "Relu",
+            (-1.0, 1.0) => "Abs",
+            (_, 1.0) => "LeakyRelu",
+            _ => "ABRelu",
+        }
+    }
+
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
+        Row { scale: self.gain * scale, slope: self.gain }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        _left: &[N; MAX_SLOTS],
+        _right: &[N; MAX_SLOTS],
+    ) -> Response<N> {
+        let (one, two) = (N::splat(1.0), N::splat(2.0));
+        let kink = N::splat(self.kink);
+        let kink_over_pi = N::splat(self.kink * FRAC_1_PI);
+        let m = if SIGNED { cosine.delta.min(cosine.epsilon) } else { cosine.delta };
+        let angle = angle(m);
+        let delta = angle.lag.neg_mul_add(kink, m);
+        let slope = angle.theta.neg_mul_add(kink_over_pi, one);
+        if !SIGNED {
+            return Response { cosine: Cosine { delta, epsilon: two - delta }, slope };
+        }
+        let negative = cosine.epsilon.less(cosine.delta);
+        let bend = angle.lag.mul_add(kink, N::splat(1.0 - self.kink) * m);
+        Response {
+            cosine: Cosine {
+                delta: N::select(negative, N::splat(self.line) - bend, delta),
+                epsilon: N::select(negative, kink + bend, two - delta),
+            },
+            slope: N::select(negative, angle.theta.mul_add(kink_over_pi, N::splat(1.0 - self.kink)), slope),
+        }
+    }
+
+    fn is_nonnegative(&self, input: bool) -> bool {
+        // The cosine becomes kink·κ1 + (1 − kink)·ρ, with κ1 ≥ max(ρ, 0).
+        input || self.kink >= 1.0
+    }
+
+    fn is_odd(&self) -> bool {
+        self.a == self.b
+    }
+}

@@ -1,0 +1,159 @@
+//! a·erf(bx) + c (Williams 1997, eq. 11), in the defect.
+//!
+//! With s = √(2P/(1+2P)), P = b²p, and t likewise of q, the kernel is (2a²/π)·asin(ρst). Divided by its row
+//! values A(s) = asin s², A(t) = asin t², the cosine is 1 − δ' with
+//!
+//! δ' = η + (1 − η)·S/A,  A = asin(st),  S = A − asin(ρst),  1 − η = A/√(A(s)A(t)).
+//!
+//! S is one arctangent of positive terms; η, which vanishes for equal norms, comes from arctangents of the
+//! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
+
+use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use crate::scalar::Scalar;
+use crate::simd::Number;
+use crate::simd::math::atan2;
+use std::f64::consts::{FRAC_2_PI, PI, SQRT_2};
+
+/// a·erf(bx) + c.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Erf {
+    a: f64,
+    b: f64,
+    c: f64,
+}
+
+/// Per-row constants of [`Erf`].
+struct Side<N> {
+    /// s.
+    sine: N,
+    /// √(1 − s²), kept away from 0 so that its square is a normal number.
+    cosine: N,
+    /// √(1 − s⁴), the cosine of A(s).
+    complement: N,
+    /// √A(s).
+    root: N,
+    /// s/√A(s), 1 for a zero row.
+    ratio: N,
+}
+
+impl<N: Number> Side<N> {
+    #[inline(always)]
+    fn new(constants: &[N; MAX_SLOTS]) -> Self {
+        let cosine = constants[1].max(N::splat(N::Scalar::TINY));
+        Self {
+            sine: constants[0],
+            cosine,
+            complement: cosine * constants[2],
+            root: constants[3],
+            ratio: constants[4],
+        }
+    }
+}
+
+impl Dual for Erf {
+    const SLOTS: usize = 5;
+
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[a, b, c] = parameters else { return None };
+        Some(Self { a, b, c })
+    }
+
+    fn name(&self) -> &'static str {
+        "Erf"
+    }
+
+    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+        let x = self.b.abs() * scale;
+        let tangent = (SQRT_2 * x).min(1e150);
+        let cosine = 1.0 / tangent.hypot(1.0);
+        let sine = tangent * cosine;
+        let steep = sine.hypot(1.0);
+        let angle = (sine * sine).atan2(cosine * steep);
+        let root = angle.sqrt();
+        constants.copy_from_slice(&[
+            sine,
+            cosine,
+            steep,
+            root,
+            if sine < 1e-100 { 1.0 } else { sine / root },
+        ]);
+        // Below 1e-100 the square underflows: erf is linear there.
+        let scale = if sine < 1e-100 { (2.0 / PI.sqrt()) * x } else { FRAC_2_PI.sqrt() * root };
+        let slope = 2.0 * self.b.abs() / (PI.sqrt() * (2.0 * x).hypot(1.0).sqrt());
+        Row { scale: self.a.abs() * scale, slope: self.a.abs() * slope }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        left: &[N; MAX_SLOTS],
+        right: &[N; MAX_SLOTS],
+    ) -> Response<N> {
+        let (one, two, half) = (N::splat(1.0), N::splat(2.0), N::splat(0.5));
+        let tiny = N::splat(N::Scalar::TINY);
+        let (l, r) = (Side::new(left), Side::new(right));
+        let m = if SIGNED { cosine.delta.min(cosine.epsilon) } else { cosine.delta };
+        let rho = one - m;
+        let sine_square = m * (two - m); // 1 − ρ²
+
+        let product = (l.sine * r.sine).max(tiny);
+        let product_square = product * product;
+        let far_side = l.sine * r.cosine;
+        let cos_a_square = far_side.mul_add(far_side, l.cosine * l.cosine);
+        let cos_a = cos_a_square.sqrt();
+        let cos_z = product_square.mul_add(sine_square, cos_a_square).sqrt();
+        let angle = atan2(product, cos_a);
+        let drop = atan2(
+            product * sine_square,
+            rho.mul_add(cos_a, cos_z) * product_square.mul_add(rho, cos_a * cos_z),
+        );
+
+        // s² − t² without cancellation, also where both are nearly 1.
+        let near_side = l.cosine * r.sine;
+        let gap = (far_side - near_side) * (far_side + near_side);
+        let sin_l = l.sine * gap / l.sine.mul_add(cos_a, r.sine * l.complement).max(tiny);
+        let sin_r = -(r.sine * gap) / r.sine.mul_add(cos_a, l.sine * r.complement).max(tiny);
+        let cos_l = l.complement.mul_add(cos_a, l.sine * l.sine * product);
+        let cos_r = r.complement.mul_add(cos_a, r.sine * r.sine * product);
+        let bulge = atan2(
+            sin_l.mul_add(cos_r, sin_r * cos_l).max(N::splat(0.0)),
+            sin_l.neg_mul_add(sin_r, cos_l * cos_r).max(N::splat(0.0)),
+        );
+        let roots = (l.root * r.root).max(tiny);
+        let spread = (l.root - r.root) * (l.root - r.root) / roots;
+        let eta_close = (half * (bulge / roots - spread)).max(N::splat(0.0));
+        let eta_far = (one - angle / product * l.ratio * r.ratio).max(N::splat(0.0));
+        let eta = N::select(spread.less(half), eta_close, eta_far);
+        let largest = l.sine.max(r.sine);
+        // For small variances erf is linear and η is of order s⁴.
+        let linear = (largest * largest).less(N::splat(N::Scalar::EPSILON.sqrt() / 16.0));
+        let eta = N::select(linear, N::splat(0.0), eta);
+        let defect = (one - eta).mul_add(drop / angle, eta);
+
+        let slope = (l.complement * r.complement).sqrt() / cos_z;
+        let cosine = if SIGNED {
+            let negative = cosine.epsilon.less(cosine.delta);
+            let opposite = two - defect;
+            Cosine {
+                delta: N::select(negative, opposite, defect),
+                epsilon: N::select(negative, defect, opposite),
+            }
+        } else {
+            Cosine { delta: defect, epsilon: two - defect }
+        };
+        Response { cosine, slope }
+    }
+
+    fn is_nonnegative(&self, input: bool) -> bool {
+        input
+    }
+
+    fn is_odd(&self) -> bool {
+        self.c == 0.0
+    }
+
+    fn offset(&self) -> f64 {
+        self.c
+    }
+}

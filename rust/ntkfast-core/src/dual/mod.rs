@@ -1,0 +1,116 @@
+//! Dual activations: what an activation φ does to the kernel.
+//!
+//! For (u, v) ~ N(0, [[p, k], [k, q]]) a dual gives E[φ(u)φ(v)] and E[φ'(u)φ'(v)]. Here both are divided by
+//! their values on the two rows themselves, so that a pair is a cosine ρ = k/√(pq), carried as the **defect**
+//! δ = 1 − ρ (and ε = 1 + ρ where ρ may be negative): no overflow, and no digits lost where inputs coincide.
+//! The row's own values, √E[φ(u)²] and √E[φ'(u)²], are computed once a row in double precision.
+//!
+//! To add an activation with a closed form: one file that implements [`Dual`], one line in [`duals!`].
+
+mod abrelu;
+mod erf;
+
+pub use abrelu::AbRelu;
+pub use erf::Erf;
+
+use crate::error::{Error, Result};
+use crate::simd::Number;
+
+/// The most per-row constants a dual may ask for.
+pub const MAX_SLOTS: usize = 8;
+
+/// The cosine ρ of a pair as its two defects; each is kept to relative precision where it is small.
+#[derive(Clone, Copy, Debug)]
+pub struct Cosine<N> {
+    /// δ = 1 − ρ.
+    pub delta: N,
+    /// ε = 1 + ρ. Meaningless where ρ is known not to be negative.
+    pub epsilon: N,
+}
+
+/// What an activation makes of a pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<N> {
+    /// Cosine of φ(u) and φ(v).
+    pub cosine: Cosine<N>,
+    /// E[φ'(u)φ'(v)] / √(E[φ'(u)²] E[φ'(v)²]).
+    pub slope: N,
+}
+
+/// What an activation makes of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// √E[φ(u)²].
+    pub scale: f64,
+    /// √E[φ'(u)²].
+    pub slope: f64,
+}
+
+/// The dual of one activation.
+pub trait Dual: Sized {
+    /// How many per-row constants [`Dual::pair`] uses; at most [`MAX_SLOTS`].
+    const SLOTS: usize;
+
+    /// Make the dual from the activation's parameters.
+    fn new(parameters: &[f64]) -> Option<Self>;
+
+    /// The name that users know.
+    fn name(&self) -> &'static str;
+
+    /// A row with standard deviation `scale` before the activation; fills its constants.
+    fn row(&self, scale: f64, constants: &mut [f64]) -> Row;
+
+    /// A pair. `SIGNED` tells whether ρ may be negative; without it `cosine.epsilon` must not be used.
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        left: &[N; MAX_SLOTS],
+        right: &[N; MAX_SLOTS],
+    ) -> Response<N>;
+
+    /// Whether the output's cosine is never negative, given whether the input's is.
+    fn is_nonnegative(&self, input: bool) -> bool;
+
+    /// Whether φ(−x) = −φ(x), so that the output's mean is zero.
+    fn is_odd(&self) -> bool;
+
+    /// A constant added to φ, left out of [`Dual::row`] and [`Dual::pair`]; the program adds its square.
+    fn offset(&self) -> f64 {
+        0.0
+    }
+}
+
+macro_rules! duals {
+    ($($dual:ident = $kind:literal),* $(,)?) => {
+        /// Any of the duals.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)] // documented at each type
+        pub enum Activation { $($dual($dual)),* }
+
+        impl Activation {
+            /// The activation of this kind, or `None` where no dual has the name.
+            pub fn parse(kind: &str, parameters: &[f64]) -> Option<Result<Self>> {
+                match kind {
+                    $($kind => Some($dual::new(parameters).map(Self::$dual).ok_or_else(|| {
+                        Error::Network(format!("{kind} does not take the parameters {parameters:?}"))
+                    })),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// Run an expression with the dual inside an [`Activation`], statically dispatched.
+        macro_rules! with_dual {
+            ($activation:expr, $name:ident => $body:expr) => {
+                match $activation { $($crate::dual::Activation::$dual($name) => $body),* }
+            };
+        }
+    };
+}
+
+duals! {
+    AbRelu = "abrelu",
+    Erf = "erf",
+}
+
+pub(crate) use with_dual;

@@ -1,0 +1,135 @@
+//! The one error of the core. Variants carry the numbers; the text says what to do about them.
+
+use std::fmt;
+
+/// Everything that can go wrong below the Python edge.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Error {
+    /// The layers cannot be composed; the text says where and what is missing.
+    Network(String),
+    /// An argument has the wrong shape.
+    Shape {
+        /// Name of the argument as the user knows it.
+        argument: &'static str,
+        /// Its shape.
+        given: Vec<usize>,
+        /// What it should have been.
+        expected: String,
+    },
+    /// An argument holds a NaN or an infinity.
+    NotFinite {
+        /// Name of the argument.
+        argument: &'static str,
+        /// Row of the first such entry.
+        row: usize,
+        /// Column of the first such entry.
+        column: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// A matrix that must be symmetric is not, beyond rounding.
+    NotSymmetric {
+        /// Name of the argument.
+        argument: &'static str,
+        /// Row of the largest difference.
+        row: usize,
+        /// Column of the largest difference.
+        column: usize,
+        /// Entry at (row, column).
+        value: f64,
+        /// Entry at (column, row).
+        mirrored: f64,
+    },
+    /// A Cholesky pivot was not positive.
+    NotPositiveDefinite {
+        /// Index of the pivot.
+        pivot: usize,
+    },
+    /// The eigenvalue iteration did not converge.
+    NoConvergence {
+        /// Size of the matrix.
+        size: usize,
+    },
+    /// A kernel value is too large for the output type.
+    Overflow {
+        /// Where in the network, as the user wrote it.
+        layer: String,
+        /// Index of the sample.
+        row: usize,
+        /// Logarithm (base ten) of the variance or NTK there.
+        log10: f64,
+        /// Name of the output type.
+        dtype: &'static str,
+    },
+    /// The threads of the pool could not be started.
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// What the system said.
+        reason: String,
+    },
+    /// The caller asked to stop.
+    Cancelled,
+}
+
+/// Result with the core's error.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(text) => out.write_str(text),
+            Self::Shape { argument, given, expected } => {
+                write!(out, "{argument} has shape {}; expected {expected}", Tuple(given))
+            }
+            Self::NotFinite { argument, row, column, value } => {
+                let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
+                write!(
+                    out,
+                    "{argument} must be finite, but has {value} at row {row}, column {column}: \
+                     remove or replace such entries"
+                )
+            }
+            Self::NotSymmetric { argument, row, column, value, mirrored } => write!(
+                out,
+                "{argument} must be symmetric within rounding, but {argument}[{row}, {column}] = {value:e} and \
+                 {argument}[{column}, {row}] = {mirrored:e}: pass a Gram matrix, or ({argument} + {argument}.T) / 2"
+            ),
+            Self::NotPositiveDefinite { pivot } => write!(
+                out,
+                "the matrix is not positive definite: pivot {pivot} of its Cholesky factor is not positive. \
+                 Add a positive number to the diagonal, or use eigh, which also serves singular matrices"
+            ),
+            Self::NoConvergence { size } => {
+                write!(out, "the eigendecomposition of the {size} × {size} matrix did not converge")
+            }
+            Self::Overflow { layer, row, log10, dtype } => write!(
+                out,
+                "the kernel of sample {row} grows to about 1e{log10:.0} at {layer}, more than {dtype} can hold: \
+                 use a smaller w_std there, scale the inputs down{}",
+                if *dtype == "float32" { ", or pass float64" } else { "" }
+            ),
+            Self::Threads { count, reason } => {
+                write!(out, "could not start {count} threads ({reason}): use fewer, see set_num_threads")
+            }
+            Self::Cancelled => out.write_str("cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A shape, printed as NumPy prints it.
+struct Tuple<'a>(&'a [usize]);
+
+impl fmt::Display for Tuple<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [single] => write!(out, "({single},)"),
+            many => {
+                let parts: Vec<String> = many.iter().map(ToString::to_string).collect();
+                write!(out, "({})", parts.join(", "))
+            }
+        }
+    }
+}

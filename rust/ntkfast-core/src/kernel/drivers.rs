@@ -1,0 +1,106 @@
+//! Walks over tiles.
+
+use super::tile::{TILE, TILE_STRIPS, Workspace, compute};
+use super::{Points, Sink, Wanted};
+use crate::error::{Error, Result};
+use crate::parallel::{Job, for_each_index};
+use crate::program::Program;
+use crate::scalar::Scalar;
+use crate::simd::{Level, STRIP};
+use std::ops::Range;
+
+/// All pairs of one set, each once: tiles on and above the diagonal. The sink is given (i, j) with i ≤ j in
+/// tiles above the diagonal, and whole square tiles on it. O(n²·(d + steps)).
+///
+/// # Errors
+/// [`Error::Cancelled`].
+pub fn gram<T: Scalar>(
+    program: &Program,
+    points: &Points<T>,
+    wanted: Wanted,
+    sink: &impl Sink<T>,
+    job: &Job,
+) -> Result<()> {
+    let count = points.count().div_ceil(TILE);
+    let tiles: Vec<_> = (0..count).flat_map(|i| (i..count).map(move |j| (i, j))).collect();
+    walk(program, points, points, &tiles, wanted, sink, job)
+}
+
+/// All pairs of two sets. O(n·m·(d + steps)).
+///
+/// # Errors
+/// [`Error::Shape`] where the numbers of features differ; [`Error::Cancelled`].
+pub fn cross<T: Scalar>(
+    program: &Program,
+    left: &Points<T>,
+    right: &Points<T>,
+    wanted: Wanted,
+    sink: &impl Sink<T>,
+    job: &Job,
+) -> Result<()> {
+    if left.features() != right.features() {
+        return Err(Error::Shape {
+            argument: "x2",
+            given: vec![right.count(), right.features()],
+            expected: format!("{} features, as in x", left.features()),
+        });
+    }
+    let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
+    let tiles: Vec<_> = (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).collect();
+    walk(program, left, right, &tiles, wanted, sink, job)
+}
+
+fn walk<T: Scalar>(
+    program: &Program,
+    left: &Points<T>,
+    right: &Points<T>,
+    tiles: &[(usize, usize)],
+    wanted: Wanted,
+    sink: &impl Sink<T>,
+    job: &Job,
+) -> Result<()> {
+    let level = Level::current();
+    let same = std::ptr::eq(left, right);
+    let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
+    job.begin(tiles.len());
+    for_each_index(
+        job,
+        tiles.len(),
+        || Workspace::new(program, left.features(), wanted, left.count()),
+        |workspace, index| {
+            let (i, j) = tiles[index];
+            let (rows, columns) = (range(i, left.count()), range(j, right.count()));
+            compute(program, (left, rows.clone()), (right, columns.clone()), wanted, level, job, workspace)?;
+            if same && i == j {
+                exact_diagonal(left, &rows, wanted, workspace);
+            }
+            sink.accept(rows, columns, &workspace.values);
+            Ok(())
+        },
+    )
+}
+
+/// Pairs of a row with itself are known from the row alone.
+fn exact_diagonal<T: Scalar>(
+    points: &Points<T>,
+    rows: &Range<usize>,
+    wanted: Wanted,
+    workspace: &mut Workspace<T>,
+) {
+    for (i, row) in rows.clone().enumerate() {
+        let (nngp, ntk) = points.diagonal(row);
+        let values = &mut workspace.values;
+        for (wanted, values, value) in
+            [(wanted.nngp, &mut values.nngp, nngp), (wanted.ntk, &mut values.ntk, ntk)]
+        {
+            if wanted {
+                values[i * TILE_STRIPS + i / STRIP].0[i % STRIP] = value;
+            }
+        }
+    }
+}
+
+/// Every row with itself, (NNGP, NTK), without any pair. O(n).
+pub fn diagonal<T: Scalar>(points: &Points<T>) -> impl Iterator<Item = (T, T)> + '_ {
+    (0..points.count()).map(|row| points.diagonal(row))
+}

@@ -1,0 +1,25 @@
+//! Kernels of point sets: rows once, then tiles of pairs.
+//!
+//! [`Points`] holds what is needed of every row: the normalised row v̂ and the per-row constants of a program.
+//! A [`tile`] of pairs starts from cosines v̂·v̂', runs the program strip by strip in cache, and hands the
+//! finished values to a [`Sink`]; [`gram`], [`cross`] and [`diagonal`] are the drivers.
+
+mod cosine;
+mod drivers;
+mod points;
+mod tile;
+mod writer;
+
+pub use drivers::{cross, diagonal, gram};
+pub use points::Points;
+pub use tile::{OPERATIONS, Sink, TILE, TileValues};
+pub use writer::{Mirrored, Plain, Target};
+
+/// Which kernels are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The NNGP kernel K.
+    pub nngp: bool,
+    /// The neural tangent kernel T.
+    pub ntk: bool,
+}

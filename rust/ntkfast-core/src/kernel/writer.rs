@@ -1,0 +1,126 @@
+//! The tile writer: finished tiles into an output array that several threads fill at once.
+
+use super::{Sink, TileValues};
+use crate::kernel::tile::TILE_STRIPS;
+use crate::simd::{STRIP, Strip};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// A matrix of any strides, to be written by several threads at disjoint places.
+pub struct Target<'a, T> {
+    start: *mut T,
+    strides: [isize; 2],
+    lifetime: PhantomData<&'a mut T>,
+}
+
+// SAFETY: a target is a unique borrow of its memory; threads write to disjoint entries (see `Sink::accept`).
+unsafe impl<T: Send> Send for Target<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Target<'_, T> {}
+
+impl<T: Copy> Target<'_, T> {
+    /// The matrix whose entry (i, j) is at `start + i·strides[0] + j·strides[1]`, strides in entries.
+    ///
+    /// # Safety
+    /// Every entry of the shape that the driver is called with must be valid for writes, no two entries may
+    /// share memory, and nothing else may access them during the target's lifetime.
+    pub unsafe fn new(start: *mut T, strides: [isize; 2]) -> Self {
+        Self { start, strides, lifetime: PhantomData }
+    }
+
+    fn at(&self, row: usize, column: usize) -> *mut T {
+        self.start.wrapping_offset(row as isize * self.strides[0] + column as isize * self.strides[1])
+    }
+
+    /// Write `values` to consecutive columns.
+    ///
+    /// # Safety
+    /// They are within the shape promised to [`Target::new`], and no other thread writes there.
+    unsafe fn write_row(&self, row: usize, column: usize, values: &[T]) {
+        if self.strides[1] == 1 {
+            // SAFETY: the caller's promise; `values` is not part of the output.
+            unsafe { self.at(row, column).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+        } else {
+            for (lane, value) in values.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { *self.at(row, column + lane) = *value };
+            }
+        }
+    }
+
+    /// Write a tile at its place; of a tile on the diagonal that is to be mirrored, the upper half.
+    fn tile(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
+        for (i, row) in rows.clone().enumerate() {
+            let first = if upper { i } else { 0 };
+            for block in first / STRIP..columns.len().div_ceil(STRIP) {
+                let lanes = first.max(block * STRIP) % STRIP..STRIP.min(columns.len() - block * STRIP);
+                let column = columns.start + block * STRIP + lanes.start;
+                let values = &values[i * TILE_STRIPS + block].0[lanes];
+                // SAFETY: drivers hand over every pair of the shape exactly once.
+                unsafe { self.write_row(row, column, values) };
+            }
+        }
+    }
+
+    /// Write a tile at the transposed place; of a tile on the diagonal, its strictly upper half.
+    fn mirror(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
+        // In small squares, so that the lines read stay in the first-level cache while they are gathered.
+        const SQUARE: usize = 16;
+        for left in (0..columns.len()).step_by(SQUARE) {
+            for top in (0..rows.len()).step_by(SQUARE) {
+                for j in left..columns.len().min(left + SQUARE) {
+                    let end = rows.len().min(top + SQUARE).min(if upper { j } else { usize::MAX });
+                    let mut column = [values[0].0[0]; SQUARE];
+                    let gathered = top..end.max(top);
+                    for (value, i) in column.iter_mut().zip(gathered.clone()) {
+                        *value = values[i * TILE_STRIPS + j / STRIP].0[j % STRIP];
+                    }
+                    // SAFETY: as above; (j, i) with i < j belongs to no tile but this.
+                    unsafe {
+                        self.write_row(columns.start + j, rows.start + top, &column[..gathered.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes tiles where they belong.
+pub struct Plain<'a, T> {
+    /// Where the NNGP goes.
+    pub nngp: Option<Target<'a, T>>,
+    /// Where the NTK goes.
+    pub ntk: Option<Target<'a, T>>,
+}
+
+/// Writes tiles where they belong and, transposed, across the diagonal.
+pub struct Mirrored<'a, T>(pub Plain<'a, T>);
+
+impl<T: Copy> Plain<'_, T> {
+    fn targets<'a>(
+        &'a self,
+        values: &'a TileValues<T>,
+    ) -> impl Iterator<Item = (&'a Target<'a, T>, &'a [Strip<T>])> {
+        [(&self.nngp, &values.nngp), (&self.ntk, &values.ntk)]
+            .into_iter()
+            .filter_map(|(target, values)| target.as_ref().map(|target| (target, values.as_slice())))
+    }
+}
+
+impl<T: Copy + Send + Sync> Sink<T> for Plain<'_, T> {
+    fn accept(&self, rows: Range<usize>, columns: Range<usize>, values: &TileValues<T>) {
+        for (target, values) in self.targets(values) {
+            target.tile(&rows, &columns, values, false);
+        }
+    }
+}
+
+impl<T: Copy + Send + Sync> Sink<T> for Mirrored<'_, T> {
+    fn accept(&self, rows: Range<usize>, columns: Range<usize>, values: &TileValues<T>) {
+        let upper = rows.start == columns.start;
+        for (target, values) in self.0.targets(values) {
+            target.tile(&rows, &columns, values, upper);
+            target.mirror(&rows, &columns, values, upper);
+        }
+    }
+}

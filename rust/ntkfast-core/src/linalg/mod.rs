@@ -1,0 +1,29 @@
+//! Dense linear algebra: the only place that names faer.
+//!
+//! Two habits of faer 0.24 shape these modules. Its results depend on the *degree* of parallelism it is told,
+//! not on the threads that do the work: the degree is a constant, so bits do not depend on the machine. And
+//! its eigendecomposition loses accuracy where entries are near the ends of the number range: matrices are
+//! scaled to unit size by a power of two first.
+
+mod cholesky;
+mod eigen;
+mod product;
+mod symmetric;
+
+pub use cholesky::{Cholesky, cholesky, cholesky_solve};
+pub use eigen::{Eigen, eigh};
+pub use product::{Matrix, product, row_products};
+pub use symmetric::Symmetric;
+
+/// What faer needs of a number.
+pub trait Field: faer::traits::RealField {}
+impl Field for f32 {}
+impl Field for f64 {}
+
+/// Below this size a decomposition runs on the calling thread.
+pub const SMALL: usize = 64;
+
+/// Parallelism for a matrix of this size. Depends on the size alone.
+fn parallelism(size: usize) -> faer::Par {
+    if size <= SMALL { faer::Par::Seq } else { faer::Par::rayon(crate::parallel::FAER_DEGREE) }
+}

@@ -1,0 +1,93 @@
+//! Where work runs: the package's own pool, cut into numbered pieces that can be counted and cancelled.
+
+mod pool;
+
+pub use pool::{pool, set_threads, threads};
+
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The degree of parallelism told to faer: its bits depend on this number, not on the threads that do the
+/// work, so it is a constant.
+pub const FAER_DEGREE: usize = 8;
+
+/// What a running call and the one who waits for it share.
+#[derive(Debug, Default)]
+pub struct Job {
+    cancelled: AtomicBool,
+    done: AtomicUsize,
+    total: AtomicUsize,
+}
+
+impl Job {
+    /// Ask the work to stop after the pieces under way.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Pieces done and pieces in all; (0, 0) before the work has been cut.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    /// Announce how many pieces there are.
+    pub fn begin(&self, total: usize) {
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Count one piece.
+    pub fn advance(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// [`Error::Cancelled`] once the job has been cancelled.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Call `body(state, index)` for every index below `count`: on all threads of the pool this is called from, or
+/// on the calling thread alone outside a pool. Every thread makes one `state`. Pieces must not depend on each
+/// other, so that the result does not depend on who does which.
+///
+/// # Errors
+/// The first error of `body`, or [`Error::Cancelled`].
+pub fn for_each_index<S>(
+    job: &Job,
+    count: usize,
+    state: impl Fn() -> S + Sync,
+    body: impl Fn(&mut S, usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let failure = std::sync::Mutex::new(None);
+    let work = || {
+        let mut mine = None;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return;
+            }
+            let outcome = job.check().and_then(|()| body(mine.get_or_insert_with(&state), index));
+            if let Err(error) = outcome {
+                next.store(count, Ordering::Relaxed);
+                failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+                return;
+            }
+            job.advance();
+        }
+    };
+    if rayon::current_thread_index().is_some() && count > 1 {
+        rayon::scope(|scope| {
+            for _ in 1..rayon::current_num_threads().min(count) {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    } else {
+        work();
+    }
+    failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}

@@ -1,0 +1,99 @@
+//! Networks compiled to straight-line programs.
+//!
+//! A [`Program`] is a list of [`Step`]s on registers. It runs twice: once a row, in double precision, on the
+//! row's standard deviation √K and tangent scale √T ([`rows`]), which leaves the per-row constants; and once
+//! a strip of pairs ([`strip`]), on the cosine of K and the cosine of T, where these constants are all it
+//! needs. Scales multiply back at the very end, so nothing overflows in between.
+
+mod compile;
+mod rows;
+mod strip;
+
+pub use rows::RowTrace;
+pub use strip::{Lanes, Register, Side, Single, execute};
+
+use crate::dual::{Activation, Dual, with_dual};
+use crate::error::Result;
+use crate::network::Layer;
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// K ← σ_w²K + σ_b², T ← K_new + σ_w²T.
+    Dense {
+        /// σ_w.
+        w_std: f64,
+        /// σ_b, 0 without a bias.
+        b_std: f64,
+    },
+    /// K ← E[φφ], T ← E[φ'φ']·T.
+    Activation(Activation),
+    /// K ← K + c².
+    Offset(f64),
+    /// K ← K₁ + K₂, T ← T₁ + T₂.
+    Sum,
+}
+
+impl Op {
+    /// How many per-row constants the step uses.
+    pub fn slots(&self) -> usize {
+        match self {
+            Self::Dense { b_std, .. } => 2 + if *b_std > 0.0 { 4 } else { 0 },
+            Self::Activation(activation) => with_dual!(activation, dual => slots_of(dual)),
+            Self::Offset(_) => 4,
+            Self::Sum => 6,
+        }
+    }
+}
+
+fn slots_of<D: Dual>(_: &D) -> usize {
+    D::SLOTS
+}
+
+/// One op with its registers and constants.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What to do.
+    pub op: Op,
+    /// Registers read; ops with one input repeat it.
+    pub inputs: [usize; 2],
+    /// Register written; may be one of the inputs.
+    pub output: usize,
+    /// First of its per-row constants.
+    pub first_slot: usize,
+    /// Whether the cosine of each input may be negative.
+    pub signed: [bool; 2],
+    /// Where in the network the step comes from, in the user's words.
+    pub place: String,
+}
+
+/// A compiled network. The input is in register 0.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Number of registers.
+    pub registers: usize,
+    /// Number of per-row constants.
+    pub slots: usize,
+    /// Register that holds the result.
+    pub output: usize,
+}
+
+impl Program {
+    /// Compile a whole network.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Network`] where layers do not fit together.
+    pub fn new(network: &Layer) -> Result<Self> {
+        compile::compile(network, false)
+    }
+
+    /// Whether layers could fit together, given a suitable input: the check for a part of a network.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub fn check(part: &Layer) -> Result<()> {
+        compile::compile(part, true).map(drop)
+    }
+}

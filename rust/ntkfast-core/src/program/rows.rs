@@ -1,0 +1,80 @@
+//! The program on rows: scales in, per-row constants and final scales out. Double precision throughout.
+
+use super::{Op, Program};
+use crate::dual::{Dual, with_dual};
+
+/// √K and √T of one row at one register.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowTrace {
+    /// √K of the row with itself.
+    pub scale: f64,
+    /// √T of the row with itself; 0 before the first trained layer.
+    pub tangent: f64,
+}
+
+impl Program {
+    /// Run one row whose input has standard deviation `scale` = ‖x‖/√d. Fills the row's `constants` and calls
+    /// `visit` with every step's result. O(number of steps).
+    pub fn run_row(
+        &self,
+        scale: f64,
+        registers: &mut [RowTrace],
+        constants: &mut [f64],
+        mut visit: impl FnMut(usize, RowTrace),
+    ) -> RowTrace {
+        registers[0] = RowTrace { scale, tangent: 0.0 };
+        for (index, step) in self.steps.iter().enumerate() {
+            let constants = &mut constants[step.first_slot..][..step.op.slots()];
+            let [first, second] = step.inputs.map(|register| registers[register]);
+            let result = match &step.op {
+                Op::Dense { w_std, b_std } => dense(first, *w_std, *b_std, constants),
+                Op::Activation(activation) => {
+                    let row = with_dual!(activation, dual => dual.row(first.scale, constants));
+                    RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
+                }
+                Op::Offset(offset) => {
+                    blend(first.scale, offset.abs(), constants);
+                    RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }
+                }
+                Op::Sum => {
+                    blend(first.scale, second.scale, constants);
+                    let tangent = first.tangent.hypot(second.tangent);
+                    constants[4] = share(first.tangent, tangent);
+                    constants[5] = share(second.tangent, tangent);
+                    RowTrace { scale: first.scale.hypot(second.scale), tangent }
+                }
+            };
+            registers[step.output] = result;
+            visit(index, result);
+        }
+        registers[self.output]
+    }
+}
+
+fn dense(input: RowTrace, w_std: f64, b_std: f64, constants: &mut [f64]) -> RowTrace {
+    let weights = w_std * input.scale;
+    let scale = weights.hypot(b_std);
+    let carried = w_std * input.tangent;
+    let tangent = scale.hypot(carried);
+    // Of T: what this layer adds, and what earlier layers left.
+    constants[0] = share(scale, tangent);
+    constants[1] = share(carried, tangent);
+    if b_std > 0.0 {
+        blend(weights, b_std, &mut constants[2..]);
+    }
+    RowTrace { scale, tangent }
+}
+
+/// Constants of a sum of two values: sine and cosine of half of, and of, the angle whose tangent is the ratio
+/// of their scales.
+fn blend(first: f64, second: f64, constants: &mut [f64]) {
+    let alpha = second.atan2(first);
+    let (half_sin, half_cos) = (alpha / 2.0).sin_cos();
+    let (sin, cos) = alpha.sin_cos();
+    constants[..4].copy_from_slice(&[half_sin, half_cos, cos, sin]);
+}
+
+/// `part / whole` of two scales, 0 where both vanish.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}

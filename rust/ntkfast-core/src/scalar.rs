@@ -1,0 +1,106 @@
+//! The two number types of Gram matrices.
+
+use crate::simd::{Kernel, Level};
+use std::fmt::{Debug, LowerExp};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32` or `f64`: what arrays hold and vector registers compute with.
+pub trait Scalar:
+    sealed::Sealed
+    + crate::linalg::Field
+    + Copy
+    + Default
+    + Debug
+    + LowerExp
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + MulAssign
+    + 'static
+{
+    /// NumPy's name of the type.
+    const NAME: &'static str;
+    /// Distance from 1 to the next number.
+    const EPSILON: f64;
+    /// Largest finite number.
+    const MAX: f64;
+    /// Below this δ (or ε), 1 ∓ v̂·v̂' has lost too many digits and is recomputed from v̂ ∓ v̂'.
+    const CLOSE: f64;
+    /// A number whose square and whose reciprocal's square are still normal.
+    const TINY: f64;
+    /// Polynomial of [`crate::simd::math::angle`].
+    const ANGLE: &'static [f64];
+    /// Polynomial of [`crate::simd::math::angle`].
+    const DEFECT: &'static [f64];
+    /// Polynomial of [`crate::simd::math::atan2`].
+    const ARCTANGENT: &'static [f64];
+
+    /// Nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The same number in double precision.
+    fn to_f64(self) -> f64;
+    /// Run `kernel` compiled for this SIMD level.
+    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
+}
+
+impl Scalar for f64 {
+    const NAME: &'static str = "float64";
+    const EPSILON: f64 = Self::EPSILON;
+    const MAX: f64 = Self::MAX;
+    const CLOSE: f64 = 1e-2;
+    const TINY: f64 = 1e-150;
+    const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_64;
+    const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_64;
+    const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_64;
+
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
+        crate::simd::dispatch_f64(level, kernel)
+    }
+}
+
+impl Scalar for f32 {
+    const NAME: &'static str = "float32";
+    const EPSILON: f64 = Self::EPSILON as f64;
+    const MAX: f64 = Self::MAX as f64;
+    const CLOSE: f64 = 5e-2;
+    const TINY: f64 = 1e-18;
+    const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_32;
+    const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_32;
+    const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_32;
+
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value as Self
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
+        crate::simd::dispatch_f32(level, kernel)
+    }
+}

@@ -1,0 +1,59 @@
+//! Branch-free functions on [`Number`]s, each accurate to a few units in the last place.
+
+use super::Number;
+use crate::scalar::Scalar;
+
+/// Polynomial with the given coefficients, lowest power first.
+///
+/// Even and odd powers are summed apart: two short chains of dependent instructions instead of a long one.
+#[inline(always)]
+pub fn polynomial<N: Number>(x: N, coefficients: &'static [f64]) -> N {
+    let square = x * x;
+    let last = coefficients.len() - 1;
+    let (mut high, mut low) = (N::splat(coefficients[last]), N::splat(coefficients[last - 1]));
+    let mut i = last - 1;
+    while i >= 2 {
+        high = high.mul_add(square, N::splat(coefficients[i - 1]));
+        low = low.mul_add(square, N::splat(coefficients[i - 2]));
+        i -= 2;
+    }
+    // `low` has reached the power i.
+    let value = high.mul_add(x, low);
+    if i == 1 { value.mul_add(x, N::splat(coefficients[0])) } else { value }
+}
+
+/// What the ReLU duals need to know of an angle θ ≤ π/2.
+#[derive(Clone, Copy)]
+pub struct Angle<N> {
+    /// θ = arccos(1 − m).
+    pub theta: N,
+    /// (sin θ − θ cos θ)/π, of order θ³ and without cancellation.
+    pub lag: N,
+}
+
+/// The angle whose cosine is 1 − m, for 0 ≤ m ≤ 1: √m times a polynomial in m.
+#[inline(always)]
+pub fn angle<N: Number>(m: N) -> Angle<N> {
+    let root = m.sqrt();
+    let theta = root * polynomial(m, N::Scalar::ANGLE);
+    let lag = m * root * polynomial(m, N::Scalar::DEFECT);
+    Angle { theta, lag }
+}
+
+/// The angle of the point (x, y) in the closed first quadrant; 0 at the origin.
+#[inline(always)]
+pub fn atan2<N: Number>(y: N, x: N) -> N {
+    const TAN_EIGHTH: f64 = 0.414_213_562_373_095_05; // tan(π/8) = √2 − 1
+    let bound = N::splat(TAN_EIGHTH);
+    // Rotate by 0, −π/4 or −π/2 into |angle| ≤ π/8.
+    let steep = (bound * x).less(y);
+    let shallow = (bound * y).less(x);
+    let (sum, difference) = (x + y, y - x);
+    let numerator = N::select(steep, N::select(shallow, difference, -x), y);
+    let denominator = N::select(steep, N::select(shallow, sum, y), x);
+    let quarter = N::splat(std::f64::consts::FRAC_PI_4);
+    let half = N::splat(std::f64::consts::FRAC_PI_2);
+    let offset = N::select(steep, N::select(shallow, quarter, half), N::splat(0.0));
+    let ratio = numerator / denominator.max(N::splat(N::Scalar::TINY * N::Scalar::TINY));
+    offset + ratio * polynomial(ratio * ratio, N::Scalar::ARCTANGENT)
+}

@@ -1,0 +1,53 @@
+//! What formulae are written against.
+
+use super::Strip;
+use crate::scalar::Scalar;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A number to compute with: a register of lanes (later also one that carries derivatives).
+pub trait Number:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// Type of one lane; its tables and tolerances hold for this number.
+    type Scalar: Scalar;
+    /// One truth value per lane.
+    type Mask: Copy;
+
+    /// The same constant in every lane.
+    fn splat(value: f64) -> Self;
+    /// `self · factor + addend`, rounded once where the processor can.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `addend − self · factor`, rounded once where the processor can.
+    fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// The larger, lane by lane.
+    fn max(self, other: Self) -> Self;
+    /// The smaller, lane by lane.
+    fn min(self, other: Self) -> Self;
+    /// Where `self < other`.
+    fn less(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask holds, `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+}
+
+/// A register whose lanes come from and go to memory.
+pub trait Pack: Number {
+    /// Lanes in the register; divides [`super::STRIP`].
+    const LANES: usize;
+    /// Registers in a strip.
+    const PACKS: usize = super::STRIP / Self::LANES;
+
+    /// The same lane value everywhere.
+    fn broadcast(value: Self::Scalar) -> Self;
+    /// Register `pack` of a strip.
+    fn load(strip: &Strip<Self::Scalar>, pack: usize) -> Self;
+    /// Write register `pack` of a strip.
+    fn store(self, strip: &mut Strip<Self::Scalar>, pack: usize);
+    /// The first [`Self::LANES`] entries of a slice.
+    fn read(slice: &[Self::Scalar]) -> Self;
+    /// Sum of all lanes, always in the same order.
+    fn sum(self) -> Self::Scalar;
+    /// Whether the mask holds anywhere.
+    fn any(mask: Self::Mask) -> bool;
+}

@@ -1,0 +1,118 @@
+//! Registers as arrays: the baseline of every target (the compiler turns them into SSE2 or NEON), and what
+//! the other levels are tested against.
+
+use super::{Number, Pack, STRIP, Strip};
+use crate::scalar::Scalar;
+use std::array::from_fn;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+const LANES: usize = 8;
+
+/// Eight lanes without special instructions.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<T>([T; LANES]);
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $op:tt) => {
+        impl<T: Scalar> $trait for Plain<T> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(from_fn(|i| self.0[i] $op other.0[i]))
+            }
+        }
+    };
+}
+
+operator!(Add, add, +);
+operator!(Sub, sub, -);
+operator!(Mul, mul, *);
+operator!(Div, div, /);
+
+impl<T: Scalar> Neg for Plain<T> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(self.0.map(|x| -x))
+    }
+}
+
+macro_rules! plain {
+    ($scalar:ident) => {
+        impl Number for Plain<$scalar> {
+            type Scalar = $scalar;
+            type Mask = [bool; LANES];
+
+            #[inline(always)]
+            fn splat(value: f64) -> Self {
+                Self([value as $scalar; LANES])
+            }
+            #[inline(always)]
+            fn mul_add(self, factor: Self, addend: Self) -> Self {
+                // Without the instruction `mul_add` is a slow library call.
+                if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+                    Self(from_fn(|i| self.0[i].mul_add(factor.0[i], addend.0[i])))
+                } else {
+                    self * factor + addend
+                }
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
+                (-self).mul_add(factor, addend)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                Self(self.0.map($scalar::sqrt))
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                Self(from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                Self(from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
+            }
+            #[inline(always)]
+            fn less(self, other: Self) -> Self::Mask {
+                from_fn(|i| self.0[i] < other.0[i])
+            }
+            #[inline(always)]
+            fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+                Self(from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
+            }
+        }
+
+        impl Pack for Plain<$scalar> {
+            const LANES: usize = LANES;
+
+            #[inline(always)]
+            fn broadcast(value: $scalar) -> Self {
+                Self([value; LANES])
+            }
+            #[inline(always)]
+            fn load(strip: &Strip<$scalar>, pack: usize) -> Self {
+                Self(from_fn(|i| strip.0[pack * LANES + i]))
+            }
+            #[inline(always)]
+            fn store(self, strip: &mut Strip<$scalar>, pack: usize) {
+                assert!(pack < STRIP / LANES);
+                strip.0[pack * LANES..][..LANES].copy_from_slice(&self.0);
+            }
+            #[inline(always)]
+            fn read(slice: &[$scalar]) -> Self {
+                Self(from_fn(|i| slice[i]))
+            }
+            #[inline(always)]
+            fn sum(self) -> $scalar {
+                self.0.iter().fold(0.0, |total, x| total + x)
+            }
+            #[inline(always)]
+            fn any(mask: Self::Mask) -> bool {
+                mask.contains(&true)
+            }
+        }
+    };
+}
+
+plain!(f64);
+plain!(f32);

@@ -1,0 +1,190 @@
+//! One contract over every dual: values against quadrature of the activation itself, on every SIMD level, and
+//! invariants on random pairs. A new dual inherits all of it with one entry in `for_each_dual!`.
+
+mod common;
+
+use common::{expectation, pair};
+use ntkfast_core::Scalar;
+use ntkfast_core::dual::{AbRelu, Dual, Erf};
+use ntkfast_core::simd::Level;
+use proptest::prelude::*;
+
+/// erf by its Taylor series, or its continued fraction far out.
+fn erf(x: f64) -> f64 {
+    let size = x.abs();
+    if size > 6.0 {
+        return x.signum();
+    }
+    let mut term = size;
+    let mut sum = size;
+    let mut n = 0.0;
+    // e^{-x²}·Σ 2ⁿ x^{2n+1}/(2n+1)!!, all terms positive.
+    while term > sum * 1e-18 {
+        n += 1.0;
+        term *= 2.0 * size * size / (2.0 * n + 1.0);
+        sum += term;
+    }
+    x.signum() * (std::f64::consts::FRAC_2_SQRT_PI * (-size * size).exp() * sum).min(1.0)
+}
+
+fn erf_slope(x: f64) -> f64 {
+    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp()
+}
+
+fn abrelu(a: f64, b: f64) -> AbRelu {
+    AbRelu::new(&[a, b]).expect("two parameters")
+}
+
+fn erf_dual(a: f64, b: f64) -> Erf {
+    Erf::new(&[a, b, 0.0]).expect("three parameters")
+}
+
+/// Calls `$body` with each dual, the activation and its derivative.
+macro_rules! for_each_dual {
+    (|$dual:ident, $value:ident, $slope:ident| $body:expr) => {{
+        for (a, b) in [(0.0, 1.0), (0.1, 1.0), (-1.0, 1.0), (1.0, 1.0), (-0.3, 2.0), (1.0, 0.0)] {
+            let $dual = abrelu(a, b);
+            let $value = |x: f64| if x < 0.0 { a * x } else { b * x };
+            let $slope = |x: f64| if x < 0.0 { a } else { b };
+            $body
+        }
+        for (a, b) in [(1.0, 1.0), (-2.0, 0.3), (0.5, 2.0)] {
+            let $dual = erf_dual(a, b);
+            let $value = |x: f64| a * erf(b * x);
+            let $slope = |x: f64| a * b * erf_slope(b * x);
+            $body
+        }
+    }};
+}
+
+fn defects(angle: f64) -> [f64; 2] {
+    [2.0 * (angle / 2.0).sin().powi(2), 2.0 * (angle / 2.0).cos().powi(2)]
+}
+
+fn compare<T: Scalar, D: Dual>(
+    dual: &D,
+    value: &dyn Fn(f64) -> f64,
+    slope: &dyn Fn(f64) -> f64,
+    scales: [f64; 2],
+    angle: f64,
+    tolerance: f64,
+) {
+    for level in Level::available() {
+        let (rows, out) = pair::<T, D>(level, dual, scales, defects(angle));
+        let size = rows[0].scale * rows[1].scale;
+        let kernel = expectation(value, value, scales, angle);
+        let error = (size * (1.0 - out.delta) - kernel).abs() / size;
+        assert!(
+            error < tolerance,
+            "{} {}: kernel off by {error:e} at {scales:?}, {angle}",
+            dual.name(),
+            level.name()
+        );
+        assert!((out.delta + out.epsilon - 2.0).abs() < tolerance, "δ + ε at {angle}");
+        let size = rows[0].slope * rows[1].slope;
+        let derivative = expectation(slope, slope, scales, angle);
+        let error = (size * out.slope - derivative).abs() / size;
+        assert!(
+            error < tolerance,
+            "{} {}: slope off by {error:e} at {scales:?}, {angle}",
+            dual.name(),
+            level.name()
+        );
+    }
+}
+
+#[test]
+fn kernels_equal_quadrature() {
+    for_each_dual!(|dual, value, slope| {
+        for angle in [1e-3, 0.3, 1.2, std::f64::consts::FRAC_PI_2, 2.0, 3.1] {
+            for scales in [[1.0, 1.0], [0.2, 1.5], [1.3, 1.2], [0.05, 0.06]] {
+                compare::<f64, _>(&dual, &value, &slope, scales, angle, 2e-13);
+                compare::<f32, _>(&dual, &value, &slope, scales, angle, 2e-6);
+            }
+        }
+    });
+}
+
+#[test]
+fn rows_equal_quadrature() {
+    for_each_dual!(|dual, value, slope| {
+        for scale in [0.01, 0.7, 2.5] {
+            let mut constants = vec![0.0; slots(&dual)];
+            let row = dual.row(scale, &mut constants);
+            let size = expectation(&value, &value, [scale, scale], 0.0).sqrt();
+            assert!((row.scale - size).abs() < 1e-13 * size, "{}: {} {size}", dual.name(), row.scale);
+            let size = expectation(&slope, &slope, [scale, scale], 0.0).sqrt();
+            assert!((row.slope - size).abs() < 1e-13 * size, "{}: {} {size}", dual.name(), row.slope);
+        }
+    });
+}
+
+fn slots<D: Dual>(_: &D) -> usize {
+    D::SLOTS
+}
+
+fn check_invariants<T: Scalar, D: Dual>(dual: &D, scales: [f64; 2], cosine: [f64; 2]) {
+    let slack = 16.0 * T::EPSILON;
+    for level in Level::available() {
+        let (_, out) = pair::<T, D>(level, dual, scales, cosine);
+        let (_, swapped) = pair::<T, D>(level, dual, [scales[1], scales[0]], cosine);
+        for value in [out.delta, out.epsilon] {
+            assert!(
+                (-slack..=2.0 + slack).contains(&value),
+                "{} {scales:?} {cosine:?}: {value}",
+                dual.name()
+            );
+        }
+        assert!(out.slope.abs() <= 1.0 + slack, "{} {scales:?} {cosine:?}: {}", dual.name(), out.slope);
+        assert!((out.delta - swapped.delta).abs() <= slack, "{}: not symmetric", dual.name());
+        assert!((out.slope - swapped.slope).abs() <= slack, "{}: not symmetric", dual.name());
+        if dual.is_nonnegative(cosine[0] <= 1.0) {
+            assert!(out.delta <= 1.0 + slack, "{}: negative cosine", dual.name());
+        }
+    }
+}
+
+proptest! {
+    /// Finite and in range for any scales and angles, also tiny, huge and zero ones.
+    #[test]
+    fn cosines_stay_cosines(
+        exponents in (-14.0..14.0f64, -14.0..14.0f64),
+        log_defect in -30.0..0.0f64,
+        mirrored: bool,
+        zero in 0..4,
+    ) {
+        let small = 10f64.powf(log_defect);
+        let mut cosine = if mirrored { [2.0 - small, small] } else { [small, 2.0 - small] };
+        let mut scales = [10f64.powf(exponents.0), 10f64.powf(exponents.1)];
+        match zero {
+            0 => { scales[0] = 0.0; cosine = [1.0, 1.0]; }
+            1 => cosine = if mirrored { [2.0, 0.0] } else { [0.0, 2.0] },
+            _ => {}
+        }
+        for_each_dual!(|dual, _value, _slope| {
+            check_invariants::<f64, _>(&dual, scales, cosine);
+            check_invariants::<f32, _>(&dual, scales, cosine);
+        });
+    }
+
+    /// A row with itself: δ = 0 and slope 1, and the defect of a close pair keeps its relative precision.
+    #[test]
+    fn coincidence_is_exact(exponent in -6.0..6.0f64, log_defect in -26.0..-3.0f64) {
+        let scale = 10f64.powf(exponent);
+        for_each_dual!(|dual, _value, _slope| {
+            for level in Level::available() {
+                let (_, out) = pair::<f64, _>(level, &dual, [scale, scale], [0.0, 2.0]);
+                prop_assert_eq!(out.delta, 0.0);
+                prop_assert!((out.slope - 1.0).abs() < 1e-14);
+                // δ' / δ tends to a constant: p·E[φ'²]/E[φ²].
+                let small = 10f64.powf(log_defect);
+                let (rows, out) = pair::<f64, _>(level, &dual, [scale, scale], [small, 2.0 - small]);
+                let limit = (scale * rows[0].slope / rows[0].scale).powi(2);
+                let ratio = out.delta / (small * limit);
+                // The next term is of order √δ for a kink; for a saturated erf of order √(δ·variance).
+                let next = 2.0 * (small * (1.0 + scale * scale * 16.0)).sqrt() + 1e-9;
+                prop_assert!((ratio - 1.0).abs() < next, "{} {}: {ratio}", dual.name(), scale);
+            }
+        });
+    }
+}

@@ -1,0 +1,94 @@
+//! Vector functions against the standard library, on every SIMD level.
+
+use ntkfast_core::Scalar;
+use ntkfast_core::simd::math::{angle, atan2};
+use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
+use proptest::prelude::*;
+
+#[derive(Clone, Copy)]
+enum Function {
+    Theta,
+    Lag,
+    Atan2,
+}
+
+struct Apply {
+    function: Function,
+    x: f64,
+    y: f64,
+}
+
+impl<T: Scalar> Kernel<T> for Apply {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) -> f64 {
+        let (x, y) = (P::splat(self.x), P::splat(self.y));
+        let value = match self.function {
+            Function::Theta => angle(x).theta,
+            Function::Lag => angle(x).lag,
+            Function::Atan2 => atan2(y, x),
+        };
+        let mut strip = Strip([T::default(); STRIP]);
+        value.store(&mut strip, 1);
+        strip.0[P::LANES].to_f64()
+    }
+}
+
+/// (sin θ − θ cos θ)/π by its series Σ_{k≥1} (−1)^{k+1}·2k·θ^{2k+1}/(2k+1)!, since the difference cancels.
+fn lag(theta: f64) -> f64 {
+    let mut power = theta;
+    let terms = (1..=16).map(|k| {
+        let k = f64::from(k);
+        power *= -theta * theta / ((2.0 * k) * (2.0 * k + 1.0));
+        -2.0 * k * power
+    });
+    terms.sum::<f64>() / std::f64::consts::PI
+}
+
+fn check<T: Scalar>(function: Function, x: f64, y: f64, expected: impl Fn(f64, f64) -> f64) {
+    // The function is judged at the numbers that the type can hold.
+    let (x, y) = (T::from_f64(x).to_f64(), T::from_f64(y).to_f64());
+    let expected = expected(x, y);
+    for level in Level::available() {
+        let value = T::dispatch(level, Apply { function, x, y });
+        let error = (value - expected).abs();
+        assert!(error <= 6.0 * T::EPSILON * expected.abs(), "{} {x} {y}: {value} {expected}", level.name());
+    }
+}
+
+proptest! {
+    #[test]
+    fn angles(log in -30.0..0.0f64) {
+        let m = 10f64.powf(log);
+        check::<f64>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());
+        check::<f32>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());
+    }
+
+    #[test]
+    fn lags(log in -20.0..0.0f64) {
+        let m = 10f64.powf(log);
+        check::<f64>(Function::Lag, m, 0.0, |m, _| lag(2.0 * (m / 2.0).sqrt().asin()));
+        check::<f32>(Function::Lag, m, 0.0, |m, _| lag(2.0 * (m / 2.0).sqrt().asin()));
+    }
+
+    #[test]
+    fn arctangents(angle in 0.0..std::f64::consts::FRAC_PI_2, log in -10.0..10.0f64) {
+        let radius = 10f64.powf(log);
+        let (y, x) = angle.sin_cos();
+        check::<f64>(Function::Atan2, radius * x, radius * y, |x, y| y.atan2(x));
+        check::<f32>(Function::Atan2, radius * x, radius * y, |x, y| y.atan2(x));
+    }
+}
+
+#[test]
+fn ends() {
+    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1e-30, 1.0), (1.0, 1e-30)] {
+        check::<f64>(Function::Atan2, x, y, |x, y| y.atan2(x));
+        check::<f32>(Function::Atan2, x, y, |x, y| y.atan2(x));
+    }
+    for m in [0.0, 1.0] {
+        check::<f64>(Function::Theta, m, 0.0, |m, _| (1.0 - m).acos());
+        check::<f64>(Function::Lag, m, 0.0, |m, _| lag((1.0 - m).acos()));
+    }
+}

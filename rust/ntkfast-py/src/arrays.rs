@@ -1,0 +1,134 @@
+//! The array edge: NumPy arrays as borrowed views and as targets of the tile writer.
+
+use ntkfast_core::Scalar;
+use ntkfast_core::kernel::Target;
+use ntkfast_core::linalg::Matrix;
+use numpy::ndarray::{ArrayView2, Dimension};
+use numpy::{
+    BorrowError, Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadwriteArray, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+/// A number that both the core and NumPy know.
+pub trait Number: Scalar + Element {}
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// A borrowed array of `T`, or `None` where it holds something else.
+pub fn read<'py, T: Number, D: Dimension>(
+    argument: &str,
+    array: &Bound<'py, PyAny>,
+) -> PyResult<Option<PyReadonlyArray<'py, T, D>>> {
+    let Ok(array) = array.cast::<PyArray<T, D>>() else { return Ok(None) };
+    array.try_readonly().map(Some).map_err(|_| {
+        PyValueError::new_err(format!(
+            "{argument} is being written to by another call; wait for it, or pass a copy"
+        ))
+    })
+}
+
+/// The error for an array that is neither float32 nor float64 of the right dimension.
+pub fn unsuitable(argument: &str, dimensions: usize, value: &Bound<'_, PyAny>) -> PyErr {
+    let given = match value.cast::<PyUntypedArray>() {
+        Ok(array) => format!("a {}-D array of {}", array.ndim(), array.dtype()),
+        Err(_) => value.get_type().to_string(),
+    };
+    PyTypeError::new_err(format!(
+        "{argument} must be a {dimensions}-D array of float32 or float64, not {given}"
+    ))
+}
+
+/// Copy row `row` of a view of any strides.
+pub fn copy_row<T: Number>(view: &ArrayView2<'_, T>, row: usize, buffer: &mut [T]) {
+    let source = view.row(row);
+    match source.as_slice() {
+        Some(contiguous) => buffer.copy_from_slice(contiguous),
+        None => buffer.iter_mut().zip(source).for_each(|(to, from)| *to = *from),
+    }
+}
+
+/// Use an array as a matrix of the core; copies it where neither rows nor columns are contiguous.
+pub fn with_matrix<T: Number, R>(view: &ArrayView2<'_, T>, body: impl FnOnce(Matrix<'_, T>) -> R) -> R {
+    let shape = [view.nrows(), view.ncols()];
+    if let Some(entries) = view.as_slice() {
+        return body(Matrix { entries, shape, by_rows: true });
+    }
+    if let Some(entries) = view.t().as_slice() {
+        return body(Matrix { entries, shape, by_rows: false });
+    }
+    body(Matrix { entries: &view.iter().copied().collect::<Vec<_>>(), shape, by_rows: true })
+}
+
+/// A borrowed output array.
+pub struct Output<'py, T: Element, D: Dimension>(PyReadwriteArray<'py, T, D>);
+
+impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
+    /// Borrow `array`, which must have this shape.
+    pub fn new(argument: &str, array: Option<&Bound<'py, PyAny>>, shape: &[usize]) -> PyResult<Option<Self>> {
+        let Some(array) = array else { return Ok(None) };
+        let typed = array.cast::<PyArray<T, D>>().map_err(|_| {
+            let given = match array.cast::<PyUntypedArray>() {
+                Ok(array) => format!("a {}-D array of {}", array.ndim(), array.dtype()),
+                Err(_) => array.get_type().to_string(),
+            };
+            let dimensions = shape.len();
+            PyTypeError::new_err(format!(
+                "{argument} must be a {dimensions}-D array of {}, not {given}",
+                T::NAME
+            ))
+        })?;
+        if typed.shape() != shape {
+            return Err(PyValueError::new_err(format!(
+                "{argument} has shape {:?}; expected {shape:?}",
+                typed.shape()
+            )));
+        }
+        if overlaps_itself(typed.shape(), typed.strides()) {
+            return Err(PyValueError::new_err(format!(
+                "{argument} has entries that share memory; pass a copy"
+            )));
+        }
+        match typed.try_readwrite() {
+            Ok(array) => Ok(Some(Self(array))),
+            Err(BorrowError::NotWriteable) => {
+                Err(PyValueError::new_err(format!("{argument} is read-only; pass a writeable array")))
+            }
+            Err(_) => Err(PyValueError::new_err(format!(
+                "{argument} overlaps an input or another output; pass an array with memory of its own"
+            ))),
+        }
+    }
+
+    /// The array as a target of the tile writer.
+    pub fn target(&mut self) -> Target<'_, T> {
+        let mut view = self.0.as_array_mut();
+        let stride = |axis: usize| view.strides().get(axis).copied().unwrap_or(0);
+        let strides = [stride(0), stride(1)];
+        // SAFETY: the array is borrowed exclusively for the target's lifetime, its entries do not overlap, and
+        // drivers are called with its shape.
+        unsafe { Target::new(view.as_mut_ptr(), strides) }
+    }
+
+    /// Write values in order.
+    pub fn fill(&mut self, values: impl Iterator<Item = T>) {
+        self.0.as_array_mut().iter_mut().zip(values).for_each(|(to, from)| *to = from);
+    }
+}
+
+/// Whether two entries may share memory: judged by strides in bytes, shortest first.
+fn overlaps_itself(shape: &[usize], strides: &[isize]) -> bool {
+    if shape.contains(&0) {
+        return false;
+    }
+    let mut axes: Vec<_> = shape.iter().zip(strides).filter(|(length, _)| **length > 1).collect();
+    axes.sort_by_key(|(_, stride)| stride.unsigned_abs());
+    let mut reach = 0;
+    axes.into_iter().any(|(length, stride)| {
+        let stride = stride.unsigned_abs();
+        let overlaps = stride <= reach;
+        reach += stride * (length - 1);
+        overlaps
+    })
+}

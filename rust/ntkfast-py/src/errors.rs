@@ -1,0 +1,44 @@
+//! Core errors as Python exceptions.
+
+use ntkfast_core::Error;
+use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use std::any::Any;
+
+pyo3::create_exception!(
+    ntkfast,
+    NumericalError,
+    PyArithmeticError,
+    "What the numbers did: a value too large for its type, a matrix that is not positive definite, an iteration \
+     that did not converge. The message says what to do."
+);
+
+/// The exception for an error of the core.
+pub fn to_python(error: &Error) -> PyErr {
+    let text = error.to_string();
+    match error {
+        Error::Network(_) | Error::Shape { .. } | Error::NotFinite { .. } | Error::NotSymmetric { .. } => {
+            PyValueError::new_err(text)
+        }
+        Error::NotPositiveDefinite { .. } | Error::NoConvergence { .. } | Error::Overflow { .. } => {
+            NumericalError::new_err(text)
+        }
+        Error::Threads { .. } => PyRuntimeError::new_err(text),
+        Error::Cancelled => PyKeyboardInterrupt::new_err(()),
+    }
+}
+
+/// The exception for a panic, which is always a defect of this package.
+pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
+    let reason = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    PyRuntimeError::new_err(format!("internal error in ntkfast, please report it: {reason}"))
+}
+
+/// Panics become exceptions at the door; their text on stderr would only confuse.
+pub fn silence_panics() {
+    std::panic::set_hook(Box::new(|_| ()));
+}

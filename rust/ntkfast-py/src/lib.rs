@@ -1,0 +1,103 @@
+//! The Python extension `ntkfast._ntkfast`.
+//!
+//! | Python | Rust |
+//! |---|---|
+//! | nested tuples (kind, parameters, children) | [`ntkfast_core::network::Layer`] ([`program`]) |
+//! | float32 or float64 array of any strides | a borrowed view ([`arrays`]); copied at most once |
+//! | `out` array | [`ntkfast_core::kernel::Target`], written in place by all threads |
+//! | `callable(done, total)` or `None` | called on the calling thread ([`door`]) |
+//! | `ValueError`, `TypeError`, `NumericalError` | [`ntkfast_core::Error`] ([`errors`]) |
+//!
+//! # The GIL
+//!
+//! Arguments are checked with the GIL held; [`door`] releases it, runs the work on the package's pool and takes
+//! it back now and then to look for Ctrl-C and to report progress. No other module does any of that.
+
+mod arrays;
+mod door;
+mod errors;
+mod linalg;
+mod program;
+
+use ntkfast_core::parallel;
+use ntkfast_core::simd::Level;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// More threads than any machine has are taken for a mistake.
+const MOST_THREADS: usize = 4096;
+
+#[pyfunction]
+fn set_num_threads(py: Python<'_>, n: &Bound<'_, PyAny>) -> PyResult<()> {
+    // An integer out of range is a wrong value, also where it does not fit a machine word.
+    let count = n
+        .extract::<usize>()
+        .or_else(|error| if error.is_instance_of::<PyOverflowError>(py) { Ok(0) } else { Err(error) })?;
+    if count == 0 || count > MOST_THREADS {
+        return Err(PyValueError::new_err(format!(
+            "the number of threads must be an integer from 1 to {MOST_THREADS}, not {n}"
+        )));
+    }
+    parallel::set_threads(count);
+    Ok(())
+}
+
+#[pyfunction]
+fn num_threads() -> usize {
+    parallel::threads()
+}
+
+#[pyfunction]
+fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let info = PyDict::new(py);
+    info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("simd", Level::current().name())?;
+    info.set_item("threads", parallel::threads())?;
+    info.set_item("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+    Ok(info)
+}
+
+/// Settings from the environment, read once when the module is imported.
+fn read_environment() -> PyResult<()> {
+    if let Ok(text) = std::env::var("NTKFAST_NUM_THREADS")
+        && !text.trim().is_empty()
+    {
+        let threads = text.trim().parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+        parallel::set_threads(threads.ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "the environment variable NTKFAST_NUM_THREADS is {text:?}; \
+                 expected an integer from 1 to {MOST_THREADS}, or unset it"
+            ))
+        })?);
+    }
+    if let Ok(text) = std::env::var("NTKFAST_SIMD")
+        && !text.trim().is_empty()
+        && !Level::force(&text.trim().to_lowercase())
+    {
+        let names: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        return Err(PyValueError::new_err(format!(
+            "the environment variable NTKFAST_SIMD is {text:?}; this processor has {}",
+            names.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+#[pymodule]
+fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::silence_panics();
+    read_environment()?;
+    module.add("NumericalError", module.py().get_type::<errors::NumericalError>())?;
+    module.add_class::<program::PyProgram>()?;
+    module.add_function(wrap_pyfunction!(program::check, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::cholesky, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::cholesky_solve, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
+    module.add_function(wrap_pyfunction!(set_num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(info, module)?)?;
+    Ok(())
+}

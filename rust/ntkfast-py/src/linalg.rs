@@ -1,0 +1,157 @@
+//! Decompositions, products and filters.
+
+use crate::arrays::{Number, copy_row, read, unsuitable, with_matrix};
+use crate::door::{Call, refuse};
+use ntkfast_core::linalg::{self, SMALL, Symmetric};
+use ntkfast_core::{Error, flow};
+use numpy::ndarray::{Ix1, Ix2};
+use numpy::npyffi::NPY_ORDER;
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// Run a generic function on float64 or float32 arrays of the same type.
+macro_rules! by_dtype {
+    ($function:ident($py:expr, $($name:literal => $array:ident : $dimension:ty),+ $(; $extra:expr)*)) => {{
+        if let ($(Some($array),)+) = ($(read::<f64, $dimension>($name, $array)?,)+) {
+            return $function::<f64>($py, $(&$array,)+ $($extra,)*);
+        }
+        if let ($(Some($array),)+) = ($(read::<f32, $dimension>($name, $array)?,)+) {
+            return $function::<f32>($py, $(&$array,)+ $($extra,)*);
+        }
+        $(if read::<f64, $dimension>($name, $array)?.is_none() && read::<f32, $dimension>($name, $array)?.is_none() {
+            return Err(unsuitable($name, <$dimension as numpy::ndarray::Dimension>::NDIM.unwrap_or(0), $array));
+        })+
+        Err(pyo3::exceptions::PyTypeError::new_err(concat!("arrays must have one dtype:", $(" ", $name),+)))
+    }};
+}
+
+#[pyfunction]
+pub fn eigh<'py>(py: Python<'py>, theta: Any<'_, 'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    by_dtype!(eigh_typed(py, "theta" => theta: Ix2))
+}
+
+fn eigh_typed<'py, T: Number>(
+    py: Python<'py>,
+    theta: &PyReadonlyArray2<'py, T>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let matrix = symmetric("theta", theta)?;
+    let size = matrix.size();
+    let operations = by_size(size);
+    let eigen = Call { py, operations, progress: None }.run_or_abandon(move |_| linalg::eigh(&matrix))?;
+    let vectors = PyArray1::from_vec(py, eigen.vectors)
+        .reshape_with_order([size, size], NPY_ORDER::NPY_FORTRANORDER)?;
+    Ok((PyArray1::from_vec(py, eigen.values).into_any(), vectors.into_any()))
+}
+
+#[pyfunction]
+pub fn cholesky<'py>(py: Python<'py>, a: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    by_dtype!(cholesky_typed(py, "a" => a: Ix2))
+}
+
+fn cholesky_typed<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArray2<'py, T>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let matrix = symmetric("a", a)?;
+    let operations = by_size(matrix.size());
+    let cholesky = Call { py, operations, progress: None }.run(|job| linalg::cholesky(matrix, job))?;
+    let shape = [cholesky.size, cholesky.size];
+    let factor =
+        PyArray1::from_vec(py, cholesky.factor).reshape_with_order(shape, NPY_ORDER::NPY_FORTRANORDER)?;
+    Ok(factor.into_any())
+}
+
+#[pyfunction]
+pub fn cholesky_solve<'py>(py: Python<'py>, l: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    by_dtype!(cholesky_solve_typed(py, "l" => l: Ix2, "b" => b: Ix2))
+}
+
+fn cholesky_solve_typed<'py, T: Number>(
+    py: Python<'py>,
+    l: &PyReadonlyArray2<'py, T>,
+    b: &PyReadonlyArray2<'py, T>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (l, b) = (l.as_array(), b.as_array());
+    let (size, columns) = (l.nrows(), b.ncols());
+    square("l", l.shape())?;
+    if b.nrows() != size {
+        return refuse(&shape_error("b", b.shape(), format!("({size}, k), as many rows as the factor")));
+    }
+    let operations = by_size(size);
+    let solution = Call { py, operations, progress: None }.run(|_| {
+        let mut solution: Vec<T> = b.iter().copied().collect();
+        with_matrix(&l, |factor| linalg::cholesky_solve(factor, &mut solution, columns));
+        Ok(solution)
+    })?;
+    Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())
+}
+
+#[pyfunction]
+pub fn matmul<'py>(py: Python<'py>, a: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    by_dtype!(matmul_typed(py, "a" => a: Ix2, "b" => b: Ix2))
+}
+
+fn matmul_typed<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArray2<'py, T>,
+    b: &PyReadonlyArray2<'py, T>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (a, b) = (a.as_array(), b.as_array());
+    let shape = [a.nrows(), b.ncols()];
+    if a.ncols() != b.nrows() {
+        return refuse(&shape_error("b", b.shape(), format!("{} rows, as many as a has columns", a.ncols())));
+    }
+    let operations = by_size(a.nrows().max(a.ncols()).max(b.ncols()));
+    let product = Call { py, operations, progress: None }
+        .run(|_| Ok(with_matrix(&a, |a| with_matrix(&b, |b| linalg::product(a, b)))))?;
+    Ok(PyArray1::from_vec(py, product).reshape(shape)?.into_any())
+}
+
+#[pyfunction]
+pub fn flow_filter<'py>(
+    py: Python<'py>,
+    eigenvalues: Any<'_, 'py>,
+    t: Any<'_, 'py>,
+    learning_rate: f64,
+    ridge: f64,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let times = read::<f64, Ix1>("t", t)?.ok_or_else(|| unsuitable("t", 1, t))?.as_array().to_vec();
+    by_dtype!(flow_filter_typed(py, "eigenvalues" => eigenvalues: Ix1; &times; learning_rate; ridge))
+}
+
+fn flow_filter_typed<'py, T: Number>(
+    py: Python<'py>,
+    eigenvalues: &PyReadonlyArray1<'py, T>,
+    times: &[f64],
+    learning_rate: f64,
+    ridge: f64,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let eigenvalues: Vec<T> = eigenvalues.as_array().to_vec();
+    let filter = flow::gradient_flow(&eigenvalues, times, learning_rate, ridge);
+    PyArray1::from_vec(py, filter).reshape([times.len(), eigenvalues.len()])
+}
+
+fn symmetric<T: Number>(argument: &'static str, array: &PyReadonlyArray2<'_, T>) -> PyResult<Symmetric<T>> {
+    let view = array.as_array();
+    square(argument, view.shape())?;
+    Call { py: array.py(), operations: 0, progress: None }
+        .run(|_| Symmetric::new(argument, view.nrows(), |row, buffer| copy_row(&view, row, buffer)))
+}
+
+fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {
+    if shape[0] == shape[1] {
+        return Ok(());
+    }
+    refuse(&shape_error(argument, shape, "a square matrix".to_owned()))
+}
+
+fn shape_error(argument: &'static str, given: &[usize], expected: String) -> Error {
+    Error::Shape { argument, given: given.to_vec(), expected }
+}
+
+/// Operations to tell the door: beyond `SMALL` faer runs on rayon's threads, which must be the pool's.
+fn by_size(size: usize) -> usize {
+    if size > SMALL { usize::MAX } else { 0 }
+}

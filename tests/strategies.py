@@ -1,0 +1,112 @@
+"""Hypothesis strategies: valid networks as plain descriptions, and point sets full of traps."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from catalogue import Description
+
+
+def decimals(low: float, high: float) -> st.SearchStrategy[float]:
+    """Two decimals between low and high: they shrink and print well."""
+    return st.integers(round(100 * low), round(100 * high)).map(lambda i: i / 100)
+
+
+def dense() -> st.SearchStrategy[list[Any]]:
+    return st.tuples(decimals(0.3, 2.0), st.none() | decimals(0.0, 1.0)).map(
+        lambda t: ["dense", *t]
+    )
+
+
+def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
+    """Every activation; without the smooth ones the network is positively homogeneous."""
+    slope = decimals(-1.5, 1.5)
+    kinked = st.one_of(
+        st.just(["relu"]),
+        decimals(0.0, 0.9).map(lambda alpha: ["leaky_relu", alpha]),
+        st.just(["abs"]),
+        st.just(["identity"]),
+        st.tuples(slope, slope).filter(any).map(lambda t: ["abrelu", *t]),
+    )
+    if not smooth:
+        return kinked
+    parameters = st.tuples(decimals(0.3, 1.5), decimals(0.3, 1.5), decimals(-0.5, 0.5))
+    return kinked | parameters.map(lambda t: ["erf", *t])
+
+
+@st.composite
+def branches(draw: st.DrawFn, *, smooth: bool, depth: int) -> list[Any]:
+    """Layers that start at a Gaussian value, and end in one that a dense layer closes."""
+    layers: list[Any] = []
+    for _ in range(draw(st.integers(0, 2))):
+        layers += draw(blocks(smooth=smooth, depth=depth))
+    return [*layers, draw(activations(smooth=smooth)), draw(dense())]
+
+
+@st.composite
+def blocks(draw: st.DrawFn, *, smooth: bool, depth: int = 1) -> list[Any]:
+    """Layers from a Gaussian value to a Gaussian value."""
+    kinds = ["chain"] if depth == 0 else ["chain", "chain", "residual", "sum", "dense"]
+    kind = draw(st.sampled_from(kinds))
+    if kind == "chain":
+        return [draw(activations(smooth=smooth)), draw(dense())]
+    if kind == "dense":
+        return [draw(dense())]
+    inner = branches(smooth=smooth, depth=depth - 1)
+    if kind == "residual":
+        return [["residual", *draw(inner)]]
+    return [["sum", *(["serial", *draw(inner)] for _ in range(draw(st.integers(2, 3))))]]
+
+
+@st.composite
+def networks(draw: st.DrawFn, *, smooth: bool = True, max_blocks: int = 4) -> Description:
+    """Valid networks: dense first, any blocks, and sometimes an activation at the end."""
+    layers = [draw(dense())]
+    for _ in range(draw(st.integers(0, max_blocks))):
+        layers += draw(blocks(smooth=smooth))
+    if draw(st.booleans()):
+        layers.append(draw(activations(smooth=smooth)))
+    return ["serial", *layers]
+
+
+# How a row relates to an earlier one; "fresh" rows and zero rows relate to none.
+RELATIONS = ("fresh", "zero", "duplicate", "parallel", "antipodal", "near", "near antipodal")
+
+
+def coordinates() -> st.SearchStrategy[float]:
+    """Numbers whose squares are far from underflow, and zero."""
+    size = st.floats(1e-3, 4.0)
+    return st.just(0.0) | size | size.map(lambda v: -v)
+
+
+@st.composite
+def point_sets(
+    draw: st.DrawFn, *, min_n: int = 0, max_n: int = 8, max_d: int = 5, d: int | None = None
+) -> NDArray[np.float64]:
+    """Point sets with zero rows, duplicates, parallel, antipodal and nearly coincident rows."""
+    features = draw(st.integers(1, max_d)) if d is None else d
+    row = st.lists(coordinates(), min_size=features, max_size=features).map(np.array)
+    rows: list[NDArray[np.float64]] = []
+    for _ in range(draw(st.integers(min_n, max_n))):
+        relation = draw(st.sampled_from(RELATIONS)) if rows else "fresh"
+        if relation == "fresh":
+            rows.append(draw(row) * 10.0 ** draw(st.sampled_from([0, 0, 0, -5, 4])))
+        elif relation == "zero":
+            rows.append(np.zeros(features))
+        else:
+            rows.append(relative(relation, draw(st.sampled_from(rows)), draw))
+    return np.array(rows, dtype=np.float64).reshape(len(rows), features)
+
+
+def relative(relation: str, x: NDArray[np.float64], draw: st.DrawFn) -> NDArray[np.float64]:
+    """Return a row that stands in the named relation to x."""
+    if relation == "duplicate":
+        return x.copy()
+    if relation in ("parallel", "antipodal"):
+        factor = draw(st.sampled_from([1.0, 0.3, 3.7, 1e-3, 100.0]))
+        return x * (factor if relation == "parallel" else -factor)
+    shift = np.array(draw(st.lists(coordinates(), min_size=len(x), max_size=len(x))))
+    distance = 10.0 ** draw(st.integers(-14, -1)) * np.max(np.abs(x), initial=0.0)
+    return (x + distance * shift) * (1.0 if relation == "near" else -1.0)

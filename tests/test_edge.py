@@ -1,0 +1,223 @@
+"""Signals, threads, processes and callbacks at the edge between Python and the core."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from contract import same_bits
+
+NETWORK = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
+
+
+def run(
+    script: str, timeout: float = 120, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a script in a process of its own, without the panic of anything."""
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert "panicked" not in result.stderr
+    return result
+
+
+# The best of three: what the package does, whatever else the machine is doing.
+INTERRUPT = """
+    import os, signal, threading, time
+    import numpy as np
+    import ntkfast as nk
+    from ntkfast.linalg import cholesky
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sent = []
+
+    def send():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def delay(call):
+        timer = threading.Timer(0.3, send)
+        timer.start()
+        try:
+            call()
+        except KeyboardInterrupt:
+            return time.perf_counter() - sent[-1]
+        raise SystemExit("the call came to its end before the signal")
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3000, 10))
+    deep = nk.mlp(1000, nk.Relu(), w_std=1.4)
+    shallow = nk.mlp(2, nk.Relu(), w_std=1.4)
+    expected = shallow.ntk(x[:500])
+    {setup}
+    print(min(delay(lambda: {call}) for _ in range(3)))
+    assert np.array_equal(shallow.ntk(x[:500]), expected)
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "setup"),
+    [
+        ("deep.ntk(x)", ""),
+        ("deep.kernels(x)", ""),
+        ("deep.nngp(x, x[::-1])", ""),
+        ("deep.ntk(x, progress=lambda done, total: None)", ""),
+        ("nk.eigh(a)", "a = shallow.ntk(x[:2000])"),
+    ],
+)
+def test_ctrl_c_ends_a_call_within_a_fifth_of_a_second(call: str, setup: str) -> None:
+    result = run(INTERRUPT.format(call=call, setup=setup))
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) < 0.2
+
+
+def test_ctrl_c_while_idle_is_pythons_own() -> None:
+    NETWORK.ntk(np.ones((300, 3)))
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("n", [1, 5, 70, 700])
+@pytest.mark.parametrize("two_sets", [False, True])
+def test_progress_counts_up_to_the_total(n: int, two_sets: bool, rng: np.random.Generator) -> None:
+    calls: list[tuple[int, int, int]] = []
+    x = rng.standard_normal((n, 4))
+    points = (x, x[::-1]) if two_sets else (x,)
+    result = NETWORK.ntk(
+        *points, progress=lambda *counts: calls.append((*counts, threading.get_ident()))
+    )
+    assert same_bits(result, NETWORK.ntk(*points))
+    done = [call[0] for call in calls]
+    assert done == sorted(done)
+    assert {type(count) for call in calls for count in call} == {int}
+    assert len({total for _, total, _ in calls}) == 1
+    assert done[-1] == calls[-1][1]
+    assert {thread for _, _, thread in calls} == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_exception_in_progress_ends_the_call(
+    error: type[BaseException], rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal((1500, 10))
+    network = nk.mlp(500, nk.Relu(), w_std=1.4)  # long enough to be reported on before its end
+    expected, calls = NETWORK.ntk(x), []
+
+    def progress(done: int, total: int) -> None:
+        calls.append((done, total))
+        raise error("enough")
+
+    with pytest.raises(error, match="enough"):
+        network.ntk(x, progress=progress)
+    assert len(calls) == 1
+    assert calls[0][0] < calls[0][1]
+    assert same_bits(NETWORK.ntk(x), expected)
+
+
+def test_kernels_inside_a_progress_callback(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((700, 5))
+    expected, inner = NETWORK.ntk(x), []
+    NETWORK.nngp(x, progress=lambda done, total: inner.append(NETWORK.ntk(x)))
+    assert inner
+    assert all(same_bits(k, expected) for k in inner)
+
+
+def test_python_threads_at_once(rng: np.random.Generator) -> None:
+    networks = [nk.mlp(depth, nk.Erf(), w_std=1.3, b_std=0.2) for depth in (1, 2, 3, 4)]
+    points = [rng.standard_normal((n, 8)) for n in (10, 150, 400, 700)]
+    jobs = [(network, x) for network in networks for x in points]
+    expected = [network.kernels(x) for network, x in jobs]
+    spectra = [nk.eigh(k.ntk).eigenvalues for k in expected]
+
+    def job(number: int) -> tuple[Any, Any]:
+        network, x = jobs[number]
+        k = network.kernels(x)
+        return k, nk.eigh(k.ntk).eigenvalues
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(job, list(range(len(jobs))) * 2))
+    for i, (k, eigenvalues) in enumerate(results):
+        number = i % len(jobs)
+        assert same_bits(k.ntk, expected[number].ntk)
+        assert same_bits(k.nngp, expected[number].nngp)
+        assert same_bits(eigenvalues, spectra[number])
+
+
+def test_changing_the_number_of_threads_during_a_call(
+    rng: np.random.Generator, threads: None
+) -> None:
+    x = rng.standard_normal((1200, 20))
+    expected = NETWORK.ntk(x)
+    with ThreadPoolExecutor(2) as pool:
+        results = [pool.submit(NETWORK.ntk, x) for _ in range(6)]
+        for count in (1, 3, 2, 1, 2):
+            nk.set_num_threads(count)
+        assert all(same_bits(result.result(), expected) for result in results)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_use_after_fork() -> None:
+    script = """
+        import os, sys, warnings
+        import numpy as np
+        import ntkfast as nk
+
+        warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads about
+        x = np.random.default_rng(0).standard_normal((900, 20))
+        network = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
+        before = network.ntk(x)
+        values = nk.eigh(before).eigenvalues
+        child = os.fork()
+        after = network.ntk(x)
+        same = np.array_equal(before, after) and np.array_equal(values, nk.eigh(after).eigenvalues)
+        if child == 0:
+            grandchild = os.fork()
+            same = same and np.array_equal(before, network.ntk(x))
+            if grandchild:
+                same = same and os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]) == 0
+            os._exit(0 if same else 1)
+        sys.exit(0 if same and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 else 1)
+    """
+    result = run(script)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("count", ["1", "3"])
+def test_number_of_threads_from_the_environment(count: str) -> None:
+    result = run(
+        "import ntkfast; print(ntkfast.num_threads(), ntkfast.info()['threads'])",
+        NTKFAST_NUM_THREADS=count,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == [count, count]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "999999999999999999999"])
+def test_wrong_number_of_threads_in_the_environment(value: str) -> None:
+    script = "import ntkfast as nk; nk.mlp(1).ntk([[1.0]] * 600); nk.num_threads()"
+    result = run(script, NTKFAST_NUM_THREADS=value)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ValueError: ")
+    assert f'NTKFAST_NUM_THREADS is "{value}"; expected an integer' in last
+
+
+def test_what_info_says() -> None:
+    info = nk.info()
+    assert info["version"] == nk.__version__
+    assert info["threads"] == nk.num_threads() >= 1
+    assert info["simd"]
+    assert info["profile"] in ("release", "debug")

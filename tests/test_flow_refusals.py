@@ -1,0 +1,132 @@
+"""What gradient flow refuses, by the name of the argument."""
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+
+GRAM = np.eye(3)
+INDEFINITE = np.diag([1.0, 2.0, -0.5])
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "words"),
+    [
+        (lambda: nk.GradientFlow(GRAM, [1, 2]), ValueError, ["y has shape (2,)", "(3,)"]),
+        (lambda: nk.GradientFlow(GRAM, np.ones((2, 3))), ValueError, ["y has shape (2, 3)"]),
+        (lambda: nk.GradientFlow(GRAM, 1.0), ValueError, ["y has shape ()"]),
+        (
+            lambda: nk.GradientFlow(GRAM, np.ones((3, 0))),
+            ValueError,
+            ["y has shape (3, 0)", "c >= 1"],
+        ),
+        (lambda: nk.GradientFlow(GRAM, [1, np.nan, 2]), ValueError, ["y has a NaN at index 1"]),
+        (
+            lambda: nk.GradientFlow(GRAM, [[1, 2], [3, np.inf], [4, 5]]),
+            ValueError,
+            ["y has an infinity at index 1, 1"],
+        ),
+        (lambda: nk.GradientFlow(GRAM, ["a", "b", "c"]), TypeError, ["y has dtype <U1"]),
+        (lambda: nk.GradientFlow(GRAM, [1j, 2, 3]), TypeError, ["y has dtype complex128"]),
+        (
+            lambda: nk.GradientFlow(np.ones((3, 2)), [1, 2, 3]),
+            ValueError,
+            ["theta has shape (3, 2)"],
+        ),
+        (lambda: nk.GradientFlow([1, 2, 3], [1, 2, 3]), ValueError, ["theta has shape (3,)"]),
+        (
+            lambda: nk.GradientFlow(np.triu(np.ones((3, 3))), [1, 2, 3]),
+            ValueError,
+            ["theta", "symmetric"],
+        ),
+        (lambda: nk.GradientFlow(GRAM * np.nan, [1, 2, 3]), ValueError, ["theta", "NaN"]),
+        (
+            lambda: nk.GradientFlow(INDEFINITE, [1, 2, 3]),
+            ValueError,
+            ["theta is not positive semi-definite", "-0.5", "2", "Gram"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], learning_rate=0),
+            ValueError,
+            ["learning_rate is 0.0", "> 0"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], learning_rate=np.inf),
+            ValueError,
+            ["learning_rate is inf", "finite"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], learning_rate="fast"),
+            TypeError,
+            ["learning_rate is 'fast'"],
+        ),
+        (lambda: nk.GradientFlow(GRAM, [1, 2, 3], diag_reg=-1), ValueError, ["diag_reg is -1.0"]),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], relative_diag_reg=np.nan),
+            ValueError,
+            ["relative_diag_reg is nan"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], reduction="average"),
+            ValueError,
+            ["reduction is 'average'", "'sum'", "'mean'"],
+        ),
+    ],
+)
+def test_bad_problems_are_refused_by_name(build, error, words):
+    with pytest.raises(error) as caught:
+        build()
+    for word in words:
+        assert word in str(caught.value)
+
+
+FLOW = nk.GradientFlow(GRAM, np.ones((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda: FLOW.loss(-1), ValueError, ["t is -1.0", "0 <= t <= inf"]),
+        (lambda: FLOW.loss([[0, 1], [2, np.nan]]), ValueError, ["t is nan at index 1, 1"]),
+        (lambda: FLOW.residual(-np.inf), ValueError, ["t is -inf"]),
+        (lambda: FLOW.coefficients("soon"), TypeError, ["t has dtype"]),
+        (lambda: FLOW.predict_train(1, np.ones(3)), ValueError, ["f0 has shape (3,)", "(3, 2)"]),
+        (lambda: FLOW.loss(1, np.nan), ValueError, ["f0 has a NaN"]),
+        (lambda: FLOW.loss(1, "a"), TypeError, ["f0 has dtype"]),
+        (
+            lambda: FLOW.predict(1, np.ones((5, 2))),
+            ValueError,
+            ["k_test_train has shape (5, 2)", "(n_test, 3)"],
+        ),
+        (
+            lambda: FLOW.predict(1, np.ones((3, 5))),
+            ValueError,
+            ["k_test_train has shape (3, 5)", "k_test_train.T"],
+        ),
+        (
+            lambda: FLOW.initial_gradient(np.ones(3)),
+            ValueError,
+            ["k_test_train has shape (3,)", "k_test_train[None, :]"],
+        ),
+        (
+            lambda: FLOW.predict(1, np.full((5, 3), np.inf)),
+            ValueError,
+            ["k_test_train has an infinity at index 0, 0"],
+        ),
+        (
+            lambda: FLOW.predict(1, np.ones((5, 3)), np.ones((2, 3))),
+            ValueError,
+            ["f0_train has shape (2, 3)"],
+        ),
+        (
+            lambda: FLOW.predict(1, np.ones((5, 3)), 0.0, np.ones(3)),
+            ValueError,
+            ["f0_test has shape (3,)", "(5, 2)"],
+        ),
+    ],
+)
+def test_bad_questions_are_refused_by_name(ask, error, words):
+    with pytest.raises(error) as caught:
+        ask()
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,132 @@
+"""Anything at the edge: a result that keeps its promises, or an error that says what was wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+import ntkfast as nk
+from catalogue import build
+from contract import same_bits
+from strategies import activations, dense, networks
+from tolerances import contract
+
+REFUSALS = (ValueError, TypeError, nk.NumericalError)
+
+
+def floats(dtype: Any) -> st.SearchStrategy[Any]:
+    """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
+    info = np.finfo(dtype)
+    sizes = [0.0, info.smallest_subnormal, info.tiny, info.tiny**0.5, 1.0, info.max**0.5, info.max]
+    edges = [float(sign * value) for value in sizes for sign in (1, -1)]
+    width = 8 * np.dtype(dtype).itemsize
+    return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def finite_points(draw: st.DrawFn, max_side: int = 6) -> NDArray[Any]:
+    """Finite points of either float type, with any strides."""
+    dtype = draw(st.sampled_from([np.float64, np.float32]))
+    n, d = draw(st.integers(0, max_side)), draw(st.integers(1, max_side))
+    x = draw(hnp.arrays(dtype, (n, d), elements=floats(dtype)))
+    step, other, order = (
+        draw(st.sampled_from([1, -1, 2, -3])),
+        draw(st.sampled_from([1, -1, 2])),
+        "CF",
+    )
+    buffer = np.zeros((abs(step) * n, abs(other) * d), dtype, order=draw(st.sampled_from(order)))
+    view = buffer[::step, ::other]
+    view[:n, :d] = x
+    return view
+
+
+def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
+    """Return the result and no message, or no result and the message of an error by contract."""
+    try:
+        return call(), ""
+    except REFUSALS as error:
+        return None, str(error) or "an error without a word"
+
+
+@given(description=networks(), x=finite_points())
+def test_finite_points_of_any_size_and_stride(description: Any, x: NDArray[Any]) -> None:
+    network = build(description)
+    kernels, message = attempt(lambda: network.kernels(x))
+    if kernels is None:
+        # Only what is too large for the type may be refused, and by name.
+        assert x.dtype.name in message
+        largest = float(np.max(np.abs(x)))
+        assert largest > 1e-6 * float(np.finfo(x.dtype).max) ** 0.5
+        return
+    for name, k in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
+        assert k.shape == (len(x), len(x))
+        assert k.dtype == x.dtype
+        assert np.all(np.isfinite(k))
+        assert same_bits(k, k.T)
+        assert same_bits(np.diagonal(k), getattr(network, name)(x, diagonal=True))
+        # A subnormal variance may have lost all of its digits.
+        root = np.sqrt(np.diagonal(k).astype(np.float64) + float(np.finfo(x.dtype).tiny))
+        assert np.all(np.abs(k) <= np.outer(root, root) * (1 + contract(x.dtype)))
+
+
+def anything() -> st.SearchStrategy[Any]:
+    """Arrays of any dtype and shape, and things that are no arrays."""
+    dtypes = st.one_of(
+        hnp.scalar_dtypes(), hnp.array_dtypes(), st.sampled_from([np.dtype(object), np.dtype("U3")])
+    )
+    shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    nested = st.recursive(plain, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
+    return hnp.arrays(dtypes, shapes) | nested | st.dictionaries(plain, plain, max_size=2)
+
+
+@given(x=anything(), x2=anything())
+def test_anything_as_points(x: Any, x2: Any) -> None:
+    network = nk.mlp(1, nk.Relu())
+    results = [
+        attempt(lambda: network.ntk(x)),
+        attempt(lambda: network.ntk(x, x2)),
+        attempt(lambda: network.ntk(np.ones((2, 2)), x2)),
+        attempt(lambda: network.ntk(x, diagonal=True)),
+    ]
+    for k, message in results:
+        if not message:
+            assert k.dtype in (np.float64, np.float32)
+            assert np.all(np.isfinite(k))
+
+
+@given(out=anything(), x=hnp.arrays(np.float64, (2, 2), elements=st.floats(-2, 2)))
+def test_anything_as_output(out: Any, x: NDArray[Any]) -> None:
+    network = nk.mlp(1, nk.Relu())
+    k, message = attempt(lambda: network.ntk(x, out=out))
+    if message:
+        assert message.startswith("out ")
+    else:
+        assert out is None or k is out
+        assert same_bits(k, network.ntk(x))
+
+
+def layers() -> st.SearchStrategy[Any]:
+    """Any layers in any order, most of which cannot follow one another."""
+    single = dense() | activations()
+    return st.recursive(
+        single,
+        lambda inner: st.tuples(
+            st.sampled_from(["serial", "residual", "sum"]), st.lists(inner, max_size=3)
+        ).map(lambda t: [t[0], *t[1]]),
+        max_leaves=8,
+    )
+
+
+@given(description=layers())
+def test_layers_in_any_order(description: Any) -> None:
+    x = np.array([[1.0, 0.5], [0.0, 0.0], [1.0, 0.5], [-2.0, -1.0]])
+    kernels, message = attempt(lambda: build(description).kernels(x))
+    if not message:
+        for k in kernels:
+            assert np.all(np.isfinite(k))
+            assert same_bits(k, k.T)

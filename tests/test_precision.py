@@ -1,0 +1,231 @@
+"""Errors against 50 digits, through the public interface."""
+
+import json
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from mpmath import mp, mpf, workdps
+
+import ntkfast as nk
+from catalogue import KINKED, Description, build, kink_after_smooth
+from contract import KERNELS, Points
+from reference import evaluator, quadrature
+from strategies import networks, point_sets
+from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, exact_error
+
+FOLDER = Path(__file__).parent / "reference"
+CASES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("values/*.json"))}
+DIGITS = 50
+Pairs = dict[tuple[int, int], tuple[str, str]]
+
+# Multiplying by a power of two is exact, so the references scale with it; these are near 1e±150.
+SCALES = {"1e150": 498, "1e-150": -498}
+
+
+@pytest.fixture(scope="module")
+def points() -> dict[str, Any]:
+    with np.load(FOLDER / "points.npz") as file:
+        return dict(file)
+
+
+def references(name: str, key: str, points: dict[str, Any]) -> Pairs:
+    """Return NNGP and NTK of the pairs of a case, as text."""
+    values = CASES[name]["values"][key]
+    rows = zip(points["pairs"].tolist(), values["nngp"], values["ntk"], strict=True)
+    return {(i, j): (nngp, ntk) for (i, j), nngp, ntk in rows}
+
+
+def errors(network: Any, x: Points, expected: Pairs, power: int = 0) -> dict[str, float]:
+    """Return |error| / √(K_ii K_jj) of both kernels at every pair, by name."""
+    got = network.kernels(x)
+    found = {}
+    with localcontext() as context:
+        context.prec = 2 * DIGITS
+        factor = Decimal(4) ** power
+        for which, name in enumerate(KERNELS):
+            true = {pair: Decimal(values[which]) * factor for pair, values in expected.items()}
+            k = getattr(got, name)
+            for (i, j), value in true.items():
+                scale = (true[i, i] * true[j, j]).sqrt()
+                found[f"{name} {i}, {j}"] = exact_error(k[i, j], value, scale)
+    return found
+
+
+def assert_within(found: dict[str, float], tolerance: float) -> None:
+    beyond = {pair: error for pair, error in found.items() if not error <= tolerance}
+    assert not beyond
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [(name, key) for name, case in CASES.items() for key in case["values"]]
+)
+def test_references(name: str, key: str, points: dict[str, Any]) -> None:
+    dtype, which = key.split("/")
+    network = build(CASES[name]["network"])
+    x = points[which].astype(dtype)
+    assert_within(errors(network, x, references(name, key, points)), contract(dtype))
+
+
+@pytest.mark.parametrize("name", ["relu_3", "relu_50", "abs_10", "abrelu_opposite_sign_3"])
+@pytest.mark.parametrize("power", SCALES.values(), ids=SCALES.keys())
+def test_inputs_of_extreme_size(name: str, power: int, points: dict[str, Any]) -> None:
+    # The squares of what is tiny or huge before scaling leave the range of the format.
+    ordinary = {
+        i for i, label in enumerate(points["names"]) if not label.startswith(("tiny", "hug"))
+    }
+    x = np.ldexp(points["d3"], power)
+    x[[i for i in range(len(x)) if i not in ordinary]] = 0.0
+    expected = references(name, "float64/d3", points)
+    expected = {pair: values for pair, values in expected.items() if ordinary.issuperset(pair)}
+    found = errors(build(CASES[name]["network"]), x, expected, power)
+    assert_within(found, contract(np.float64))
+
+
+def test_reference_files_cover_the_contract(points: dict[str, Any]) -> None:
+    names = list(points["names"])
+    for label in ("identical", "parallel", "antipodal", "1e-12 apart", "1e-1 apart", "random 0"):
+        assert [0, names.index(label)] in points["pairs"].tolist()
+    for depth in (1, 3, 10, 50):
+        for bias in ("", "_bias"):
+            assert set(CASES[f"relu_{depth}{bias}"]["values"]) == {
+                f"{dtype}/{d}" for dtype in ("float64", "float32") for d in ("d3", "d784")
+            }
+
+
+def test_duals_of_the_evaluator_are_the_integrals() -> None:
+    for label, gap in quadrature.discrepancies(quadrature.MOMENTS[1:2]):
+        assert gap < 1e-28, label
+
+
+def evaluate(description: Description, x: Points, pairs: list[tuple[int, int]]) -> Pairs:
+    """Return the evaluator's kernels, as text."""
+    with workdps(evaluator.WORKING_DIGITS):
+        values = {(i, j): evaluator.kernels(description, x[i], x[j]) for i, j in pairs}
+        return {
+            pair: (mp.nstr(nngp, DIGITS), mp.nstr(ntk, DIGITS))
+            for pair, (nngp, ntk) in values.items()
+        }
+
+
+def lower(n: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(n) for j in range(i + 1)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@given(description=networks(smooth=False), x=point_sets(min_n=1, max_n=5, max_d=4))
+def test_random_homogeneous_networks(dtype: str, description: Description, x: Points) -> None:
+    x = x.astype(dtype)
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@given(description=networks(), x=point_sets(min_n=1, max_n=4, max_d=3))
+def test_random_networks(dtype: str, description: Description, x: Points) -> None:
+    x = x.astype(dtype)
+    expected = evaluate(description, x, lower(len(x)))
+    slack = 4 * conditioning(description, x, expected)
+    found = errors(build(description), x, expected)
+    near = {(i, j) for i, j in expected if meets_a_kink_nearly_coincident(description, x[i], x[j])}
+    if kink_after_smooth(description):
+        loose = {f"{name} {i}, {j}" for name in KERNELS for i, j in near}
+        assert_within({p: found[p] for p in loose}, KINK_AFTER_SMOOTH[dtype] + slack)
+        found = {p: error for p, error in found.items() if p not in loose}
+    assert_within(found, contract(dtype) + slack)
+
+
+def meets_a_kink_nearly_coincident(description: Description, x: Points, y: Points) -> bool:
+    """Whether two different points are nearly equal or opposite where a kinked activation acts."""
+    near = []
+
+    def visit(kind: str, m: evaluator.Moments) -> None:
+        if kind in KINKED:
+            near.append(abs(m.k12) > CORRELATED * mp.sqrt(m.k11 * m.k22))
+
+    evaluator.propagate(description, evaluator.moments(x, y), visit)
+    return any(near) and not np.array_equal(x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        *((-1.0, 1.0), (-1.5, 1.5), (3.0, -3.0), (-0.7, 0.7), (-1.0, 1.0000001), (-0.3, 0.3001)),
+        *((1.0, 1.0000001), (0.3, 0.3), (1e-9, 1.0), (-1e-9, 1.0), (1e4, 1.0), (0.0, 0.0)),
+    ],
+)
+def test_slopes_that_nearly_cancel(a: float, b: float, dtype: str) -> None:
+    # At antipodal points 1 − ρ behind the activation is (a + b)²/(a² + b²): its rounding counts.
+    row, shift = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0])
+    near = [row + 1e-9 * shift, -row + 1e-7 * shift]
+    x = np.array([row, -row, -0.3 * row, *near, [3.0, -1.0, 2.0]], dtype)
+    layers = [["dense", 1.0, None], ["abrelu", a, b]]
+    description = ["serial", *layers * 3, ["dense", 1.0, None]]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(dtype))
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("float32", 10), ("float64", 60)])
+def test_nothing_overflows_on_the_way_to_a_result(dtype: str, depth: int) -> None:
+    x = np.array([[1.0, 2.0], [1.0, 2.0], [-2.0, 1.0], [0.0, 0.0]], dtype)
+    up, down = [["dense", 1e3, None], ["relu"]], [["dense", 1e-3, None], ["relu"]]
+    description = ["serial", *up * depth, *down * depth]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(dtype))
+    with pytest.raises(nk.NumericalError, match=rf"(?s)sample 0 .*layer \d+ .*{dtype}"):
+        build(["serial", *up * depth]).ntk(x)
+
+
+def test_a_deep_network_that_only_float64_can_hold() -> None:
+    x = np.array([[1.0, 2.0], [1.0, 2.0 + 1e-7], [-2.0, 1.0]])
+    description = ["serial", *[["dense", 3.0, None], ["relu"]] * 100, ["dense", 3.0, None]]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(np.float64))
+    with pytest.raises(nk.NumericalError, match=r"(?s)layer \d+ .*float32.*float64"):
+        build(description).ntk(x.astype(np.float32))
+
+
+def conditioning(description: Description, x: Points, expected: Pairs) -> float:
+    """Return how far the kernels move when the numbers that were given move by their rounding.
+
+    A chaotic network (χ > 1) amplifies it, and no program can know better than its input.
+    """
+    epsilon = float(np.finfo(x.dtype).eps)
+    moved = {
+        (i, j): evaluator.kernels(jiggle(description, epsilon), jiggled(x[i], epsilon), x[j])
+        for i, j in expected
+    }
+    worst = 0.0
+    with workdps(DIGITS):
+        for which in range(2):
+            for (i, j), values in expected.items():
+                scale = mp.sqrt(mpf(expected[i, i][which]) * mpf(expected[j, j][which]))
+                if scale:
+                    gap = abs(moved[i, j][which] - mpf(values[which])) / scale
+                    worst = max(worst, float(gap))
+    return worst
+
+
+def jiggle(description: Description, epsilon: float) -> Description:
+    """Move the weights of a network by one part in 1/ε."""
+    kind, *parts = description
+    if kind == "dense":
+        return [kind, parts[0] * (1 + epsilon), *parts[1:]]
+    return [kind, *(jiggle(p, epsilon) if isinstance(p, (list, tuple)) else p for p in parts)]
+
+
+def jiggled(row: Points, epsilon: float) -> list[Any]:
+    """Move the coordinates of a point by one part in 1/ε, to and fro."""
+    with workdps(DIGITS):
+        return [mpf(float(v)) * (1 + (-1) ** k * mpf(epsilon)) for k, v in enumerate(row)]
+
+
+def test_a_bias_that_starts_at_zero_is_no_bias(points: dict[str, Any]) -> None:
+    with_zero = nk.mlp(2, nk.Relu(), w_std=1.4, b_std=0.0)
+    without = nk.mlp(2, nk.Relu(), w_std=1.4)
+    for a, b in zip(with_zero.kernels(points["d3"]), without.kernels(points["d3"]), strict=True):
+        np.testing.assert_array_equal(a, b)

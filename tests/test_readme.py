@@ -1,0 +1,93 @@
+"""What the README and the documentation show is what happens.
+
+A ``python`` block is run, in the namespace of those before it, and has to print the ``text`` block
+that follows it. A ``console`` block is a session of ``ntkfast``, in which the seconds may differ.
+The targets of make in a ``sh`` block exist.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ntkfast.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SECONDS = re.compile(r" *\d+\.\d{3} s\b")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def of_language(language: str) -> list[Any]:
+    """Blocks of one language on all pages, as parameters of a test."""
+    return [
+        pytest.param(text, id=f"{page.name}: {text.splitlines()[0]}")
+        for page in PAGES
+        for found, text in blocks(page)
+        if found == language
+    ]
+
+
+def printed_by(code: str, namespace: dict[str, object]) -> str:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(code, "<block>", "exec"), namespace)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")],
+    ids=lambda page: page.name,
+)
+def test_python_blocks_print_what_is_shown(page: Path) -> None:
+    namespace: dict[str, object] = {}
+    found = [*blocks(page), ("", "")]
+    for (language, text), (next_language, shown) in pairwise(found):
+        if language == "python":
+            printed = printed_by(text, namespace)
+            assert printed == (shown if next_language == "text" else "")
+
+
+@pytest.mark.parametrize("session", of_language("console"))
+def test_sessions_are_what_the_command_prints(
+    session: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command, shown = session.split("\n", 1)
+    prompt, program, *arguments = shlex.split(command)
+    assert (prompt, program) == ("$", "ntkfast")
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 0
+    assert SECONDS.sub(" s", capsys.readouterr().out) == SECONDS.sub(" s", shown)
+
+
+@pytest.mark.parametrize("commands", of_language("sh"))
+def test_make_targets_exist(commands: str) -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    wanted = re.findall(r"^make (\w+)$", commands, re.M)
+    assert wanted
+    assert set(wanted) <= set(targets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_picture_is_small_enough_for_a_repository() -> None:
+    picture = (ROOT / "docs" / "images" / "demo.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 200_000
