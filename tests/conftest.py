@@ -7,6 +7,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -22,7 +23,7 @@ SEED = int(
     )
 )
 
-common = {"deadline": None, "print_blob": True}
+common: dict[str, Any] = {"deadline": None, "print_blob": True}
 slow = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile("fast", max_examples=25, derandomize=True, **common)
 hypothesis.settings.register_profile("ci", max_examples=200, suppress_health_check=slow, **common)

@@ -109,4 +109,5 @@ def relative(relation: str, x: NDArray[np.float64], draw: st.DrawFn) -> NDArray[
         return x * (factor if relation == "parallel" else -factor)
     shift = np.array(draw(st.lists(coordinates(), min_size=len(x), max_size=len(x))))
     distance = 10.0 ** draw(st.integers(-14, -1)) * np.max(np.abs(x), initial=0.0)
-    return (x + distance * shift) * (1.0 if relation == "near" else -1.0)
+    moved: NDArray[np.float64] = x + distance * shift
+    return moved if relation == "near" else -moved

@@ -8,7 +8,7 @@ A network is a nested list: ``["serial", ["dense", 1.4, 0.1], ["relu"], ["dense"
 Numbers and coordinates are taken as the exact binary values that they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ Visit = Callable[[str, Moments], None]
 
 
 def kernels(
-    network: Network, x: Sequence[float], y: Sequence[float], digits: int = WORKING_DIGITS
+    network: Network, x: Iterable[Any], y: Iterable[Any], digits: int = WORKING_DIGITS
 ) -> tuple[Number, Number]:
     """Return the NNGP and the NTK of two points, both right to more than 50 digits."""
     with workdps(digits):
@@ -45,7 +45,7 @@ def kernels(
         return end.k12, end.ntk
 
 
-def moments(x: Sequence[float], y: Sequence[float]) -> Moments:
+def moments(x: Iterable[Any], y: Iterable[Any]) -> Moments:
     """Return the moments of a pair of inputs: k = x·y/d, T = 0."""
     u, v = list(map(exact, x)), list(map(exact, y))
     d = len(u)

@@ -38,7 +38,7 @@ def networks() -> dict[str, tuple[Network, tuple[str, ...]]]:
         cases[f"relu_{depth}_bias"] = chain(depth, ["relu"], root2, 0.1), both
 
     dense, biased = ["dense", 1.3, None], ["dense", 1.3, 0.2]
-    for name, layers in {
+    others: dict[str, list[Any]] = {
         "linear_bias": [biased, biased],
         "identity_3_bias": [*([biased, ["identity"]] * 3), biased],
         "leaky_relu_3": [*([dense, ["leaky_relu", 0.1]] * 3), dense],
@@ -74,8 +74,8 @@ def networks() -> dict[str, tuple[Network, tuple[str, ...]]]:
             ["erf", 1.0, 1.0, 0.0],
             biased,
         ],
-    }.items():
-        cases[name] = ["serial", *layers], small
+    }
+    cases |= {name: (["serial", *layers], small) for name, layers in others.items()}
     return cases
 
 
@@ -84,7 +84,8 @@ def points(d: int, rng: np.random.Generator) -> tuple[list[str], NDArray[np.floa
 
     def near(exponent: int) -> NDArray[np.float64]:
         direction = rng.standard_normal(d)
-        return base + 10.0**exponent * np.linalg.norm(base) * direction / np.linalg.norm(direction)
+        shift = 10.0**exponent * np.linalg.norm(base) * direction / np.linalg.norm(direction)
+        return np.asarray(base + shift)
 
     base = rng.standard_normal(d)
     named = {
