@@ -72,9 +72,7 @@ class GradientFlow(SpectralTraining):
     """
 
     def _filter(self, t: Times) -> npt.NDArray[np.float64]:
-        gains = flow_filter(self._eigenvalues, t, self._rate, self.ridge)
-        gains[self._never_learnt(t)] = 0.0  # also at the precision of a float32 Θ
-        return gains
+        return flow_filter(self._eigenvalues, t, self._rate, self.ridge, self.spectrum.tolerance)
 
     def _residual_filter(self, t: Times) -> npt.NDArray[np.float64]:
         # (r + λe^{−η(λ+r)t})/(λ+r): a sum of what regularisation keeps and what is still to decay.
@@ -82,14 +80,11 @@ class GradientFlow(SpectralTraining):
         reached = shifted > 0
         kept = np.divide(self.ridge, shifted, out=np.zeros_like(shifted), where=reached)
         share = np.divide(self._eigenvalues, shifted, out=np.ones_like(shifted), where=reached)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            exponent = t[:, None] * (self._rate * shifted)
-            exponent[self._never_learnt(t)] = 0.0
-            decay: npt.NDArray[np.float64] = np.exp(-exponent)
+        # The two ends of time apart: where η(λ+r) overflows or vanishes, 0·∞ would be asked for.
+        ended, between = np.isinf(t), (t > 0) & np.isfinite(t)
+        decay = np.ones((t.size, shifted.size))
+        with np.errstate(over="ignore", under="ignore"):
+            decay[between] = np.exp(-np.multiply.outer(t[between], self._rate * shifted))
+        decay[ended] = shifted <= self.spectrum.tolerance
         left: npt.NDArray[np.float64] = kept + share * decay
         return left
-
-    def _never_learnt(self, t: Times) -> npt.NDArray[np.bool_]:
-        """Where infinite time meets a mode that is zero to working precision."""
-        zero = self._eigenvalues + self.ridge <= self.spectrum.tolerance
-        return np.isinf(t)[:, None] & zero

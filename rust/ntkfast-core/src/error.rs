@@ -61,6 +61,18 @@ pub enum Error {
         /// Name of the output type.
         dtype: &'static str,
     },
+    /// A buffer could not be had.
+    Memory {
+        /// Its size.
+        bytes: usize,
+    },
+    /// A result is too large for its type.
+    TooLarge {
+        /// What it is, in the user's words.
+        what: &'static str,
+        /// Name of the type.
+        dtype: &'static str,
+    },
     /// The threads of the pool could not be started.
     Threads {
         /// How many were asked for.
@@ -109,6 +121,17 @@ impl fmt::Display for Error {
                  use a smaller w_std there, scale the inputs down{}",
                 if *dtype == "float32" { ", or pass float64" } else { "" }
             ),
+            Self::Memory { bytes } => write!(
+                out,
+                "{:.1} GB more memory is needed than could be had: use fewer points, or float32",
+                *bytes as f64 / 1e9
+            ),
+            Self::TooLarge { what, dtype } => {
+                write!(
+                    out,
+                    "{what} are larger than {dtype} can hold: divide the matrix by its largest entry first"
+                )
+            }
             Self::Threads { count, reason } => {
                 write!(out, "could not start {count} threads ({reason}): use fewer, see set_num_threads")
             }

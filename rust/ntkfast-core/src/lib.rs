@@ -26,6 +26,7 @@ pub mod error;
 pub mod flow;
 pub mod kernel;
 pub mod linalg;
+pub mod memory;
 pub mod network;
 pub mod parallel;
 pub mod program;

@@ -1,7 +1,7 @@
 //! Decompositions, judged by their residuals, and the bits they give on pools of different sizes.
 
 use ntkfast_core::linalg::{Eigen, Matrix, Symmetric, cholesky, cholesky_solve, eigh, product};
-use ntkfast_core::parallel::{Job, for_each_index, pool, set_threads};
+use ntkfast_core::parallel::{Job, for_each_index, lease, set_threads};
 use ntkfast_core::{Error, Scalar, flow};
 use proptest::prelude::*;
 use std::sync::Mutex;
@@ -32,14 +32,19 @@ fn positive(size: usize, shift: f64, scale: f64) -> Vec<f64> {
 }
 
 fn symmetric<T: Scalar>(entries: &[f64], size: usize) -> Result<Symmetric<T>, Error> {
-    Symmetric::new("a", size, |row, buffer| {
-        buffer.iter_mut().zip(&entries[row * size..]).for_each(|(to, from)| *to = T::from_f64(*from));
-    })
+    Symmetric::new(
+        "a",
+        size,
+        |row, buffer| {
+            buffer.iter_mut().zip(&entries[row * size..]).for_each(|(to, from)| *to = T::from_f64(*from));
+        },
+        &Job::default(),
+    )
 }
 
 fn decompose<T: Scalar>(entries: &[f64], size: usize) -> Eigen<T> {
     let matrix = symmetric::<T>(entries, size).expect("symmetric");
-    pool().expect("threads").install(|| eigh(&matrix)).expect("converged")
+    lease().expect("threads").install(|| eigh(&matrix)).expect("converged")
 }
 
 fn check_eigen<T: Scalar>(entries: &[f64], size: usize, tolerance: f64) {
@@ -59,7 +64,7 @@ fn check_eigen<T: Scalar>(entries: &[f64], size: usize, tolerance: f64) {
 #[test]
 fn eigenpairs_leave_no_residual() {
     for size in [1, 2, 3, 17, 64, 65, 130] {
-        for scale in [1.0, 1e150, 1e-200] {
+        for scale in [1.0, 1e150, 1e-200, 1e-305] {
             check_eigen::<f64>(&positive(size, 0.0, scale), size, 1e-14 * (size as f64).sqrt());
         }
         check_eigen::<f32>(&positive(size, 0.0, 1.0), size, 3e-6 * (size as f64).sqrt());
@@ -74,13 +79,14 @@ fn bits_do_not_depend_on_threads() {
     let run = |threads| {
         set_threads(threads);
         let eigen = decompose::<f64>(&entries, size);
-        let factor = pool()
+        let factor = lease()
             .expect("threads")
             .install(|| cholesky(symmetric::<f64>(&entries, size).expect("symmetric"), &Job::default()))
             .expect("positive definite")
             .factor;
         let matrix = Matrix { entries: &entries, shape: [size, size], by_rows: true };
-        let square = pool().expect("threads").install(|| product(matrix, matrix));
+        let square =
+            lease().expect("threads").install(|| product(matrix, matrix, &Job::default())).expect("memory");
         (eigen.values, eigen.vectors, factor, square)
     };
     let one = run(1);
@@ -96,7 +102,7 @@ fn cholesky_solves() {
             let entries = positive(size, 0.1, scale);
             let matrix = symmetric::<f64>(&entries, size).expect("symmetric");
             let factor =
-                pool().expect("threads").install(|| cholesky(matrix, &Job::default())).expect("definite");
+                lease().expect("threads").install(|| cholesky(matrix, &Job::default())).expect("definite");
             let x = noise(2 * size, 3);
             let mut rhs = vec![0.0; 2 * size];
             for row in 0..size {
@@ -106,7 +112,10 @@ fn cholesky_solves() {
                 }
             }
             let l = Matrix { entries: &factor.factor, shape: [size, size], by_rows: false };
-            pool().expect("threads").install(|| cholesky_solve(l, &mut rhs, 2));
+            lease()
+                .expect("threads")
+                .install(|| cholesky_solve(l, &mut rhs, 2, &Job::default()))
+                .expect("not cancelled");
             for (a, b) in rhs.iter().zip(&x) {
                 assert!((a - b).abs() < 1e-9, "size {size}: {a} {b}");
             }
@@ -124,7 +133,7 @@ fn unsuitable_matrices_are_refused() {
     let mut entries = positive(400, 1.0, 1.0);
     entries[300 * 400 + 300] = -1.0;
     let matrix = symmetric::<f64>(&entries, 400).expect("symmetric");
-    let outcome = pool().expect("threads").install(|| cholesky(matrix, &Job::default())).err();
+    let outcome = lease().expect("threads").install(|| cholesky(matrix, &Job::default())).err();
     assert_eq!(outcome, Some(Error::NotPositiveDefinite { pivot: 300 }));
 }
 
@@ -169,13 +178,24 @@ fn cancelled_jobs_stop() {
     assert_eq!(seen.into_inner().expect("not poisoned"), 5);
 }
 
+#[test]
+fn extremes_of_the_number_range() {
+    assert_eq!(decompose::<f64>(&[1e-310], 1).values, [1e-310]);
+    let huge = symmetric::<f64>(&[1e308; 9], 3).expect("symmetric");
+    assert!(matches!(eigh(&huge).err(), Some(Error::TooLarge { what: "eigenvalues", .. })));
+    let tiny = symmetric::<f64>(&[4e-310], 1).expect("symmetric");
+    let factor = cholesky(tiny, &Job::default()).expect("definite").factor;
+    assert!((factor[0] / 2e-155 - 1.0).abs() < 1e-12);
+    assert_eq!(flow::gradient_flow(&[1e10], &[0.0], 1e300, 0.0, 0.0), [0.0]);
+}
+
 proptest! {
     /// 0 ≤ φ_t ≤ min(ηt, 1/(λ+r)), growing in t, and continuous in λ down to 0.
     #[test]
     fn filters_are_bounded(log in -300.0..150.0f64, t in 0.0..1e6f64, rate in 1e-6..10.0f64, ridge in 0.0..1.0f64) {
         let value = 10f64.powf(log);
         let times = [t, 2.0 * t, f64::INFINITY];
-        let filter = flow::gradient_flow(&[value], &times, rate, ridge);
+        let filter = flow::gradient_flow(&[value], &times, rate, ridge, 0.0);
         prop_assert!(filter.windows(2).all(|pair| pair[0] <= pair[1] * (1.0 + 1e-15)));
         let bound = (rate * t).min(1.0 / (value + ridge));
         prop_assert!((0.0..=bound * (1.0 + 1e-15)).contains(&filter[0]), "{} {bound}", filter[0]);
@@ -186,7 +206,7 @@ proptest! {
 #[test]
 fn negligible_modes_are_dropped_at_infinity() {
     let values = [-1e-17, 1e-17, 0.5, 2.0];
-    assert_eq!(flow::gradient_flow(&values, &[f64::INFINITY], 1.0, 0.0), [0.0, 0.0, 2.0, 0.5]);
-    assert_eq!(flow::gradient_flow(&values, &[3.0], 2.0, 0.0)[0], 6.0);
-    assert_eq!(flow::gradient_flow(&[0.0], &[f64::INFINITY], 1.0, 0.25), [4.0]);
+    assert_eq!(flow::gradient_flow(&values, &[f64::INFINITY], 1.0, 0.0, 1e-15), [0.0, 0.0, 2.0, 0.5]);
+    assert_eq!(flow::gradient_flow(&values, &[3.0], 2.0, 0.0, 0.0)[0], 6.0);
+    assert_eq!(flow::gradient_flow(&[0.0], &[f64::INFINITY], 1.0, 0.25, 0.0), [4.0]);
 }

@@ -110,10 +110,10 @@ fn kernels<T: Scalar>(program: &Program, rows: &[Vec<f64>], wanted: Wanted) -> R
     let [nngp, ntk] = out.each_mut();
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
-    let target = |out: &mut Vec<T>| unsafe { Target::new(out.as_mut_ptr(), [stride, 1]) };
-    let sink =
+    let target = |out: &mut Vec<T>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
+    let mut sink =
         Mirrored(Plain { nngp: wanted.nngp.then(|| target(nngp)), ntk: wanted.ntk.then(|| target(ntk)) });
-    gram(program, &points, wanted, &sink, &job)?;
+    gram(program, &points, wanted, &mut sink, &job)?;
     Ok(out)
 }
 

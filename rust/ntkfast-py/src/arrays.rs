@@ -3,6 +3,7 @@
 use ntkfast_core::Scalar;
 use ntkfast_core::kernel::Target;
 use ntkfast_core::linalg::Matrix;
+use ntkfast_core::{Result, memory};
 use numpy::ndarray::{ArrayView2, Dimension};
 use numpy::{
     BorrowError, Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadwriteArray, PyUntypedArray,
@@ -31,13 +32,15 @@ pub fn read<'py, T: Number, D: Dimension>(
 
 /// The error for an array that is neither float32 nor float64 of the right dimension.
 pub fn unsuitable(argument: &str, dimensions: usize, value: &Bound<'_, PyAny>) -> PyErr {
+    wrong_type(argument, dimensions, "float32 or float64", value)
+}
+
+fn wrong_type(argument: &str, dimensions: usize, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let given = match value.cast::<PyUntypedArray>() {
         Ok(array) => format!("a {}-D array of {}", array.ndim(), array.dtype()),
         Err(_) => value.get_type().to_string(),
     };
-    PyTypeError::new_err(format!(
-        "{argument} must be a {dimensions}-D array of float32 or float64, not {given}"
-    ))
+    PyTypeError::new_err(format!("{argument} must be a {dimensions}-D array of {expected}, not {given}"))
 }
 
 /// Copy row `row` of a view of any strides.
@@ -50,7 +53,10 @@ pub fn copy_row<T: Number>(view: &ArrayView2<'_, T>, row: usize, buffer: &mut [T
 }
 
 /// Use an array as a matrix of the core; copies it where neither rows nor columns are contiguous.
-pub fn with_matrix<T: Number, R>(view: &ArrayView2<'_, T>, body: impl FnOnce(Matrix<'_, T>) -> R) -> R {
+pub fn with_matrix<T: Number, R>(
+    view: &ArrayView2<'_, T>,
+    body: impl FnOnce(Matrix<'_, T>) -> Result<R>,
+) -> Result<R> {
     let shape = [view.nrows(), view.ncols()];
     if let Some(entries) = view.as_slice() {
         return body(Matrix { entries, shape, by_rows: true });
@@ -58,7 +64,7 @@ pub fn with_matrix<T: Number, R>(view: &ArrayView2<'_, T>, body: impl FnOnce(Mat
     if let Some(entries) = view.t().as_slice() {
         return body(Matrix { entries, shape, by_rows: false });
     }
-    body(Matrix { entries: &view.iter().copied().collect::<Vec<_>>(), shape, by_rows: true })
+    body(Matrix { entries: &memory::collect(view.iter().copied())?, shape, by_rows: true })
 }
 
 /// A borrowed output array.
@@ -68,17 +74,8 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
     /// Borrow `array`, which must have this shape.
     pub fn new(argument: &str, array: Option<&Bound<'py, PyAny>>, shape: &[usize]) -> PyResult<Option<Self>> {
         let Some(array) = array else { return Ok(None) };
-        let typed = array.cast::<PyArray<T, D>>().map_err(|_| {
-            let given = match array.cast::<PyUntypedArray>() {
-                Ok(array) => format!("a {}-D array of {}", array.ndim(), array.dtype()),
-                Err(_) => array.get_type().to_string(),
-            };
-            let dimensions = shape.len();
-            PyTypeError::new_err(format!(
-                "{argument} must be a {dimensions}-D array of {}, not {given}",
-                T::NAME
-            ))
-        })?;
+        let typed =
+            array.cast::<PyArray<T, D>>().map_err(|_| wrong_type(argument, shape.len(), T::NAME, array))?;
         if typed.shape() != shape {
             return Err(PyValueError::new_err(format!(
                 "{argument} has shape {:?}; expected {shape:?}",
@@ -106,9 +103,11 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
         let mut view = self.0.as_array_mut();
         let stride = |axis: usize| view.strides().get(axis).copied().unwrap_or(0);
         let strides = [stride(0), stride(1)];
-        // SAFETY: the array is borrowed exclusively for the target's lifetime, its entries do not overlap, and
-        // drivers are called with its shape.
-        unsafe { Target::new(view.as_mut_ptr(), strides) }
+        let length = |axis: usize| view.shape().get(axis).copied().unwrap_or(1);
+        let shape = [length(0), length(1)];
+        // SAFETY: the array is borrowed exclusively for the target's lifetime (and refused in Python where it
+        // shares memory with another by a way that borrowing cannot see), and its entries do not overlap.
+        unsafe { Target::new(view.as_mut_ptr(), shape, strides) }
     }
 
     /// Write values in order.

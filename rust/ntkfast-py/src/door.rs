@@ -1,10 +1,9 @@
 //! The one door between Python and the core: GIL, threads, Ctrl-C, progress, errors.
 
 use crate::errors::{from_panic, to_python};
-use ntkfast_core::parallel::{Job, pool};
+use ntkfast_core::parallel::{Job, lease};
 use ntkfast_core::{Error, Result};
 use pyo3::prelude::*;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -39,7 +38,7 @@ impl Call<'_, '_> {
         let (outcome, interruption) = if self.operations < SMALL {
             (Ok(self.py.detach(guarded)), None)
         } else {
-            let pool = pool().map_err(|error| to_python(&error))?;
+            let pool = lease().map_err(|error| to_python(&error))?;
             self.py.detach(|| {
                 pool.in_place_scope(|scope| {
                     let (send, receive) = sync_channel(1);
@@ -80,10 +79,10 @@ impl Call<'_, '_> {
         let job = Arc::new(Job::default());
         let mut watch =
             Watch { progress: self.progress.map(|callback| callback.clone().unbind()), last: None };
-        let pool = pool().map_err(|error| to_python(&error))?;
+        let pool = lease().map_err(|error| to_python(&error))?;
         let (send, receive) = sync_channel(1);
         let theirs = Arc::clone(&job);
-        pool.spawn(move || {
+        pool.spawn_owned(move || {
             let _ = send.send(catch_unwind(AssertUnwindSafe(|| work(&theirs))));
         });
         finish(self.py.detach(move || watch.wait(&receive, &job))?)
@@ -128,9 +127,9 @@ impl Watch {
 fn finish<R>(outcome: std::result::Result<Outcome<R>, RecvTimeoutError>) -> PyResult<R> {
     match outcome {
         Ok(Ok(result)) => result.map_err(|error| to_python(&error)),
-        Ok(Err(panic)) => Err(from_panic(&*panic)),
+        Ok(Err(_)) => Err(from_panic()),
         // The worker vanished without a word: only a panic outside `work` could do that.
-        Err(_) => Err(from_panic(&"a worker stopped" as &(dyn Any + Send))),
+        Err(_) => Err(from_panic()),
     }
 }
 

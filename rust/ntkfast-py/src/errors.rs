@@ -1,9 +1,8 @@
 //! Core errors as Python exceptions.
 
 use ntkfast_core::Error;
-use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use std::any::Any;
 
 pyo3::create_exception!(
     ntkfast,
@@ -20,22 +19,19 @@ pub fn to_python(error: &Error) -> PyErr {
         Error::Network(_) | Error::Shape { .. } | Error::NotFinite { .. } | Error::NotSymmetric { .. } => {
             PyValueError::new_err(text)
         }
-        Error::NotPositiveDefinite { .. } | Error::NoConvergence { .. } | Error::Overflow { .. } => {
-            NumericalError::new_err(text)
-        }
+        Error::NotPositiveDefinite { .. }
+        | Error::NoConvergence { .. }
+        | Error::Overflow { .. }
+        | Error::TooLarge { .. } => NumericalError::new_err(text),
+        Error::Memory { .. } => PyMemoryError::new_err(text),
         Error::Threads { .. } => PyRuntimeError::new_err(text),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),
     }
 }
 
 /// The exception for a panic, which is always a defect of this package.
-pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
-    let reason = payload
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    PyRuntimeError::new_err(format!("internal error in ntkfast, please report it: {reason}"))
+pub fn from_panic() -> PyErr {
+    PyRuntimeError::new_err("internal error in ntkfast: please report the call that led here")
 }
 
 /// Panics become exceptions at the door; their text on stderr would only confuse.

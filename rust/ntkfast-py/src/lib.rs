@@ -21,26 +21,30 @@ mod program;
 
 use ntkfast_core::parallel;
 use ntkfast_core::simd::Level;
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict, PyInt};
 
 /// More threads than any machine has are taken for a mistake.
 const MOST_THREADS: usize = 4096;
 
 #[pyfunction]
-fn set_num_threads(py: Python<'_>, n: &Bound<'_, PyAny>) -> PyResult<()> {
-    // An integer out of range is a wrong value, also where it does not fit a machine word.
-    let count = n
-        .extract::<usize>()
-        .or_else(|error| if error.is_instance_of::<PyOverflowError>(py) { Ok(0) } else { Err(error) })?;
-    if count == 0 || count > MOST_THREADS {
-        return Err(PyValueError::new_err(format!(
-            "the number of threads must be an integer from 1 to {MOST_THREADS}, not {n}"
+fn set_num_threads(n: &Bound<'_, PyAny>) -> PyResult<()> {
+    if n.is_instance_of::<PyBool>() || n.cast::<PyInt>().is_err() {
+        return Err(PyTypeError::new_err(format!(
+            "n is {}; expected an integer, the number of threads",
+            n.repr()?
         )));
     }
-    parallel::set_threads(count);
-    Ok(())
+    match n.extract::<usize>() {
+        Ok(count) if (1..=MOST_THREADS).contains(&count) => {
+            parallel::set_threads(count);
+            Ok(())
+        }
+        _ => Err(PyValueError::new_err(format!(
+            "n, the number of threads, must be an integer from 1 to {MOST_THREADS}, not {n}"
+        ))),
+    }
 }
 
 #[pyfunction]

@@ -3,10 +3,10 @@
 use crate::arrays::{Number, copy_row, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
 use ntkfast_core::linalg::{self, SMALL, Symmetric};
-use ntkfast_core::{Error, flow};
+use ntkfast_core::{Error, flow, memory};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -79,10 +79,10 @@ fn cholesky_solve_typed<'py, T: Number>(
     if b.nrows() != size {
         return refuse(&shape_error("b", b.shape(), format!("({size}, k), as many rows as the factor")));
     }
-    let operations = by_size(size);
-    let solution = Call { py, operations, progress: None }.run(|_| {
-        let mut solution: Vec<T> = b.iter().copied().collect();
-        with_matrix(&l, |factor| linalg::cholesky_solve(factor, &mut solution, columns));
+    let operations = by_size(size.max(columns));
+    let solution = Call { py, operations, progress: None }.run(|job| {
+        let mut solution = memory::collect(b.iter().copied())?;
+        with_matrix(&l, |factor| linalg::cholesky_solve(factor, &mut solution, columns, job))?;
         Ok(solution)
     })?;
     Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())
@@ -105,7 +105,7 @@ fn matmul_typed<'py, T: Number>(
     }
     let operations = by_size(a.nrows().max(a.ncols()).max(b.ncols()));
     let product = Call { py, operations, progress: None }
-        .run(|_| Ok(with_matrix(&a, |a| with_matrix(&b, |b| linalg::product(a, b)))))?;
+        .run(|job| with_matrix(&a, |a| with_matrix(&b, |b| linalg::product(a, b, job))))?;
     Ok(PyArray1::from_vec(py, product).reshape(shape)?.into_any())
 }
 
@@ -116,28 +116,22 @@ pub fn flow_filter<'py>(
     t: Any<'_, 'py>,
     learning_rate: f64,
     ridge: f64,
+    negligible: f64,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let times = read::<f64, Ix1>("t", t)?.ok_or_else(|| unsuitable("t", 1, t))?.as_array().to_vec();
-    by_dtype!(flow_filter_typed(py, "eigenvalues" => eigenvalues: Ix1; &times; learning_rate; ridge))
-}
-
-fn flow_filter_typed<'py, T: Number>(
-    py: Python<'py>,
-    eigenvalues: &PyReadonlyArray1<'py, T>,
-    times: &[f64],
-    learning_rate: f64,
-    ridge: f64,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let eigenvalues: Vec<T> = eigenvalues.as_array().to_vec();
-    let filter = flow::gradient_flow(&eigenvalues, times, learning_rate, ridge);
+    let vector = |name: &str, array: Any<'_, 'py>| -> PyResult<Vec<f64>> {
+        Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
+    };
+    let (eigenvalues, times) = (vector("eigenvalues", eigenvalues)?, vector("t", t)?);
+    let filter = flow::gradient_flow(&eigenvalues, &times, learning_rate, ridge, negligible);
     PyArray1::from_vec(py, filter).reshape([times.len(), eigenvalues.len()])
 }
 
 fn symmetric<T: Number>(argument: &'static str, array: &PyReadonlyArray2<'_, T>) -> PyResult<Symmetric<T>> {
     let view = array.as_array();
     square(argument, view.shape())?;
-    Call { py: array.py(), operations: 0, progress: None }
-        .run(|_| Symmetric::new(argument, view.nrows(), |row, buffer| copy_row(&view, row, buffer)))
+    let operations = view.len();
+    Call { py: array.py(), operations, progress: None }
+        .run(|job| Symmetric::new(argument, view.nrows(), |row, buffer| copy_row(&view, row, buffer), job))
 }
 
 fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {

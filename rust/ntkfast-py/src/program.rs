@@ -2,11 +2,11 @@
 
 use crate::arrays::{Number, Output, copy_row, read, unsuitable};
 use crate::door::{Call, refuse};
+use ntkfast_core::Result;
 use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
-use ntkfast_core::{Error, Result};
 use numpy::PyReadonlyArray2;
 use numpy::ndarray::{ArrayView2, Ix1, Ix2};
 use pyo3::prelude::*;
@@ -96,16 +96,16 @@ impl PyProgram {
         let x = x.as_array();
         let shape = [x.nrows(), x.nrows()];
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let mut nngp = Output::<T, Ix2>::new("out (nngp)", nngp, &shape)?;
-        let mut ntk = Output::<T, Ix2>::new("out (ntk)", ntk, &shape)?;
-        let sink = Mirrored(Plain {
+        let mut nngp = Output::<T, Ix2>::new("out.nngp", nngp, &shape)?;
+        let mut ntk = Output::<T, Ix2>::new("out.ntk", ntk, &shape)?;
+        let mut sink = Mirrored(Plain {
             nngp: nngp.as_mut().map(Output::target),
             ntk: ntk.as_mut().map(Output::target),
         });
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
         Call { py, operations, progress }.run(|job| {
             let points = self.points("x", &x, wanted, job)?;
-            kernel::gram(&self.0, &points, wanted, &sink, job)
+            kernel::gram(&self.0, &points, wanted, &mut sink, job)
         })
     }
 
@@ -120,20 +120,16 @@ impl PyProgram {
         let py = x.py();
         let (x, x2) = (x.as_array(), x2.as_array());
         let shape = [x.nrows(), x2.nrows()];
-        if x.ncols() != x2.ncols() {
-            let (given, expected) =
-                (vec![x2.nrows(), x2.ncols()], format!("{} features, as in x", x.ncols()));
-            return refuse(&Error::Shape { argument: "x2", given, expected });
-        }
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let mut nngp = Output::<T, Ix2>::new("out (nngp)", nngp, &shape)?;
-        let mut ntk = Output::<T, Ix2>::new("out (ntk)", ntk, &shape)?;
-        let sink = Plain { nngp: nngp.as_mut().map(Output::target), ntk: ntk.as_mut().map(Output::target) };
+        let mut nngp = Output::<T, Ix2>::new("out.nngp", nngp, &shape)?;
+        let mut ntk = Output::<T, Ix2>::new("out.ntk", ntk, &shape)?;
+        let mut sink =
+            Plain { nngp: nngp.as_mut().map(Output::target), ntk: ntk.as_mut().map(Output::target) };
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
         Call { py, operations, progress }.run(|job| {
             let left = self.points("x", &x, wanted, job)?;
             let right = self.points("x2", &x2, wanted, job)?;
-            kernel::cross(&self.0, &left, &right, wanted, &sink, job)
+            kernel::cross(&self.0, &left, &right, wanted, &mut sink, job)
         })
     }
 
@@ -146,8 +142,8 @@ impl PyProgram {
         let py = x.py();
         let x = x.as_array();
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let nngp = Output::<T, Ix1>::new("out (nngp)", nngp, &[x.nrows()])?;
-        let ntk = Output::<T, Ix1>::new("out (ntk)", ntk, &[x.nrows()])?;
+        let nngp = Output::<T, Ix1>::new("out.nngp", nngp, &[x.nrows()])?;
+        let ntk = Output::<T, Ix1>::new("out.ntk", ntk, &[x.nrows()])?;
         let operations = self.operations(x.nrows(), x.ncols());
         let points = Call { py, operations, progress: None }.run(|job| self.points("x", &x, wanted, job))?;
         if let Some(mut out) = nngp {

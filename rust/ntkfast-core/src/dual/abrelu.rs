@@ -28,15 +28,16 @@ impl Dual for AbRelu {
     fn new(parameters: &[f64]) -> Option<Self> {
         let &[a, b] = parameters else { return None };
         let largest = a.abs().max(b.abs());
+        let total = if largest > 0.0 { (a / largest).powi(2) + (b / largest).powi(2) } else { 1.0 };
         let (kink, line) = if largest > 0.0 {
-            let total = (a / largest).powi(2) + (b / largest).powi(2);
             // Halves, so that neither the difference nor the sum overflows.
             let share = |half: f64| (half / (0.5 * largest)).powi(2) / total;
             (share(0.5 * a - 0.5 * b), share(0.5 * a + 0.5 * b))
         } else {
             (0.0, 2.0)
         };
-        Some(Self { a, b, gain: a.hypot(b) * std::f64::consts::FRAC_1_SQRT_2, kink, line })
+        // Exactly 1 for |x| and x: a rounding here would be repeated in every layer.
+        Some(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, line })
     }
 
     fn name(&self) -> &'static str {

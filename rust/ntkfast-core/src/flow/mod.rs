@@ -4,23 +4,23 @@
 //! (Jacot et al. 2018; Lee et al. 2019, eq. 8): predictions are Θ·U φ_t(Λ) Uᵀ applied to the first residual,
 //! with a scalar filter φ_t. Θ⁻¹ never appears.
 
-use crate::scalar::Scalar;
-
 /// φ_t(λ) = (1 − e^{−η(λ+r)t})/(λ+r) of gradient flow with learning rate η and ridge r, with its limit ηt where
 /// λ + r vanishes. Eigenvalues below zero, which rounding makes, count as zero. At t = ∞ it is 1/(λ+r), and 0
-/// for modes with λ + r ≤ n·ε·λ_max: the solution of least norm.
+/// for modes with λ + r ≤ `negligible`: the solution of least norm.
 ///
 /// The result is one row a time, one column a mode.
-pub fn gradient_flow<T: Scalar>(
-    eigenvalues: &[T],
+pub fn gradient_flow(
+    eigenvalues: &[f64],
     times: &[f64],
     learning_rate: f64,
     ridge: f64,
+    negligible: f64,
 ) -> Vec<f64> {
-    let largest = eigenvalues.iter().map(|value| value.to_f64()).fold(0.0, f64::max);
-    let negligible = eigenvalues.len() as f64 * T::EPSILON * largest;
-    let mode = |value: &T, time: f64| {
-        let decay = value.to_f64().max(0.0) + ridge;
+    let mode = |value: &f64, time: f64| {
+        let decay = value.max(0.0) + ridge;
+        if time == 0.0 {
+            return 0.0;
+        }
         if time == f64::INFINITY {
             return if decay <= negligible { 0.0 } else { 1.0 / decay };
         }

@@ -1,6 +1,6 @@
 //! Walks over tiles.
 
-use super::tile::{TILE, TILE_STRIPS, Workspace, compute};
+use super::tile::{Finished, TILE, TILE_STRIPS, Workspace, compute};
 use super::{Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};
@@ -18,7 +18,7 @@ pub fn gram<T: Scalar>(
     program: &Program,
     points: &Points<T>,
     wanted: Wanted,
-    sink: &impl Sink<T>,
+    sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
@@ -35,7 +35,7 @@ pub fn cross<T: Scalar>(
     left: &Points<T>,
     right: &Points<T>,
     wanted: Wanted,
-    sink: &impl Sink<T>,
+    sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
     if left.features() != right.features() {
@@ -56,10 +56,11 @@ fn walk<T: Scalar>(
     right: &Points<T>,
     tiles: &[(usize, usize)],
     wanted: Wanted,
-    sink: &impl Sink<T>,
+    sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
     let level = Level::current();
+    let sink = &*sink; // borrowed by this walk alone, shared by its threads
     let same = std::ptr::eq(left, right);
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
     job.begin(tiles.len());
@@ -74,7 +75,7 @@ fn walk<T: Scalar>(
             if same && i == j {
                 exact_diagonal(left, &rows, wanted, workspace);
             }
-            sink.accept(rows, columns, &workspace.values);
+            sink.accept(&Finished { rows, columns, values: &workspace.values });
             Ok(())
         },
     )

@@ -12,7 +12,7 @@ mod writer;
 
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
-pub use tile::{OPERATIONS, Sink, TILE, TileValues};
+pub use tile::{Finished, OPERATIONS, Sink, TILE, TileValues};
 pub use writer::{Mirrored, Plain, Target};
 
 /// Which kernels are wanted.

@@ -2,6 +2,7 @@
 
 use super::Wanted;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::parallel::{Job, for_each_index};
 use crate::program::{Program, RowTrace};
 use crate::scalar::Scalar;
@@ -49,7 +50,7 @@ impl<T: Scalar> Points<T> {
             let expected = "at least one feature".to_owned();
             return Err(Error::Shape { argument, given: vec![count, 0], expected });
         }
-        let mut units = vec![T::default(); count * features];
+        let mut units = memory::buffer(memory::size([count, features])?)?;
         let mut strips: Vec<_> = (0..count.div_ceil(STRIP)).map(|_| Constants::zero(program.slots)).collect();
         // Each block is taken by one thread; the locks only tell the compiler so.
         let blocks: Vec<_> = units.chunks_mut(STRIP * features).zip(&mut strips).map(Mutex::new).collect();

@@ -27,10 +27,35 @@ pub struct TileValues<T> {
     pub ntk: Vec<Strip<T>>,
 }
 
+/// A tile whose values are finished. Only drivers make one, and each place of their grid once: whoever is given
+/// it may write there.
+pub struct Finished<'a, T> {
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+    pub(super) values: &'a TileValues<T>,
+}
+
+impl<T> Finished<'_, T> {
+    /// Which rows of the matrix.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Which columns of the matrix.
+    pub fn columns(&self) -> Range<usize> {
+        self.columns.clone()
+    }
+
+    /// The values.
+    pub fn values(&self) -> &TileValues<T> {
+        self.values
+    }
+}
+
 /// Takes finished tiles, from several threads at once.
 pub trait Sink<T>: Sync {
-    /// Use the values of these rows and columns. Every pair of a driver's grid is handed over exactly once.
-    fn accept(&self, rows: Range<usize>, columns: Range<usize>, values: &TileValues<T>);
+    /// Use a tile.
+    fn accept(&self, tile: &Finished<'_, T>);
 }
 
 /// What a thread needs to compute tiles.
@@ -95,12 +120,12 @@ pub fn compute<T: Scalar>(
             row_products(&mut workspace.products[first..], TILE, a, b, features);
         }
         let (rows, first) = (rows.clone(), first / STRIP);
-        T::dispatch(level, Tile { program, left, rows, right, columns: part, first, wanted, workspace });
+        T::dispatch(level, Work { program, left, rows, right, columns: part, first, wanted, workspace });
     }
     Ok(())
 }
 
-struct Tile<'a, T> {
+struct Work<'a, T> {
     program: &'a Program,
     left: &'a Points<T>,
     rows: Range<usize>,
@@ -112,7 +137,7 @@ struct Tile<'a, T> {
     workspace: &'a mut Workspace<T>,
 }
 
-impl<T: Scalar> Kernel<T> for Tile<'_, T> {
+impl<T: Scalar> Kernel<T> for Work<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -125,7 +150,7 @@ impl<T: Scalar> Kernel<T> for Tile<'_, T> {
     }
 }
 
-impl<T: Scalar> Tile<'_, T> {
+impl<T: Scalar> Work<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
         let Self { program, left, rows, right, columns, first, wanted, workspace } = self;

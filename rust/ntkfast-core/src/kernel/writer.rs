@@ -1,6 +1,6 @@
 //! The tile writer: finished tiles into an output array that several threads fill at once.
 
-use super::{Sink, TileValues};
+use super::{Finished, Sink, TileValues};
 use crate::kernel::tile::TILE_STRIPS;
 use crate::simd::{STRIP, Strip};
 use std::marker::PhantomData;
@@ -9,6 +9,7 @@ use std::ops::Range;
 /// A matrix of any strides, to be written by several threads at disjoint places.
 pub struct Target<'a, T> {
     start: *mut T,
+    shape: [usize; 2],
     strides: [isize; 2],
     lifetime: PhantomData<&'a mut T>,
 }
@@ -22,10 +23,17 @@ impl<T: Copy> Target<'_, T> {
     /// The matrix whose entry (i, j) is at `start + i·strides[0] + j·strides[1]`, strides in entries.
     ///
     /// # Safety
-    /// Every entry of the shape that the driver is called with must be valid for writes, no two entries may
-    /// share memory, and nothing else may access them during the target's lifetime.
-    pub unsafe fn new(start: *mut T, strides: [isize; 2]) -> Self {
-        Self { start, strides, lifetime: PhantomData }
+    /// Every entry of the shape must be valid for writes, no two entries may share memory, and nothing else may
+    /// access them during the target's lifetime.
+    pub unsafe fn new(start: *mut T, shape: [usize; 2], strides: [isize; 2]) -> Self {
+        Self { start, shape, strides, lifetime: PhantomData }
+    }
+
+    fn check(&self, rows: &Range<usize>, columns: &Range<usize>) {
+        assert!(
+            rows.end <= self.shape[0] && columns.end <= self.shape[1],
+            "the target is too small for this walk"
+        );
     }
 
     fn at(&self, row: usize, column: usize) -> *mut T {
@@ -50,13 +58,14 @@ impl<T: Copy> Target<'_, T> {
 
     /// Write a tile at its place; of a tile on the diagonal that is to be mirrored, the upper half.
     fn tile(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
+        self.check(rows, columns);
         for (i, row) in rows.clone().enumerate() {
             let first = if upper { i } else { 0 };
             for block in first / STRIP..columns.len().div_ceil(STRIP) {
                 let lanes = first.max(block * STRIP) % STRIP..STRIP.min(columns.len() - block * STRIP);
                 let column = columns.start + block * STRIP + lanes.start;
                 let values = &values[i * TILE_STRIPS + block].0[lanes];
-                // SAFETY: drivers hand over every pair of the shape exactly once.
+                // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
                 unsafe { self.write_row(row, column, values) };
             }
         }
@@ -66,6 +75,7 @@ impl<T: Copy> Target<'_, T> {
     fn mirror(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
         // In small squares, so that the lines read stay in the first-level cache while they are gathered.
         const SQUARE: usize = 16;
+        self.check(columns, rows);
         for left in (0..columns.len()).step_by(SQUARE) {
             for top in (0..rows.len()).step_by(SQUARE) {
                 for j in left..columns.len().min(left + SQUARE) {
@@ -108,19 +118,19 @@ impl<T: Copy> Plain<'_, T> {
 }
 
 impl<T: Copy + Send + Sync> Sink<T> for Plain<'_, T> {
-    fn accept(&self, rows: Range<usize>, columns: Range<usize>, values: &TileValues<T>) {
-        for (target, values) in self.targets(values) {
-            target.tile(&rows, &columns, values, false);
+    fn accept(&self, tile: &Finished<'_, T>) {
+        for (target, values) in self.targets(tile.values) {
+            target.tile(&tile.rows, &tile.columns, values, false);
         }
     }
 }
 
 impl<T: Copy + Send + Sync> Sink<T> for Mirrored<'_, T> {
-    fn accept(&self, rows: Range<usize>, columns: Range<usize>, values: &TileValues<T>) {
-        let upper = rows.start == columns.start;
-        for (target, values) in self.0.targets(values) {
-            target.tile(&rows, &columns, values, upper);
-            target.mirror(&rows, &columns, values, upper);
+    fn accept(&self, tile: &Finished<'_, T>) {
+        let upper = tile.rows.start == tile.columns.start;
+        for (target, values) in self.0.targets(tile.values) {
+            target.tile(&tile.rows, &tile.columns, values, upper);
+            target.mirror(&tile.rows, &tile.columns, values, upper);
         }
     }
 }

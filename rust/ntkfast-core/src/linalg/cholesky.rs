@@ -1,6 +1,6 @@
 //! Cholesky factorisation, panel by panel so that it can be stopped.
 
-use super::{Matrix, Symmetric, parallelism};
+use super::{Matrix, PIECE, Symmetric, parallelism};
 use crate::error::{Error, Result};
 use crate::parallel::Job;
 use crate::scalar::Scalar;
@@ -29,7 +29,8 @@ pub struct Cholesky<T> {
 /// # Errors
 /// [`Error::NotPositiveDefinite`] with the first pivot that is not positive; [`Error::Cancelled`].
 pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T>> {
-    let Symmetric { mut entries, size, scale } = matrix;
+    let (size, root) = (matrix.size, matrix.root_scale());
+    let mut entries = matrix.entries;
     let par = parallelism(size);
     let params: Spec<LltParams, T> = Spec::default();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(PANEL.min(size), par, params));
@@ -62,7 +63,6 @@ pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T
         );
         job.advance();
     }
-    let root = T::from_f64(scale.sqrt());
     for (column, entries) in entries.chunks_exact_mut(size.max(1)).enumerate() {
         let (above, below) = entries.split_at_mut(column);
         above.fill(T::default());
@@ -73,11 +73,28 @@ pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T
     Ok(Cholesky { factor: entries, size })
 }
 
-/// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column.
-pub fn cholesky_solve<T: Scalar>(factor: Matrix<'_, T>, rhs: &mut [T], columns: usize) {
+/// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column;
+/// to be called from the pool where the factor or the columns are more than [`super::SMALL`].
+///
+/// # Errors
+/// [`Error::Cancelled`].
+pub fn cholesky_solve<T: Scalar>(
+    factor: Matrix<'_, T>,
+    rhs: &mut [T],
+    columns: usize,
+    job: &Job,
+) -> Result<()> {
     let factor = factor.view();
-    let par = parallelism(factor.nrows());
-    let mut rhs = MatMut::from_row_major_slice_mut(rhs, factor.nrows(), columns);
-    solve_lower_triangular_in_place(factor, rhs.as_mut(), par);
-    solve_upper_triangular_in_place(factor.transpose(), rhs, par);
+    let size = factor.nrows();
+    let par = parallelism(size.max(columns));
+    // Some columns at a time, so that it can be stopped in between.
+    let width = (PIECE / (2 * size * size).max(1)).max(32);
+    for start in (0..columns).step_by(width) {
+        job.check()?;
+        let all = MatMut::from_row_major_slice_mut(rhs, size, columns);
+        let mut part = all.subcols_mut(start, width.min(columns - start));
+        solve_lower_triangular_in_place(factor, part.as_mut(), par);
+        solve_upper_triangular_in_place(factor.transpose(), part, par);
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{Symmetric, parallelism};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::scalar::Scalar;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -22,15 +23,16 @@ pub struct Eigen<T> {
 /// the pool for matrices larger than [`super::SMALL`]. Cannot be interrupted.
 ///
 /// # Errors
-/// [`Error::NoConvergence`].
+/// [`Error::NoConvergence`]; [`Error::TooLarge`] where an eigenvalue is; [`Error::Memory`].
 pub fn eigh<T: Scalar>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
     let size = matrix.size;
     let par = parallelism(size);
     let params: Spec<SelfAdjointEvdParams, T> = Spec::default();
-    let mut vectors = vec![T::default(); size * size];
+    let mut vectors = memory::buffer(memory::size([size, size])?)?;
     let mut values = Diag::<T>::zeros(size);
-    let mut memory =
-        MemBuffer::new(self_adjoint_evd_scratch::<T>(size, ComputeEigenvectors::Yes, par, params));
+    let scratch = self_adjoint_evd_scratch::<T>(size, ComputeEigenvectors::Yes, par, params);
+    let bytes = scratch.unaligned_bytes_required();
+    let mut memory = MemBuffer::try_new(scratch).map_err(|_| Error::Memory { bytes })?;
     self_adjoint_evd(
         MatRef::from_column_major_slice(&matrix.entries, size, size),
         values.as_mut(),
@@ -40,7 +42,9 @@ pub fn eigh<T: Scalar>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
         params,
     )
     .map_err(|_| Error::NoConvergence { size })?;
-    let values =
-        values.column_vector().iter().map(|&value| T::from_f64(value.to_f64() * matrix.scale)).collect();
+    let values: Vec<T> = values.column_vector().iter().map(|&value| matrix.unscale(value)).collect();
+    if values.iter().any(|value| !value.to_f64().is_finite()) {
+        return Err(Error::TooLarge { what: "eigenvalues", dtype: T::NAME });
+    }
     Ok(Eigen { values, vectors })
 }

@@ -23,6 +23,9 @@ impl Field for f64 {}
 /// Below this size a decomposition runs on the calling thread.
 pub const SMALL: usize = 64;
 
+/// About how many operations to do between two looks at whether the caller still wants the result.
+const PIECE: usize = 1 << 31;
+
 /// Parallelism for a matrix of this size. Depends on the size alone.
 fn parallelism(size: usize) -> faer::Par {
     if size <= SMALL { faer::Par::Seq } else { faer::Par::rayon(crate::parallel::FAER_DEGREE) }

@@ -1,6 +1,9 @@
 //! Matrix products.
 
-use super::parallelism;
+use super::{PIECE, parallelism};
+use crate::error::Result;
+use crate::memory;
+use crate::parallel::Job;
 use crate::scalar::Scalar;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -27,15 +30,26 @@ impl<'a, T: Scalar> Matrix<'a, T> {
     }
 }
 
-/// The product A·B, row after row; to be called from the pool. The same bits for any number of threads.
-pub fn product<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>) -> Vec<T> {
+/// The product A·B, row after row; to be called from the pool where a side is more than [`super::SMALL`]. The
+/// same bits for any number of threads.
+///
+/// # Errors
+/// [`crate::Error::Memory`], [`crate::Error::Cancelled`].
+pub fn product<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, job: &Job) -> Result<Vec<T>> {
     let [rows, inner] = a.shape;
     let columns = b.shape[1];
-    let mut out = vec![T::default(); rows * columns];
-    let target = MatMut::from_row_major_slice_mut(&mut out, rows, columns);
+    let mut out = memory::buffer(memory::size([rows, columns])?)?;
     let par = parallelism(rows.max(inner).max(columns));
-    matmul(target, Accum::Replace, a.view(), b.view(), T::from_f64(1.0), par);
-    out
+    // Some rows at a time, so that it can be stopped in between.
+    let height = (PIECE / (inner * columns).max(1)).max(256);
+    for start in (0..rows).step_by(height) {
+        job.check()?;
+        let count = height.min(rows - start);
+        let part = &mut out[start * columns..][..count * columns];
+        let target = MatMut::from_row_major_slice_mut(part, count, columns);
+        matmul(target, Accum::Replace, a.view().subrows(start, count), b.view(), T::from_f64(1.0), par);
+    }
+    Ok(out)
 }
 
 /// Inner products of all rows of `left` with all rows of `right`: entry (i, j) goes to `out[i·stride + j]`. On

@@ -1,6 +1,8 @@
 //! Symmetric matrices, checked and scaled.
 
 use crate::error::{Error, Result};
+use crate::memory;
+use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
 
 /// Largest difference between mirrored entries, in units of ε times the largest entry, that passes for rounding.
@@ -12,40 +14,67 @@ pub struct Symmetric<T> {
     pub(super) entries: Vec<T>,
     /// Number of rows.
     pub(super) size: usize,
-    /// The power of two; multiply results by it.
-    pub(super) scale: f64,
+    /// Twice the exponent of the root of that power of two.
+    exponent: i32,
 }
 
 impl<T: Scalar> Symmetric<T> {
     /// Copy a matrix of `size` rows through `fill(row, buffer)`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::NotSymmetric`], naming `argument`.
-    pub fn new(argument: &'static str, size: usize, fill: impl Fn(usize, &mut [T])) -> Result<Self> {
-        let mut entries = vec![T::default(); size * size];
-        let mut largest = 0f64;
-        for (row, buffer) in entries.chunks_exact_mut(size.max(1)).enumerate() {
-            fill(row, buffer);
-            for (column, value) in buffer.iter().map(|value| value.to_f64()).enumerate() {
-                if !value.is_finite() {
-                    return Err(Error::NotFinite { argument, row, column, value });
+    /// [`Error::NotFinite`], [`Error::NotSymmetric`], naming `argument`; [`Error::Memory`]; [`Error::Cancelled`].
+    pub fn new(
+        argument: &'static str,
+        size: usize,
+        fill: impl Fn(usize, &mut [T]) + Sync,
+        job: &Job,
+    ) -> Result<Self> {
+        let mut entries = memory::buffer(memory::size([size, size])?)?;
+        let mut largest = vec![0f64; size];
+        let rows = entries.chunks_exact_mut(size.max(1)).zip(&mut largest);
+        for_each_item(
+            job,
+            rows,
+            || (),
+            |(), row, (buffer, largest)| {
+                fill(row, buffer);
+                for (column, value) in buffer.iter().map(|value| value.to_f64()).enumerate() {
+                    if !value.is_finite() {
+                        return Err(Error::NotFinite { argument, row, column, value });
+                    }
+                    *largest = largest.max(value.abs());
                 }
-                largest = largest.max(value.abs());
-            }
-        }
-        check_symmetry(argument, &entries, size, ROUNDING * T::EPSILON * largest)?;
+                Ok(())
+            },
+        )?;
+        let largest = largest.into_iter().fold(0.0, f64::max);
+        check_symmetry(argument, &entries, size, ROUNDING * T::EPSILON * largest, job)?;
 
-        // An even exponent, so that its root, which the Cholesky factor needs, is exact too.
+        // An even exponent, so that the root, which the Cholesky factor needs, is exact too.
         let exponent = if largest > 0.0 { largest.log2().floor() as i32 / 2 * 2 } else { 0 };
-        let scale = 2f64.powi(exponent);
-        if scale != 1.0 {
-            // In two steps: the reciprocal of a very small or large power may not be a number.
-            let (first, second) = (2f64.powi(-exponent / 2), 2f64.powi(-exponent - -exponent / 2));
-            for value in &mut entries {
-                *value = T::from_f64(value.to_f64() * first * second);
-            }
+        if exponent != 0 {
+            for_each_item(
+                job,
+                entries.chunks_exact_mut(size),
+                || (),
+                |(), _, row| {
+                    row.iter_mut()
+                        .for_each(|value| *value = T::from_f64(times_power(value.to_f64(), -exponent)));
+                    Ok(())
+                },
+            )?;
         }
-        Ok(Self { entries, size, scale })
+        Ok(Self { entries, size, exponent })
+    }
+
+    /// What an eigenvalue of the scaled matrix is in the matrix itself.
+    pub(super) fn unscale(&self, value: T) -> T {
+        T::from_f64(times_power(value.to_f64(), self.exponent))
+    }
+
+    /// The root of the factor by which entries were divided.
+    pub(super) fn root_scale(&self) -> T {
+        T::from_f64(2f64.powi(self.exponent / 2))
     }
 
     /// Number of rows.
@@ -54,16 +83,24 @@ impl<T: Scalar> Symmetric<T> {
     }
 }
 
+/// value·2^exponent for an even exponent. In two steps: a single power may not be a number.
+fn times_power(value: f64, exponent: i32) -> f64 {
+    let half = 2f64.powi(exponent / 2);
+    value * half * half
+}
+
 /// Compare mirrored entries, square by square so that both stay in cache.
 fn check_symmetry<T: Scalar>(
     argument: &'static str,
     entries: &[T],
     size: usize,
     tolerance: f64,
+    job: &Job,
 ) -> Result<()> {
     const SQUARE: usize = 32;
     let mut worst = (0, 0, 0f64);
     for top in (0..size).step_by(SQUARE) {
+        job.check()?;
         for left in (0..=top).step_by(SQUARE) {
             for row in top..size.min(top + SQUARE) {
                 for column in left..row.min(left + SQUARE) {

@@ -2,10 +2,11 @@
 
 mod pool;
 
-pub use pool::{pool, set_threads, threads};
+pub use pool::{Lease, lease, set_threads, threads};
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The degree of parallelism told to faer: its bits depend on this number, not on the threads that do the
 /// work, so it is a constant.
@@ -62,7 +63,7 @@ pub fn for_each_index<S>(
     body: impl Fn(&mut S, usize) -> Result<()> + Sync,
 ) -> Result<()> {
     let next = AtomicUsize::new(0);
-    let failure = std::sync::Mutex::new(None);
+    let failure = Mutex::new(None);
     let work = || {
         let mut mine = None;
         loop {
@@ -73,7 +74,7 @@ pub fn for_each_index<S>(
             let outcome = job.check().and_then(|()| body(mine.get_or_insert_with(&state), index));
             if let Err(error) = outcome {
                 next.store(count, Ordering::Relaxed);
-                failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 return;
             }
             job.advance();
@@ -89,5 +90,25 @@ pub fn for_each_index<S>(
     } else {
         work();
     }
-    failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+/// [`for_each_index`] over items that are handed out by value, such as disjoint slices to be written. Not
+/// counted as progress.
+///
+/// # Errors
+/// The first error of `body`, or [`Error::Cancelled`].
+pub fn for_each_item<I: Send, S>(
+    job: &Job,
+    items: impl Iterator<Item = I>,
+    state: impl Fn() -> S + Sync,
+    body: impl Fn(&mut S, usize, I) -> Result<()> + Sync,
+) -> Result<()> {
+    // Every item is taken once, by one thread; the locks only tell the compiler so.
+    let items: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
+    for_each_index(&Job::default(), items.len(), state, |state, index| {
+        job.check()?;
+        let item = items[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+        item.map_or(Ok(()), |item| body(state, index, item))
+    })
 }

@@ -1,0 +1,38 @@
+//! Large buffers: asked for, so that a request which cannot be met is an error and not the end of the process.
+
+use crate::error::{Error, Result};
+
+/// `count` default values.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub fn buffer<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    reserve(&mut out, count)?;
+    out.resize(count, T::default());
+    Ok(out)
+}
+
+/// All that an iterator of known length gives.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub fn collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    reserve(&mut out, values.len())?;
+    out.extend(values);
+    Ok(out)
+}
+
+/// The product of the parts of a size, for [`buffer`].
+///
+/// # Errors
+/// [`Error::Memory`] where it is no number at all.
+pub fn size(parts: [usize; 2]) -> Result<usize> {
+    parts[0].checked_mul(parts[1]).ok_or(Error::Memory { bytes: usize::MAX })
+}
+
+fn reserve<T>(out: &mut Vec<T>, count: usize) -> Result<()> {
+    let bytes = count.saturating_mul(size_of::<T>());
+    out.try_reserve_exact(count).map_err(|_| Error::Memory { bytes })
+}
