@@ -19,7 +19,7 @@ demo: build ## the whole way from images to test accuracy, and a figure
 	$(BIN)/ntkfast demo
 
 test: build ## Rust and Python tests
-	cargo test --locked --release -p ntkfast-core
+	cargo test --locked --release --workspace
 	$(BIN)/python -m pytest
 
 lint: build ## formatting, lints, types, and the stub against the extension

@@ -47,6 +47,22 @@ NETWORKS: dict[str, Description] = {
         ["erf", 1.0, 1.0, 0.0],
         DENSE,
     ],
+    "erf, steep and negative": [
+        "serial",
+        BIASED,
+        ["erf", -1.2, 15.0, 0.2],
+        BIASED,
+        ["erf", 1.0, -8.0, 0.0],
+        DENSE,
+    ],
+    "a layer that forgets": [
+        "serial",
+        BIASED,
+        ["relu"],
+        ["dense", 0.0, 0.3],
+        ["relu"],
+        ["dense", 0.0, None],
+    ],
     "relu after erf": ["serial", BIASED, ["erf", 1.0, 1.0, 0.0], BIASED, ["relu"], DENSE],
     "residual": ["serial", BIASED, ["residual", ["relu"], BIASED], ["relu"], BIASED],
     "residual, nested": [

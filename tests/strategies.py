@@ -15,8 +15,9 @@ def decimals(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 def dense() -> st.SearchStrategy[list[Any]]:
-    return st.tuples(decimals(0.3, 2.0), st.none() | decimals(0.0, 1.0)).map(
-        lambda t: ["dense", *t]
+    w_std = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 0])  # now and then a layer that forgets its input
+    return st.tuples(decimals(0.3, 2.0), w_std, st.none() | decimals(0.0, 1.0)).map(
+        lambda t: ["dense", t[0] * t[1], t[2]]
     )
 
 
@@ -32,8 +33,9 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     )
     if not smooth:
         return kinked
-    parameters = st.tuples(decimals(0.3, 1.5), decimals(0.3, 1.5), decimals(-0.5, 0.5))
-    return kinked | parameters.map(lambda t: ["erf", *t])
+    sign, gentle, steep = st.sampled_from([1, -1]), decimals(0.3, 1.5), decimals(1.5, 20.0)
+    parameters = st.tuples(sign, gentle, sign, gentle | gentle | steep, decimals(-0.5, 0.5))
+    return kinked | parameters.map(lambda t: ["erf", t[0] * t[1], t[2] * t[3], t[4]])
 
 
 @st.composite

@@ -137,6 +137,19 @@ def test_a_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatc
     assert terminal.getvalue().endswith("\r")  # and takes itself away
 
 
+def test_what_begins_is_said_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo._announce("eigendecomposition")
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    demo._announce("eigendecomposition")
+    demo._print_stage(_digits.Stage("eigendecomposition", "898 eigenvalues", 0.2))
+    begun, done = capsys.readouterr().out.split("\r")
+    assert begun == "eigendecomposition ..."
+    assert done == "eigendecomposition             0.200 s   898 eigenvalues\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes break in another way elsewhere")
 @pytest.mark.parametrize("argument", ["info", "--help"])
 def test_a_broken_pipe_is_quiet(argument: str) -> None:

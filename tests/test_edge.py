@@ -34,12 +34,10 @@ def run(
     return result
 
 
-# The best of three: what the package does, whatever else the machine is doing.
 INTERRUPT = """
     import os, signal, threading, time
     import numpy as np
     import ntkfast as nk
-    from ntkfast.linalg import cholesky
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sent = []
@@ -49,7 +47,7 @@ INTERRUPT = """
         os.kill(os.getpid(), signal.SIGINT)
 
     def delay(call):
-        timer = threading.Timer(0.3, send)
+        timer = threading.Timer({after}, send)
         timer.start()
         try:
             call()
@@ -58,30 +56,45 @@ INTERRUPT = """
         raise SystemExit("the call came to its end before the signal")
 
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((3000, 10))
+    x = rng.standard_normal(({n}, 10))
     deep = nk.mlp(1000, nk.Relu(), w_std=1.4)
     shallow = nk.mlp(2, nk.Relu(), w_std=1.4)
-    expected = shallow.ntk(x[:500])
+    expected = shallow.ntk(x[:100])
     {setup}
-    print(min(delay(lambda: {call}) for _ in range(3)))
-    assert np.array_equal(shallow.ntk(x[:500]), expected)
+    # One attempt is all the package needs; the others are for a machine that is shared.
+    for attempt in range(3):
+        latency = delay(lambda: {call})
+        if latency < {limit}:
+            break
+    print(latency)
+    assert np.array_equal(shallow.ntk(x[:100]), expected)
 """
+
+FLOW = """spectrum = nk.Spectrum(np.arange(1.0, 3001), np.eye(3000))
+    flow = nk.GradientFlow(spectrum, rng.standard_normal((3000, 1000)))"""
 
 
 @pytest.mark.parametrize(
-    ("call", "setup"),
+    ("call", "setup", "n", "after", "limit"),
     [
-        ("deep.ntk(x)", ""),
-        ("deep.kernels(x)", ""),
-        ("deep.nngp(x, x[::-1])", ""),
-        ("deep.ntk(x, progress=lambda done, total: None)", ""),
-        ("nk.eigh(a)", "a = shallow.ntk(x[:2000])"),
+        ("deep.ntk(x)", "", 3000, 0.3, 0.2),
+        ("deep.kernels(x)", "", 3000, 0.3, 0.2),
+        ("deep.nngp(x, x[::-1])", "", 3000, 0.3, 0.2),
+        ("deep.ntk(x, progress=lambda done, total: None)", "", 3000, 0.3, 0.2),
+        ("nk.eigh(a)", "a = shallow.ntk(x)", 2000, 0.3, 0.2),
+        # Early: while the matrix is still being looked at and copied.
+        ("nk.eigh(a)", "a = shallow.ntk(x)", 4000, 0.01, 0.3),
+        ("nk.cholesky(a)", "a = shallow.ntk(x) + np.eye(4000)", 4000, 0.1, 0.3),
+        ("c.solve(a)", "a = shallow.ntk(x) + np.eye(4000); c = nk.cholesky(a)", 4000, 0.1, 0.3),
+        ("flow.predict(np.linspace(0, 1, 9), spectrum.eigenvectors)", FLOW, 10, 0.5, 0.3),
     ],
+    ids=["ntk", "kernels", "cross", "progress", "eigh", "eigh early", "cholesky", "solve", "flow"],
 )
-def test_ctrl_c_ends_a_call_within_a_fifth_of_a_second(call: str, setup: str) -> None:
-    result = run(INTERRUPT.format(call=call, setup=setup))
+def test_ctrl_c_ends_a_call_soon(call: str, setup: str, n: int, after: float, limit: float) -> None:
+    script = INTERRUPT.format(call=call, setup=setup, n=n, after=after, limit=limit)
+    result = run(script)
     assert result.returncode == 0, result.stderr
-    assert float(result.stdout) < 0.2
+    assert float(result.stdout) < limit
 
 
 def test_ctrl_c_while_idle_is_pythons_own() -> None:
@@ -213,6 +226,37 @@ def test_wrong_number_of_threads_in_the_environment(value: str) -> None:
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: ")
     assert f'NTKFAST_NUM_THREADS is "{value}"; expected an integer' in last
+
+
+PEAK = """
+    from pathlib import Path
+    import numpy as np
+    import ntkfast as nk
+
+    def high_water_mark():  # not ru_maxrss: a new process inherits that
+        (line,) = (s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s)
+        return 1024 * int(line.split()[1])
+
+    n, d = 2500, 784
+    x = np.random.default_rng(0).standard_normal((n, d))
+    out = [np.zeros((n, n)) for _ in range(2)]
+    for array in out:
+        array.fill(1)  # so that its memory is there
+    network = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
+    before = high_water_mark()
+    network.{call}
+    print(high_water_mark() - before - x.nbytes)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="high-water mark from /proc")
+@pytest.mark.parametrize(
+    "call", ["ntk(x, out=out[0])", "kernels(x, out=tuple(out))", "ntk(x, diagonal=True)"]
+)
+def test_memory_beyond_input_and_output_is_a_copy_of_the_points_and_32_mb(call: str) -> None:
+    result = run(PEAK.format(call=call))
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) <= 32 * 2**20
 
 
 def test_what_info_says() -> None:

@@ -178,6 +178,29 @@ def test_an_eigenvalue_of_rounding_gives_the_limit(rounding):
     np.testing.assert_allclose(flow.loss(t)[1:], 0.5, rtol=1e-14)
 
 
+@pytest.mark.parametrize(("size", "rate"), [(1e10, 1e300), (1e-300, 1e-300), (1e-5, 1e-320)])
+def test_both_ends_of_time_whatever_becomes_of_the_rate(size, rate):
+    # η·λ overflows or vanishes: neither 0·∞ at the start nor ∞·0 at the end.
+    flow = nk.GradientFlow(np.diag([size, 0.0]), [1.0, 1.0], learning_rate=rate)
+    t = np.array([0.0, np.inf])
+    np.testing.assert_allclose(flow.predict_train(t), [[0, 0], [1, 0]], rtol=EPS)
+    np.testing.assert_array_equal(flow.residual(t), [[1, 1], [0, 1]])
+    np.testing.assert_array_equal(flow.loss(t), [1, 0.5])
+    np.testing.assert_array_equal(flow.coefficients(t)[0], [0, 0])
+
+
+def test_nothing_is_learnt_of_a_zero_mode_however_large_the_time():
+    flow = nk.GradientFlow(np.diag([1.0, 0.0]), [1.0, 1.0], learning_rate=1e300)
+    np.testing.assert_array_equal(flow.predict_train(1e300), [1, 0])
+    np.testing.assert_array_equal(flow.residual(1e300), [0, 1])
+
+
+def test_the_ridge_of_a_huge_kernel():
+    flow = nk.GradientFlow(np.eye(4) * 1e308, np.ones(4), relative_diag_reg=0.5)
+    assert flow.ridge == pytest.approx(5e307, rel=1e-14)
+    np.testing.assert_allclose(flow.residual(np.inf), 1 / 3, rtol=1e-14)
+
+
 # Each mode against 50 digits: with U = 1 the answers are functions of one eigenvalue.
 
 WIDE = np.array([1e-300, 1e-100, 1e-17, 1e-9, 1e-3, 0.5, 1.0, 3e3])

@@ -38,7 +38,7 @@ def test_the_loss_never_rises(size, times):
     j, _, y, w0 = problem(n=n, c=c, p=p, seed=seed)
     times = np.sort(np.append(times, np.inf))
     flow = nk.GradientFlow(j @ j.T, y)
-    # At t = ∞ what is zero to working precision stays where it was: finite times only, if singular.
+    # At t = ∞ what is zero to working precision is left alone: finite times only, if singular.
     loss = flow.loss(times if flow.spectrum.rank == n else times[:-1], j @ w0)
     assert (np.diff(loss) <= loss[:-1] * 1e-14).all()
 

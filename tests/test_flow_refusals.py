@@ -33,6 +33,17 @@ INDEFINITE = np.diag([1.0, 2.0, -0.5])
             ValueError,
             ["theta has shape (3, 2)"],
         ),
+        (lambda: nk.GradientFlow(GRAM * 1j, [1, 2, 3]), TypeError, ["theta has dtype complex128"]),
+        (
+            lambda: nk.GradientFlow(nk.mlp(1), [1, 2, 3]),
+            TypeError,
+            ["theta is a network, of type Serial", "net.ntk(x)"],
+        ),
+        (
+            lambda: nk.GradientFlow(nk.mlp(1).kernels(GRAM), [1, 2, 3]),
+            TypeError,
+            ["theta is both kernels, of type Kernels", "net.ntk(x)"],
+        ),
         (lambda: nk.GradientFlow([1, 2, 3], [1, 2, 3]), ValueError, ["theta has shape (3,)"]),
         (
             lambda: nk.GradientFlow(np.triu(np.ones((3, 3))), [1, 2, 3]),
@@ -71,6 +82,26 @@ INDEFINITE = np.diag([1.0, 2.0, -0.5])
             ValueError,
             ["reduction is 'average'", "'sum'", "'mean'"],
         ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], reduction=np.array(["sum", "mean"])),
+            TypeError,
+            ["reduction is of type ndarray", "'sum'", "'mean'"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], learning_rate=10**400),
+            ValueError,
+            ["learning_rate is beyond the range of a float"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM, [1, 2, 3], diag_reg=1e308, relative_diag_reg=1e308),
+            ValueError,
+            ["diag_reg is 1e+308", "relative_diag_reg is 1e+308", "inf"],
+        ),
+        (
+            lambda: nk.GradientFlow(GRAM * 1e308, [1, 2, 3], diag_reg=1e308),
+            ValueError,
+            ["diag_reg is 1e+308", "range of a float"],
+        ),
     ],
 )
 def test_bad_problems_are_refused_by_name(build, error, words):
@@ -87,6 +118,7 @@ FLOW = nk.GradientFlow(GRAM, np.ones((3, 2)))
     ("ask", "error", "words"),
     [
         (lambda: FLOW.loss(-1), ValueError, ["t is -1.0", "0 <= t <= inf"]),
+        (lambda: FLOW.predict_train([0.0, -1e-9]), ValueError, ["t is -1e-09 at index 1"]),
         (lambda: FLOW.loss([[0, 1], [2, np.nan]]), ValueError, ["t is nan at index 1, 1"]),
         (lambda: FLOW.residual(-np.inf), ValueError, ["t is -inf"]),
         (lambda: FLOW.coefficients("soon"), TypeError, ["t has dtype"]),
@@ -101,7 +133,12 @@ FLOW = nk.GradientFlow(GRAM, np.ones((3, 2)))
         (
             lambda: FLOW.predict(1, np.ones((3, 5))),
             ValueError,
-            ["k_test_train has shape (3, 5)", "k_test_train.T"],
+            ["k_test_train has shape (3, 5)", "net.ntk(x_test, x)", "k_test_train.T"],
+        ),
+        (
+            lambda: FLOW.predict(1, nk.mlp(1)),
+            TypeError,
+            ["k_test_train is a network", "net.ntk(x_test, x)"],
         ),
         (
             lambda: FLOW.initial_gradient(np.ones(3)),

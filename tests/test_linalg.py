@@ -208,9 +208,9 @@ def test_number_of_threads_changes_no_bit(
 
 def test_integers_and_lists_become_float64() -> None:
     a = [[4, 2], [2, 3]]
-    assert nk.eigh(a).eigenvalues.dtype == np.float64
+    for theta in (a, np.array(a, np.float16), np.array(a, np.int8), np.eye(2, dtype=bool)):
+        assert nk.eigh(theta).eigenvalues.dtype == np.float64
     np.testing.assert_allclose(cholesky(a).factor, [[2, 0], [1, np.sqrt(2)]], rtol=1e-15)
-    assert cholesky(np.array(a, np.float32)).solve(np.ones(2)).dtype == np.float64
 
 
 @pytest.mark.parametrize("function", [nk.eigh, cholesky])
@@ -218,35 +218,6 @@ def test_integers_and_lists_become_float64() -> None:
 def test_rounding_of_symmetry_is_accepted(function: Any, n: int, rng: np.random.Generator) -> None:
     a = spd(rng, n)
     function(a * (1 + 2 * np.finfo(np.float64).eps * rng.integers(-1, 2, (n, n))))
-
-
-@pytest.mark.parametrize("function", [nk.eigh, cholesky])
-@pytest.mark.parametrize(
-    ("a", "message"),
-    [
-        (np.ones((2, 3)), r"\(2, 3\).*square"),
-        (np.ones(4), r"\(4,\).*square"),
-        (np.ones((1, 2, 2)), r"\(1, 2, 2\).*square"),
-        (np.array([[1.0, 2.0], [3.0, 20.0]]), "symmetric"),
-        (np.array([[1.0, np.nan], [np.nan, 1.0]]), "(?i)nan"),
-        (np.array([[np.inf, 0.0], [0.0, 1.0]]), "(?i)inf"),
-        (np.array([[1.0, 0.0], [-np.inf, 1.0]]), "(?i)inf"),
-        (np.array([[1.0, 0.0], [1e-6, 1.0]]), "symmetric"),
-        (np.array([[1.0, 0.0], [1.0, 1.0]]) * 1e-200, "symmetric"),
-    ],
-)
-def test_matrices_that_are_refused(function: Any, a: Matrix, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        function(a)
-
-
-@pytest.mark.parametrize("function", [nk.eigh, cholesky])
-@pytest.mark.parametrize(
-    "a", [np.eye(2) * 1j, [["a"]], np.array([[None]]), np.eye(2, dtype=object)]
-)
-def test_types_that_are_refused(function: Any, a: Any) -> None:
-    with pytest.raises(TypeError, match="expected real numbers"):
-        function(a)
 
 
 @pytest.mark.parametrize(
@@ -263,12 +234,9 @@ def test_matrices_that_are_not_positive_definite(a: Matrix, pivot: int) -> None:
         cholesky(a)
 
 
-@pytest.mark.parametrize(
-    "b", [np.ones(2), np.ones((2, 3)), np.ones((3, 1, 1)), np.float64(1.0), [np.nan, 0.0, 1.0]]
-)
-def test_right_hand_sides_that_are_refused(b: Any) -> None:
-    with pytest.raises(ValueError, match=r"^b "):
-        cholesky(np.eye(3)).solve(b)
+def test_eigenvalues_beyond_the_range_are_an_error_of_the_numbers() -> None:
+    with pytest.raises(nk.NumericalError, match=r"(?i)overflow|range|large"):
+        nk.eigh(np.full((4, 4), 1e308))
 
 
 @given(n=st.integers(1, 12), power=st.integers(-900, 900), seed=st.integers(0, 2**32 - 1))

@@ -6,6 +6,7 @@ else is refused, because nothing may be silently downcast.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 _KEPT = (np.dtype(np.float64), np.dtype(np.float32))  # of the machine's byte order
 
 
-def as_floats(value: npt.ArrayLike, name: str) -> FloatArray:
+def as_floats(value: object, name: str) -> FloatArray:
     """Return `value` as an aligned array of native float64 or float32, copied only if need be."""
     if type(value) is np.ndarray and value.dtype in _KEPT and value.flags.aligned:
         return value  # the usual case, spared the questions
@@ -37,12 +38,37 @@ def as_floats(value: npt.ArrayLike, name: str) -> FloatArray:
     elif native in _KEPT or native.kind in "biu" or native == np.float16:
         dtype = np.dtype(np.float64)
     else:
+        given = "is None" if value is None else f"has dtype {array.dtype}"
         raise TypeError(
-            f"{name} has dtype {array.dtype}; expected real numbers: float64, float32, or float16, "
-            "integers and booleans, which become float64. Convert it first, "
-            f"e.g. {name}.astype(np.float64)"
+            f"{name} {given}; expected real numbers: float64, float32, or float16, "
+            f"integers and booleans, which become float64{_conversion_hint(name, array)}"
         )
     return np.require(array, dtype, "A")
+
+
+def _conversion_hint(name: str, array: npt.NDArray[Any]) -> str:
+    """Advise a conversion, where there is one that works."""
+    if array.dtype.names:
+        return f". Choose a field, e.g. {name}[{array.dtype.names[0]!r}]"
+    if array.dtype.kind == "c":
+        return f". Choose a part, e.g. np.real({name})"
+    try:
+        with np.errstate(all="ignore"):
+            works = bool(np.isfinite(array.astype(np.float64)).all())
+    except (TypeError, ValueError, OverflowError):
+        works = False
+    return f". Convert it first: np.asarray({name}).astype(np.float64)" if works else ""
+
+
+def as_kernel(value: object, name: str, call: str) -> FloatArray:
+    """Return a kernel matrix as floats; `call` is what to pass instead of a whole network."""
+    if hasattr(value, "nngp") and hasattr(value, "ntk"):
+        what = "a network" if callable(value.ntk) else "both kernels"
+        raise TypeError(
+            f"{name} is {what}, of type {type(value).__name__}; "
+            f"expected one kernel matrix: pass {call}"
+        )
+    return as_floats(value, name)
 
 
 def as_points(x: npt.ArrayLike, name: str) -> FloatArray:
@@ -86,6 +112,19 @@ def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[An
     if not out.flags.aligned:
         raise ValueError(f"{given}, and is not aligned in memory; {expected}")
     return out
+
+
+def check_apart(outputs: Mapping[str, FloatArray], inputs: Mapping[str, FloatArray]) -> None:
+    """Refuse outputs that share an entry with an input or with each other."""
+    others = dict(inputs)
+    for name, out in outputs.items():
+        for other, array in others.items():
+            # Exact where that is cheap, as for any slices; "yes" where it would take too long.
+            if np.may_share_memory(out, array, max_work=1000):  # type: ignore[arg-type]
+                raise ValueError(
+                    f"{name} overlaps {other} in memory; pass an array with memory of its own"
+                )
+        others[name] = out
 
 
 def check_finite(array: FloatArray, name: str) -> None:

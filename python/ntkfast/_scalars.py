@@ -16,7 +16,10 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
         expected += f" {'>' if above else '>='} {least:g}"
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; expected {expected}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is beyond the range of a float; expected {expected}") from None
     if not math.isfinite(number) or number < least or (above and number == least):
         raise ValueError(f"{name} is {number!r}; expected {expected}")
     return number
@@ -31,3 +34,13 @@ def as_count(value: object, name: str, *, least: int) -> int:
     if value < least:
         raise ValueError(f"{name} is {int(value)}; expected an integer >= {least}")
     return int(value)
+
+
+def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
+    """Return `value` if it is one of the `choices`; TypeError or ValueError otherwise."""
+    expected = " or ".join(map(repr, choices))
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is of type {type(value).__name__}; expected {expected}")
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected {expected}")
+    return value

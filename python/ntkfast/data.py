@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._optional import MissingExtraError
+from ntkfast._scalars import as_count
 
 __all__ = ["load_digits", "one_hot", "unit_norm"]
 
@@ -56,7 +57,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     Raises
     ------
     TypeError
-        `labels` are not integers.
+        `labels` or `n_classes` are not integers.
     ValueError
         `labels` are not one-dimensional, or one of them lies outside the classes.
 
@@ -71,21 +72,30 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         raise ValueError(f"labels has shape {classes.shape}; expected one dimension, (n,)")
     # An empty list is float64 by NumPy's default, and no reason to complain.
     if classes.size and classes.dtype.kind not in "iu":
-        raise TypeError(
-            f"labels has dtype {classes.dtype}; expected integers; for other labels use "
-            "the second result of numpy.unique(labels, return_inverse=True)"
+        whole = classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes))
+        advice = (
+            "convert them, np.asarray(labels).astype(int)"
+            if whole
+            else "for other labels use the second result of "
+            "numpy.unique(labels, return_inverse=True)"
         )
-    classes = classes.astype(np.intp)
+        raise TypeError(f"labels has dtype {classes.dtype}; expected integers; {advice}")
+    smallest, largest = (int(classes.min()), int(classes.max())) if classes.size else (0, -1)
     if n_classes is None:
-        n_classes = int(classes.max()) + 1 if classes.size else 0
-    outside = np.flatnonzero((classes < 0) | (classes >= n_classes))
-    if outside.size:
-        i = int(outside[0])
+        n_classes = largest + 1
+    n_classes = as_count(n_classes, "n_classes", least=0)
+    if smallest < 0 or largest >= n_classes:
+        i = int(classes.argmin() if smallest < 0 else classes.argmax())
         raise ValueError(
             f"labels[{i}] is {classes[i]}; expected 0 ≤ label < n_classes = {n_classes}"
         )
-    rows = np.zeros((classes.size, n_classes))
-    rows[np.arange(classes.size), classes] = 1
+    try:
+        rows = np.zeros((classes.size, n_classes))
+    except ValueError:  # beyond any memory
+        raise ValueError(
+            f"n_classes is {n_classes}; no array has {classes.size} rows of so many columns"
+        ) from None
+    rows[np.arange(classes.size), classes.astype(np.intp)] = 1
     return rows
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_output, as_points
+from ntkfast._arrays import FloatArray, as_output, as_points, check_apart
 from ntkfast._progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def evaluate(
 
     One pass gives all that is wanted; what is not wanted is not computed.
     """
+    bar = reporting(progress, " and ".join(name.upper() for name in wanted))
     x = as_points(x, "x")
     n = x.shape[0]
     if x2 is None:
@@ -87,13 +88,15 @@ def evaluate(
     arrays = [
         as_output(given, name, shape, x.dtype) for given, name in zip(out, names, strict=True)
     ]
+    inputs = {"x": x} if x2 is None else {"x": x, "x2": x2}
+    check_apart(dict(zip(names, arrays, strict=True)), inputs)
     by_name = dict(zip(wanted, arrays, strict=True))
     nngp, ntk = by_name.get("nngp"), by_name.get("ntk")
 
     if diagonal:
         program.diagonal(x, nngp, ntk)
         return arrays
-    with reporting(progress, " and ".join(wanted).upper()) as report:
+    with bar as report:
         if x2 is None:
             program.gram(x, nngp, ntk, report)
         else:

@@ -8,22 +8,35 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast import _ntkfast
-from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 
 __all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cholesky:
-    """A = L·Lᵀ.
+    """A = L·Lᵀ, usually made by `cholesky`.
 
     Attributes
     ----------
     factor
-        Shape (n, n): the lower triangle L, zeros above it.
+        Shape (n, n): the lower triangle L with a positive diagonal, zeros above it. An array of
+        float64 or float32 is kept as it is, not copied: leave it alone afterwards.
     """
 
     factor: FloatArray
+
+    def __post_init__(self) -> None:
+        factor = as_square(self.factor, "factor")
+        check_finite(factor, "factor")
+        if any(row[i + 1 :].any() for i, row in enumerate(factor)):
+            raise ValueError("factor has entries above its diagonal; expected a lower triangle")
+        if not (factor.diagonal() > 0).all():
+            i = int(np.argmin(factor.diagonal() > 0))
+            raise ValueError(
+                f"factor has {factor[i, i]} at index {i}, {i}; expected a positive diagonal"
+            )
+        object.__setattr__(self, "factor", factor)
 
     @property
     def n(self) -> int:
@@ -111,7 +124,7 @@ def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def as_square(a: npt.ArrayLike, name: str) -> FloatArray:
     """Return ``a`` as a square matrix of floats; the core looks at its entries."""
-    matrix = as_floats(a, name)
+    matrix = as_kernel(a, name, "net.ntk(x)")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} has shape {matrix.shape}; expected a square matrix, (n, n)")
     return matrix

@@ -19,6 +19,8 @@ __all__ = ["Spectrum", "eigh"]
 class Spectrum:
     """Θ = U·diag(λ)·Uᵀ, usually made by `eigh`.
 
+    Arrays of float64 or float32 are kept as they are, not copied: leave them alone afterwards.
+
     Attributes
     ----------
     eigenvalues

@@ -72,13 +72,20 @@ class Digits:
         return _accuracy(self.flow.predict(t, self.k_test_train), self.y_test)
 
 
-def run(on_stage: Callable[[Stage], None] | None = None, *, progress: Progress = None) -> Digits:
+def run(
+    on_stage: Callable[[Stage], None] | None = None,
+    *,
+    on_start: Callable[[str], None] | None = None,
+    progress: Progress = None,
+) -> Digits:
     """Train `NETWORK` on half of scikit-learn's digits and test it on the rest.
 
     Parameters
     ----------
     on_stage : callable, optional
         Called with each step as soon as it is done.
+    on_start : callable, optional
+        Called with the name of each step before it begins.
     progress : bool or callable, optional
         As in `Network.ntk`, for the kernels.
 
@@ -95,6 +102,8 @@ def run(on_stage: Callable[[Stage], None] | None = None, *, progress: Progress =
     stages: list[Stage] = []
 
     def timed(name: str, work: Callable[[], _T], outcome: Callable[[_T], str]) -> _T:
+        if on_start is not None:
+            on_start(name)
         start = time.perf_counter()
         result = work()
         stages.append(Stage(name, outcome(result), time.perf_counter() - start))

@@ -66,11 +66,19 @@ def _run(output: Path, parser: argparse.ArgumentParser) -> int:
         f"{network}\n",
         flush=True,
     )
-    digits = _digits.run(_print_stage, progress=_bar_on_terminal())
+    digits = _digits.run(_print_stage, on_start=_announce, progress=_bar_on_terminal())
     _print_findings(digits)
+    print()
+    _announce("figure")
     _figure.draw(digits).savefig(output)
-    print(f"\nfigure: {output}")
+    print(f"figure: {output}")
     return 0
+
+
+def _announce(name: str) -> None:
+    """Say on a terminal what begins; what is said when it is done takes the same line."""
+    if sys.stdout.isatty():
+        print(f"{name} ...", end="\r", flush=True)
 
 
 def _print_stage(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast.spectrum import Spectrum
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "as_initial",
     "as_targets",
     "as_times",
+    "check_ridge",
     "check_semidefinite",
 ]
 
@@ -54,6 +55,16 @@ def check_semidefinite(spectrum: Spectrum) -> None:
         )
 
 
+def check_ridge(ridge: float, absolute: float, relative: float, spectrum: Spectrum) -> None:
+    """Refuse a regularisation with which the eigenvalues leave the range of a float."""
+    largest = float(spectrum.eigenvalues[-1]) if spectrum.n else 0.0
+    if not np.isfinite(largest + ridge):
+        raise ValueError(
+            f"diag_reg is {absolute:g} and relative_diag_reg is {relative:g}, which add {ridge:g} "
+            "to the diagonal of theta; expected a sum in the range of a float"
+        )
+
+
 def as_times(t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
     """Return times as a flat float64 array, and their shape."""
     times = as_floats(t, "t").astype(np.float64, copy=False)
@@ -85,16 +96,16 @@ def as_initial(
 
 def as_cross_kernel(k_test_train: npt.ArrayLike, n: int) -> FloatArray:
     """Return a kernel between any points and the n training points."""
-    kernel = as_floats(k_test_train, "k_test_train")
+    kernel = as_kernel(k_test_train, "k_test_train", "net.ntk(x_test, x)")
     if kernel.ndim != 2 or kernel.shape[1] != n:
         hint = ""
         if kernel.shape == (n,):
-            hint = "; for one test point use k_test_train[None, :]"
+            hint = ". For one test point use k_test_train[None, :]"
         elif kernel.ndim == 2 and kernel.shape[0] == n:
-            hint = "; this one looks transposed, use k_test_train.T"
+            hint = ". If this is net.ntk(x, x_test), use k_test_train.T"
         raise ValueError(
-            f"k_test_train has shape {kernel.shape}; expected (n_test, {n}), "
-            f"a column for each training point{hint}"
+            f"k_test_train has shape {kernel.shape}; expected (n_test, {n}), a column for each "
+            f"training point: the kernel net.ntk(x_test, x), not the points themselves{hint}"
         )
     check_finite(kernel, "k_test_train")
     return kernel

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._scalars import as_real
+from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import (
     Times,
     as_cross_kernel,
     as_initial,
     as_targets,
     as_times,
+    check_ridge,
     check_semidefinite,
 )
 from ntkfast.linalg import as_square, matmul
@@ -60,11 +61,9 @@ class SpectralTraining(ABC):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
     ) -> None:
-        if reduction not in get_args(Reduction):
-            raise ValueError(f"reduction is {reduction!r}; expected 'sum' or 'mean'")
         settings = {
             "learning_rate": as_real(learning_rate, "learning_rate", least=0.0, above=True),
-            "reduction": reduction,
+            "reduction": as_choice(reduction, "reduction", get_args(Reduction)),
             "diag_reg": as_real(diag_reg, "diag_reg", least=0.0),
             "relative_diag_reg": as_real(relative_diag_reg, "relative_diag_reg", least=0.0),
         }
@@ -75,6 +74,7 @@ class SpectralTraining(ABC):
         spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
         check_semidefinite(spectrum)
         vars(self).update(spectrum=spectrum, y=targets, **settings)  # frozen from here on
+        check_ridge(self.ridge, self.diag_reg, self.relative_diag_reg, spectrum)
 
     # What a rule has to say.
 
@@ -92,7 +92,7 @@ class SpectralTraining(ABC):
     def ridge(self) -> float:
         """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
         values = self.spectrum.eigenvalues
-        mean = float(values.mean(dtype=np.float64)) if values.size else 0.0
+        mean = math.fsum(values / values.dtype.type(values.size)) if values.size else 0.0
         return self.diag_reg + self.relative_diag_reg * mean
 
     def coefficients(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
@@ -191,8 +191,10 @@ class SpectralTraining(ABC):
         Returns
         -------
         ndarray
-            Shape t.shape; without the penalty of a regularisation. Costs 2·n²·c once and O(n)
-            a time.
+            Shape t.shape; without the penalty of a regularisation. Never rises over finite times;
+            at t = ∞ it may exceed an earlier loss, above all in float32: modes up to
+            `Spectrum.tolerance` are left alone there, but learnt at finite times as far as their
+            rounded eigenvalues go. Costs 2·n²·c once and O(n) a time.
         """
         times, shape = as_times(t)
         modes = self._modes(f0)
@@ -264,7 +266,9 @@ class SpectralTraining(ABC):
 
     def _fit_filter(self, t: Times) -> npt.NDArray[np.float64]:
         """λ·φ_t(λ): the share of the residual that is learnt."""
-        return self._eigenvalues * self._filter(t)
+        values = self._eigenvalues
+        # Where λ = 0 nothing is learnt, even if φ = ηt has overflowed.
+        return values * np.where(values > 0, self._filter(t), 0.0)
 
     def _evolve(
         self, times: Times, filter_: Filter, modes: FloatArray, kernel: FloatArray | None = None

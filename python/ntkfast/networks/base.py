@@ -36,6 +36,11 @@ class Network(ABC):
     def _spec(self) -> Spec:
         """Return the network as nested tuples, for the core."""
 
+    @property
+    def _nesting(self) -> int:
+        """How many compositions stand one inside the other."""
+        return 0
+
     @cached_property
     def _program(self) -> Program:
         return Program(self._spec())

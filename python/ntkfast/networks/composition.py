@@ -10,6 +10,9 @@ from ntkfast.networks.base import Network, Spec
 
 __all__ = ["Composition", "Residual", "Serial", "Sum", "as_network"]
 
+# Printing, comparing and copying recurse, and every level is checked anew when it is built.
+_DEEPEST = 100
+
 
 def as_network(value: object, place: str) -> Network:
     """Return `value` if it is a network, else a TypeError that says what was probably meant."""
@@ -39,7 +42,16 @@ class Composition(Network):
             as_network(layer, f"{name}: argument {i}") for i, layer in enumerate(layers, start=1)
         )
         object.__setattr__(self, "layers", checked)
+        if self._nesting > _DEEPEST:
+            raise ValueError(
+                f"{name} has networks nested more than {_DEEPEST} deep; "
+                "lengthen a chain with a star instead: Serial(*net.layers, layer)"
+            )
         check(self._spec())
+
+    @property
+    def _nesting(self) -> int:
+        return 1 + max(layer._nesting for layer in self.layers)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
@@ -62,8 +74,8 @@ class Serial(Composition):
     TypeError
         Something that is not a layer or a network, such as ``Relu`` instead of ``Relu()``.
     ValueError
-        No layer at all, or layers that cannot follow one another, such as two activations without
-        a Dense between.
+        No layer at all, layers that cannot follow one another, such as two activations without
+        a Dense between, or networks nested more than 100 deep.
 
     Examples
     --------
