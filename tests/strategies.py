@@ -33,7 +33,9 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     if not smooth:
         return kinked
     parameters = st.tuples(decimals(0.3, 1.5), decimals(0.3, 1.5), decimals(-0.5, 0.5))
-    return kinked | parameters.map(lambda t: ["erf", *t])
+    families = st.sampled_from(["erf", "sin", "cos"])
+    curved = st.tuples(families, parameters).map(lambda t: [t[0], *t[1]])
+    return kinked | st.just(["gelu"]) | curved
 
 
 @st.composite
