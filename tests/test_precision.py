@@ -224,6 +224,31 @@ def jiggled(row: Points, epsilon: float) -> list[Any]:
         return [mpf(float(v)) * (1 + (-1) ** k * mpf(epsilon)) for k, v in enumerate(row)]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        ["erf", 1.0, 1.0, 0.0],
+        ["gelu"],
+        ["sin", 1.0, 1.0, 0.0],
+        ["sin", 1.0, 1.0, 0.4],
+        ["cos", 1.0, 1.0, 0.0],
+    ],
+    ids=str,
+)
+def test_parallel_points_of_any_norm(activation: list[Any], dtype: str) -> None:
+    # What a smooth activation makes of them, from the linear to the saturated, is 1 − ρ alone.
+    powers = (-30, -12, -8, -5, -3, -2, -1, 0, 1, 2, 4, 8, 12)
+    x = np.array([np.ldexp([1.0, 2.0], power) for power in powers], dtype)
+    dense = ["dense", 1.0, None]
+    description = ["serial", dense, activation, dense]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(dtype))
+    description += [["relu"], dense]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), KINK_AFTER_SMOOTH[dtype])
+
+
 def test_a_bias_that_starts_at_zero_is_no_bias(points: dict[str, Any]) -> None:
     with_zero = nk.mlp(2, nk.Relu(), w_std=1.4, b_std=0.0)
     without = nk.mlp(2, nk.Relu(), w_std=1.4)

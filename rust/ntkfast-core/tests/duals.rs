@@ -91,10 +91,11 @@ fn compare<T: Scalar, D: Dual>(
     angle: f64,
     tolerance: f64,
 ) {
+    let kernel = expectation(value, value, scales, angle);
+    let derivative = expectation(slope, slope, scales, angle);
     for level in Level::available() {
         let (rows, out) = pair::<T, D>(level, dual, scales, defects(angle));
         let size = rows[0].scale * rows[1].scale;
-        let kernel = expectation(value, value, scales, angle);
         let error = (size * (1.0 - out.delta) - kernel).abs() / size;
         assert!(
             error < tolerance,
@@ -104,7 +105,6 @@ fn compare<T: Scalar, D: Dual>(
         );
         assert!((out.delta + out.epsilon - 2.0).abs() < tolerance, "δ + ε at {angle}");
         let size = rows[0].slope * rows[1].slope;
-        let derivative = expectation(slope, slope, scales, angle);
         let error = (size * out.slope - derivative).abs() / size;
         assert!(
             error < tolerance,

@@ -115,9 +115,9 @@ impl Dual for Erf {
         let eta_far = (one - angle / product * l.ratio * r.ratio).max(N::splat(0.0));
         let eta = N::select(spread.less(half), eta_close, eta_far);
         let largest = l.sine.max(r.sine);
-        // For small variances erf is linear and η is of order s⁴.
-        let linear = (largest * largest).less(N::splat(N::Scalar::EPSILON.sqrt() / 16.0));
-        let eta = N::select(linear, N::splat(0.0), eta);
+        // For small variances the leading term is all there is; the others would leave rounding.
+        let small = (largest * largest).less(N::splat(1.7 * N::Scalar::EPSILON.sqrt().sqrt()));
+        let eta = N::select(small, gap * gap * N::splat(1.0 / 12.0), eta);
         let defect = (one - eta).mul_add(drop / angle, eta);
 
         let slope = (l.complement * r.complement).sqrt() / cos_z;

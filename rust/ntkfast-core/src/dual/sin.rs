@@ -9,10 +9,13 @@
 //! δ'_sin = η + e^{−t²/2}·m·X(Gm)·(1 + e^{−G(2−m)})/(2·r_x·r_y),
 //! δ'_cos = η + e^{−t²/2}·(1 − e^{−Gm})(1 − e^{−G(2−m)})/A,  m = 1 − |ρ|.
 //!
-//! Either η belongs to ρ = 1. Where t² is small it comes from Δ = 1 − (1 − η)² as Δ/(1 + √(1 − Δ)), with
+//! Either η belongs to ρ = 1: it is what unequal norms cost. Where t² is small it comes from Δ = 1 − (1 − η)² as
+//! Δ/(1 + √(1 − Δ)), with d = e^{−x²} − e^{−y²} and
+//!
 //! Δ_sin = [(1 − e^{−s²})(1 − e^{−t²}) − d²]/(2G·r_x·r_y)²,  Δ_cos = [(1 − e^{−s²})(1 − e^{−t²}) + d²]/A²,
-//! d = e^{−x²} − e^{−y²}; elsewhere from 1 − η itself. The sine's bracket is a difference that loses digits, yet
-//! Δ's absolute error is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
+//!
+//! and elsewhere from 1 − η itself. The sine's bracket is a difference that loses digits, yet Δ's absolute error
+//! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
 
 use super::blend::{blend, shares};
 use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
