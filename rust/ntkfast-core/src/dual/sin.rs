@@ -23,7 +23,7 @@ use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::array::from_fn;
-use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+use std::f64::consts::FRAC_1_SQRT_2;
 
 /// a·sin(bx + c + quarters·π/2), quarters 0 or 1: the last makes it a cosine without rounding c.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Sin {
 
 /// Per-row constants of [`Sin`].
 struct Side<N> {
-    /// x.
+    /// x, of [`squeezed`] size.
     x: N,
     /// e^{−x²}.
     gauss: N,
@@ -59,16 +59,22 @@ impl<N: Number> Side<N> {
     #[inline(always)]
     fn new(constants: &[N; MAX_SLOTS]) -> Self {
         Self {
-            // Float32 cannot hold every x; a finite number as large does.
-            x: constants[0].min(N::splat(N::Scalar::MAX / 4.0)),
+            x: constants[0],
             gauss: constants[1],
-            steep: constants[2].min(N::splat(SQRT_2 / N::Scalar::TINY)),
+            steep: constants[2],
             level: constants[3],
             shares: from_fn(|i| constants[4 + i]),
             slope_even: constants[8],
             slope_odd: constants[9],
         }
     }
+}
+
+/// Beyond 1e16 neighbouring numbers are more than a period apart, so that of two such x it only counts whether
+/// they are equal: all are brought to where float32 holds their squares.
+fn squeezed(x: f64) -> f64 {
+    const LARGE: f64 = 1e16;
+    if x > LARGE { LARGE * (1.0 + (x / LARGE).ln()) } else { x }
 }
 
 impl Dual for Sin {
@@ -91,11 +97,10 @@ impl Dual for Sin {
     }
 
     fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
-        let x = (self.b.abs() * scale).min(1e300);
+        let x = squeezed((self.b.abs() * scale).min(f64::MAX));
         let square = x * x;
         let decay = if square > 0.0 { -(-2.0 * square).exp_m1() / (2.0 * square) } else { 1.0 };
-        // √X(2x²), which for large x is 1/(√2·x) also where x² is no longer finite.
-        let root = if x > 1e3 { FRAC_1_SQRT_2 / x } else { decay.sqrt() };
+        let root = decay.sqrt();
         let level = (1.0 + (-2.0 * square).exp()).sqrt();
         // √E[sin² bu] and √E[cos² bu].
         let (sin, cos) = (x * root, level * FRAC_1_SQRT_2);
@@ -117,14 +122,11 @@ impl Dual for Sin {
         right: &[N; MAX_SLOTS],
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
-        let (half, tiny) = (N::splat(0.5), N::splat(N::Scalar::TINY));
-        let huge = N::splat(1.0 / N::Scalar::TINY);
+        let half = N::splat(0.5);
         let (l, r) = (Side::new(left), Side::new(right));
         let m = cosine.least::<SIGNED>();
 
-        let t = (l.x - r.x).max(r.x - l.x).min(huge);
-        let (x, y) = (l.x.min(huge), r.x.min(huge));
-        let (s, g) = (x + y, x * y);
+        let (s, t, g) = (l.x + r.x, (l.x - r.x).max(r.x - l.x), l.x * r.x);
         let (near, far) = (decay(g * m), decay(g * (two - m)));
         let (narrow, wide, gap) = (decay(half * t * t), decay(half * s * s), decay(s * t));
         // 1 − e^{−z} over z, for z = t² and z = s², from halves of z.
@@ -145,15 +147,15 @@ impl Dual for Sin {
         let odd = {
             let steep = l.steep * r.steep;
             let bracket = mean_gap.neg_mul_add(mean_gap, mean_wide * mean_narrow);
-            let safe = g.max(tiny * tiny);
-            let lost = ((half * s) * (half * s) / safe) * (t * t / safe) * bracket * steep * steep;
+            let ratio = half * s * t * steep / g;
+            let lost = ratio * ratio * bracket;
             let eta_close = lost.max(zero) / (one + (one - lost).max(zero).sqrt());
             // X(2G) as a sum of positive terms.
             let mean = half * m.mul_add(near.mean, (two - m) * near.end * far.mean);
             let eta_far = (narrow.end * mean).neg_mul_add(steep, one).max(zero);
             let eta = N::select((half * g.min(one)).less(t * t), eta_far, eta_close);
             // For small variances the leading term is all there is; the others would leave rounding.
-            let largest = x.max(y);
+            let largest = l.x.max(r.x);
             let small = (largest * largest).less(N::splat(2.5 * N::Scalar::EPSILON.sqrt().sqrt()));
             let eta = N::select(small, (s * t) * (s * t) * N::splat(1.0 / 12.0), eta);
             (half * narrow.end * steep * m * near.mean).mul_add(one + far.end, eta)
