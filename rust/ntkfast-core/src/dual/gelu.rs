@@ -131,7 +131,7 @@ impl Dual for Gelu {
         let (far_side, near_side) = (l.sine * r.cosine, l.cosine * r.sine);
         let gap = far_side - near_side;
         let gap = gap * gap / (far_side * near_side).max(N::splat(N::Scalar::TINY * N::Scalar::TINY));
-        // Its error is 0.006·gap² at most: a rounding at the switch.
+        // The quadratic form of η is wrong by 0.006·gap² at most: a rounding at the switch.
         let close = gap.less(N::splat(13.0 * N::Scalar::EPSILON.sqrt()));
         let roots = l.root * r.root;
         let eta_far = roots.neg_mul_add(beta, one).max(zero);
