@@ -24,6 +24,9 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "abrelu": nk.ABRelu,
     "abs": nk.Abs,
     "erf": nk.Erf,
+    "gelu": nk.Gelu,
+    "sin": nk.Sin,
+    "cos": nk.Cos,
 }
 
 DENSE, BIASED = ["dense", 1.4, None], ["dense", 1.3, 0.3]
@@ -64,6 +67,11 @@ NETWORKS: dict[str, Description] = {
         ["dense", 0.0, None],
     ],
     "relu after erf": ["serial", BIASED, ["erf", 1.0, 1.0, 0.0], BIASED, ["relu"], DENSE],
+    "gelu": ["serial", DENSE, ["gelu"], BIASED, ["gelu"], DENSE],
+    "relu after gelu": ["serial", BIASED, ["gelu"], BIASED, ["relu"], DENSE],
+    "sin": ["serial", DENSE, ["sin", 1.5, 0.8, 0.0], BIASED, ["sin", 1.0, 1.0, 0.4], DENSE],
+    "cos": ["serial", DENSE, ["cos", 1.5, 0.8, 0.0], BIASED, ["cos", 1.0, -1.2, 0.4], DENSE],
+    "abs after sin": ["serial", BIASED, ["sin", 1.0, 1.0, 0.0], DENSE, ["abs"], DENSE],
     "residual": ["serial", BIASED, ["residual", ["relu"], BIASED], ["relu"], BIASED],
     "residual, nested": [
         "serial",
@@ -83,7 +91,7 @@ NETWORKS: dict[str, Description] = {
 }
 
 KINKED = {"relu", "leaky_relu", "abrelu", "abs"}
-SMOOTH = {"erf"}
+SMOOTH = {"erf", "gelu", "sin", "cos"}
 
 
 def build(description: Description) -> Any:

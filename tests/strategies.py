@@ -34,8 +34,10 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     if not smooth:
         return kinked
     sign, gentle, steep = st.sampled_from([1, -1]), decimals(0.3, 1.5), decimals(1.5, 20.0)
-    parameters = st.tuples(sign, gentle, sign, gentle | gentle | steep, decimals(-0.5, 0.5))
-    return kinked | parameters.map(lambda t: ["erf", t[0] * t[1], t[2] * t[3], t[4]])
+    sizes = st.tuples(sign, gentle, sign, gentle | gentle | steep, decimals(-0.5, 0.5))
+    erfs = sizes.map(lambda t: ["erf", t[0] * t[1], t[2] * t[3], t[4]])
+    phased = st.tuples(st.sampled_from(["sin", "cos"]), gentle, gentle, decimals(-0.5, 0.5))
+    return kinked | erfs | phased.map(list) | st.just(["gelu"])
 
 
 @st.composite

@@ -62,6 +62,9 @@ def test_different_text_is_a_different_network(a, b):
         (nk.LeakyRelu(0.2), "LeakyRelu(alpha=0.2)"),
         (nk.ABRelu(0, 1), "ABRelu(a=0.0, b=1.0)"),
         (nk.Erf(b=2), "Erf(b=2.0)"),
+        (nk.Gelu(), "Gelu()"),
+        (nk.Sin(c=0.5), "Sin(c=0.5)"),
+        (nk.Cos(2, b=-1), "Cos(a=2.0, b=-1.0)"),
         (
             nk.Serial(nk.Dense(), nk.Residual(nk.Relu(), nk.Dense()), nk.Relu(), nk.Dense()),
             "Serial(Dense(), Residual(Relu(), Dense()), Relu(), Dense())",
@@ -117,6 +120,9 @@ def test_spec():
         (lambda: nk.LeakyRelu(math.nan), ValueError, ["LeakyRelu: alpha is nan"]),
         (lambda: nk.ABRelu(1, "x"), TypeError, ["ABRelu: b is 'x'"]),
         (lambda: nk.Erf(c=math.inf), ValueError, ["Erf: c is inf"]),
+        (lambda: nk.Sin(b=math.nan), ValueError, ["Sin: b is nan"]),
+        (lambda: nk.Cos("x"), TypeError, ["Cos: a is 'x'"]),
+        (lambda: nk.Serial(nk.Dense(), nk.Cos(), nk.Gelu()), ValueError, ["(Gelu)", "Dense"]),
         (nk.Serial, ValueError, ["Serial() is empty"]),
         (nk.Sum, ValueError, ["Sum() is empty"]),
         (nk.Residual, ValueError, ["Residual() is empty"]),
@@ -187,6 +193,31 @@ def test_kernels_of_a_relu_network():
     half = 1 / (2 * math.pi)
     assert_kernel(nngp, [[0.5, half, 1], [half, 0.5, 2 * half], [1, 2 * half, 2]])
     assert_kernel(ntk, [[1, half, 2], [half, 1, 2 * half], [2, 2 * half, 4]])
+
+
+def test_sinusoids_are_a_gaussian_kernel():
+    # √2·sin(bx + π/4) = sin bx + cos bx, and the mean over all phases is the kernel of this one.
+    k = X @ X.T / 2
+    distance = np.diag(k)[:, None] + np.diag(k) - 2 * k
+    net = nk.Serial(nk.Dense(), nk.Sin(math.sqrt(2), 0.7, math.pi / 4))
+    assert_kernel(net.nngp(X), np.exp(-0.49 * distance / 2))
+
+
+def test_a_cosine_is_a_sine_a_quarter_turn_ahead():
+    for c in (0.0, 0.3, -40.0):
+        cosine = nk.Serial(nk.Dense(), nk.Cos(1.5, 0.7, c), nk.Dense())
+        sine = nk.Serial(nk.Dense(), nk.Sin(1.5, 0.7, c + math.pi / 2), nk.Dense())
+        for ours, theirs in zip(cosine.kernels(X), sine.kernels(X), strict=True):
+            assert_kernel(ours, theirs)
+
+
+def test_odd_activations_may_join_a_branch_that_is_not_closed():
+    # Sums need means of zero: sin has one, and so has a cosine that is a sine; GELU and cos do not.
+    for odd in (nk.Sin(), nk.Sin(c=math.pi), nk.Cos(c=math.pi / 2)):
+        nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), odd), nk.Relu()))
+    for other in (nk.Cos(), nk.Gelu(), nk.Sin(c=0.1)):
+        with pytest.raises(ValueError, match="means that are not zero"):
+            nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), other), nk.Relu()))
 
 
 def test_kernels_are_a_pair_and_print_a_summary():

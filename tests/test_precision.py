@@ -1,6 +1,7 @@
 """Errors against 50 digits, through the public interface."""
 
 import json
+import math
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from catalogue import KINKED, Description, build, kink_after_smooth
 from contract import KERNELS, Points
 from reference import evaluator, quadrature
 from strategies import networks, point_sets
-from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, exact_error
+from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, exact_error, worst
 
 FOLDER = Path(__file__).parent / "reference"
 CASES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("values/*.json"))}
@@ -222,6 +223,44 @@ def jiggled(row: Points, epsilon: float) -> list[Any]:
     """Move the coordinates of a point by one part in 1/ε, to and fro."""
     with workdps(DIGITS):
         return [mpf(float(v)) * (1 + (-1) ** k * mpf(epsilon)) for k, v in enumerate(row)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        ["erf", 1.0, 1.0, 0.0],
+        ["gelu"],
+        ["sin", 1.0, 1.0, 0.0],
+        ["sin", 1.0, 1.0, 0.4],
+        ["cos", 1.0, 1.0, 0.0],
+    ],
+    ids=str,
+)
+def test_parallel_points_of_any_norm(activation: list[Any], dtype: str) -> None:
+    # What a smooth activation makes of them, from the linear to the saturated, is 1 − ρ alone.
+    powers = (-30, -12, -8, -5, -3, -2, -1, 0, 1, 2, 4, 8, 12)
+    x = np.array([np.ldexp([1.0, 2.0], power) for power in powers], dtype)
+    dense = ["dense", 1.0, None]
+    description = ["serial", dense, activation, dense]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), contract(dtype))
+    description += [["relu"], dense]
+    expected = evaluate(description, x, lower(len(x)))
+    assert_within(errors(build(description), x, expected), KINK_AFTER_SMOOTH[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_phases_beyond_what_float32_can_hold(dtype: str) -> None:
+    # Only equal and opposite rows have anything in common: E[sin(u + c) sin(−u + c)] = −cos(2c)/2.
+    x = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0], [2.0, 4.0], [-1.0, 3.0]], dtype)
+    up = nk.Dense(w_std=1e25)
+    got = nk.Serial(up, nk.Identity(), up, nk.Sin(c=0.4), nk.Dense()).nngp(x)
+    opposite = -math.cos(0.8) / 2
+    expected = np.diag([0.5] * 5)
+    expected[0, 1] = expected[1, 0] = 0.5
+    expected[:2, 2] = expected[2, :2] = opposite
+    assert worst(got, expected, np.full((5, 5), 0.5)) <= contract(dtype)
 
 
 def test_a_bias_that_starts_at_zero_is_no_bias(points: dict[str, Any]) -> None:

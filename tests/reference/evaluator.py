@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mpmath import atan2, erf, fdot, mp, mpf, pi, sqrt, workdps
+from mpmath import atan2, cos, erf, exp, fdot, mp, mpf, pi, sin, sqrt, workdps
 
 # The difference k11·k22 − k12² may cost half of the digits in hand at coincident points, and a
 # network of 50 layers a few more: what is left exceeds 60.
@@ -119,6 +119,23 @@ def error_function(p: Number, k: Number, q: Number, a: Number, b: Number, c: Num
     return value, 4 * a * a * b * b / (pi * root)
 
 
+def gelu(p: Number, k: Number, q: Number) -> Dual:
+    """φ(x) = x·Φ(x) (Tsuchida et al. 2021)."""
+    n = (1 + p) * (1 + q)
+    root = sqrt(n - k * k)
+    alpha = atan2(k, root)
+    value = k / 4 + ((k * k + p * q * root**2) / (n * root) + k * alpha) / (2 * pi)
+    bend = k / (2 * pi * root) * (1 / root**2 + (1 - p * q) / n + 1)
+    return value, mpf(1) / 4 + alpha / (2 * pi) + bend
+
+
+def sinusoid(p: Number, k: Number, q: Number, a: Number, b: Number, c: Number) -> Dual:
+    """φ(x) = a·sin(bx + c): a product of sines is half a difference of cosines."""
+    p, k, q = b * b * p, b * b * k, b * b * q
+    difference, total = exp(k - (p + q) / 2), cos(2 * c) * exp(-k - (p + q) / 2)
+    return a * a / 2 * (difference - total), a * a * b * b / 2 * (difference + total)
+
+
 DUALS: dict[str, Callable[..., Dual]] = {
     "identity": lambda p, k, q: (k, mpf(1)),
     "relu": lambda p, k, q: piecewise_linear(p, k, q, mpf(0), mpf(1)),
@@ -126,6 +143,9 @@ DUALS: dict[str, Callable[..., Dual]] = {
     "abrelu": piecewise_linear,
     "abs": lambda p, k, q: piecewise_linear(p, k, q, mpf(-1), mpf(1)),
     "erf": error_function,
+    "gelu": gelu,
+    "sin": sinusoid,
+    "cos": lambda p, k, q, a, b, c: sinusoid(p, k, q, a, b, c + pi / 2),
 }
 
 # The functions themselves and their derivatives: what the duals above are expectations of.
@@ -140,6 +160,18 @@ FUNCTIONS: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
     "abs": (abs, lambda x: mpf(1) if x > 0 else mpf(-1)),
     "erf": (
         lambda x, a, b, c: a * erf(b * x) + c,
-        lambda x, a, b, c: 2 * a * b / sqrt(pi) * mp.exp(-((b * x) ** 2)),
+        lambda x, a, b, c: 2 * a * b / sqrt(pi) * exp(-((b * x) ** 2)),
+    ),
+    "gelu": (
+        lambda x: x * mp.ncdf(x),
+        lambda x: mp.ncdf(x) + x * mp.npdf(x),
+    ),
+    "sin": (
+        lambda x, a, b, c: a * sin(b * x + c),
+        lambda x, a, b, c: a * b * cos(b * x + c),
+    ),
+    "cos": (
+        lambda x, a, b, c: a * cos(b * x + c),
+        lambda x, a, b, c: -a * b * sin(b * x + c),
     ),
 }

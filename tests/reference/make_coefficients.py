@@ -41,10 +41,16 @@ def arctangent(square: mp.mpf) -> mp.mpf:
     return mp.atan(root) / root
 
 
-def fit(function: Function, end: mp.mpf, degree: int) -> list[float]:
-    """Coefficients, lowest first, of the interpolant on [0, end]."""
+def decay(z: mp.mpf) -> mp.mpf:
+    """D with 1 - e^{-z} = z · D(z)."""
+    return -mp.expm1(-z) / z if z else mp.mpf(1)
+
+
+def fit(function: Function, start: mp.mpf, end: mp.mpf, degree: int) -> list[float]:
+    """Coefficients, lowest first, of the interpolant on [start, end]."""
     count = degree + 1
-    nodes = [end / 2 * (1 - mp.cos(mp.pi * (2 * k + 1) / (2 * count))) for k in range(count)]
+    middle, half = (start + end) / 2, (end - start) / 2
+    nodes = [middle - half * mp.cos(mp.pi * (2 * k + 1) / (2 * count)) for k in range(count)]
     matrix = mp.matrix(count, count)
     for row, node in enumerate(nodes):
         for column in range(count):
@@ -53,25 +59,34 @@ def fit(function: Function, end: mp.mpf, degree: int) -> list[float]:
     return [float(value) for value in solution]
 
 
-def error(function: Function, end: mp.mpf, coefficients: list[float]) -> float:
+def error(function: Function, start: mp.mpf, end: mp.mpf, coefficients: list[float]) -> float:
     """Largest relative error on a fine grid."""
     worst = mp.mpf(0)
     for k in range(501):
-        point = end * k / 500
+        point = start + (end - start) * k / 500
         value = mp.polyval([mp.mpf(c) for c in reversed(coefficients)], point)
         worst = max(worst, abs(value / function(point) - 1))
     return float(worst)
 
 
-TABLES: list[tuple[str, str, Function, mp.mpf, tuple[int, int]]] = [
-    ("ANGLE", "`P` on [0, 1]: arccos(1 - δ) = √δ·P(δ)", angle, mp.mpf(1), (17, 7)),
-    ("DEFECT", "`Q` on [0, 1]: 1 - κ1(1 - δ) = δ(1 - √δ·Q(δ))", defect, mp.mpf(1), (16, 6)),
+UNIT = mp.mpf(0), mp.mpf(1)
+
+TABLES: list[tuple[str, str, Function, tuple[mp.mpf, mp.mpf], tuple[int, int]]] = [
+    ("ANGLE", "`P` on [0, 1]: arccos(1 - δ) = √δ·P(δ)", angle, UNIT, (17, 7)),
+    ("DEFECT", "`Q` on [0, 1]: 1 - κ1(1 - δ) = δ(1 - √δ·Q(δ))", defect, UNIT, (16, 6)),
     (
         "ARCTANGENT",
         "`A` on [0, tan²(π/8)]: arctan t = t·A(t²)",
         arctangent,
-        mp.tan(mp.pi / 8) ** 2,
+        (mp.mpf(0), mp.tan(mp.pi / 8) ** 2),
         (10, 4),
+    ),
+    (
+        "DECAY",
+        "`D` on [-ln(2)/2, ln(2)/2]: 1 - e^{-z} = z·D(z)",
+        decay,
+        (-mp.log(2) / 2, mp.log(2) / 2),
+        (10, 5),
     ),
 ]
 
@@ -80,10 +95,11 @@ def main() -> None:
     print(
         "//! Polynomial tables, lowest power first, made by tests/reference/make_coefficients.py.\n"
     )
-    for name, meaning, function, end, degrees in TABLES:
+    for name, meaning, function, (start, end), degrees in TABLES:
         for width, degree in zip((64, 32), degrees, strict=True):
-            coefficients = fit(function, end, degree)
-            print(f"/// {meaning}; relative error {error(function, end, coefficients):.1e}.")
+            coefficients = fit(function, start, end, degree)
+            worst = error(function, start, end, coefficients)
+            print(f"/// {meaning}; relative error {worst:.1e}.")
             print(f"pub const {name}_{width}: [f64; {degree + 1}] = [")
             for value in coefficients:
                 print(f"    {value!r},")

@@ -55,6 +55,12 @@ def networks() -> dict[str, tuple[Network, tuple[str, ...]]]:
         "erf_steep_2_bias": [*([biased, ["erf", 0.7, 3.0, 0.5]] * 2), biased],
         "erf_relu_bias": [biased, ["erf", 1.0, 1.0, 0.0], biased, ["relu"], biased],
         "relu_erf_relu": [dense, ["relu"], dense, ["erf", 1.0, 1.0, 0.0], dense, ["relu"], dense],
+        "gelu_1": [dense, ["gelu"], dense],
+        "gelu_3_bias": [*([biased, ["gelu"]] * 3), biased],
+        "gelu_relu_bias": [biased, ["gelu"], biased, ["relu"], biased],
+        "sin_3_bias": [*([biased, ["sin", 1.0, 1.0, 0.0]] * 3), biased],
+        "sin_relu_bias": [biased, ["sin", 1.0, 1.0, 0.3], biased, ["relu"], biased],
+        "cos_3_bias": [*([biased, ["cos", 1.0, 1.0, 0.0]] * 3), biased],
         "residual_relu_5_bias": [biased, *([["residual", ["relu"], biased]] * 5), ["relu"], biased],
         "residual_nested": [
             dense,

@@ -1,6 +1,17 @@
 """Networks as data: layers, activations, and the ways to join them."""
 
-from ntkfast.networks.activations import ABRelu, Abs, Activation, Erf, Identity, LeakyRelu, Relu
+from ntkfast.networks.activations import (
+    ABRelu,
+    Abs,
+    Activation,
+    Cos,
+    Erf,
+    Gelu,
+    Identity,
+    LeakyRelu,
+    Relu,
+    Sin,
+)
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Residual, Serial, Sum
 from ntkfast.networks.layers import Dense
@@ -10,14 +21,17 @@ __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "Cos",
     "Dense",
     "Erf",
+    "Gelu",
     "Identity",
     "LeakyRelu",
     "Network",
     "Relu",
     "Residual",
     "Serial",
+    "Sin",
     "Sum",
     "mlp",
 ]

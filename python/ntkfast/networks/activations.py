@@ -11,7 +11,18 @@ from typing import ClassVar
 from ntkfast._scalars import as_real
 from ntkfast.networks.base import Network, Spec
 
-__all__ = ["ABRelu", "Abs", "Activation", "Erf", "Identity", "LeakyRelu", "Relu"]
+__all__ = [
+    "ABRelu",
+    "Abs",
+    "Activation",
+    "Cos",
+    "Erf",
+    "Gelu",
+    "Identity",
+    "LeakyRelu",
+    "Relu",
+    "Sin",
+]
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,3 +113,49 @@ class Erf(Activation):
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class Gelu(Activation):
+    """x·Φ(x), with Φ the normal distribution function itself, not an approximation by tanh.
+
+    References
+    ----------
+    Hendrycks, Gimpel (2016), "Gaussian Error Linear Units".
+    Tsuchida, Pearce, van der Heide, Roosta, Gallagher (2021), "Avoiding Kernel Fixed Points:
+    Computing with ELU and GELU Infinite Networks": the kernel.
+    """
+
+    _kind: ClassVar[str] = "gelu"
+
+
+@dataclass(frozen=True, repr=False)
+class Sin(Activation):
+    """a·sin(b·x + c).
+
+    References
+    ----------
+    Rahimi, Recht (2007), "Random Features for Large-Scale Kernel Machines", section 3: the mean
+    over c, a Gaussian kernel; for one c there is a second term.
+    """
+
+    _kind: ClassVar[str] = "sin"
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
+
+    def _parameters(self) -> tuple[float, ...]:
+        return self.a, self.b, self.c, 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class Cos(Activation):
+    """a·cos(b·x + c); see Sin."""
+
+    _kind: ClassVar[str] = "sin"
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
+
+    def _parameters(self) -> tuple[float, ...]:
+        return self.a, self.b, self.c, 1.0  # a quarter turn ahead

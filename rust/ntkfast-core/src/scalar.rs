@@ -46,6 +46,14 @@ pub trait Scalar:
     const DEFECT: &'static [f64];
     /// Polynomial of [`crate::simd::math::atan2`].
     const ARCTANGENT: &'static [f64];
+    /// Polynomial of [`crate::simd::math::decay`].
+    const DECAY: &'static [f64];
+    /// Adding and subtracting it rounds a number to an integer.
+    const ROUNDER: f64;
+    /// ln 2 in two parts: small multiples of the first are exact.
+    const LN_2: [f64; 2];
+    /// A number whose negative exponential is still normal; from here on it counts as 0.
+    const DECAYED: f64;
 
     /// Nearest number of this type.
     fn from_f64(value: f64) -> Self;
@@ -64,6 +72,10 @@ impl Scalar for f64 {
     const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_64;
     const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_64;
     const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_64;
+    const DECAY: &'static [f64] = &crate::simd::coefficients::DECAY_64;
+    const ROUNDER: f64 = 1.5 / Self::EPSILON;
+    const LN_2: [f64; 2] = [0.6931471805592082, 7.371002565167799e-13];
+    const DECAYED: f64 = 700.0;
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
@@ -89,6 +101,10 @@ impl Scalar for f32 {
     const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_32;
     const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_32;
     const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_32;
+    const DECAY: &'static [f64] = &crate::simd::coefficients::DECAY_32;
+    const ROUNDER: f64 = 1.5 / Self::EPSILON as f64;
+    const LN_2: [f64; 2] = [0.693145751953125, 1.4286068203094173e-06];
+    const DECAYED: f64 = 87.0;
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {

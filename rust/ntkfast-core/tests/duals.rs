@@ -5,7 +5,7 @@ mod common;
 
 use common::{expectation, pair};
 use ntkfast_core::Scalar;
-use ntkfast_core::dual::{AbRelu, Dual, Erf};
+use ntkfast_core::dual::{AbRelu, Dual, Erf, Gelu, Sin};
 use ntkfast_core::simd::Level;
 use proptest::prelude::*;
 
@@ -39,6 +39,10 @@ fn erf_dual(a: f64, b: f64) -> Erf {
     Erf::new(&[a, b, 0.0]).expect("three parameters")
 }
 
+fn sin_dual(b: f64, c: f64, quarters: f64) -> Sin {
+    Sin::new(&[1.5, b, c, quarters]).expect("four parameters")
+}
+
 /// Calls `$body` with each dual, the activation and its derivative.
 macro_rules! for_each_dual {
     (|$dual:ident, $value:ident, $slope:ident| $body:expr) => {{
@@ -52,6 +56,24 @@ macro_rules! for_each_dual {
             let $dual = erf_dual(a, b);
             let $value = |x: f64| a * erf(b * x);
             let $slope = |x: f64| a * b * erf_slope(b * x);
+            $body
+        }
+        for (b, c, quarters) in
+            [(1.0, 0.0, 0.0), (-2.0, 0.0, 1.0), (0.7, 0.5, 0.0), (1.5, -0.2, 1.0), (0.5, 10.0, 0.0)]
+        {
+            let phase = c + quarters * std::f64::consts::FRAC_PI_2;
+            let $dual = sin_dual(b, c, quarters);
+            let $value = |x: f64| 1.5 * (b * x + phase).sin();
+            let $slope = |x: f64| 1.5 * b * (b * x + phase).cos();
+            $body
+        }
+        {
+            let $dual = Gelu::new(&[]).expect("no parameters");
+            let $value = |x: f64| 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2));
+            let $slope = |x: f64| {
+                let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+                0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)) + x * density
+            };
             $body
         }
     }};
@@ -69,10 +91,11 @@ fn compare<T: Scalar, D: Dual>(
     angle: f64,
     tolerance: f64,
 ) {
+    let kernel = expectation(value, value, scales, angle);
+    let derivative = expectation(slope, slope, scales, angle);
     for level in Level::available() {
         let (rows, out) = pair::<T, D>(level, dual, scales, defects(angle));
         let size = rows[0].scale * rows[1].scale;
-        let kernel = expectation(value, value, scales, angle);
         let error = (size * (1.0 - out.delta) - kernel).abs() / size;
         assert!(
             error < tolerance,
@@ -82,7 +105,6 @@ fn compare<T: Scalar, D: Dual>(
         );
         assert!((out.delta + out.epsilon - 2.0).abs() < tolerance, "δ + ε at {angle}");
         let size = rows[0].slope * rows[1].slope;
-        let derivative = expectation(slope, slope, scales, angle);
         let error = (size * out.slope - derivative).abs() / size;
         assert!(
             error < tolerance,
@@ -164,6 +186,23 @@ proptest! {
         for_each_dual!(|dual, _value, _slope| {
             check_invariants::<f64, _>(&dual, scales, cosine);
             check_invariants::<f32, _>(&dual, scales, cosine);
+        });
+    }
+
+    /// The same where squares of the scales leave the range of the type.
+    #[test]
+    fn cosines_stay_cosines_at_the_ends_of_the_range(
+        exponents in (-300.0..300.0f64, -300.0..300.0f64),
+        equal: bool,
+        log_defect in -30.0..0.0f64,
+        mirrored: bool,
+    ) {
+        let small = 10f64.powf(log_defect);
+        let cosine = if mirrored { [2.0 - small, small] } else { [small, 2.0 - small] };
+        let exponents = [exponents.0, if equal { exponents.0 } else { exponents.1 }];
+        for_each_dual!(|dual, _value, _slope| {
+            check_invariants::<f64, _>(&dual, exponents.map(|e| 10f64.powf(e)), cosine);
+            check_invariants::<f32, _>(&dual, exponents.map(|e| 10f64.powf(e)), cosine);
         });
     }
 

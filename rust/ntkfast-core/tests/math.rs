@@ -1,7 +1,7 @@
 //! Vector functions against the standard library, on every SIMD level.
 
 use ntkfast_core::Scalar;
-use ntkfast_core::simd::math::{angle, atan2};
+use ntkfast_core::simd::math::{angle, atan2, decay};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 use proptest::prelude::*;
 
@@ -10,6 +10,8 @@ enum Function {
     Theta,
     Lag,
     Atan2,
+    Decay,
+    DecayMean,
 }
 
 struct Apply {
@@ -28,6 +30,8 @@ impl<T: Scalar> Kernel<T> for Apply {
             Function::Theta => angle(x).theta,
             Function::Lag => angle(x).lag,
             Function::Atan2 => atan2(y, x),
+            Function::Decay => decay(x).end,
+            Function::DecayMean => decay(x).mean,
         };
         let mut strip = Strip([T::default(); STRIP]);
         value.store(&mut strip, 1);
@@ -79,6 +83,24 @@ proptest! {
         check::<f64>(Function::Atan2, radius * x, radius * y, |x, y| y.atan2(x));
         check::<f32>(Function::Atan2, radius * x, radius * y, |x, y| y.atan2(x));
     }
+
+    #[test]
+    fn decays(log in -40.0..2.84f64) {
+        let z = 10f64.powf(log);
+        check::<f64>(Function::Decay, z, 0.0, |z, _| (-z).exp());
+        check::<f32>(Function::Decay, z.min(87.0), 0.0, |z, _| (-z).exp());
+    }
+
+    #[test]
+    fn mean_decays(log in -37.0..37.0f64) {
+        let z = 10f64.powf(log);
+        check::<f64>(Function::DecayMean, z, 0.0, mean_decay);
+        check::<f32>(Function::DecayMean, z, 0.0, mean_decay);
+    }
+}
+
+fn mean_decay(z: f64, _: f64) -> f64 {
+    if z == 0.0 { 1.0 } else { -(-z).exp_m1() / z }
 }
 
 #[test]
@@ -90,5 +112,11 @@ fn ends() {
     for m in [0.0, 1.0] {
         check::<f64>(Function::Theta, m, 0.0, |m, _| (1.0 - m).acos());
         check::<f64>(Function::Lag, m, 0.0, |m, _| lag((1.0 - m).acos()));
+    }
+    check::<f64>(Function::Decay, 0.0, 0.0, |_, _| 1.0);
+    check::<f32>(Function::Decay, 0.0, 0.0, |_, _| 1.0);
+    for z in [0.0, 1e-300, 0.3465, 0.3466, 1.0397, 1e36, 1e300] {
+        check::<f64>(Function::DecayMean, z, 0.0, mean_decay);
+        check::<f32>(Function::DecayMean, z.min(1e36), 0.0, mean_decay);
     }
 }

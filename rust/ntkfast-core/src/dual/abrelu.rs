@@ -63,7 +63,7 @@ impl Dual for AbRelu {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let kink = N::splat(self.kink);
         let kink_over_pi = N::splat(self.kink * FRAC_1_PI);
-        let m = if SIGNED { cosine.delta.min(cosine.epsilon) } else { cosine.delta };
+        let m = cosine.least::<SIGNED>();
         let angle = angle(m);
         let delta = angle.lag.neg_mul_add(kink, m);
         let slope = angle.theta.neg_mul_add(kink_over_pi, one);

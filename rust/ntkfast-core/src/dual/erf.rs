@@ -5,9 +5,10 @@
 //!
 //! δ' = η + (1 − η)·S/A,  A = asin(st),  S = A − asin(ρst),  1 − η = A/√(A(s)A(t)).
 //!
-//! S is one arctangent of positive terms; η, which vanishes for equal norms, comes from arctangents of the
+//! S is the drop of [`super::arcsine`]; η, which vanishes for equal norms, comes from arctangents of the
 //! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
 
+use super::arcsine::{Arcsine, arcsine};
 use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
@@ -90,27 +91,15 @@ impl Dual for Erf {
         left: &[N; MAX_SLOTS],
         right: &[N; MAX_SLOTS],
     ) -> Response<N> {
-        let (one, two, half) = (N::splat(1.0), N::splat(2.0), N::splat(0.5));
+        let (one, half) = (N::splat(1.0), N::splat(0.5));
         let tiny = N::splat(N::Scalar::TINY);
         let (l, r) = (Side::new(left), Side::new(right));
-        let m = if SIGNED { cosine.delta.min(cosine.epsilon) } else { cosine.delta };
-        let rho = one - m;
-        let sine_square = m * (two - m); // 1 − ρ²
-
-        let product = (l.sine * r.sine).max(tiny);
-        let product_square = product * product;
-        let far_side = l.sine * r.cosine;
-        let cos_a_square = far_side.mul_add(far_side, l.cosine * l.cosine);
-        let cos_a = cos_a_square.sqrt();
-        let cos_z = product_square.mul_add(sine_square, cos_a_square).sqrt();
-        let angle = atan2(product, cos_a);
-        let drop = atan2(
-            product * sine_square,
-            rho.mul_add(cos_a, cos_z) * product_square.mul_add(rho, cos_a * cos_z),
-        );
+        let m = cosine.least::<SIGNED>();
+        let Arcsine { product, cos_angle: cos_a, cos_lower: cos_z, angle, drop } =
+            arcsine([l.sine, l.cosine], [r.sine, r.cosine], m);
 
         // s² − t² without cancellation, also where both are nearly 1.
-        let near_side = l.cosine * r.sine;
+        let (far_side, near_side) = (l.sine * r.cosine, l.cosine * r.sine);
         let gap = (far_side - near_side) * (far_side + near_side);
         let sin_l = l.sine * gap / l.sine.mul_add(cos_a, r.sine * l.complement).max(tiny);
         let sin_r = -(r.sine * gap) / r.sine.mul_add(cos_a, l.sine * r.complement).max(tiny);
@@ -126,23 +115,13 @@ impl Dual for Erf {
         let eta_far = (one - angle / product * l.ratio * r.ratio).max(N::splat(0.0));
         let eta = N::select(spread.less(half), eta_close, eta_far);
         let largest = l.sine.max(r.sine);
-        // For small variances erf is linear and η is of order s⁴.
-        let linear = (largest * largest).less(N::splat(N::Scalar::EPSILON.sqrt() / 16.0));
-        let eta = N::select(linear, N::splat(0.0), eta);
+        // For small variances the leading term is all there is; the others would leave rounding.
+        let small = (largest * largest).less(N::splat(1.7 * N::Scalar::EPSILON.sqrt().sqrt()));
+        let eta = N::select(small, gap * gap * N::splat(1.0 / 12.0), eta);
         let defect = (one - eta).mul_add(drop / angle, eta);
 
         let slope = (l.complement * r.complement).sqrt() / cos_z;
-        let cosine = if SIGNED {
-            let negative = cosine.epsilon.less(cosine.delta);
-            let opposite = two - defect;
-            Cosine {
-                delta: N::select(negative, opposite, defect),
-                epsilon: N::select(negative, defect, opposite),
-            }
-        } else {
-            Cosine { delta: defect, epsilon: two - defect }
-        };
-        Response { cosine, slope }
+        Response { cosine: cosine.odd::<SIGNED>(defect), slope }
     }
 
     fn is_nonnegative(&self, input: bool) -> bool {

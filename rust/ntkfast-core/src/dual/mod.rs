@@ -8,16 +8,22 @@
 //! To add an activation with a closed form: one file that implements [`Dual`], one line in [`duals!`].
 
 mod abrelu;
+mod arcsine;
+pub mod blend;
 mod erf;
+mod gelu;
+mod sin;
 
 pub use abrelu::AbRelu;
 pub use erf::Erf;
+pub use gelu::Gelu;
+pub use sin::Sin;
 
 use crate::error::{Error, Result};
 use crate::simd::Number;
 
 /// The most per-row constants a dual may ask for.
-pub const MAX_SLOTS: usize = 8;
+pub const MAX_SLOTS: usize = 10;
 
 /// The cosine ρ of a pair as its two defects; each is kept to relative precision where it is small.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,31 @@ pub struct Cosine<N> {
     pub delta: N,
     /// ε = 1 + ρ. Meaningless where ρ is known not to be negative.
     pub epsilon: N,
+}
+
+impl<N: Number> Cosine<N> {
+    /// 1 − |ρ|.
+    #[inline(always)]
+    fn least<const SIGNED: bool>(self) -> N {
+        if SIGNED { self.delta.min(self.epsilon) } else { self.delta }
+    }
+
+    /// The cosine of an odd function of the pair, given its 1 − |cosine|.
+    #[inline(always)]
+    fn odd<const SIGNED: bool>(self, defect: N) -> Self {
+        let opposite = N::splat(2.0) - defect;
+        if !SIGNED {
+            return Self { delta: defect, epsilon: opposite };
+        }
+        let negative = self.epsilon.less(self.delta);
+        Self { delta: N::select(negative, opposite, defect), epsilon: N::select(negative, defect, opposite) }
+    }
+
+    /// The cosine of an even function of the pair, given its 1 − cosine.
+    #[inline(always)]
+    fn even(defect: N) -> Self {
+        Self { delta: defect, epsilon: N::splat(2.0) - defect }
+    }
 }
 
 /// What an activation makes of a pair.
@@ -111,6 +142,8 @@ macro_rules! duals {
 duals! {
     AbRelu = "abrelu",
     Erf = "erf",
+    Gelu = "gelu",
+    Sin = "sin",
 }
 
 pub(crate) use with_dual;

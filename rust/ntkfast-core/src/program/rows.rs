@@ -1,7 +1,7 @@
 //! The program on rows: scales in, per-row constants and final scales out. Double precision throughout.
 
 use super::{Op, Program};
-use crate::dual::{Dual, with_dual};
+use crate::dual::{Dual, blend, with_dual};
 
 /// √K and √T of one row at one register.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,11 +33,11 @@ impl Program {
                     RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
                 }
                 Op::Offset(offset) => {
-                    blend(first.scale, offset.abs(), constants);
+                    constants.copy_from_slice(&blend::shares(first.scale, offset.abs()));
                     RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }
                 }
                 Op::Sum => {
-                    blend(first.scale, second.scale, constants);
+                    constants[..blend::SLOTS].copy_from_slice(&blend::shares(first.scale, second.scale));
                     let tangent = first.tangent.hypot(second.tangent);
                     constants[4] = share(first.tangent, tangent);
                     constants[5] = share(second.tangent, tangent);
@@ -60,18 +60,9 @@ fn dense(input: RowTrace, w_std: f64, b_std: f64, constants: &mut [f64]) -> RowT
     constants[0] = share(scale, tangent);
     constants[1] = share(carried, tangent);
     if b_std > 0.0 {
-        blend(weights, b_std, &mut constants[2..]);
+        constants[2..].copy_from_slice(&blend::shares(weights, b_std));
     }
     RowTrace { scale, tangent }
-}
-
-/// Constants of a sum of two values: sine and cosine of half of, and of, the angle whose tangent is the ratio
-/// of their scales.
-fn blend(first: f64, second: f64, constants: &mut [f64]) {
-    let alpha = second.atan2(first);
-    let (half_sin, half_cos) = (alpha / 2.0).sin_cos();
-    let (sin, cos) = alpha.sin_cos();
-    constants[..4].copy_from_slice(&[half_sin, half_cos, cos, sin]);
 }
 
 /// `part / whole` of two scales, 0 where both vanish.

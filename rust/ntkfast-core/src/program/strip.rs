@@ -1,6 +1,7 @@
 //! The program on strips of pairs, in vector registers.
 
 use super::{Op, Program, Step};
+use crate::dual::blend::blend;
 use crate::dual::{Cosine, Dual, MAX_SLOTS, with_dual};
 use crate::simd::{Pack, STRIP, Strip};
 use std::array::from_fn;
@@ -180,8 +181,7 @@ fn weight<P: Pack>(left: impl Side<P>, right: impl Side<P>, slot: usize, pack: u
     left.get(slot, pack) * right.get(slot, pack)
 }
 
-/// The cosine of a sum of two uncorrelated values: δ ← cc'δ₁ + ss'δ₂ + 2 sin²((α − α')/2), with c, s the
-/// shares of the two in either row's scale and α the angle between them. All terms are positive.
+/// The cosine of a sum of two uncorrelated values, whose constants start at `slot`.
 #[inline(always)]
 fn mix<P: Pack>(
     first: Cosine<P>,
@@ -191,12 +191,6 @@ fn mix<P: Pack>(
     slot: usize,
     pack: usize,
 ) -> Cosine<P> {
-    let turn =
-        left.get(slot, pack) * right.get(slot + 1, pack) - left.get(slot + 1, pack) * right.get(slot, pack);
-    let spread = (turn + turn) * turn;
-    let (cos, sin) = (weight(left, right, slot + 2, pack), weight(left, right, slot + 3, pack));
-    Cosine {
-        delta: cos.mul_add(first.delta, sin.mul_add(second.delta, spread)),
-        epsilon: cos.mul_add(first.epsilon, sin.mul_add(second.epsilon, spread)),
-    }
+    let (left, right) = (from_fn(|i| left.get(slot + i, pack)), from_fn(|i| right.get(slot + i, pack)));
+    blend(first, second, left, right)
 }

@@ -57,3 +57,28 @@ pub fn atan2<N: Number>(y: N, x: N) -> N {
     let ratio = numerator / denominator.max(N::splat(N::Scalar::TINY * N::Scalar::TINY));
     offset + ratio * polynomial(ratio * ratio, N::Scalar::ARCTANGENT)
 }
+
+/// Exponential decay from 1 over a time z ≥ 0.
+#[derive(Clone, Copy)]
+pub struct Decay<N> {
+    /// e^{−z}; a tiny number where z is so large that it is not normal.
+    pub end: N,
+    /// (1 − e^{−z})/z, the mean over that time: 1 at z = 0, and without cancellation.
+    pub mean: N,
+}
+
+/// e^{−z} and its mean from 0 to z, for z ≥ 0.
+#[inline(always)]
+pub fn decay<N: Number>(z: N) -> Decay<N> {
+    let (one, rounder) = (N::splat(1.0), N::splat(N::Scalar::ROUNDER));
+    let [high, low] = N::Scalar::LN_2.map(N::splat);
+    // z = k·ln 2 + r with |r| ≤ ln(2)/2.
+    let within = z.min(N::splat(N::Scalar::DECAYED));
+    let k = within.mul_add(N::splat(std::f64::consts::LOG2_E), rounder) - rounder;
+    let r = k.neg_mul_add(low, k.neg_mul_add(high, within));
+    let mean = polynomial(r, N::Scalar::DECAY);
+    let power = (-k).power_of_two();
+    let end = (r * mean).neg_mul_add(power, power);
+    let lost = (r * mean).mul_add(power, one - power);
+    Decay { end, mean: N::select(k.less(N::splat(0.5)), mean, lost / z.max(N::splat(0.25))) }
+}

@@ -21,6 +21,8 @@ pub trait Number:
     fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// 2 to the power of `self`, an integer for which that is a normal number.
+    fn power_of_two(self) -> Self;
     /// The larger, lane by lane.
     fn max(self, other: Self) -> Self;
     /// The smaller, lane by lane.

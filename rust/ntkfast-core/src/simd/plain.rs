@@ -65,6 +65,13 @@ macro_rules! plain {
                 Self(self.0.map($scalar::sqrt))
             }
             #[inline(always)]
+            fn power_of_two(self) -> Self {
+                let bias = <$scalar>::MAX_EXP - 1;
+                let shifted = self + Self::splat(<$scalar as Scalar>::ROUNDER + f64::from(bias));
+                // The last bits are now the exponent with its bias.
+                Self(shifted.0.map(|x| $scalar::from_bits(x.to_bits() << (<$scalar>::MANTISSA_DIGITS - 1))))
+            }
+            #[inline(always)]
             fn max(self, other: Self) -> Self {
                 Self(from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
             }

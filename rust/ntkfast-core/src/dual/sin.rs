@@ -1,0 +1,178 @@
+//! a·sin(bx + c) and a·cos(bx + c), in the defect.
+//!
+//! sin(bx + c) = cos c·sin bx + sin c·cos bx: an odd and an even part, which are uncorrelated ([`blend`]). With
+//! x = |b|√p, y = |b|√q, G = xy and E[cos(bu ± bv)] = e^{−(x² ± 2Gρ + y²)/2} their kernels are
+//! e^{−(x²+y²)/2}·sinh(Gρ) and e^{−(x²+y²)/2}·cosh(Gρ) (Rahimi and Recht 2007 use their sum). Divided by row
+//! values, with t = x − y, s = x + y, X(z) = (1 − e^{−z})/z, r² = X(2x²) and A² = (1 + e^{−2x²})(1 + e^{−2y²}),
+//! the cosines are 1 − δ' with
+//!
+//! δ'_sin = η + e^{−t²/2}·m·X(Gm)·(1 + e^{−G(2−m)})/(2·r_x·r_y),
+//! δ'_cos = η + e^{−t²/2}·(1 − e^{−Gm})(1 − e^{−G(2−m)})/A,  m = 1 − |ρ|.
+//!
+//! Either η belongs to ρ = 1: it is what unequal norms cost. Where t² is small it comes from Δ = 1 − (1 − η)² as
+//! Δ/(1 + √(1 − Δ)), with d = e^{−x²} − e^{−y²} and
+//!
+//! Δ_sin = [(1 − e^{−s²})(1 − e^{−t²}) − d²]/(2G·r_x·r_y)²,  Δ_cos = [(1 − e^{−s²})(1 − e^{−t²}) + d²]/A²,
+//!
+//! and elsewhere from 1 − η itself. The sine's bracket is a difference that loses digits, yet Δ's absolute error
+//! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
+
+use super::blend::{blend, shares};
+use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use crate::scalar::Scalar;
+use crate::simd::Number;
+use crate::simd::math::decay;
+use std::array::from_fn;
+use std::f64::consts::FRAC_1_SQRT_2;
+
+/// a·sin(bx + c + quarters·π/2), quarters 0 or 1: the last makes it a cosine without rounding c.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sin {
+    a: f64,
+    b: f64,
+    /// |cos| of the phase: how much of sin bx there is. Exactly 0 where it is nothing but rounding.
+    odd: f64,
+    /// |sin| of the phase: how much of cos bx there is. Exactly 0 likewise.
+    even: f64,
+    name: &'static str,
+}
+
+/// Per-row constants of [`Sin`].
+struct Side<N> {
+    /// x, of [`squeezed`] size.
+    x: N,
+    /// e^{−x²}.
+    gauss: N,
+    /// 1/√X(2x²).
+    steep: N,
+    /// 1/√(1 + e^{−2x²}).
+    level: N,
+    /// Shares of the two parts in φ.
+    shares: [N; 4],
+    /// Share of the even kernel in E[φ'²], as a standard deviation.
+    slope_even: N,
+    /// Share of the odd kernel likewise.
+    slope_odd: N,
+}
+
+impl<N: Number> Side<N> {
+    #[inline(always)]
+    fn new(constants: &[N; MAX_SLOTS]) -> Self {
+        Self {
+            x: constants[0],
+            gauss: constants[1],
+            steep: constants[2],
+            level: constants[3],
+            shares: from_fn(|i| constants[4 + i]),
+            slope_even: constants[8],
+            slope_odd: constants[9],
+        }
+    }
+}
+
+/// Beyond 1e16 neighbouring numbers are more than a period apart, so that of two such x it only counts whether
+/// they are equal: all are brought to where float32 holds their squares.
+fn squeezed(x: f64) -> f64 {
+    const LARGE: f64 = 1e16;
+    if x > LARGE { LARGE * (1.0 + (x / LARGE).ln()) } else { x }
+}
+
+impl Dual for Sin {
+    const SLOTS: usize = 10;
+
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[a, b, c, quarters] = parameters else { return None };
+        let (sin, cos) = c.sin_cos();
+        let (odd, even, name) = match quarters {
+            0.0 => (cos, sin, "Sin"),
+            1.0 => (sin, cos, "Cos"),
+            _ => return None,
+        };
+        let share = |value: f64| if value.abs() < 1e-15 { 0.0 } else { value.abs() };
+        Some(Self { a, b, odd: share(odd), even: share(even), name })
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+        let x = squeezed((self.b.abs() * scale).min(f64::MAX));
+        let square = x * x;
+        let decay = if square > 0.0 { -(-2.0 * square).exp_m1() / (2.0 * square) } else { 1.0 };
+        let root = decay.sqrt();
+        let level = (1.0 + (-2.0 * square).exp()).sqrt();
+        // √E[sin² bu] and √E[cos² bu].
+        let (sin, cos) = (x * root, level * FRAC_1_SQRT_2);
+        let [odd, even] = [self.odd * sin, self.even * cos];
+        let [slope_even, slope_odd] = [self.odd * cos, self.even * sin];
+        let slope = slope_even.hypot(slope_odd);
+        constants[..4].copy_from_slice(&[x, (-square).exp(), 1.0 / root, 1.0 / level]);
+        constants[4..8].copy_from_slice(&shares(odd, even));
+        let share = |part: f64| if slope > 0.0 { part / slope } else { 0.0 };
+        constants[8..].copy_from_slice(&[share(slope_even), share(slope_odd)]);
+        Row { scale: self.a.abs() * odd.hypot(even), slope: self.a.abs() * self.b.abs() * slope }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        left: &[N; MAX_SLOTS],
+        right: &[N; MAX_SLOTS],
+    ) -> Response<N> {
+        let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
+        let half = N::splat(0.5);
+        let (l, r) = (Side::new(left), Side::new(right));
+        let m = cosine.least::<SIGNED>();
+
+        let (s, t, g) = (l.x + r.x, (l.x - r.x).max(r.x - l.x), l.x * r.x);
+        let (near, far) = (decay(g * m), decay(g * (two - m)));
+        let (narrow, wide, gap) = (decay(half * t * t), decay(half * s * s), decay(s * t));
+        // 1 − e^{−z} over z, for z = t² and z = s², from halves of z.
+        let mean_narrow = half * narrow.mean * (one + narrow.end);
+        let mean_wide = half * wide.mean * (one + wide.end);
+        let mean_gap = l.gauss.max(r.gauss) * gap.mean;
+
+        let even = {
+            let level = l.level * r.level;
+            let bend = mean_gap * (s * t);
+            let lost = bend.mul_add(bend, (mean_wide * (s * s)) * (mean_narrow * (t * t))) * level * level;
+            let eta_close = lost / (one + (one - lost).max(zero).sqrt());
+            let eta_far = (narrow.end * near.end.mul_add(far.end, one)).neg_mul_add(level, one);
+            let eta = N::select(half.less(t * t), eta_far, eta_close);
+            let drop = (near.mean * (g * m)) * (far.mean * (g * (two - m)));
+            (narrow.end * level).mul_add(drop, eta)
+        };
+        let odd = {
+            let steep = l.steep * r.steep;
+            let bracket = mean_gap.neg_mul_add(mean_gap, mean_wide * mean_narrow);
+            let ratio = half * s * t * steep / g;
+            let lost = ratio * ratio * bracket;
+            let eta_close = lost.max(zero) / (one + (one - lost).max(zero).sqrt());
+            // X(2G) as a sum of positive terms.
+            let mean = half * m.mul_add(near.mean, (two - m) * near.end * far.mean);
+            let eta_far = (narrow.end * mean).neg_mul_add(steep, one).max(zero);
+            let eta = N::select((half * g.min(one)).less(t * t), eta_far, eta_close);
+            // For small variances the leading term is all there is; the others would leave rounding.
+            let largest = l.x.max(r.x);
+            let small = (largest * largest).less(N::splat(2.5 * N::Scalar::EPSILON.sqrt().sqrt()));
+            let eta = N::select(small, (s * t) * (s * t) * N::splat(1.0 / 12.0), eta);
+            (half * narrow.end * steep * m * near.mean).mul_add(one + far.end, eta)
+        };
+        let (even, odd) = (Cosine::even(even), cosine.odd::<SIGNED>(odd));
+        let slope_even = (l.slope_even * r.slope_even) * (one - even.delta);
+        Response {
+            cosine: blend(odd, even, l.shares, r.shares),
+            slope: (l.slope_odd * r.slope_odd).mul_add(one - odd.delta, slope_even),
+        }
+    }
+
+    fn is_nonnegative(&self, input: bool) -> bool {
+        input || self.odd == 0.0
+    }
+
+    fn is_odd(&self) -> bool {
+        self.even == 0.0
+    }
+}
