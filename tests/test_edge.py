@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,24 +11,9 @@ import pytest
 
 import ntkfast as nk
 from contract import same_bits
+from processes import run
 
 NETWORK = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
-
-
-def run(
-    script: str, timeout: float = 120, **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    """Run a script in a process of its own, without the panic of anything."""
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert "panicked" not in result.stderr
-    return result
 
 
 INTERRUPT = """
@@ -226,37 +208,6 @@ def test_wrong_number_of_threads_in_the_environment(value: str) -> None:
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: ")
     assert f'NTKFAST_NUM_THREADS is "{value}"; expected an integer' in last
-
-
-PEAK = """
-    from pathlib import Path
-    import numpy as np
-    import ntkfast as nk
-
-    def high_water_mark():  # not ru_maxrss: a new process inherits that
-        (line,) = (s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s)
-        return 1024 * int(line.split()[1])
-
-    n, d = 2500, 784
-    x = np.random.default_rng(0).standard_normal((n, d))
-    out = [np.zeros((n, n)) for _ in range(2)]
-    for array in out:
-        array.fill(1)  # so that its memory is there
-    network = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
-    before = high_water_mark()
-    network.{call}
-    print(high_water_mark() - before - x.nbytes)
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="high-water mark from /proc")
-@pytest.mark.parametrize(
-    "call", ["ntk(x, out=out[0])", "kernels(x, out=tuple(out))", "ntk(x, diagonal=True)"]
-)
-def test_memory_beyond_input_and_output_is_a_copy_of_the_points_and_32_mb(call: str) -> None:
-    result = run(PEAK.format(call=call))
-    assert result.returncode == 0, result.stderr
-    assert int(result.stdout) <= 32 * 2**20
 
 
 def test_what_info_says() -> None:

@@ -1,9 +1,6 @@
 """Errors against 50 digits, through the public interface."""
 
-import json
 import math
-from decimal import Decimal, localcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +12,9 @@ import ntkfast as nk
 from catalogue import KINKED, Description, build, kink_after_smooth
 from contract import KERNELS, Points
 from reference import evaluator, quadrature
+from reference.cases import CASES, Pairs, errors, read_points, references
 from strategies import networks, point_sets
-from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, exact_error, worst
-
-FOLDER = Path(__file__).parent / "reference"
-CASES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("values/*.json"))}
-DIGITS = 50
-Pairs = dict[tuple[int, int], tuple[str, str]]
+from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, worst
 
 # Multiplying by a power of two is exact, so the references scale with it; these are near 1e±150.
 SCALES = {"1e150": 498, "1e-150": -498}
@@ -29,31 +22,7 @@ SCALES = {"1e150": 498, "1e-150": -498}
 
 @pytest.fixture(scope="module")
 def points() -> dict[str, Any]:
-    with np.load(FOLDER / "points.npz") as file:
-        return dict(file)
-
-
-def references(name: str, key: str, points: dict[str, Any]) -> Pairs:
-    """Return NNGP and NTK of the pairs of a case, as text."""
-    values = CASES[name]["values"][key]
-    rows = zip(points["pairs"].tolist(), values["nngp"], values["ntk"], strict=True)
-    return {(i, j): (nngp, ntk) for (i, j), nngp, ntk in rows}
-
-
-def errors(network: Any, x: Points, expected: Pairs, power: int = 0) -> dict[str, float]:
-    """Return |error| / √(K_ii K_jj) of both kernels at every pair, by name."""
-    got = network.kernels(x)
-    found = {}
-    with localcontext() as context:
-        context.prec = 2 * DIGITS
-        factor = Decimal(4) ** power
-        for which, name in enumerate(KERNELS):
-            true = {pair: Decimal(values[which]) * factor for pair, values in expected.items()}
-            k = getattr(got, name)
-            for (i, j), value in true.items():
-                scale = (true[i, i] * true[j, j]).sqrt()
-                found[f"{name} {i}, {j}"] = exact_error(k[i, j], value, scale)
-    return found
+    return read_points()
 
 
 def assert_within(found: dict[str, float], tolerance: float) -> None:
@@ -102,25 +71,11 @@ def test_duals_of_the_evaluator_are_the_integrals() -> None:
         assert gap < 1e-28, label
 
 
-def evaluate(description: Description, x: Points, pairs: list[tuple[int, int]]) -> Pairs:
-    """Return the evaluator's kernels, as text."""
-    with workdps(evaluator.WORKING_DIGITS):
-        values = {(i, j): evaluator.kernels(description, x[i], x[j]) for i, j in pairs}
-        return {
-            pair: (mp.nstr(nngp, DIGITS), mp.nstr(ntk, DIGITS))
-            for pair, (nngp, ntk) in values.items()
-        }
-
-
-def lower(n: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(n) for j in range(i + 1)]
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @given(description=networks(smooth=False), x=point_sets(min_n=1, max_n=5, max_d=4))
 def test_random_homogeneous_networks(dtype: str, description: Description, x: Points) -> None:
     x = x.astype(dtype)
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
 
 
@@ -128,7 +83,7 @@ def test_random_homogeneous_networks(dtype: str, description: Description, x: Po
 @given(description=networks(), x=point_sets(min_n=1, max_n=4, max_d=3))
 def test_random_networks(dtype: str, description: Description, x: Points) -> None:
     x = x.astype(dtype)
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     slack = conditioning(description, x, expected)
     found = errors(build(description), x, expected)
     beyond = {pair: error - 4 * slack[pair] for pair, error in found.items()}
@@ -167,7 +122,7 @@ def test_slopes_that_nearly_cancel(a: float, b: float, dtype: str) -> None:
     x = np.array([row, -row, -0.3 * row, *near, [3.0, -1.0, 2.0]], dtype)
     layers = [["dense", 1.0, None], ["abrelu", a, b]]
     description = ["serial", *layers * 3, ["dense", 1.0, None]]
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
 
 
@@ -176,7 +131,7 @@ def test_nothing_overflows_on_the_way_to_a_result(dtype: str, depth: int) -> Non
     x = np.array([[1.0, 2.0], [1.0, 2.0], [-2.0, 1.0], [0.0, 0.0]], dtype)
     up, down = [["dense", 1e3, None], ["relu"]], [["dense", 1e-3, None], ["relu"]]
     description = ["serial", *up * depth, *down * depth]
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
     with pytest.raises(nk.NumericalError, match=rf"(?s)sample 0 .*layer \d+ .*{dtype}"):
         build(["serial", *up * depth]).ntk(x)
@@ -185,7 +140,7 @@ def test_nothing_overflows_on_the_way_to_a_result(dtype: str, depth: int) -> Non
 def test_a_deep_network_that_only_float64_can_hold() -> None:
     x = np.array([[1.0, 2.0], [1.0, 2.0 + 1e-7], [-2.0, 1.0]])
     description = ["serial", *[["dense", 3.0, None], ["relu"]] * 100, ["dense", 3.0, None]]
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(np.float64))
     with pytest.raises(nk.NumericalError, match=r"(?s)layer \d+ .*float32.*float64"):
         build(description).ntk(x.astype(np.float32))
@@ -202,7 +157,7 @@ def conditioning(description: Description, x: Points, expected: Pairs) -> dict[s
         for i, j in expected
     }
     gaps = {}
-    with workdps(DIGITS):
+    with workdps(evaluator.DIGITS):
         for which, name in enumerate(KERNELS):
             for (i, j), values in expected.items():
                 scale = mp.sqrt(mpf(expected[i, i][which]) * mpf(expected[j, j][which]))
@@ -221,7 +176,7 @@ def jiggle(description: Description, epsilon: float) -> Description:
 
 def jiggled(row: Points, epsilon: float) -> list[Any]:
     """Move the coordinates of a point by one part in 1/ε, to and fro."""
-    with workdps(DIGITS):
+    with workdps(evaluator.DIGITS):
         return [mpf(float(v)) * (1 + (-1) ** k * mpf(epsilon)) for k, v in enumerate(row)]
 
 
@@ -243,10 +198,10 @@ def test_parallel_points_of_any_norm(activation: list[Any], dtype: str) -> None:
     x = np.array([np.ldexp([1.0, 2.0], power) for power in powers], dtype)
     dense = ["dense", 1.0, None]
     description = ["serial", dense, activation, dense]
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
     description += [["relu"], dense]
-    expected = evaluate(description, x, lower(len(x)))
+    expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), KINK_AFTER_SMOOTH[dtype])
 
 

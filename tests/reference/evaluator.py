@@ -14,6 +14,9 @@ from typing import Any
 
 from mpmath import atan2, cos, erf, exp, fdot, mp, mpf, pi, sin, sqrt, workdps
 
+# What values in text have.
+DIGITS = 50
+
 # The difference k11·k22 − k12² may cost half of the digits in hand at coincident points, and a
 # network of 50 layers a few more: what is left exceeds 60.
 WORKING_DIGITS = 160
@@ -43,6 +46,16 @@ def kernels(
     with workdps(digits):
         end = propagate(network, moments(x, y))
         return end.k12, end.ntk
+
+
+def every_pair(network: Network, x: Sequence[Any]) -> dict[tuple[int, int], tuple[str, str]]:
+    """Return the NNGP and the NTK of all pairs j ≤ i of points, as text."""
+    with workdps(WORKING_DIGITS):
+        values = {(i, j): kernels(network, x[i], x[j]) for i in range(len(x)) for j in range(i + 1)}
+        return {
+            pair: (mp.nstr(nngp, DIGITS), mp.nstr(ntk, DIGITS))
+            for pair, (nngp, ntk) in values.items()
+        }
 
 
 def moments(x: Iterable[Any], y: Iterable[Any]) -> Moments:

@@ -14,11 +14,10 @@ import numpy as np
 from mpmath import mp, mpf, sqrt, workdps
 from numpy.typing import NDArray
 
-from reference.evaluator import WORKING_DIGITS, Network, kernels
+from reference.evaluator import DIGITS, WORKING_DIGITS, Network, kernels
 from reference.quadrature import discrepancies
 
 HERE = Path(__file__).parent
-DIGITS = 50
 SEED = 20260
 DTYPES = ("float64", "float32")
 

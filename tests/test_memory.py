@@ -1,0 +1,90 @@
+"""What a call needs beyond its output, and what happens where the machine does not have it."""
+
+import re
+import sys
+
+import pytest
+
+from processes import run
+
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="memory is counted by /proc and RLIMIT_AS of Linux"
+)
+
+PEAK = """
+    from pathlib import Path
+    import numpy as np
+    import ntkfast as nk
+
+    def high_water_mark():  # not ru_maxrss: a new process inherits that
+        (line,) = (s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s)
+        return 1024 * int(line.split()[1])
+
+    n, d = 2500, 784
+    x = np.random.default_rng(0).standard_normal((n, d))
+    out = [np.zeros((n, n)) for _ in range(2)]
+    for array in out:
+        array.fill(1)  # so that its memory is there
+    network = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
+    before = high_water_mark()
+    network.{call}
+    print(high_water_mark() - before - x.nbytes)
+"""
+
+
+@linux
+@pytest.mark.parametrize(
+    "call", ["ntk(x, out=out[0])", "kernels(x, out=tuple(out))", "ntk(x, diagonal=True)"]
+)
+def test_memory_beyond_input_and_output_is_a_copy_of_the_points_and_32_mb(call: str) -> None:
+    result = run(PEAK.format(call=call))
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) <= 32 * 2**20
+
+
+LIMITED = """
+    import resource
+    from pathlib import Path
+    import numpy as np
+    import ntkfast as nk
+
+    network = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
+    x = np.random.default_rng(0).standard_normal((300, 5))
+    k = network.ntk(x)
+    # Stacks, and the small scratch that faer takes once a thread and without asking, are there now.
+    before = nk.eigh(k).eigenvalues
+    a, c = np.eye(3000), nk.cholesky(np.eye(3000))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 40 * 2**20
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    for _ in range(3):
+        try:
+            {call}
+        except MemoryError as error:
+            print(error)
+    assert np.array_equal(network.ntk(x), k)
+    assert np.array_equal(nk.eigh(k).eigenvalues, before)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert nk.cholesky(a).n == 3000
+"""
+MESSAGE = "%s GB more memory is needed than could be had: use fewer points, or float32"
+
+
+@linux
+@pytest.mark.parametrize(
+    ("call", "gigabytes"),
+    [
+        ("nk.eigh(a)", r"0\.\d"),
+        ("nk.cholesky(a)", r"0\.\d"),
+        ("c.solve(a)", r"0\.\d"),
+        ("nk.Dense().ntk(np.broadcast_to(1.0, (2, 2**45)))", r"562950\.0"),
+    ],
+    ids=["eigh", "cholesky", "solve", "ntk"],
+)
+def test_memory_that_is_not_there_is_an_error_and_not_the_end(call: str, gigabytes: str) -> None:
+    result = run(LIMITED.format(call=call), NTKFAST_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.splitlines()
+    assert len(said) == 3
+    assert all(re.fullmatch(MESSAGE % gigabytes, line) for line in said), said
