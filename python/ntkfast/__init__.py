@@ -19,6 +19,7 @@ from ntkfast.networks import (
     Abs,
     Cos,
     Dense,
+    Elementwise,
     Erf,
     Gelu,
     Identity,
@@ -29,6 +30,7 @@ from ntkfast.networks import (
     Serial,
     Sin,
     Sum,
+    Tanh,
     mlp,
 )
 from ntkfast.spectrum import Spectrum, eigh
@@ -46,6 +48,7 @@ __all__ = [
     "Cholesky",
     "Cos",
     "Dense",
+    "Elementwise",
     "Erf",
     "Gelu",
     "GradientFlow",
@@ -60,6 +63,7 @@ __all__ = [
     "Sin",
     "Spectrum",
     "Sum",
+    "Tanh",
     "__version__",
     "cholesky",
     "data",

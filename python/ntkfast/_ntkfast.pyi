@@ -20,7 +20,7 @@ __all__ = [
     "set_num_threads",
 ]
 
-_Spec: TypeAlias = tuple[str, tuple[float | None, ...], tuple[_Spec, ...]]
+_Spec: TypeAlias = tuple[str, tuple[object, ...], tuple[_Spec, ...]]
 _Array: TypeAlias = NDArray[np.floating[Any]]
 _Report: TypeAlias = Callable[[int, int], object]
 

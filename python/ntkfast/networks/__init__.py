@@ -14,6 +14,7 @@ from ntkfast.networks.activations import (
 )
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Residual, Serial, Sum
+from ntkfast.networks.elementwise import Elementwise, Tanh
 from ntkfast.networks.layers import Dense
 from ntkfast.networks.mlp import mlp
 
@@ -23,6 +24,7 @@ __all__ = [
     "Activation",
     "Cos",
     "Dense",
+    "Elementwise",
     "Erf",
     "Gelu",
     "Identity",
@@ -33,5 +35,6 @@ __all__ = [
     "Serial",
     "Sin",
     "Sum",
+    "Tanh",
     "mlp",
 ]

@@ -16,8 +16,11 @@ from ntkfast.kernels import Kernels, evaluate
 
 __all__ = ["Network", "Spec"]
 
-Spec: TypeAlias = tuple[str, tuple[float | None, ...], tuple["Spec", ...]]
-"""A network as the core reads it: (kind, parameters, children)."""
+Spec: TypeAlias = tuple[str, tuple[object, ...], tuple["Spec", ...]]
+"""A network as the core reads it: (kind, parameters, children).
+
+Parameters are numbers or None; those of a function known by its values are (function, name).
+"""
 
 
 @dataclass(frozen=True, repr=False)

@@ -61,6 +61,13 @@ pub enum Error {
         /// Name of the output type.
         dtype: &'static str,
     },
+    /// A function given by its values failed.
+    Function {
+        /// The name that users know.
+        name: String,
+        /// What it did.
+        reason: String,
+    },
     /// A buffer could not be had.
     Memory {
         /// Its size.
@@ -121,6 +128,9 @@ impl fmt::Display for Error {
                  use a smaller w_std there, scale the inputs down{}",
                 if *dtype == "float32" { ", or pass float64" } else { "" }
             ),
+            Self::Function { name, reason } => {
+                write!(out, "{name} must turn an array of numbers into as many finite numbers, but {reason}")
+            }
             Self::Memory { bytes } => write!(
                 out,
                 "{:.1} GB more memory is needed than could be had: use fewer points, or float32",

@@ -18,11 +18,12 @@
 //! A [`network`] is data; it compiles to a [`program`] of a few ops. The [`kernel`] drivers run it once per row
 //! and then on tiles of pairs that stay in cache, each pair as the defect δ = 1 − ρ of its cosine and the
 //! cosine τ of its tangents: numbers of order one that lose no digits where inputs coincide. The [`dual`]s are
-//! written once against vector registers ([`simd`]). [`linalg`] decomposes Gram matrices, [`flow`] filters
+//! written once against vector registers ([`simd`]); functions without a closed form are [`fitted`]. [`linalg`] decomposes Gram matrices, [`flow`] filters
 //! their spectrum.
 
 pub mod dual;
 pub mod error;
+pub mod fitted;
 pub mod flow;
 pub mod kernel;
 pub mod linalg;

@@ -1,6 +1,6 @@
 //! Programs of random networks against the textbook recursion on (k11, k22, k12, T), and the rules of validity.
 
-use ntkfast_core::kernel::{Mirrored, Plain, Points, Target, Wanted, gram};
+use ntkfast_core::kernel::{Mirrored, Plain, Points, Rows, Target, Wanted, gram};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
@@ -105,7 +105,8 @@ fn kernels<T: Scalar>(program: &Program, rows: &[Vec<f64>], wanted: Wanted) -> R
     let fill = |row: usize, buffer: &mut [T]| {
         buffer.iter_mut().zip(&rows[row]).for_each(|(to, from)| *to = T::from_f64(*from));
     };
-    let points = Points::new("x", count, features, fill, program, wanted, &job)?;
+    let rows = Rows::new("x", count, features, fill, &job)?;
+    let points = Points::new(rows, program, wanted, &job)?;
     let mut out = [vec![T::default(); count * count], vec![T::default(); count * count]];
     let [nngp, ntk] = out.each_mut();
     let stride = count.cast_signed();

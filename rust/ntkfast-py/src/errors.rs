@@ -16,9 +16,11 @@ pyo3::create_exception!(
 pub fn to_python(error: &Error) -> PyErr {
     let text = error.to_string();
     match error {
-        Error::Network(_) | Error::Shape { .. } | Error::NotFinite { .. } | Error::NotSymmetric { .. } => {
-            PyValueError::new_err(text)
-        }
+        Error::Network(_)
+        | Error::Function { .. }
+        | Error::Shape { .. }
+        | Error::NotFinite { .. }
+        | Error::NotSymmetric { .. } => PyValueError::new_err(text),
         Error::NotPositiveDefinite { .. }
         | Error::NoConvergence { .. }
         | Error::Overflow { .. }

@@ -2,7 +2,8 @@
 //!
 //! | Python | Rust |
 //! |---|---|
-//! | nested tuples (kind, parameters, children) | [`ntkfast_core::network::Layer`] ([`program`]) |
+//! | nested tuples (kind, parameters, children) | [`ntkfast_core::network::Layer`] ([`spec`]) |
+//! | a vectorised Python function | [`ntkfast_core::fitted::Function`] ([`spec`]) |
 //! | float32 or float64 array of any strides | a borrowed view ([`arrays`]); copied at most once |
 //! | `out` array | [`ntkfast_core::kernel::Target`], written in place by all threads |
 //! | `callable(done, total)` or `None` | called on the calling thread ([`door`]) |
@@ -18,6 +19,7 @@ mod door;
 mod errors;
 mod linalg;
 mod program;
+mod spec;
 
 use ntkfast_core::parallel;
 use ntkfast_core::simd::Level;

@@ -2,33 +2,29 @@
 
 use crate::arrays::{Number, Output, copy_row, read, unsuitable};
 use crate::door::{Call, refuse};
+use crate::spec::{Raised, layer};
 use ntkfast_core::Result;
-use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points, Wanted};
-use ntkfast_core::network::Layer;
+use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points, Rows, Wanted};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::PyReadonlyArray2;
 use numpy::ndarray::{ArrayView2, Ix1, Ix2};
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
+use std::ffi::CString;
 
-/// (kind, parameters, children).
-type Spec<'py> = (String, Vec<Option<f64>>, Vec<Bound<'py, PyAny>>);
-
-fn layer(spec: &Bound<'_, PyAny>) -> PyResult<Layer> {
-    let (kind, parameters, children): Spec<'_> = spec.extract()?;
-    let children = children.iter().map(layer).collect::<PyResult<_>>()?;
-    Layer::new(&kind, &parameters, children).or_else(|error| refuse(&error))
+/// A network compiled to a program.
+#[pyclass(frozen, name = "Program", module = "ntkfast._ntkfast")]
+pub struct PyProgram {
+    program: Program,
+    raised: Raised,
 }
 
 /// Refuse layers that cannot be composed, whatever comes before them.
 #[pyfunction]
 pub fn check(spec: &Bound<'_, PyAny>) -> PyResult<()> {
-    Program::check(&layer(spec)?).or_else(|error| refuse(&error))
+    Program::check(&layer(spec, &Raised::default())?).or_else(|error| refuse(&error))
 }
-
-/// A network compiled to a program.
-#[pyclass(frozen, name = "Program", module = "ntkfast._ntkfast")]
-pub struct PyProgram(Program);
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
@@ -36,7 +32,9 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 impl PyProgram {
     #[new]
     fn new(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Program::new(&layer(spec)?).map(Self).or_else(|error| refuse(&error))
+        let raised = Raised::default();
+        let program = Program::new(&layer(spec, &raised)?).or_else(|error| refuse(&error))?;
+        Ok(Self { program, raised })
     }
 
     fn gram(
@@ -103,9 +101,12 @@ impl PyProgram {
             ntk: ntk.as_mut().map(Output::target),
         });
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
-        Call { py, operations, progress }.run(|job| {
-            let points = self.points("x", &x, wanted, job)?;
-            kernel::gram(&self.0, &points, wanted, &mut sink, job)
+        self.run(Call { py, operations, progress }, |job| {
+            let rows = rows("x", &x, job)?;
+            let program = self.program.fit(rows.scales(), job)?;
+            let points = Points::new(rows, &program, wanted, job)?;
+            kernel::gram(&program, &points, wanted, &mut sink, job)?;
+            Ok((warnings(&program), ()))
         })
     }
 
@@ -126,10 +127,13 @@ impl PyProgram {
         let mut sink =
             Plain { nngp: nngp.as_mut().map(Output::target), ntk: ntk.as_mut().map(Output::target) };
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
-        Call { py, operations, progress }.run(|job| {
-            let left = self.points("x", &x, wanted, job)?;
-            let right = self.points("x2", &x2, wanted, job)?;
-            kernel::cross(&self.0, &left, &right, wanted, &mut sink, job)
+        self.run(Call { py, operations, progress }, |job| {
+            let (left, right) = (rows("x", &x, job)?, rows("x2", &x2, job)?);
+            let program = self.program.fit(&[left.scales(), right.scales()].concat(), job)?;
+            let left = Points::new(left, &program, wanted, job)?;
+            let right = Points::new(right, &program, wanted, job)?;
+            kernel::cross(&program, &left, &right, wanted, &mut sink, job)?;
+            Ok((warnings(&program), ()))
         })
     }
 
@@ -145,7 +149,11 @@ impl PyProgram {
         let nngp = Output::<T, Ix1>::new("out.nngp", nngp, &[x.nrows()])?;
         let ntk = Output::<T, Ix1>::new("out.ntk", ntk, &[x.nrows()])?;
         let operations = self.operations(x.nrows(), x.ncols());
-        let points = Call { py, operations, progress: None }.run(|job| self.points("x", &x, wanted, job))?;
+        let points = self.run(Call { py, operations, progress: None }, |job| {
+            let rows = rows("x", &x, job)?;
+            let program = self.program.fit(rows.scales(), job)?;
+            Ok((warnings(&program), Points::new(rows, &program, wanted, job)?))
+        })?;
         if let Some(mut out) = nngp {
             out.fill(kernel::diagonal(&points).map(|(nngp, _)| nngp));
         }
@@ -155,18 +163,39 @@ impl PyProgram {
         Ok(())
     }
 
-    fn points<T: Number>(
+    /// Run work that may call Python functions: their exceptions propagate, and what they left unresolved is
+    /// a warning.
+    fn run<R: Send>(
         &self,
-        argument: &'static str,
-        x: &ArrayView2<'_, T>,
-        wanted: Wanted,
-        job: &Job,
-    ) -> Result<Points<T>> {
-        let fill = |row: usize, buffer: &mut [T]| copy_row(x, row, buffer);
-        Points::new(argument, x.nrows(), x.ncols(), fill, &self.0, wanted, job)
+        call: Call<'_, '_>,
+        work: impl FnOnce(&Job) -> Result<(Vec<String>, R)> + Send,
+    ) -> PyResult<R> {
+        let py = call.py;
+        let (warnings, result) = call.run(work).map_err(|error| self.raised.take().unwrap_or(error))?;
+        for text in warnings {
+            let text = CString::new(text).unwrap_or_default();
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 3)?;
+        }
+        Ok(result)
     }
 
     fn operations(&self, pairs: usize, features: usize) -> usize {
-        pairs.saturating_mul(features + OPERATIONS * self.0.steps.len())
+        pairs.saturating_mul(features + OPERATIONS * self.program.steps.len())
     }
+}
+
+fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
+    Rows::new(argument, x.nrows(), x.ncols(), |row, buffer| copy_row(x, row, buffer), job)
+}
+
+fn warnings(program: &Program) -> Vec<String> {
+    program
+        .unresolved()
+        .map(|(name, error)| {
+            format!(
+                "{name} is not resolved: its kernels have an estimated relative error of {error:.0e}. \
+                 Kinks away from zero, steps, and steep slopes at large variances converge slowly"
+            )
+        })
+        .collect()
 }

@@ -1,22 +1,16 @@
 //! What is kept of every row.
 
-use super::Wanted;
+use super::{Rows, Wanted};
 use crate::error::{Error, Result};
-use crate::memory;
-use crate::parallel::{Job, for_each_index};
+use crate::parallel::{Job, for_each_item};
 use crate::program::{Program, RowTrace};
 use crate::scalar::Scalar;
 use crate::simd::{STRIP, Strip};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// A set of points as one program sees them. Rows are padded to whole strips with zero rows.
 pub struct Points<T> {
-    count: usize,
-    features: usize,
-    slots: usize,
-    /// v̂ = x/‖x‖, row after row; zero rows stay zero.
-    units: Vec<T>,
+    rows: Rows<T>,
     strips: Vec<Constants<T>>,
 }
 
@@ -31,82 +25,47 @@ struct Constants<T> {
 }
 
 impl<T: Scalar> Points<T> {
-    /// Read `count` rows of `features` numbers through `fill(row, buffer)` and run the program's row pass.
-    /// O(count · (features + steps)).
+    /// Run the program's row pass. O(count · steps).
     ///
     /// # Errors
-    /// [`Error::NotFinite`] naming `argument`; [`Error::Overflow`] where a wanted kernel of a row with itself
-    /// is too large for `T`; [`Error::Cancelled`].
-    pub fn new(
-        argument: &'static str,
-        count: usize,
-        features: usize,
-        fill: impl Fn(usize, &mut [T]) + Sync,
-        program: &Program,
-        wanted: Wanted,
-        job: &Job,
-    ) -> Result<Self> {
-        if features == 0 {
-            let expected = "at least one feature".to_owned();
-            return Err(Error::Shape { argument, given: vec![count, 0], expected });
-        }
-        let mut units = memory::buffer(memory::size([count, features])?)?;
-        let mut strips: Vec<_> = (0..count.div_ceil(STRIP)).map(|_| Constants::zero(program.slots)).collect();
-        // Each block is taken by one thread; the locks only tell the compiler so.
-        let blocks: Vec<_> = units.chunks_mut(STRIP * features).zip(&mut strips).map(Mutex::new).collect();
-        for_each_index(
-            &Job::default(),
-            blocks.len(),
-            || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]),
-            |(registers, constants), block| {
-                job.check()?;
-                let mut block_guard = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
-                let (units, strip) = &mut *block_guard;
-                for (lane, unit) in units.chunks_mut(features).enumerate() {
+    /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`; [`Error::Cancelled`].
+    pub fn new(rows: Rows<T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
+        let mut strips: Vec<_> =
+            rows.scales().chunks(STRIP).map(|_| Constants::zero(program.slots)).collect();
+        let state = || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]);
+        let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
+        for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
+            for (lane, &scale) in scales.iter().enumerate() {
+                let trace = program.run_row(scale, registers, constants, |_, _| ());
+                if !fits::<T>(trace, wanted) {
                     let row = block * STRIP + lane;
-                    fill(row, unit);
-                    let scale = normalise(unit).map_err(|(column, value)| Error::NotFinite {
-                        argument,
-                        row,
-                        column,
-                        value,
-                    })?;
-                    let trace = program.run_row(scale, registers, constants, |_, _| ());
-                    if !fits::<T>(trace, wanted) {
-                        return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
-                    }
-                    for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
-                        slot.0[lane] = T::from_f64(*value);
-                    }
-                    strip.scale.0[lane] = T::from_f64(trace.scale);
-                    strip.tangent.0[lane] = T::from_f64(trace.tangent);
+                    return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
                 }
-                Ok(())
-            },
-        )?;
-        drop(blocks);
-        Ok(Self { count, features, slots: program.slots, units, strips })
+                for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
+                    slot.0[lane] = T::from_f64(*value);
+                }
+                strip.scale.0[lane] = T::from_f64(trace.scale);
+                strip.tangent.0[lane] = T::from_f64(trace.tangent);
+            }
+            Ok(())
+        })?;
+        Ok(Self { rows, strips })
     }
 
     /// Number of rows.
     pub fn count(&self) -> usize {
-        self.count
+        self.rows.scales().len()
     }
 
     /// Number of features.
     pub fn features(&self) -> usize {
-        self.features
-    }
-
-    /// Number of per-row constants.
-    pub fn slots(&self) -> usize {
-        self.slots
+        self.rows.features
     }
 
     /// v̂ of some rows, row after row.
     #[inline(always)]
     pub fn units(&self, rows: Range<usize>) -> &[T] {
-        &self.units[rows.start * self.features..rows.end * self.features]
+        &self.rows.units[rows.start * self.rows.features..rows.end * self.rows.features]
     }
 
     /// Constants of the rows of a strip.
@@ -140,49 +99,6 @@ impl<T: Scalar> Constants<T> {
         let zero = Strip([T::default(); STRIP]);
         Self { slots: vec![zero; slots], scale: zero, tangent: zero }
     }
-}
-
-/// Divide a row by its norm, in place; returns ‖x‖/√d. Accurate for every finite row, also where ‖x‖² would
-/// overflow or underflow.
-///
-/// # Errors
-/// Column and value of the first entry that is not finite.
-fn normalise<T: Scalar>(row: &mut [T]) -> std::result::Result<f64, (usize, f64)> {
-    const LARGE: f64 = 1e140;
-    let mut largest = 0f64;
-    let mut finite = true;
-    for value in row.iter() {
-        let size = value.to_f64().abs();
-        finite &= size.is_finite();
-        largest = largest.max(size);
-    }
-    if !finite {
-        let column = row.iter().position(|value| !value.to_f64().is_finite()).unwrap_or(0);
-        return Err((column, row[column].to_f64()));
-    }
-    if largest == 0.0 {
-        return Ok(0.0);
-    }
-    // Powers of two change no digit.
-    let shift = if largest > LARGE {
-        2f64.powi(-600)
-    } else if largest < 1.0 / LARGE {
-        2f64.powi(600)
-    } else {
-        1.0
-    };
-    let mut square = [0f64; 8];
-    for chunk in row.chunks(8) {
-        for (sum, value) in square.iter_mut().zip(chunk) {
-            let value = value.to_f64() * shift;
-            *sum += value * value;
-        }
-    }
-    let norm = square.iter().sum::<f64>().sqrt();
-    for value in row.iter_mut() {
-        *value = T::from_f64(value.to_f64() * shift / norm);
-    }
-    Ok(norm / (row.len() as f64).sqrt() / shift)
 }
 
 /// The larger of the wanted scales; NaN where ∞ in between has left one.

@@ -5,9 +5,9 @@ use super::{Points, Wanted};
 use crate::error::Result;
 use crate::linalg::row_products;
 use crate::parallel::Job;
-use crate::program::{Lanes, Program, Register, Single, execute};
+use crate::program::{Program, Register, execute};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
+use crate::simd::{Kernel, Lanes, Level, Pack, STRIP, Single, Strip};
 use std::ops::Range;
 
 /// Rows and columns of a tile: half a megabyte of products, a whole number of strips.

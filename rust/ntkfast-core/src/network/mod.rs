@@ -5,6 +5,7 @@
 
 use crate::dual::Activation;
 use crate::error::{Error, Result};
+use crate::fitted::Function;
 
 /// A layer or a composition of layers.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Layer {
     Identity,
     /// Pointwise φ.
     Activation(Activation),
+    /// Pointwise φ, known by its values.
+    Elementwise(Function),
     /// The input plus these layers, one after the other.
     Residual(Vec<Layer>),
     /// Branches on one input, added.
@@ -62,13 +65,14 @@ impl Layer {
     }
 
     /// The name that users know.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         use crate::dual::{Dual, with_dual};
         match self {
             Self::Serial(_) => "Serial",
             Self::Dense { .. } => "Dense",
             Self::Identity => "Identity",
             Self::Activation(activation) => with_dual!(activation, dual => dual.name()),
+            Self::Elementwise(function) => &function.name,
             Self::Residual(_) => "Residual",
             Self::Sum(_) => "Sum",
         }

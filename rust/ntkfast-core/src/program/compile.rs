@@ -8,6 +8,7 @@
 use super::{Op, Program, Step};
 use crate::dual::{Dual, with_dual};
 use crate::error::{Error, Result};
+use crate::fitted::Elementwise;
 use crate::network::Layer;
 use std::collections::BTreeSet;
 
@@ -51,12 +52,7 @@ impl Compiler {
                 Ok(Value { id, gaussian: true, zero_mean: true, nonnegative: input.nonnegative, sources })
             }
             Layer::Activation(activation) => {
-                if !(input.gaussian && input.zero_mean) {
-                    return Err(Error::Network(format!(
-                        "{} needs a Gaussian input of mean zero, as a Dense layer gives: put a Dense before it",
-                        self.place(layer.name())
-                    )));
-                }
+                self.check_gaussian(input, layer.name())?;
                 let (nonnegative, odd, offset) = with_dual!(activation, dual =>
                     (dual.is_nonnegative(input.nonnegative), dual.is_odd(), dual.offset()));
                 let mut id = self.push(Op::Activation(activation.clone()), [input, input], layer.name());
@@ -71,6 +67,18 @@ impl Compiler {
                     id = self.push(Op::Offset(offset), [&value, &value], layer.name());
                 }
                 Ok(Value { id, ..value })
+            }
+            Layer::Elementwise(function) => {
+                self.check_gaussian(input, layer.name())?;
+                let op = Op::Elementwise(Elementwise::new(function.clone()));
+                let id = self.push(op, [input, input], layer.name());
+                Ok(Value {
+                    id,
+                    gaussian: false,
+                    zero_mean: false,
+                    nonnegative: false,
+                    sources: input.sources.clone(),
+                })
             }
             Layer::Residual(layers) => {
                 let branch = self.chain(layers, input)?;
@@ -88,6 +96,16 @@ impl Compiler {
                 total.ok_or_else(|| Error::Network("Sum needs at least one branch".to_owned()))
             }
         }
+    }
+
+    fn check_gaussian(&self, input: &Value, name: &str) -> Result<()> {
+        if input.gaussian && input.zero_mean {
+            return Ok(());
+        }
+        Err(Error::Network(format!(
+            "{} needs a Gaussian input of mean zero, as a Dense layer gives: put a Dense before it",
+            self.place(name)
+        )))
     }
 
     fn chain(&mut self, layers: &[Layer], input: &Value) -> Result<Value> {

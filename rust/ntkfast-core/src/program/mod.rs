@@ -6,18 +6,21 @@
 //! needs. Scales multiply back at the very end, so nothing overflows in between.
 
 mod compile;
+mod fit;
 mod rows;
 mod strip;
 
 pub use rows::RowTrace;
-pub use strip::{Lanes, Register, Side, Single, execute};
+pub use strip::{Register, execute};
 
 use crate::dual::{Activation, Dual, with_dual};
 use crate::error::Result;
+use crate::fitted::{Elementwise, Fitted};
 use crate::network::Layer;
+use std::sync::Arc;
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Op {
     /// K ← σ_w²K + σ_b², T ← K_new + σ_w²T.
     Dense {
@@ -28,6 +31,10 @@ pub enum Op {
     },
     /// K ← E[φφ], T ← E[φ'φ']·T.
     Activation(Activation),
+    /// The same for a function known by its values, before it is fitted to a call's rows.
+    Elementwise(Elementwise),
+    /// The same, fitted.
+    Fitted(Arc<Fitted>),
     /// K ← K + c².
     Offset(f64),
     /// K ← K₁ + K₂, T ← T₁ + T₂.
@@ -40,6 +47,8 @@ impl Op {
         match self {
             Self::Dense { b_std, .. } => 2 + if *b_std > 0.0 { 4 } else { 0 },
             Self::Activation(activation) => with_dual!(activation, dual => slots_of(dual)),
+            Self::Elementwise(_) => 0,
+            Self::Fitted(fitted) => fitted.slots(),
             Self::Offset(_) => 4,
             Self::Sum => 6,
         }

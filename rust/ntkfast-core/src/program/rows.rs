@@ -25,29 +25,41 @@ impl Program {
         registers[0] = RowTrace { scale, tangent: 0.0 };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
-            let [first, second] = step.inputs.map(|register| registers[register]);
-            let result = match &step.op {
-                Op::Dense { w_std, b_std } => dense(first, *w_std, *b_std, constants),
-                Op::Activation(activation) => {
-                    let row = with_dual!(activation, dual => dual.row(first.scale, constants));
-                    RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
-                }
-                Op::Offset(offset) => {
-                    constants.copy_from_slice(&blend::shares(first.scale, offset.abs()));
-                    RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }
-                }
-                Op::Sum => {
-                    constants[..blend::SLOTS].copy_from_slice(&blend::shares(first.scale, second.scale));
-                    let tangent = first.tangent.hypot(second.tangent);
-                    constants[4] = share(first.tangent, tangent);
-                    constants[5] = share(second.tangent, tangent);
-                    RowTrace { scale: first.scale.hypot(second.scale), tangent }
-                }
-            };
+            let result = step.op.row(step.inputs.map(|register| registers[register]), constants);
             registers[step.output] = result;
             visit(index, result);
         }
         registers[self.output]
+    }
+}
+
+impl Op {
+    /// One step of one row.
+    pub(super) fn row(&self, [first, second]: [RowTrace; 2], constants: &mut [f64]) -> RowTrace {
+        match self {
+            Op::Dense { w_std, b_std } => dense(first, *w_std, *b_std, constants),
+            Op::Activation(activation) => {
+                let row = with_dual!(activation, dual => dual.row(first.scale, constants));
+                RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
+            }
+            Op::Fitted(fitted) => {
+                let row = fitted.row(first.scale, constants);
+                RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
+            }
+            // Replaced before rows are run.
+            Op::Elementwise(_) => first,
+            Op::Offset(offset) => {
+                constants.copy_from_slice(&blend::shares(first.scale, offset.abs()));
+                RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }
+            }
+            Op::Sum => {
+                constants[..blend::SLOTS].copy_from_slice(&blend::shares(first.scale, second.scale));
+                let tangent = first.tangent.hypot(second.tangent);
+                constants[4] = share(first.tangent, tangent);
+                constants[5] = share(second.tangent, tangent);
+                RowTrace { scale: first.scale.hypot(second.scale), tangent }
+            }
+        }
     }
 }
 

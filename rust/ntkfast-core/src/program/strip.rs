@@ -3,7 +3,7 @@
 use super::{Op, Program, Step};
 use crate::dual::blend::blend;
 use crate::dual::{Cosine, Dual, MAX_SLOTS, with_dual};
-use crate::simd::{Pack, STRIP, Strip};
+use crate::simd::{Pack, STRIP, Side, Strip};
 use std::array::from_fn;
 
 /// The state of a strip of pairs.
@@ -21,34 +21,6 @@ impl<T: Copy + Default> Default for Register<T> {
     fn default() -> Self {
         let zero = Strip([T::default(); STRIP]);
         Self { delta: zero, epsilon: zero, tau: zero }
-    }
-}
-
-/// Per-row constants of one side of a strip of pairs.
-pub trait Side<P: Pack>: Copy {
-    /// Constant `slot` of the rows in register `pack`.
-    fn get(self, slot: usize, pack: usize) -> P;
-}
-
-/// One row against the strip: its constants, slot by slot.
-#[derive(Clone, Copy)]
-pub struct Single<'a, T>(pub &'a [T]);
-
-impl<P: Pack> Side<P> for Single<'_, P::Scalar> {
-    #[inline(always)]
-    fn get(self, slot: usize, _pack: usize) -> P {
-        P::broadcast(self.0[slot])
-    }
-}
-
-/// A row for each lane: a strip for each slot.
-#[derive(Clone, Copy)]
-pub struct Lanes<'a, T>(pub &'a [Strip<T>]);
-
-impl<P: Pack> Side<P> for Lanes<'_, P::Scalar> {
-    #[inline(always)]
-    fn get(self, slot: usize, pack: usize) -> P {
-        P::load(&self.0[slot], pack)
     }
 }
 
@@ -104,6 +76,16 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }),
+        Op::Fitted(fitted) => {
+            for pack in 0..P::PACKS {
+                let pair = read::<P, NTK, SIGNED>(&registers[first], pack);
+                let response = fitted.pair::<P, SIGNED>(pair.cosine, left, right, slot, pack);
+                let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
+            }
+        }
+        // Replaced by what is fitted to a call's rows before any pair is computed.
+        Op::Elementwise(_) => {}
         Op::Offset(_) => {
             for pack in 0..P::PACKS {
                 let mut pair = read::<P, NTK, SIGNED>(&registers[first], pack);

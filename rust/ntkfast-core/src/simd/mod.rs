@@ -9,11 +9,13 @@ pub mod coefficients;
 pub mod math;
 mod number;
 mod plain;
+mod side;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use number::{Number, Pack};
 use plain::Plain;
+pub use side::{Lanes, Side, Single};
 use std::sync::OnceLock;
 
 /// Pairs in a strip: what one op handles at a time, within the first-level cache.

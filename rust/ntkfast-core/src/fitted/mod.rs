@@ -1,0 +1,123 @@
+//! Duals of functions that are only known by their values.
+//!
+//! An activation without a closed form is *fitted* to the scales that a call's rows have before it: the core
+//! asks for the function's values on quadrature nodes ([`moments`]), a bounded number of calls on long arrays,
+//! and makes of them Chebyshev series in the defect whose coefficients are short sums of products of the two
+//! rows ([`lowrank`]). What reaches a tile are these polynomials, never the function.
+//!
+//! The series are in √m, where m = δ for ρ ≥ 0 and ε below: a kink of φ at zero makes kernels analytic in √m, and
+//! a steep slope there brings singularities near m = 0, which are farther away in √m.
+//!
+//! With odd and even part apart, the cosine is 1 − δ' with
+//!
+//! δ' = η + m·D/√(E[φ_x²]E[φ_y²]),  η = 1 − E[φ_x(Z)φ_y(Z)]/√(E[φ_x²]E[φ_y²]),
+//! m·D = ½E[(φ_x(u) − φ_x(v))(φ_y(u) − φ_y(v))],
+//!
+//! and E[φ'φ'] = ∂K/∂k ∝ D + m·∂D/∂m: no derivative of φ is needed.
+
+mod chebyshev;
+mod fit;
+mod lowrank;
+mod moments;
+mod pair;
+
+use fit::fit;
+pub use fit::{Fitted, TOLERANCE};
+
+use crate::error::{Error, Result};
+use crate::parallel::Job;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Values of a function at many points; `None` where it failed in a way that its owner knows of.
+pub type Values = dyn Fn(&[f64]) -> Option<Vec<f64>> + Send + Sync;
+
+/// A function known by its values.
+#[derive(Clone)]
+pub struct Function {
+    /// The name that users know.
+    pub name: String,
+    /// The values.
+    pub call: Arc<Values>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Function({})", self.name)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
+    }
+}
+
+/// A function and the fits made of it so far.
+#[derive(Clone, Debug)]
+pub struct Elementwise {
+    /// The function.
+    pub function: Function,
+    fits: Arc<Mutex<Vec<Arc<Fitted>>>>,
+}
+
+impl PartialEq for Elementwise {
+    fn eq(&self, other: &Self) -> bool {
+        self.function == other.function
+    }
+}
+
+impl Elementwise {
+    /// How many fits are kept.
+    const KEPT: usize = 16;
+
+    /// A function without fits.
+    pub fn new(function: Function) -> Self {
+        Self { function, fits: Arc::default() }
+    }
+
+    /// The fit for rows whose scales lie in `range`; the same bits whether it is new or kept.
+    ///
+    /// # Errors
+    /// [`Error::Function`] where the function fails; [`Error::Cancelled`].
+    pub fn fit(&self, range: [f64; 2], job: &Job) -> Result<Arc<Fitted>> {
+        let grid = fit::Grid::new(range);
+        let kept = || self.fits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept().iter().find(|fitted| fitted.serves(&grid)) {
+            return Ok(Arc::clone(found));
+        }
+        // Without the lock: the function may be slow, or call back.
+        let fitted = Arc::new(fit(&Source { function: &self.function, job }, grid)?);
+        let mut fits = kept();
+        if fits.len() == Self::KEPT {
+            fits.remove(0);
+        }
+        fits.push(Arc::clone(&fitted));
+        Ok(fitted)
+    }
+}
+
+/// A function on behalf of a job, which may be cancelled between calls.
+struct Source<'a> {
+    function: &'a Function,
+    job: &'a Job,
+}
+
+impl Source<'_> {
+    /// Values at `inputs`.
+    ///
+    /// # Errors
+    /// [`Error::Function`] where there are not as many, or not finite; [`Error::Cancelled`].
+    fn values(&self, inputs: &[f64]) -> Result<Vec<f64>> {
+        self.job.check()?;
+        let fail = |reason: String| Error::Function { name: self.function.name.clone(), reason };
+        let values = (self.function.call)(inputs).ok_or_else(|| fail("it raised an exception".to_owned()))?;
+        if values.len() != inputs.len() {
+            return Err(fail(format!("it returned {} values for {}", values.len(), inputs.len())));
+        }
+        match inputs.iter().zip(&values).find(|(_, value)| !value.is_finite()) {
+            None => Ok(values),
+            Some((input, value)) => Err(fail(format!("it returned {value} at {input:e}"))),
+        }
+    }
+}

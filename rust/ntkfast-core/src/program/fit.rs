@@ -1,0 +1,52 @@
+//! Fitting a program's numerical activations to the rows of a call.
+
+use super::{Op, Program, RowTrace};
+use crate::error::Result;
+use crate::parallel::Job;
+use std::borrow::Cow;
+
+impl Program {
+    /// The program with every function that is known by its values fitted to the scales which rows with these
+    /// input scales have before it. The program itself where there is none.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Function`] where a function fails; [`crate::error::Error::Cancelled`].
+    pub fn fit(&self, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
+        if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut program = self.clone();
+        let rows: Vec<_> = scales.iter().map(|&scale| RowTrace { scale, tangent: 0.0 }).collect();
+        let mut registers = vec![rows; program.registers];
+        program.slots = 0;
+        for step in &mut program.steps {
+            let inputs = step.inputs;
+            if let Op::Elementwise(elementwise) = &step.op {
+                let sizes = registers[inputs[0]].iter().map(|row| row.scale);
+                let low = sizes.clone().fold(f64::INFINITY, f64::min);
+                let high = sizes.fold(0.0, f64::max);
+                // No rows at all: any range will do.
+                let range = if low <= high { [low, high] } else { [1.0, 1.0] };
+                step.op = Op::Fitted(elementwise.fit(range, job)?);
+            }
+            step.first_slot = program.slots;
+            program.slots += step.op.slots();
+            let mut constants = vec![0.0; step.op.slots()];
+            let results = (0..scales.len())
+                .map(|row| step.op.row(inputs.map(|register| registers[register][row]), &mut constants))
+                .collect();
+            registers[step.output] = results;
+        }
+        Ok(Cow::Owned(program))
+    }
+
+    /// Name and estimated error of every fit that is not resolved.
+    pub fn unresolved(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.steps.iter().filter_map(|step| match &step.op {
+            Op::Fitted(fitted) if fitted.error > crate::fitted::TOLERANCE => {
+                Some((fitted.name.as_str(), fitted.error))
+            }
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,266 @@
+"""Activations known by their values: against closed forms, against quadrature, and at the edge."""
+
+import math
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import special
+
+import ntkfast as nk
+from contract import same_bits
+
+Array = NDArray[np.float64]
+TOLERANCE = 1e-10  # of √(K_ii K_jj), for functions analytic on either side of 0
+
+
+@pytest.fixture
+def points() -> Array:
+    """Return rows identical, parallel, antipodal, close, zero and of different norms."""
+    x = np.random.default_rng(5).standard_normal((14, 5))
+    x[1], x[2], x[3], x[4] = x[0], -x[0], 1.7 * x[0], x[0] * (1 + 1e-9)
+    x[5], x[6] = x[0] + 1e-7 * x[7], -x[0] + 1e-4 * x[7]
+    x[8], x[9], x[10] = 0.0, 0.3 * x[9], 1.5 * x[10]
+    return x
+
+
+def worst(got: Array, expected: Array, diagonal: Array) -> float:
+    scale = np.sqrt(np.outer(diagonal, diagonal))
+    gap = np.abs(got - expected)
+    assert not gap[scale == 0].any()
+    return float(np.max(gap[scale > 0] / scale[scale > 0]))
+
+
+def assert_kernels(got: nk.Kernels, expected: nk.Kernels, tolerance: float = TOLERANCE) -> None:
+    for ours, theirs in zip(got, expected, strict=True):
+        assert worst(ours, theirs, np.diagonal(theirs)) <= tolerance
+
+
+@pytest.mark.parametrize(("depth", "b_std"), [(1, None), (3, 0.3)])
+@pytest.mark.parametrize(
+    ("fn", "closed"),
+    [
+        (special.erf, nk.Erf()),
+        (lambda u: 0.7 * special.erf(1.5 * u) + 0.2, nk.Erf(0.7, 1.5, 0.2)),
+        (np.sin, nk.Sin()),
+        (lambda u: np.cos(u + 0.3), nk.Cos(c=0.3)),
+        (lambda u: u * special.ndtr(u), nk.Gelu()),
+        (lambda u: np.maximum(u, 0), nk.Relu()),
+        (lambda u: np.where(u < 0, 0.2 * u, u), nk.LeakyRelu(0.2)),
+        (np.abs, nk.Abs()),
+    ],
+    ids=["erf", "erf, shifted", "sin", "cos", "gelu", "relu", "leaky relu", "abs"],
+)
+def test_closed_forms_are_found_again(
+    fn: Any, closed: nk.Network, b_std: float | None, depth: int, points: Array
+) -> None:
+    ours = nk.mlp(depth, nk.Elementwise(fn), w_std=1.2, b_std=b_std)
+    theirs = nk.mlp(depth, closed, w_std=1.2, b_std=b_std)
+    assert_kernels(ours.kernels(points), theirs.kernels(points))
+    assert_kernels(
+        nk.Kernels(*(k.astype(np.float64) for k in ours.kernels(points.astype(np.float32)))),
+        theirs.kernels(points.astype(np.float32).astype(np.float64)),
+        1e-4,
+    )
+
+
+def quadrature(
+    fn: Callable[[Array], Array], slope: Callable[[Array], Array], x: Array, w: float, b: float
+) -> nk.Kernels:
+    """One hidden layer, by the trapezoid rule on the plane, from differences of rows."""
+    z = np.linspace(-9, 9, 801)
+    weight = np.exp(-z * z / 2)
+    weight /= weight.sum()
+    rows = np.column_stack([w * x / math.sqrt(x.shape[1]), np.full(len(x), b)])
+    norm = np.linalg.norm(rows, axis=1)
+    unit = rows / norm[:, None]
+    count = len(x)
+    nngp, ntk = np.empty((count, count)), np.empty((count, count))
+    for i in range(count):
+        for j in range(count):
+            s = np.linalg.norm(unit[i] - unit[j]) / 2
+            c = np.linalg.norm(unit[i] + unit[j]) / 2
+            u = norm[i] * (c * z[:, None] + s * z)
+            v = norm[j] * (c * z[:, None] - s * z)
+            k = weight @ (fn(u) * fn(v)) @ weight
+            derivative = weight @ (slope(u) * slope(v)) @ weight
+            before = norm[i] * norm[j] * (c * c - s * s)
+            nngp[i, j] = w * w * k + b * b
+            ntk[i, j] = nngp[i, j] + w * w * derivative * before
+    return nk.Kernels(nngp, ntk)
+
+
+def sigmoid(u: Array) -> Array:
+    return np.asarray(special.expit(u))
+
+
+@pytest.mark.parametrize("w_std", [0.6, 2.0])
+@pytest.mark.parametrize(
+    ("fn", "slope"),
+    [
+        (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
+        (sigmoid, lambda u: sigmoid(u) * sigmoid(-u)),
+        (lambda u: np.log1p(np.exp(-np.abs(u))) + np.maximum(u, 0), sigmoid),
+        (lambda u: u * sigmoid(u), lambda u: sigmoid(u) * (1 + u * sigmoid(-u))),
+    ],
+    ids=["tanh", "sigmoid", "softplus", "swish"],
+)
+def test_quadrature_agrees(fn: Any, slope: Any, w_std: float, points: Array) -> None:
+    x = points[[0, 1, 2, 5, 7, 10]]
+    network = nk.Serial(
+        nk.Dense(w_std=w_std, b_std=0.2), nk.Elementwise(fn), nk.Dense(w_std=w_std, b_std=0.2)
+    )
+    assert_kernels(network.kernels(x), quadrature(fn, slope, x, w_std, 0.2))
+
+
+def test_tanh_is_the_function_of_that_name(points: Array) -> None:
+    ours, theirs = nk.mlp(2, nk.Tanh(), w_std=1.5), nk.mlp(2, nk.Elementwise(np.tanh), w_std=1.5)
+    for a, b in zip(ours.kernels(points), theirs.kernels(points), strict=True):
+        assert same_bits(a, b)
+
+
+def test_a_constant_and_the_zero_function(points: Array) -> None:
+    for value in (0.0, 0.7):
+        net = nk.Serial(
+            nk.Dense(), nk.Elementwise(lambda u, c=value: np.full_like(u, c)), nk.Dense()
+        )
+        kernels = net.kernels(points)
+        np.testing.assert_allclose(kernels.nngp, value**2, atol=1e-13)
+        np.testing.assert_allclose(kernels.ntk, value**2, atol=1e-13)
+
+
+@settings(max_examples=10)
+@given(scale=st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 3.0]), n=st.integers(1, 9))
+def test_kernels_keep_their_promises(scale: float, n: int) -> None:
+    x = scale * np.random.default_rng(n).standard_normal((n, 3))
+    network = nk.mlp(2, nk.Tanh(), w_std=1.3)
+    nngp, ntk = network.kernels(x)
+    for k in (nngp, ntk):
+        assert same_bits(k, k.T)
+        assert np.linalg.eigvalsh(k)[0] >= -1e-9 * np.trace(k)
+    assert same_bits(np.diagonal(ntk), network.ntk(x, diagonal=True))
+    assert same_bits(nngp, network.nngp(x))
+    assert worst(network.ntk(x, x), ntk, np.diagonal(ntk)) <= TOLERANCE
+
+
+def test_calls_do_not_grow_with_the_rows() -> None:
+    lengths: list[int] = []
+
+    def fn(u: Array) -> Array:
+        lengths.append(u.size)
+        return np.tanh(u)
+
+    rng = np.random.default_rng(0)
+    network = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense())
+    x = rng.uniform(0.5, 1.0, (400, 3))
+    network.ntk(x[:20])
+    few = sum(lengths)
+    network.ntk(x)
+    assert len(lengths) < 1000
+    assert sum(lengths) < 5 * few
+    before = len(lengths)
+    network.ntk(x)  # the same scales: the fit is there
+    assert len(lengths) == before
+
+
+@pytest.mark.parametrize(
+    ("fn", "name"),
+    [(np.sign, "sign"), (lambda u: np.clip(u, -1, 1), "<lambda>")],
+    ids=["a step", "kinks at ±1"],
+)
+def test_what_is_not_resolved_is_said(fn: Any, name: str, points: Array) -> None:
+    network = nk.mlp(1, nk.Elementwise(fn), w_std=1.2)
+    with pytest.warns(
+        RuntimeWarning, match=rf"Elementwise\({name}\) is not resolved.* of \de-?\d+"
+    ):
+        kernels = network.kernels(points)
+    assert np.isfinite(kernels.ntk).all()
+
+
+def test_the_estimate_is_honest() -> None:
+    # clip(u, −1, 1) at unit norms, against scipy's quadrature of the clipped Gaussian's variance.
+    x = np.eye(3)[:2] * math.sqrt(3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1)))
+        got = float(network.nngp(x)[0, 0])
+    density = math.exp(-0.5) / math.sqrt(2 * math.pi)
+    inside = 2 * special.ndtr(1.0) - 1
+    expected = inside - 2 * density + 2 * special.ndtr(-1.0)
+    estimate = float(str(caught[0].message).split(" of ")[-1].split(".")[0])
+    assert abs(got - expected) <= 10 * estimate * expected
+
+
+class Broken(Exception):
+    """Raised by a user's function."""
+
+
+def test_exceptions_of_the_function_propagate(points: Array) -> None:
+    def fn(u: Array) -> Array:
+        raise Broken("at home")
+
+    network = nk.mlp(1, nk.Elementwise(fn))
+    for call in (
+        network.ntk,
+        lambda x: network.nngp(x, x),
+        lambda x: network.ntk(x, diagonal=True),
+    ):
+        with pytest.raises(Broken, match="at home"):
+            call(points)
+
+
+@pytest.mark.parametrize(
+    ("fn", "error", "message"),
+    [
+        (lambda u: u[:3], ValueError, "returned an array of shape"),
+        (lambda u: u.astype(complex), TypeError, "complex128; expected real numbers"),
+        (lambda u: np.full_like(u, np.nan), ValueError, "Elementwise.* it returned NaN at"),
+        (lambda u: np.exp(u**4), ValueError, "Elementwise.* it returned inf at"),
+    ],
+    ids=["shape", "dtype", "nan", "infinite"],
+)
+def test_bad_functions(fn: Any, error: type[Exception], message: str, points: Array) -> None:
+    with np.errstate(over="ignore"), pytest.raises(error, match=message):
+        nk.mlp(1, nk.Elementwise(fn)).ntk(points)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fn": 3.0}, "fn is 3.0; expected a function"),
+        ({"fn": np.tanh, "derivative": "no"}, "derivative is 'no'"),
+        ({"fn": np.tanh, "kinks": 0.0}, "kinks is 0.0; expected a tuple"),
+        ({"fn": np.tanh, "kinks": ("a",)}, "Elementwise: kinks"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        nk.Elementwise(**arguments)
+
+
+def test_networks_with_functions_are_values() -> None:
+    first, second = (nk.mlp(1, nk.Elementwise(np.tanh, kinks=[0])) for _ in range(2))
+    assert first == second
+    assert hash(first) == hash(second)
+    assert pickle.loads(pickle.dumps(first)) == first
+    assert first != nk.mlp(1, nk.Elementwise(np.arctan, kinks=(0,)))
+    with pytest.raises(ValueError, match="put a Dense before it"):
+        nk.Serial(nk.Dense(), nk.Tanh(), nk.Tanh())
+
+
+@pytest.mark.usefixtures("threads")
+def test_bits_do_not_depend_on_threads(points: Array) -> None:
+    results = []
+    for count in (1, 2, 3):
+        nk.set_num_threads(count)
+        results.append(
+            nk.mlp(2, nk.Elementwise(np.arctan), w_std=1.4).ntk(np.tile(points, (20, 1)))
+        )
+    assert same_bits(results[0], results[1])
+    assert same_bits(results[0], results[2])
