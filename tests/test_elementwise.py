@@ -183,6 +183,25 @@ def test_what_is_not_resolved_is_said(fn: Any, name: str, points: Array) -> None
     assert np.isfinite(kernels.ntk).all()
 
 
+@pytest.mark.parametrize(
+    ("fn", "scales"),
+    [
+        (np.exp, [3.0]),
+        (np.expm1, [0.1, 3.2]),
+        (lambda u: u**3, [1e-4, 1.0]),
+        (lambda u: u**3, [1e-8]),
+        (lambda u: u * u, [1e-8]),
+        (lambda u: u**9 + np.abs(u), [1e-3, 100.0]),
+        (lambda u: np.tanh(u) + 3e-17, [1e-8, 1.0]),
+    ],
+)
+def test_rows_that_a_fit_cannot_serve_are_said(fn: Any, scales: list[float]) -> None:
+    # Beyond the quadrature's reach, or of sizes that differ by orders of magnitude.
+    x = np.array(scales)[:, None] * np.ones(4)
+    with pytest.warns(RuntimeWarning, match="is not resolved"):
+        nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
+
+
 def test_the_estimate_is_honest() -> None:
     # clip(u, −1, 1) at unit norms, against scipy's quadrature of the clipped Gaussian's variance.
     x = np.eye(3)[:2] * math.sqrt(3)

@@ -45,7 +45,9 @@ class Elementwise(Network):
     core fits them by polynomials, after some hundred calls of `fn` on long arrays (some ten million
     numbers, however many rows there are; a fit is kept with the network for further calls). Where
     `fn` is analytic on either side of 0 and not too steep for the scales, errors are below
-    1e-10·√(K_ii K_jj); else the call warns, naming the function and the estimated error.
+    1e-10·√(K_ii K_jj); a call whose estimate is above 1e-9 warns, naming the function and the
+    estimate. Functions that grow like e^x at large scales, or vanish faster than x at scales near
+    0, are among those it warns about; so are some harmless ones at scales far below 1.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ use crate::parallel::for_each_item;
 use std::sync::{Mutex, PoisonError};
 
 /// A fit with a larger estimated error is reported as unresolved.
-pub const TOLERANCE: f64 = 1e-10;
+pub const TOLERANCE: f64 = 1e-9;
 /// What is aimed at.
 const TARGET: f64 = 1e-11;
 /// Numbers of quadrature nodes, of Chebyshev points in the defect and in the scale, tried in turn.
@@ -91,8 +91,8 @@ impl Grid {
 pub(super) fn fit(source: &Source<'_>, mut grid: Grid) -> Result<Fitted> {
     // What is needed is found on little: the quadrature and the degree at both ends of the range, then the number
     // of scales at a few defects.
-    let parity = Parity::of(source, grid.scale(1.0))?;
     let ends = [grid.scale(1.0), grid.scale(if grid.count == 1 { 1.0 } else { -0.98 })];
+    let parity = Parity::of(source, ends)?;
     let probes = [1e-3, 0.1, 0.9];
     let (rule, rule_error) = settle(&RULES, |count| {
         let mut values = Vec::new();
@@ -232,6 +232,8 @@ fn tail(parts: &[Vec<Vec<f64>>], weight: impl Fn(usize) -> f64) -> f64 {
 
 /// Moments of one variable at all pairs of a grid's scales.
 struct Moments {
+    /// Share of the largest row's E[φ²] near the end of the quadrature.
+    beyond: f64,
     /// E[ψψ'], part by part.
     products: [Vec<Vec<f64>>; PARTS],
     /// E[(ψ − ψ')²]/(ξ − ξ')², and its limit E[(∂ψ/∂ξ)²] on the diagonal.
@@ -272,7 +274,8 @@ impl Moments {
             let product = |i: usize, j: usize| line.expectation(&psi[i], &psi[j]);
             (0..count).map(|i| (0..count).map(|j| product(i, j)).collect()).collect()
         });
-        Ok(Self { products, distances })
+        // Chebyshev points descend: the first scale is the largest.
+        Ok(Self { beyond: line.beyond(0), products, distances })
     }
 }
 
@@ -295,7 +298,7 @@ fn fit_on(
     // What of D is negligible, given what it is multiplied with to become a cosine.
     let over_size =
         |(scale, size): (&f64, &f64)| if proportional { 1.0 / size } else { scale * scale / size };
-    let gain = scales.iter().zip(&sizes).map(over_size).fold(0.0, f64::max).min(LARGE);
+    let gain = scales.iter().zip(&sizes).map(over_size).fold(0.0, f64::max);
     let parts = [0, 1].map(|part| {
         if !parity.0[part] {
             return Vec::new();
@@ -310,9 +313,16 @@ fn fit_on(
         };
         part.iter().enumerate().map(signed).sum()
     };
-    let slopes = (0..count).map(|i| series.iter().map(|part| at_zero(i, part)).sum()).collect();
+    let slopes: Vec<f64> = (0..count).map(|i| series.iter().map(|part| at_zero(i, part)).sum()).collect();
     let as_series = |values: Vec<f64>| columns_to_series(&values, 1).into_iter().flatten().collect();
-    let smallest = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+    // Errors above are relative to the largest row, and quotients are bounded: where rows differ by orders of
+    // magnitude, or nearly vanish, as those of x³ near zero do, the estimate has to say so.
+    let (smallest, largest) =
+        sizes.iter().fold((f64::INFINITY, 0f64), |(low, high), &size| (low.min(size), high.max(size)));
+    let bounded = smallest > 0.0
+        && (gain >= LARGE || slopes.iter().any(|slope| *slope > 0.0 && *slope * LARGE * LARGE < 1.0));
+    let spread = if smallest > 0.0 { largest / smallest } else { 1.0 };
+    let error = error * spread.max(1.0) + moments.beyond + f64::from(u8::from(bounded));
     let low_rank = |matrix: &Vec<Vec<f64>>| LowRank::new(matrix, NEGLIGIBLE * smallest);
     let mixed = parity.0 == [true, true];
     Ok(Fitted {

@@ -29,14 +29,19 @@ pub struct Rule(pub usize);
 pub struct Parity(pub [bool; PARTS]);
 
 impl Parity {
-    /// Which parts a function has, judged by its values within reach of `scale`.
-    pub fn of(source: &Source<'_>, scale: f64) -> Result<Self> {
+    /// Which parts a function has, judged by its values within reach of each of `scales`.
+    pub fn of(source: &Source<'_>, scales: [f64; 2]) -> Result<Self> {
         let at: Vec<f64> = gauss_legendre(64, 0.0, REACH).iter().map(|node| node.0).collect();
-        let parts = sample(source, Self([true, true]), &[scale], &at)?;
-        let size = |part: &Vec<f64>| part.iter().fold(0f64, |a, b| a.max(b.abs()));
-        let sizes = parts.each_ref().map(size);
-        let negligible = 1e-15 * sizes[0].max(sizes[1]);
-        Ok(Self(sizes.map(|size| size > negligible)))
+        let mut present = [false; PARTS];
+        for scale in scales {
+            let parts = sample(source, Self([true, true]), &[scale], &at)?;
+            let sizes = parts.each_ref().map(|part| part.iter().fold(0f64, |a, b| a.max(b.abs())));
+            let negligible = 1e-15 * sizes[0].max(sizes[1]);
+            for (present, size) in present.iter_mut().zip(sizes) {
+                *present |= size > negligible;
+            }
+        }
+        Ok(Self(present))
     }
 }
 
@@ -61,6 +66,7 @@ fn sample(source: &Source<'_>, parity: Parity, scales: &[f64], at: &[f64]) -> Re
 
 /// Values on the half-line with weights of the Gaussian on it, for moments of one variable.
 pub struct Line {
+    at: Vec<f64>,
     weights: Vec<f64>,
     parts: [Vec<f64>; PARTS],
 }
@@ -72,7 +78,21 @@ impl Line {
         let at: Vec<f64> = nodes.iter().map(|node| node.0).collect();
         // Both halves of the line at once: 2/√(2π).
         let weights = nodes.iter().map(|(z, w)| w * (-z * z / 2.0).exp() * (2.0 / PI).sqrt()).collect();
-        Ok(Self { weights, parts: sample(source, parity, scales, &at)? })
+        let parts = sample(source, parity, scales, &at)?;
+        Ok(Self { at, weights, parts })
+    }
+
+    /// Share of E[φ²] within one standard deviation of where the Gaussian is cut off, at one of the scales: a
+    /// measure of what lies beyond.
+    pub fn beyond(&self, scale: usize) -> f64 {
+        let (mut all, mut last) = (0.0, 0.0);
+        for part in 0..PARTS {
+            for ((z, w), value) in self.at.iter().zip(&self.weights).zip(self.part(part, scale)) {
+                all += w * value * value;
+                last += if *z > REACH - 1.0 { w * value * value } else { 0.0 };
+            }
+        }
+        if all > 0.0 { last / all } else { 0.0 }
     }
 
     /// A part's values at one of the scales; none where the function has no such part.
