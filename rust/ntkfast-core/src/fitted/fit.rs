@@ -7,7 +7,6 @@ use super::moments::{Line, PARTS, Parity, Rule, drops};
 use crate::dual::Row;
 use crate::error::Result;
 use crate::parallel::for_each_item;
-use std::sync::{Mutex, PoisonError};
 
 /// A fit with a larger estimated error is reported as unresolved.
 pub const TOLERANCE: f64 = 1e-9;
@@ -177,21 +176,17 @@ fn defect_series(
     rule: Rule,
 ) -> Result<[Vec<Vec<f64>>; PARTS]> {
     let nodes = points(count);
-    let values: Vec<Mutex<[Vec<f64>; PARTS]>> = nodes.iter().map(|_| Mutex::default()).collect();
+    let mut values: Vec<[Vec<f64>; PARTS]> = vec![Default::default(); count];
+    let items = nodes.iter().zip(&mut values);
     for_each_item(
         source.job,
-        nodes.iter().zip(&values),
+        items,
         || (),
         |(), _, (v, values)| {
-            let found = slopes(source, parity, scales, defect(*v), rule)?;
-            *values.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            *values = slopes(source, parity, scales, defect(*v), rule)?;
             Ok(())
         },
     )?;
-    let values: Vec<_> = values
-        .into_iter()
-        .map(|values| values.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .collect();
     Ok([0, 1].map(|part| {
         let at_nodes: Vec<&Vec<f64>> = values.iter().map(|values| &values[part]).collect();
         to_series(&at_nodes)
@@ -370,10 +365,5 @@ impl Fitted {
             first += term.len();
         }
         Row { scale: if self.proportional { size * scale } else { size }, slope }
-    }
-
-    /// Whether φ has no even part.
-    pub fn is_odd(&self) -> bool {
-        self.parts[1].is_empty()
     }
 }
