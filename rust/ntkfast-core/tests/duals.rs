@@ -131,7 +131,7 @@ fn kernels_equal_quadrature() {
 fn rows_equal_quadrature() {
     for_each_dual!(|dual, value, slope| {
         for scale in [0.01, 0.7, 2.5] {
-            let mut constants = vec![0.0; slots(&dual)];
+            let mut constants = vec![0.0; dual.slots()];
             let row = dual.row(scale, &mut constants);
             let size = expectation(&value, &value, [scale, scale], 0.0).sqrt();
             assert!((row.scale - size).abs() < 1e-13 * size, "{}: {} {size}", dual.name(), row.scale);
@@ -139,10 +139,6 @@ fn rows_equal_quadrature() {
             assert!((row.slope - size).abs() < 1e-13 * size, "{}: {} {size}", dual.name(), row.slope);
         }
     });
-}
-
-fn slots<D: Dual>(_: &D) -> usize {
-    D::SLOTS
 }
 
 fn check_invariants<T: Scalar, D: Dual>(dual: &D, scales: [f64; 2], cosine: [f64; 2]) {

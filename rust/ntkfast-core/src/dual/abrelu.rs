@@ -4,7 +4,7 @@
 //! δ' = δ − w·(sin θ − θ cos θ)/π and E[φ'φ'] ∝ 1 − wθ/π, both free of cancellation. For ρ < 0 the same
 //! functions of the mirrored angle π − θ apply.
 
-use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use super::{Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::FRAC_1_PI;
@@ -23,8 +23,6 @@ pub struct AbRelu {
 }
 
 impl Dual for AbRelu {
-    const SLOTS: usize = 0;
-
     fn new(parameters: &[f64]) -> Option<Self> {
         let &[a, b] = parameters else { return None };
         let largest = a.abs().max(b.abs());
@@ -38,6 +36,10 @@ impl Dual for AbRelu {
         };
         // Exactly 1 for |x| and x: a rounding here would be repeated in every layer.
         Some(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, line })
+    }
+
+    fn slots(&self) -> usize {
+        0
     }
 
     fn name(&self) -> &'static str {
@@ -57,8 +59,8 @@ impl Dual for AbRelu {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: &[N; MAX_SLOTS],
-        _right: &[N; MAX_SLOTS],
+        _left: impl Fn(usize) -> N,
+        _right: impl Fn(usize) -> N,
     ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let kink = N::splat(self.kink);

@@ -9,7 +9,7 @@
 //! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
 
 use super::arcsine::{Arcsine, arcsine};
-use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use super::{Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;
@@ -39,24 +39,26 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: &[N; MAX_SLOTS]) -> Self {
-        let cosine = constants[1].max(N::splat(N::Scalar::TINY));
+    fn new(constants: impl Fn(usize) -> N) -> Self {
+        let cosine = constants(1).max(N::splat(N::Scalar::TINY));
         Self {
-            sine: constants[0],
+            sine: constants(0),
             cosine,
-            complement: cosine * constants[2],
-            root: constants[3],
-            ratio: constants[4],
+            complement: cosine * constants(2),
+            root: constants(3),
+            ratio: constants(4),
         }
     }
 }
 
 impl Dual for Erf {
-    const SLOTS: usize = 5;
-
     fn new(parameters: &[f64]) -> Option<Self> {
         let &[a, b, c] = parameters else { return None };
         Some(Self { a, b, c })
+    }
+
+    fn slots(&self) -> usize {
+        5
     }
 
     fn name(&self) -> &'static str {
@@ -88,8 +90,8 @@ impl Dual for Erf {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: &[N; MAX_SLOTS],
-        right: &[N; MAX_SLOTS],
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
     ) -> Response<N> {
         let (one, half) = (N::splat(1.0), N::splat(0.5));
         let tiny = N::splat(N::Scalar::TINY);

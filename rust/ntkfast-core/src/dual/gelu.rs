@@ -18,7 +18,7 @@
 
 use super::arcsine::arcsine;
 use super::blend::{blend, shares};
-use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use super::{Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::polynomial;
@@ -54,24 +54,26 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: &[N; MAX_SLOTS]) -> Self {
+    fn new(constants: impl Fn(usize) -> N) -> Self {
         Self {
-            sine: constants[0],
-            cosine: constants[1].max(N::splat(N::Scalar::TINY)),
-            root: constants[2],
-            turning: constants[3],
-            excess: constants[4],
-            slope: constants[5],
-            shares: from_fn(|i| constants[6 + i]),
+            sine: constants(0),
+            cosine: constants(1).max(N::splat(N::Scalar::TINY)),
+            root: constants(2),
+            turning: constants(3),
+            excess: constants(4),
+            slope: constants(5),
+            shares: from_fn(|i| constants(6 + i)),
         }
     }
 }
 
 impl Dual for Gelu {
-    const SLOTS: usize = 10;
-
     fn new(parameters: &[f64]) -> Option<Self> {
         parameters.is_empty().then_some(Self)
+    }
+
+    fn slots(&self) -> usize {
+        10
     }
 
     fn name(&self) -> &'static str {
@@ -110,8 +112,8 @@ impl Dual for Gelu {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: &[N; MAX_SLOTS],
-        right: &[N; MAX_SLOTS],
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
         let (l, r) = (Side::new(left), Side::new(right));

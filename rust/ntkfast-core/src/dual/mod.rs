@@ -22,9 +22,6 @@ pub use sin::Sin;
 use crate::error::{Error, Result};
 use crate::simd::Number;
 
-/// The most per-row constants a dual may ask for.
-pub const MAX_SLOTS: usize = 10;
-
 /// The cosine ρ of a pair as its two defects; each is kept to relative precision where it is small.
 #[derive(Clone, Copy, Debug)]
 pub struct Cosine<N> {
@@ -79,11 +76,11 @@ pub struct Row {
 
 /// The dual of one activation.
 pub trait Dual: Sized {
-    /// How many per-row constants [`Dual::pair`] uses; at most [`MAX_SLOTS`].
-    const SLOTS: usize;
-
     /// Make the dual from the activation's parameters.
     fn new(parameters: &[f64]) -> Option<Self>;
+
+    /// How many per-row constants [`Dual::row`] fills and [`Dual::pair`] reads.
+    fn slots(&self) -> usize;
 
     /// The name that users know.
     fn name(&self) -> &'static str;
@@ -91,12 +88,13 @@ pub trait Dual: Sized {
     /// A row with standard deviation `scale` before the activation; fills its constants.
     fn row(&self, scale: f64, constants: &mut [f64]) -> Row;
 
-    /// A pair. `SIGNED` tells whether ρ may be negative; without it `cosine.epsilon` must not be used.
+    /// A pair, given both rows' constants by number. `SIGNED` tells whether ρ may be negative; without it
+    /// `cosine.epsilon` must not be used.
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: &[N; MAX_SLOTS],
-        right: &[N; MAX_SLOTS],
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
     ) -> Response<N>;
 
     /// Whether the output's cosine is never negative, given whether the input's is.

@@ -18,7 +18,7 @@
 //! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
 
 use super::blend::{blend, shares};
-use super::{Cosine, Dual, MAX_SLOTS, Response, Row};
+use super::{Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::decay;
@@ -57,15 +57,15 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: &[N; MAX_SLOTS]) -> Self {
+    fn new(constants: impl Fn(usize) -> N) -> Self {
         Self {
-            x: constants[0],
-            gauss: constants[1],
-            steep: constants[2],
-            level: constants[3],
-            shares: from_fn(|i| constants[4 + i]),
-            slope_even: constants[8],
-            slope_odd: constants[9],
+            x: constants(0),
+            gauss: constants(1),
+            steep: constants(2),
+            level: constants(3),
+            shares: from_fn(|i| constants(4 + i)),
+            slope_even: constants(8),
+            slope_odd: constants(9),
         }
     }
 }
@@ -78,8 +78,6 @@ fn squeezed(x: f64) -> f64 {
 }
 
 impl Dual for Sin {
-    const SLOTS: usize = 10;
-
     fn new(parameters: &[f64]) -> Option<Self> {
         let &[a, b, c, quarters] = parameters else { return None };
         let (sin, cos) = c.sin_cos();
@@ -90,6 +88,10 @@ impl Dual for Sin {
         };
         let share = |value: f64| if value.abs() < 1e-15 { 0.0 } else { value.abs() };
         Some(Self { a, b, odd: share(odd), even: share(even), name })
+    }
+
+    fn slots(&self) -> usize {
+        10
     }
 
     fn name(&self) -> &'static str {
@@ -118,8 +120,8 @@ impl Dual for Sin {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: &[N; MAX_SLOTS],
-        right: &[N; MAX_SLOTS],
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
         let half = N::splat(0.5);

@@ -46,17 +46,13 @@ impl Op {
     pub fn slots(&self) -> usize {
         match self {
             Self::Dense { b_std, .. } => 2 + if *b_std > 0.0 { 4 } else { 0 },
-            Self::Activation(activation) => with_dual!(activation, dual => slots_of(dual)),
+            Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
             Self::Elementwise(_) => 0,
             Self::Fitted(fitted) => fitted.slots(),
             Self::Offset(_) => 4,
             Self::Sum => 6,
         }
     }
-}
-
-fn slots_of<D: Dual>(_: &D) -> usize {
-    D::SLOTS
 }
 
 /// One op with its registers and constants.

@@ -2,7 +2,7 @@
 
 use super::{Op, Program, Step};
 use crate::dual::blend::blend;
-use crate::dual::{Cosine, Dual, MAX_SLOTS, with_dual};
+use crate::dual::{Cosine, Dual, with_dual};
 use crate::simd::{Pack, STRIP, Side, Strip};
 use std::array::from_fn;
 
@@ -70,8 +70,8 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Activation(activation) => with_dual!(activation, dual => {
             for pack in 0..P::PACKS {
                 let pair = read::<P, NTK, SIGNED>(&registers[first], pack);
-                let (l, r) = (constants(dual, left, slot, pack), constants(dual, right, slot, pack));
-                let response = dual.pair::<P, SIGNED>(pair.cosine, &l, &r);
+                let (l, r) = (|i| left.get(slot + i, pack), |i| right.get(slot + i, pack));
+                let response = dual.pair::<P, SIGNED>(pair.cosine, l, r);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
@@ -144,11 +144,6 @@ fn write<P: Pack, const NTK: bool, const SIGNED: bool>(
     if NTK {
         pair.tau.store(&mut register.tau, pack);
     }
-}
-
-#[inline(always)]
-fn constants<P: Pack, D: Dual>(_: &D, side: impl Side<P>, slot: usize, pack: usize) -> [P; MAX_SLOTS] {
-    from_fn(|i| if i < D::SLOTS { side.get(slot + i, pack) } else { P::splat(0.0) })
 }
 
 /// The cosine of a constant with itself.

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test binary uses a part
 
 use ntkfast_core::Scalar;
-use ntkfast_core::dual::{Cosine, Dual, MAX_SLOTS, Row};
+use ntkfast_core::dual::{Cosine, Dual, Row};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 
 /// Every lane of a strip of results of [`pair`].
@@ -15,7 +15,7 @@ pub struct PairOut {
 struct PairKernel<'a, D, T> {
     dual: &'a D,
     cosine: [f64; 2],
-    constants: [[T; MAX_SLOTS]; 2],
+    constants: [Vec<T>; 2],
 }
 
 impl<D: Dual, T: Scalar> Kernel<T> for PairKernel<'_, D, T> {
@@ -23,9 +23,9 @@ impl<D: Dual, T: Scalar> Kernel<T> for PairKernel<'_, D, T> {
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) -> PairOut {
-        let [left, right] = self.constants.map(|side| side.map(P::broadcast));
         let cosine = Cosine { delta: P::splat(self.cosine[0]), epsilon: P::splat(self.cosine[1]) };
-        let out = self.dual.pair::<P, true>(cosine, &left, &right);
+        let [left, right] = &self.constants;
+        let out = self.dual.pair::<P, true>(cosine, |i| P::broadcast(left[i]), |i| P::broadcast(right[i]));
         let lane = |value: P| {
             let mut strip = Strip([T::default(); STRIP]);
             value.store(&mut strip, 0);
@@ -42,13 +42,14 @@ pub fn pair<T: Scalar, D: Dual>(
     scales: [f64; 2],
     cosine: [f64; 2],
 ) -> ([Row; 2], PairOut) {
-    let mut constants = [[0.0; MAX_SLOTS]; 2];
-    let mut rows = [Row { scale: 0.0, slope: 0.0 }; 2];
-    for side in 0..2 {
-        rows[side] = dual.row(scales[side], &mut constants[side][..D::SLOTS]);
-    }
-    let constants = constants.map(|side| side.map(T::from_f64));
-    (rows, T::dispatch(level, PairKernel { dual, cosine, constants }))
+    let sides = scales.map(|scale| {
+        let mut constants = vec![0.0; dual.slots()];
+        let row = dual.row(scale, &mut constants);
+        (row, constants.into_iter().map(T::from_f64).collect())
+    });
+    let [(left, left_constants), (right, right_constants)] = sides;
+    let constants = [left_constants, right_constants];
+    ([left, right], T::dispatch(level, PairKernel { dual, cosine, constants }))
 }
 
 /// Nodes and weights of Gauss–Legendre quadrature on [-1, 1], by Newton's method on the Legendre recurrence.
