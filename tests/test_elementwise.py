@@ -1,5 +1,6 @@
 """Activations known by their values: against closed forms, against quadrature, and at the edge."""
 
+import itertools
 import math
 import pickle
 import warnings
@@ -162,58 +163,143 @@ def test_calls_do_not_grow_with_the_rows() -> None:
     network.ntk(x[:20])
     few = sum(lengths)
     network.ntk(x)
-    assert len(lengths) < 1000
+    assert len(lengths) < 100
     assert sum(lengths) < 5 * few
     before = len(lengths)
     network.ntk(x)  # the same scales: the fit is there
     assert len(lengths) == before
 
 
+def rows(scales: list[float]) -> Array:
+    """Return rows in random directions whose norms are these times √4."""
+    x = np.random.default_rng(3).standard_normal((len(scales), 4))
+    return 2 * x / np.linalg.norm(x, axis=1, keepdims=True) * np.array(scales)[:, None]
+
+
+def exponential(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
+    kernel = np.exp((p + q) / 2 + k)
+    return kernel, kernel
+
+
+def exponential_less_one(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
+    product = np.exp((p + q) / 2)
+    return product * np.expm1(k) + np.expm1(p / 2) * np.expm1(q / 2), product * np.exp(k)
+
+
+def square(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
+    return p * q + 2 * k * k, 4 * k
+
+
+def cube(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
+    return 9 * p * q * k + 6 * k**3, 9 * (p * q + 2 * k * k)
+
+
 @pytest.mark.parametrize(
-    ("fn", "name"),
-    [(np.sign, "sign"), (lambda u: np.clip(u, -1, 1), "<lambda>")],
-    ids=["a step", "kinks at ±1"],
+    ("fn", "closed", "scales"),
+    [
+        (np.exp, exponential, [3.0]),
+        (np.exp, exponential, [0.1, 0.5, 1.0, 2.0, 3.0]),
+        (np.exp, exponential, [10.0]),
+        (np.expm1, exponential_less_one, [0.1, 3.2]),
+        (lambda u: u**3, cube, [1e-4, 1e-3, 0.01, 1.0, 1.0]),
+        (lambda u: u**3, cube, [1e-20, 1.0, 100.0]),
+        (lambda u: u * u, square, [1e-8]),
+        (lambda u: u * u, square, [1e-8, 1e-3, 7.0]),
+    ],
+    ids=["e^x", "e^x, wide", "e^x, far", "expm1", "x³", "x³, wide", "x², tiny", "x², wide"],
 )
-def test_what_is_not_resolved_is_said(fn: Any, name: str, points: Array) -> None:
-    network = nk.mlp(1, nk.Elementwise(fn), w_std=1.2)
+def test_rows_of_very_different_sizes(fn: Any, closed: Any, scales: list[float]) -> None:
+    # Functions that grow fast, or vanish fast at zero: every row to its own scale.
+    x = rows(scales)
+    k = x @ x.T / 4
+    p, q = np.diagonal(k)[:, None], np.diagonal(k)
+    kernel, derivative = closed(p, q, k)
+    got = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
+    assert_kernels(got, nk.Kernels(kernel, kernel + derivative * k), 1e-12)
+
+
+@pytest.mark.parametrize("fn", [np.cos, lambda u: np.exp(-u * u), lambda u: np.logaddexp(0, u)])
+def test_tiny_inputs_of_functions_that_do_not_vanish_there(fn: Any) -> None:
+    # φ(x) = φ(0) + O(x): all kernels are φ(0)² to this precision, and nothing is to be warned of.
+    x = rows([1e-8, 1e-7, 1e-9])
+    got = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
+    for kernel in got:
+        np.testing.assert_allclose(kernel, float(fn(np.zeros(1))[0]) ** 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fn", "name", "scales"),
+    [
+        (np.sign, "sign", [1.0, 1.5]),
+        (lambda u: np.clip(u, -1, 1), "<lambda>", [0.5, 1.0, 2.0]),
+        (lambda u: np.sin(10 * u), "<lambda>", [0.01, 10.0]),
+        (lambda u: u**9 + np.abs(u), "<lambda>", [1e-3, 100.0]),
+    ],
+    ids=["a step", "kinks at ±1", "fast waves", "two powers"],
+)
+def test_what_is_not_resolved_is_said(fn: Any, name: str, scales: list[float]) -> None:
+    network = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense())
     with pytest.warns(
         RuntimeWarning, match=rf"Elementwise\({name}\) is not resolved.* of \de-?\d+"
     ):
-        kernels = network.kernels(points)
+        kernels = network.kernels(rows(scales))
     assert np.isfinite(kernels.ntk).all()
 
 
-@pytest.mark.parametrize(
-    ("fn", "scales"),
-    [
-        (np.exp, [3.0]),
-        (np.expm1, [0.1, 3.2]),
-        (lambda u: u**3, [1e-4, 1.0]),
-        (lambda u: u**3, [1e-8]),
-        (lambda u: u * u, [1e-8]),
-        (lambda u: u**9 + np.abs(u), [1e-3, 100.0]),
-        (lambda u: np.tanh(u) + 3e-17, [1e-8, 1.0]),
-    ],
-)
-def test_rows_that_a_fit_cannot_serve_are_said(fn: Any, scales: list[float]) -> None:
-    # Beyond the quadrature's reach, or of sizes that differ by orders of magnitude.
-    x = np.array(scales)[:, None] * np.ones(4)
-    with pytest.warns(RuntimeWarning, match="is not resolved"):
-        nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
+@pytest.mark.parametrize("kinks", [(), (-1.0, 1.0)])
+def test_kinks_away_from_zero_at_one_norm(kinks: tuple[float, ...]) -> None:
+    # clip(u, −1, 1) of rows of unit variance: they are found where they are not given.
+    x = rows([1.0] * 5)
+    network = nk.Serial(
+        nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1), kinks=kinks), nk.Dense()
+    )
+    got = network.kernels(x)
+    rho = x @ x.T / 4
+    np.fill_diagonal(rho, 1.0)
+    # ∂²K/∂ρ² = 2n(1, 1; ρ) − 2n(1, −1; ρ), integrated from ρ = 0 where K and ∂K/∂ρ are known.
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    inside = 2 * special.ndtr(1.0) - 1
+    kernel, slope = np.empty_like(rho), np.empty_like(rho)
+    for index, r in np.ndenumerate(rho):
+        angle = np.arcsin(r) * (1 + nodes) / 2
+        s = np.sin(angle)
+        density = (np.exp(-1 / (1 + s)) - np.exp(-1 / (1 - s))) / (2 * np.pi)
+        step = np.arcsin(r) / 2 * weights
+        slope[index] = inside**2 + 2 * np.sum(step * density)
+        kernel[index] = inside**2 * r + 2 * np.sum(step * density * (r - s))
+    assert_kernels(got, nk.Kernels(kernel, kernel + slope * rho))
 
 
-def test_the_estimate_is_honest() -> None:
-    # clip(u, −1, 1) at unit norms, against scipy's quadrature of the clipped Gaussian's variance.
-    x = np.eye(3)[:2] * math.sqrt(3)
+@pytest.mark.parametrize("scales", [[0.5, 1.0, 2.0], [1.0, 1.1]])
+def test_the_estimate_is_honest(scales: list[float]) -> None:
+    # clip(u, −1, 1), whose kinks rows of different norms meet at different places: its variances
+    # are known, and so is the error.
+    x = rows(scales)
+    network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1)))
-        got = float(network.nngp(x)[0, 0])
-    density = math.exp(-0.5) / math.sqrt(2 * math.pi)
-    inside = 2 * special.ndtr(1.0) - 1
-    expected = inside - 2 * density + 2 * special.ndtr(-1.0)
+        got = network.nngp(np.concatenate([x, x * 1.37]), x)
     estimate = float(str(caught[0].message).split(" of ")[-1].split(".")[0])
-    assert abs(got - expected) <= 10 * estimate * expected
+    size = np.sqrt(np.outer(clipped(np.concatenate([x, x * 1.37])), clipped(x)))
+    parallel = np.array([clipped_product(a, 1.37 * a) for a in scales])
+    error = np.abs(np.diagonal(got, -len(x)) - parallel) / np.diagonal(size, -len(x))
+    assert error.max() <= estimate
+
+
+def clipped(x: Array) -> Array:
+    """E[clip(z, −1, 1)²] for z of the rows' variances."""
+    return np.array([clipped_product(s, s) for s in np.linalg.norm(x, axis=1) / 2])
+
+
+def clipped_product(a: float, b: float) -> float:
+    """E[clip(a·z, −1, 1)·clip(b·z, −1, 1)], by the trapezoid rule between the kinks."""
+    edges = np.array([-12, *np.sort([-1 / a, -1 / b, 1 / b, 1 / a]), 12])
+    total = 0.0
+    for low, high in itertools.pairwise(edges):
+        z = np.linspace(low, high, 20001)
+        values = np.clip(a * z, -1, 1) * np.clip(b * z, -1, 1) * np.exp(-z * z / 2)
+        total += float(np.trapezoid(values, z))
+    return total / math.sqrt(2 * math.pi)
 
 
 class Broken(Exception):

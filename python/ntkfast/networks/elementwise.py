@@ -18,9 +18,9 @@ __all__ = ["Elementwise", "Tanh"]
 Function: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[Any]]
 
 
-def _numerical(function: Function, name: str) -> Spec:
+def _numerical(function: Function, name: str, kinks: tuple[float, ...] = ()) -> Spec:
     """Return the core's description of a function known by its values."""
-    return "elementwise", (partial(_values, function, name), name), ()
+    return "elementwise", (partial(_values, function, name), name, kinks), ()
 
 
 def _values(
@@ -41,13 +41,13 @@ def _values(
 class Elementwise(Network):
     """Any function of one real variable, applied to every neuron.
 
-    Its kernels are computed from its values alone: for the scales that the rows of a call have, the
-    core fits them by polynomials, after some hundred calls of `fn` on long arrays (some ten million
-    numbers, however many rows there are; a fit is kept with the network for further calls). Where
-    `fn` is analytic on either side of 0 and not too steep for the scales, errors are below
-    1e-10·√(K_ii K_jj); a call whose estimate is above 1e-9 warns, naming the function and the
-    estimate. Functions that grow like e^x at large scales, or vanish faster than x at scales near
-    0, are among those it warns about; so are some harmless ones at scales far below 1.
+    Its kernels are computed from its values alone: some dozen calls of `fn` on long arrays (some ten
+    thousand numbers, however many rows there are) find polynomials that the core computes with from
+    then on. For the scales that the rows of a call have, their kernels are fitted by polynomials
+    again, once a network and range of scales. Where `fn` is analytic on either side of 0, errors are
+    below 1e-10·√(K_ii K_jj) (1e-5 for float32); a call whose estimate is above 1e-9 warns, naming
+    the function and the estimate. Steps, waves much faster than the scales, and kinks away from 0
+    where rows differ in their norms are among what it warns about.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Elementwise(Network):
         Its derivative, of the same form, for finite networks. Kernels do not need it: that of the
         derivative is the derivative of the kernel.
     kinks
-        Where the derivative jumps, for finite networks. Kernels do not need it: a kink at 0 costs
-        nothing, and others are resolved slowly.
+        Where the derivative jumps, as far as is known. Kinks are also found without it, and one at
+        0 needs no mention.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class Elementwise(Network):
 
     def _spec(self) -> Spec:
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
-        return _numerical(self.fn, f"Elementwise({name})")
+        return _numerical(self.fn, f"Elementwise({name})", self.kinks)
 
 
 @dataclass(frozen=True, repr=False)

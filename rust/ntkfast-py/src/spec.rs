@@ -35,7 +35,7 @@ pub fn layer(spec: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
 
 /// A Python function, called with a float64 array and returning one, as a function of the core.
 fn elementwise(parameters: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
-    let (callable, name): (Py<PyAny>, String) = parameters.extract()?;
+    let (callable, name, kinks): (Py<PyAny>, String, Vec<f64>) = parameters.extract()?;
     let raised = raised.clone();
     let call = move |inputs: &[f64]| {
         Python::attach(|py| {
@@ -46,5 +46,5 @@ fn elementwise(parameters: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer
         .map_err(|error: PyErr| raised.set(error))
         .ok()
     };
-    Ok(Layer::Elementwise(Function { name, call: Arc::new(call) }))
+    Ok(Layer::Elementwise(Function { name, kinks, call: Arc::new(call) }))
 }

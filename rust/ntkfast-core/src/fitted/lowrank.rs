@@ -42,6 +42,17 @@ impl LowRank {
         self.factors.len()
     }
 
+    /// Whether it vanishes.
+    pub fn is_empty(&self) -> bool {
+        self.factors.is_empty()
+    }
+
+    /// The value for rows with these factors.
+    pub fn product(&self, left: &[f64], right: &[f64]) -> f64 {
+        let terms = left.iter().zip(right).take(self.len()).map(|(a, b)| a * b);
+        terms.enumerate().map(|(i, term)| if i < self.positive { term } else { -term }).sum()
+    }
+
     /// Every v at one point.
     pub fn row(&self, x: f64, out: &mut [f64]) {
         for (value, factor) in out.iter_mut().zip(&self.factors) {

@@ -10,19 +10,26 @@
 //!
 //! With odd and even part apart, the cosine is 1 − δ' with
 //!
-//! δ' = η + m·D/√(E[φ_x²]E[φ_y²]),  η = 1 − E[φ_x(Z)φ_y(Z)]/√(E[φ_x²]E[φ_y²]),
+//! δ' = η + m·D/√(E[φ_x²]E[φ_y²]),  η = ½E[(φ̂_x(Z) − φ̂_y(Z))²],  φ̂ = φ/√E[φ²],
 //! m·D = ½E[(φ_x(u) − φ_x(v))(φ_y(u) − φ_y(v))],
 //!
-//! and E[φ'φ'] = ∂K/∂k ∝ D + m·∂D/∂m: no derivative of φ is needed.
+//! and E[φ'φ'] = ∂K/∂k ∝ D + m·∂D/∂m: no derivative of φ is needed. All that is fitted is divided by both rows' own
+//! sizes ([`sizes`]), so that errors are relative to each row however these differ.
 
 mod chebyshev;
+mod check;
 mod fit;
+mod grid;
 mod lowrank;
 mod moments;
 mod pair;
+mod row;
+mod sampled;
+mod series;
+mod sizes;
 
 use fit::fit;
-pub use fit::{Fitted, TOLERANCE};
+pub use row::Fitted;
 
 use crate::error::{Error, Result};
 use crate::parallel::Job;
@@ -37,8 +44,31 @@ pub type Values = dyn Fn(&[f64]) -> Option<Vec<f64>> + Send + Sync;
 pub struct Function {
     /// The name that users know.
     pub name: String,
+    /// Where its derivative jumps, as far as is known; others are found.
+    pub kinks: Vec<f64>,
     /// The values.
     pub call: Arc<Values>,
+}
+
+/// What a fit aims at, relative to the rows' own values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    target: f64,
+    /// What of a series may be left out.
+    negligible: f64,
+    /// A larger estimated error is reported.
+    tolerance: f64,
+}
+
+impl Accuracy {
+    /// For numbers of this precision.
+    pub fn of(epsilon: f64) -> Self {
+        if epsilon > 1e-10 {
+            Self { target: 1e-7, negligible: 1e-8, tolerance: 1e-5 }
+        } else {
+            Self { target: 3e-12, negligible: 3e-13, tolerance: 1e-9 }
+        }
+    }
 }
 
 impl fmt::Debug for Function {
@@ -76,18 +106,28 @@ impl Elementwise {
         Self { function, fits: Arc::default() }
     }
 
-    /// The fit for rows whose scales lie in `range`; the same bits whether it is new or kept.
+    /// The fit for rows whose scales lie in `range`, and for rows of scale zero where there are `zeros`; the same bits
+    /// whether it is new or kept.
     ///
     /// # Errors
     /// [`Error::Function`] where the function fails; [`Error::Cancelled`].
-    pub fn fit(&self, range: [f64; 2], job: &Job) -> Result<Arc<Fitted>> {
-        let grid = fit::Grid::new(range);
+    pub fn fit(
+        &self,
+        [low, high]: [f64; 2],
+        zeros: bool,
+        accuracy: Accuracy,
+        job: &Job,
+    ) -> Result<Arc<Fitted>> {
+        let source = Source { function: &self.function, job };
+        // Rows of scale zero have no direction, and matter only where φ does not vanish.
+        let low = if zeros && source.values(&[0.0])?[0] != 0.0 { 0.0 } else { low };
+        let range = [low, high];
         let kept = || self.fits.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept().iter().find(|fitted| fitted.serves(&grid)) {
+        if let Some(found) = kept().iter().find(|fitted| fitted.serves(range, accuracy)) {
             return Ok(Arc::clone(found));
         }
         // Without the lock: the function may be slow, or call back.
-        let fitted = Arc::new(fit(&Source { function: &self.function, job }, grid)?);
+        let fitted = Arc::new(fit(&source, range, accuracy)?);
         let mut fits = kept();
         if fits.len() == Self::KEPT {
             fits.remove(0);

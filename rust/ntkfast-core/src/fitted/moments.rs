@@ -1,4 +1,4 @@
-//! Gaussian moments of a function that is only known by its values.
+//! Gaussian moments of a function that is known on pieces.
 //!
 //! A function is split into its odd and its even part, which do not correlate; each part's kernel is then needed
 //! for ρ ≥ 0 only. Differences of the kernel come from differences of the function,
@@ -6,147 +6,280 @@
 //! E[f(u)g(u)] − E[f(u)g(v)] = ½ E[(f(u) − f(v))(g(u) − g(v))],
 //!
 //! so that they keep their digits where u and v nearly coincide. Polar coordinates put the lines u = 0 and
-//! v = 0, on which a kink at zero lies, on the borders of the integration.
+//! v = 0, on which a kink at zero lies, on the borders of the integration; other kinks cut every circle where
+//! they meet it.
 
 use super::Source;
 use super::chebyshev::gauss_legendre;
+use super::sampled::{PARTS, Sampled};
 use crate::error::Result;
 use crate::linalg::row_products;
+use crate::parallel::Job;
 use std::f64::consts::{FRAC_PI_2, PI};
 
-/// Gaussian weight beyond this many standard deviations is below the rounding of what is within.
-const REACH: f64 = 9.0;
+/// How many standard deviations are tried.
+const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30.0, 37.0];
+/// Nodes that are summed at a time: what belongs to them stays in the second-level cache.
+const CHUNK: usize = 2048;
 
-/// Odd and even part.
-pub const PARTS: usize = 2;
+/// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² times the Gaussian has
+/// fallen to `negligible` of its largest value. And what it has fallen to.
+///
+/// # Errors
+/// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
+pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f64)> {
+    let mut largest = f64::NEG_INFINITY;
+    let mut from = 0.0;
+    let mut found = (REACHES[0], 1.0);
+    for to in REACHES {
+        let at: Vec<f64> = (1..=32).map(|i| from + (to - from) * f64::from(i) / 32.0).collect();
+        let inputs: Vec<f64> = at.iter().flat_map(|z| [scale * z, -scale * z]).collect();
+        let values = source.values(&inputs)?;
+        let log: Vec<f64> = (at.iter().zip(values.chunks_exact(2)))
+            .map(|(z, pair)| 2.0 * pair[0].abs().max(pair[1].abs()).ln() - z * z / 2.0)
+            .collect();
+        largest = log.iter().fold(largest, |a, b| a.max(*b));
+        // A single zero of φ is not the end.
+        let last = log[24..].iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        let fallen = if largest > f64::NEG_INFINITY { (last - largest).exp() } else { 0.0 };
+        found = (to, fallen);
+        if fallen <= negligible {
+            break;
+        }
+        from = to;
+    }
+    Ok(found)
+}
 
-/// Quadrature of this many nodes in every direction.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule(pub usize);
+/// Gauss–Legendre quadrature on intervals.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    unit: Vec<(f64, f64)>,
+    /// For the many short intervals between cuts.
+    short: Vec<(f64, f64)>,
+    reach: f64,
+}
 
-/// Odd and even part of a function, for those that it has.
-#[derive(Clone, Copy, Debug)]
-pub struct Parity(pub [bool; PARTS]);
+impl Rule {
+    /// This many nodes in an interval, and as far as `reach` standard deviations.
+    pub fn new(count: usize, reach: f64) -> Self {
+        Self {
+            unit: gauss_legendre(count, 0.0, 1.0),
+            short: gauss_legendre(count.div_ceil(3), 0.0, 1.0),
+            reach,
+        }
+    }
 
-impl Parity {
-    /// Which parts a function has, judged by its values within reach of each of `scales`.
-    pub fn of(source: &Source<'_>, scales: [f64; 2]) -> Result<Self> {
-        let at: Vec<f64> = gauss_legendre(64, 0.0, REACH).iter().map(|node| node.0).collect();
-        let mut present = [false; PARTS];
-        for scale in scales {
-            let parts = sample(source, Self([true, true]), &[scale], &at)?;
-            let sizes = parts.each_ref().map(|part| part.iter().fold(0f64, |a, b| a.max(b.abs())));
-            let negligible = 1e-15 * sizes[0].max(sizes[1]);
-            for (present, size) in present.iter_mut().zip(sizes) {
-                *present |= size > negligible;
+    /// A rule with half as many nodes again.
+    pub fn finer(&self) -> Self {
+        Self::new(self.unit.len() * 3 / 2, self.reach)
+    }
+
+    /// [0, reach], cut at kinks. Twice as many nodes: moments of one variable cost little.
+    fn line(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
+        let edges = edges(self.reach, cuts);
+        let halves = edges.windows(2).flat_map(|pair| {
+            let middle = 0.5 * (pair[0] + pair[1]);
+            [[pair[0], middle], [middle, pair[1]]]
+        });
+        halves.flat_map(|interval| on(&self.unit, interval)).collect()
+    }
+
+    /// The same once, with nodes that gather at cuts: there what is integrated over a circle has square roots.
+    fn radii(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
+        let edges = edges(self.reach, cuts);
+        if edges.len() == 2 {
+            return on(&self.unit, [0.0, self.reach]).collect();
+        }
+        let smooth = |from: f64, to: f64, (t, w): (f64, f64)| {
+            let (sine, cosine) = (FRAC_PI_2 * t).sin_cos();
+            (from + (to - from) * sine * sine, (to - from) * PI * sine * cosine * w)
+        };
+        let interval = |pair: &[f64]| -> Vec<_> {
+            self.short.iter().map(|&node| smooth(pair[0], pair[1], node)).collect()
+        };
+        edges.windows(2).flat_map(interval).collect()
+    }
+}
+
+/// A rule for [0, 1] on another interval.
+fn on(rule: &[(f64, f64)], [from, to]: [f64; 2]) -> impl Iterator<Item = (f64, f64)> + '_ {
+    rule.iter().map(move |(t, w)| (from + (to - from) * t, (to - from) * w))
+}
+
+/// 0, the cuts below `end` in order, `end`.
+fn edges(end: f64, cuts: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut edges: Vec<f64> = cuts.filter(|cut| (0.0..end).contains(cut)).chain([0.0, end]).collect();
+    edges.sort_by(f64::total_cmp);
+    edges.dedup_by(|next, edge| *next - *edge <= 1e-13 * end);
+    edges
+}
+
+/// Moments of one row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread {
+    /// Standard deviation before the activation.
+    pub scale: f64,
+    /// √E[φ²].
+    pub norm: f64,
+    /// Standard deviation of the odd and of the even part.
+    pub parts: [f64; PARTS],
+}
+
+/// The moments of a row with this standard deviation.
+pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
+    let cuts = sampled.kinks.iter().map(|kink| kink / scale);
+    let nodes: Vec<(f64, f64)> =
+        rule.line(cuts).into_iter().map(|(z, w)| (scale * z, w * density(z))).collect();
+    let values = |part: usize| {
+        nodes.iter().map(move |(u, _)| if sampled.has[part] { sampled.value(part, *u) } else { 0.0 })
+    };
+    let weights = || nodes.iter().map(|node| node.1);
+    // Divided by the largest, so that no square leaves the range of a double.
+    let size = |part| values(part).fold(0f64, |worst, value| worst.max(value.abs()));
+    let parts = [0, 1].map(|part| {
+        let size = size(part);
+        if size == 0.0 {
+            return (0.0, 0.0);
+        }
+        let mean = if part == 0 {
+            0.0
+        } else {
+            weights().zip(values(part)).map(|(w, value)| w * value / size).sum()
+        };
+        let square: f64 =
+            weights().zip(values(part)).map(|(w, value)| w * (value / size - mean).powi(2)).sum();
+        (size * mean, size * square.sqrt())
+    });
+    let mean = sampled.origin + parts[1].0;
+    Spread { scale, norm: parts[0].1.hypot(parts[1].1).hypot(mean), parts: parts.map(|part| part.1) }
+}
+
+/// The Gaussian, both halves of the line at once.
+fn density(z: f64) -> f64 {
+    (-z * z / 2.0).exp() * (2.0 / PI).sqrt()
+}
+
+/// A function on rows of several scales.
+pub struct Basis<'a> {
+    /// Standard deviations of the rows.
+    pub scales: Vec<f64>,
+    /// Their moments.
+    pub spreads: Vec<Spread>,
+    sampled: &'a Sampled,
+    job: &'a Job,
+}
+
+impl<'a> Basis<'a> {
+    /// The function on rows of these scales.
+    pub fn new(sampled: &'a Sampled, scales: Vec<f64>, rule: &Rule, job: &'a Job) -> Self {
+        let spreads = scales.iter().map(|&scale| spread(sampled, scale, rule)).collect();
+        Self { scales, spreads, sampled, job }
+    }
+
+    /// Values of all rows, divided by `norms`, on nodes of the half-line and the nodes' weights, for expectations of
+    /// products; part by part, row by row. The even part has its mean.
+    pub fn on_line(&self, norms: &[f64], rule: &Rule) -> ([Vec<Vec<f64>>; PARTS], Vec<f64>) {
+        let nodes = rule.line(self.cuts());
+        let values = [0, 1].map(|part| {
+            let origin = if part == 0 { 0.0 } else { self.sampled.origin };
+            let row = |(scale, norm): (&f64, &f64)| {
+                nodes.iter().map(|(z, _)| (origin + self.sampled.value(part, scale * z)) / norm).collect()
+            };
+            self.scales.iter().zip(norms).map(row).collect()
+        });
+        (values, nodes.iter().map(|(z, w)| w * density(*z)).collect())
+    }
+
+    fn cuts(&self) -> impl Iterator<Item = f64> + '_ {
+        self.scales.iter().flat_map(|scale| self.sampled.kinks.iter().map(move |kink| kink / scale))
+    }
+
+    /// ½E[(f_i(u) − f_i(v))(f_j(u) − f_j(v))] at correlation 1 − m for all pairs of rows, each f divided by its
+    /// `norms`: row after row, of each part that there is.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    pub fn drops(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
+        let count = self.scales.len();
+        let half_angle = (m / 2.0).sqrt().asin();
+        let (sine, cosine) = half_angle.sin_cos();
+        let cuts: Vec<f64> = self.cuts().collect();
+        // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
+        let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
+        let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
+        let mut nodes = Vec::with_capacity(CHUNK);
+        let mut circle = arcs(half_angle, &[], 0.0, rule);
+        for (r, weight) in radii {
+            if !cuts.is_empty() {
+                circle = arcs(half_angle, &cuts, r, rule);
+            }
+            let weight = weight * r * (-r * r / 2.0).exp() / PI;
+            for (cosines, w) in &circle {
+                let [u, v, difference] = cosines.map(|cosine| r * cosine);
+                nodes.push(Node { u, v, difference, root: (w * weight).sqrt() });
+                if nodes.len() == CHUNK {
+                    self.add(&nodes, norms, &mut sums)?;
+                    nodes.clear();
+                }
             }
         }
-        Ok(Self(present))
-    }
-}
-
-/// Values of a function's odd and even part at `scale`·t for every scale and every t, scale by scale; nothing for
-/// a part that it does not have.
-fn sample(source: &Source<'_>, parity: Parity, scales: &[f64], at: &[f64]) -> Result<[Vec<f64>; PARTS]> {
-    let positive = || scales.iter().flat_map(|scale| at.iter().map(move |t| scale * t));
-    let mut inputs: Vec<f64> = positive().collect();
-    let count = inputs.len();
-    let both = parity.0 == [true, true];
-    if both {
-        inputs.extend(positive().map(|x| -x));
-    }
-    let values = source.values(&inputs)?;
-    let (plus, minus) = values.split_at(count);
-    Ok([(0, -1.0), (1, 1.0)].map(|(part, sign)| match (parity.0[part], both) {
-        (false, _) => Vec::new(),
-        (true, false) => plus.to_vec(),
-        (true, true) => plus.iter().zip(minus).map(|(a, b)| 0.5 * (a + sign * b)).collect(),
-    }))
-}
-
-/// Values on the half-line with weights of the Gaussian on it, for moments of one variable.
-pub struct Line {
-    at: Vec<f64>,
-    weights: Vec<f64>,
-    parts: [Vec<f64>; PARTS],
-}
-
-impl Line {
-    /// Sample a function at all scales.
-    pub fn new(source: &Source<'_>, parity: Parity, scales: &[f64], rule: Rule) -> Result<Self> {
-        let nodes = gauss_legendre(2 * rule.0, 0.0, REACH);
-        let at: Vec<f64> = nodes.iter().map(|node| node.0).collect();
-        // Both halves of the line at once: 2/√(2π).
-        let weights = nodes.iter().map(|(z, w)| w * (-z * z / 2.0).exp() * (2.0 / PI).sqrt()).collect();
-        let parts = sample(source, parity, scales, &at)?;
-        Ok(Self { at, weights, parts })
+        self.add(&nodes, norms, &mut sums)?;
+        Ok(sums)
     }
 
-    /// Share of E[φ²] within one standard deviation of where the Gaussian is cut off, at one of the scales: a
-    /// measure of what lies beyond.
-    pub fn beyond(&self, scale: usize) -> f64 {
-        let (mut all, mut last) = (0.0, 0.0);
+    fn add(&self, nodes: &[Node], norms: &[Vec<f64>; PARTS], sums: &mut [Vec<f64>; PARTS]) -> Result<()> {
+        self.job.check()?;
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let count = self.scales.len();
         for part in 0..PARTS {
-            for ((z, w), value) in self.at.iter().zip(&self.weights).zip(self.part(part, scale)) {
-                all += w * value * value;
-                last += if *z > REACH - 1.0 { w * value * value } else { 0.0 };
+            if !self.sampled.has[part] {
+                continue;
             }
+            let mut differences = Vec::with_capacity(count * nodes.len());
+            for (scale, norm) in self.scales.iter().zip(&norms[part]) {
+                let over = if *norm > 0.0 { 1.0 / norm } else { 0.0 };
+                differences.extend(nodes.iter().map(|node| {
+                    let [u, v, difference] = [node.u, node.v, node.difference].map(|z| scale * z);
+                    node.root * over * self.sampled.difference(part, u, v, difference)
+                }));
+            }
+            let mut products = vec![0.0; count * count];
+            row_products(&mut products, count, &differences, &differences, nodes.len());
+            sums[part].iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
         }
-        if all > 0.0 { last / all } else { 0.0 }
-    }
-
-    /// A part's values at one of the scales; none where the function has no such part.
-    pub fn part(&self, part: usize, scale: usize) -> &[f64] {
-        let count = self.weights.len();
-        self.parts[part].get(scale * count..(scale + 1) * count).unwrap_or_default()
-    }
-
-    /// E[a(Z)·b(Z)] from the values of two functions of the same parity.
-    pub fn expectation(&self, a: &[f64], b: &[f64]) -> f64 {
-        self.weights.iter().zip(a).zip(b).map(|((w, a), b)| w * a * b).sum()
+        Ok(())
     }
 }
 
-/// ½E[(f_i(u) − f_i(v))(f_j(u) − f_j(v))] at correlation 1 − m for all pairs of scales, row after row, of each
-/// part that there is.
-pub fn drops(
-    source: &Source<'_>,
-    parity: Parity,
-    scales: &[f64],
-    m: f64,
-    rule: Rule,
-) -> Result<[Vec<f64>; PARTS]> {
-    // u and v are r·cos(ψ ∓ α/2) with cos α = 1 − m; four quadrants in ψ give the same.
-    let half_angle = (m / 2.0).sqrt().asin();
+/// Two standard Gaussian variables, their difference, and the root of a weight.
+struct Node {
+    u: f64,
+    v: f64,
+    difference: f64,
+    root: f64,
+}
+
+/// Nodes [u, v, u − v] of a quarter of the unit circle and their weights: u and v are cos(ψ ∓ half_angle), and four
+/// quarters in ψ give the same. Cut where v changes its sign, and where u or v meet `cuts` at radius r.
+fn arcs(half_angle: f64, cuts: &[f64], r: f64, rule: &Rule) -> Vec<([f64; 3], f64)> {
+    let meet = cuts.iter().filter(|cut| **cut < r).map(|cut| (cut / r).acos());
+    let places = meet.flat_map(|theta| {
+        [half_angle + theta, half_angle - theta, theta - half_angle, PI - theta - half_angle]
+    });
+    let sine = half_angle.sin();
     let border = FRAC_PI_2 - half_angle;
-    let radial = gauss_legendre(rule.0, 0.0, REACH);
-    let mut angular = gauss_legendre(rule.0, 0.0, border);
-    angular.extend(gauss_legendre(rule.0, border, FRAC_PI_2));
-    let nodes = radial.len() * angular.len();
-    let mut at = vec![0.0; 2 * nodes];
-    let mut roots = vec![0.0; nodes];
-    let (first, second) = at.split_at_mut(nodes);
-    let mut i = 0;
-    for (psi, w) in &angular {
-        let (u, v) = ((psi - half_angle).cos(), (psi + half_angle).cos());
-        for (r, weight) in &radial {
-            (first[i], second[i]) = (r * u, r * v);
-            roots[i] = (w * weight * r * (-r * r / 2.0).exp() / PI).sqrt();
-            i += 1;
-        }
-    }
-    let count = scales.len();
-    Ok(sample(source, parity, scales, &at)?.map(|part| {
-        if part.is_empty() {
-            return Vec::new();
-        }
-        let mut weighted = Vec::with_capacity(count * nodes);
-        for values in part.chunks_exact(2 * nodes) {
-            let (u, v) = values.split_at(nodes);
-            weighted.extend(roots.iter().zip(u).zip(v).map(|((root, u), v)| root * (u - v)));
-        }
-        let mut out = vec![0.0; count * count];
-        row_products(&mut out, count, &weighted, &weighted, nodes);
-        out
-    }))
+    let nodes = if cuts.is_empty() { &rule.unit } else { &rule.short };
+    edges(FRAC_PI_2, places.chain([border]))
+        .windows(2)
+        .flat_map(|pair| on(nodes, [pair[0], pair[1]]))
+        .map(|(psi, w)| {
+            // On this side of the border, v must not be negative by rounding.
+            let v = (psi + half_angle).cos();
+            let v = if psi < border { v.max(0.0) } else { v.min(0.0) };
+            ([(psi - half_angle).cos(), v, 2.0 * psi.sin() * sine], w)
+        })
+        .collect()
 }

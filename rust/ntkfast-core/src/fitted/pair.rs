@@ -1,9 +1,9 @@
 //! Evaluating a fit on pairs.
 
-use super::fit::{FIXED_SLOTS, Fitted};
 use super::lowrank::LowRank;
+use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
+use super::series::STRETCH;
 use crate::dual::{Cosine, Response};
-use crate::scalar::Scalar;
 use crate::simd::{Pack, Side};
 
 /// Both sides of a register of pairs, read slot after slot.
@@ -80,47 +80,47 @@ impl Fitted {
         let (half, one, two, zero) = (P::splat(0.5), P::splat(1.0), P::splat(2.0), P::splat(0.0));
         let m = if SIGNED { cosine.delta.min(cosine.epsilon) } else { cosine.delta };
         let root = m.sqrt();
-        let v = two * root - one;
+        let v = root.mul_add(P::splat(STRETCH), -one);
 
         let place = left.get(slot, pack) - right.get(slot, pack);
-        let (size, other_size) = (left.get(slot + 1, pack), right.get(slot + 1, pack));
         let both = |i: usize| left.get(slot + i, pack) * right.get(slot + i, pack);
-        let (over_sizes, over_slopes) = (both(2), both(3));
-        let sizes = (size * other_size).max(P::splat(<P::Scalar as Scalar>::TINY));
+        let unlike = left.get(slot + 1, pack) - right.get(slot + 1, pack);
+        let over_sizes = both(2);
         let mut slots = Slots { left, right, next: slot + FIXED_SLOTS, pack };
-        // η = [E(ψ − ψ')² − (√Eψ² − √Eψ'²)²] / 2√(Eψ² Eψ'²): both terms are of second order.
-        let unlike = (size - other_size) * (size - other_size);
-        let distance = slots.sum(&self.distance) * (place * place);
-        let eta = (half * (distance - unlike) / sizes).max(zero);
-        let odd_share = slots.sum(&self.odd) / sizes;
-        // D, and m·∂D/∂m = √m·∂D/∂v.
+        // E[(φ̂ − φ̂')²] = [E(ψ − ψ')² − (√Eψ² − √Eψ'²)²]/√(Eψ² Eψ'²): both terms are of second order.
+        let distance = slots.sum::<P>(&self.distance);
+        let apart = unlike.neg_mul_add(unlike, distance * (place * place));
+        let eta = (half * over_sizes * apart).max(zero);
+        let odd_share = over_sizes * slots.sum::<P>(&self.odd);
+        // D, and m·∂D/∂m = ½√m·∂D/∂√m.
         let (odd, odd_by_v) = slots.series(&self.parts[0], v);
         let (even, even_by_v) = slots.series(&self.parts[1], v);
-        let (odd_slope, even_slope) = (root.mul_add(odd_by_v, odd), root.mul_add(even_by_v, even));
-        let drop = |d: P| (over_sizes * m) * d;
-        let (odd, even) = (drop(odd), drop(even));
+        let by_root = root * P::splat(STRETCH / 2.0);
+        let odd_slope = both(SLOPE) * by_root.mul_add(odd_by_v, odd);
+        let even_slope = both(SLOPE + 1) * by_root.mul_add(even_by_v, even);
+        let (odd, even) = (both(SHARE) * m * odd, both(SHARE + 1) * m * even);
 
         let near = eta + odd + even;
         if !SIGNED {
             let cosine = Cosine { delta: near, epsilon: two - near };
-            return Response { cosine, slope: over_slopes * (odd_slope + even_slope) };
+            return Response { cosine, slope: odd_slope + even_slope };
         }
         let negative = cosine.epsilon.less(cosine.delta);
         // For ρ < 0 the odd part changes its sign.
-        let far = if self.parts[1].is_empty() {
+        let far = if !self.has[1] {
             two - near
-        } else if self.parts[0].is_empty() {
+        } else if !self.has[0] {
             near
         } else {
             odd_share + odd_share + eta - odd + even
         };
-        let opposite = if self.parts[1].is_empty() { near } else { two - far };
+        let opposite = if !self.has[1] { near } else { two - far };
         Response {
             cosine: Cosine {
                 delta: P::select(negative, far, near),
                 epsilon: P::select(negative, opposite, two - near),
             },
-            slope: over_slopes * P::select(negative, odd_slope - even_slope, odd_slope + even_slope),
+            slope: P::select(negative, odd_slope - even_slope, odd_slope + even_slope),
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use super::{Op, Program, RowTrace};
 use crate::error::Result;
+use crate::fitted::Accuracy;
 use crate::parallel::Job;
+use crate::scalar::Scalar;
 use std::borrow::Cow;
 
 impl Program {
     /// The program with every function that is known by its values fitted to the scales which rows with these
-    /// input scales have before it. The program itself where there is none.
+    /// input scales have before it, as well as numbers of type `T` deserve. The program itself where there is none.
     ///
     /// # Errors
     /// [`crate::error::Error::Function`] where a function fails; [`crate::error::Error::Cancelled`].
-    pub fn fit(&self, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
+    pub fn fit<T: Scalar>(&self, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
         if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
             return Ok(Cow::Borrowed(self));
         }
@@ -22,12 +24,15 @@ impl Program {
         for step in &mut program.steps {
             let inputs = step.inputs;
             if let Op::Elementwise(elementwise) = &step.op {
-                let sizes = registers[inputs[0]].iter().map(|row| row.scale);
-                let low = sizes.clone().fold(f64::INFINITY, f64::min);
-                let high = sizes.fold(0.0, f64::max);
+                let rows = &registers[inputs[0]];
+                let shown =
+                    rows.iter().filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
+                let low = shown.clone().fold(f64::INFINITY, f64::min);
+                let high = shown.fold(0.0, f64::max);
+                let zeros = rows.iter().any(|row| row.scale == 0.0);
                 // No rows at all: any range will do.
                 let range = if low <= high { [low, high] } else { [1.0, 1.0] };
-                step.op = Op::Fitted(elementwise.fit(range, job)?);
+                step.op = Op::Fitted(elementwise.fit(range, zeros, Accuracy::of(T::EPSILON), job)?);
             }
             step.first_slot = program.slots;
             program.slots += step.op.slots();
@@ -43,9 +48,7 @@ impl Program {
     /// Name and estimated error of every fit that is not resolved.
     pub fn unresolved(&self) -> impl Iterator<Item = (&str, f64)> {
         self.steps.iter().filter_map(|step| match &step.op {
-            Op::Fitted(fitted) if fitted.error > crate::fitted::TOLERANCE => {
-                Some((fitted.name.as_str(), fitted.error))
-            }
+            Op::Fitted(fitted) if fitted.is_unresolved() => Some((fitted.name.as_str(), fitted.error)),
             _ => None,
         })
     }

@@ -1,0 +1,72 @@
+//! Smooth functions of the scale that follow a function's size, for everything that is fitted to be divided by.
+//!
+//! √E[φ²] itself would do, were it not that it has branch points where two terms of φ exchange the lead, which make
+//! series in the scale long. A power and the exponential of a cubic have none, and stay within a small factor.
+
+use super::chebyshev::{evaluate, points, transform};
+use super::grid::Grid;
+use super::moments::{Rule, Spread, spread};
+use super::sampled::{PARTS, Sampled};
+
+/// How many points of the range are followed.
+const POINTS: usize = 4;
+/// A part of φ with less than this share of √E[φ²] has lost too many digits to be divided by its own size.
+const LOST: f64 = 1e-5;
+
+/// scaleᵏ·e^{c(ξ)}.
+#[derive(Clone, Debug)]
+struct Size {
+    power: f64,
+    logarithm: Vec<f64>,
+}
+
+/// The sizes of φ, and of its odd and even part about their means.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    whole: Size,
+    parts: [Size; PARTS],
+}
+
+impl Sizes {
+    /// Follow a function over a grid's range.
+    pub fn new(sampled: &Sampled, grid: &Grid, rule: &Rule) -> Self {
+        let grid = grid.with(if grid.is_point() { 1 } else { POINTS });
+        let spreads: Vec<Spread> = grid.scales().iter().map(|&scale| spread(sampled, scale, rule)).collect();
+        let powers = [0, 1].map(|part| sampled.power(part));
+        let lowest = powers[0].min(powers[1]);
+        let whole = if sampled.origin == 0.0 && lowest.is_finite() { lowest } else { 0.0 };
+        let size = |power: f64, of: &dyn Fn(&Spread) -> f64| {
+            let logarithms: Vec<f64> = (spreads.iter())
+                .map(|spread| (of(spread).max(f64::MIN_POSITIVE) / spread.scale.powf(power)).ln())
+                .collect();
+            let row = |row: Vec<f64>| row.iter().zip(&logarithms).map(|(a, b)| a * b).sum();
+            Size { power, logarithm: transform(points(grid.count).len()).into_iter().map(row).collect() }
+        };
+        let whole = size(whole, &|spread| spread.norm);
+        let parts = [0, 1].map(|part| {
+            let lost = spreads.iter().any(|spread| spread.parts[part] < LOST * spread.norm);
+            if lost || !sampled.has[part] {
+                whole.clone()
+            } else {
+                size(powers[part], &|spread| spread.parts[part])
+            }
+        });
+        Self { whole, parts }
+    }
+
+    /// About √E[φ²] of a row with this scale at place ξ.
+    pub fn whole(&self, scale: f64, xi: f64) -> f64 {
+        self.whole.at(scale, xi)
+    }
+
+    /// About the standard deviation of a part of φ, or √E[φ²] where that part is nearly nothing.
+    pub fn part(&self, part: usize, scale: f64, xi: f64) -> f64 {
+        self.parts[part].at(scale, xi)
+    }
+}
+
+impl Size {
+    fn at(&self, scale: f64, xi: f64) -> f64 {
+        scale.powf(self.power) * evaluate(&self.logarithm, xi).exp()
+    }
+}
