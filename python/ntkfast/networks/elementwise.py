@@ -41,13 +41,13 @@ def _values(
 class Elementwise(Network):
     """Any function of one real variable, applied to every neuron.
 
-    Its kernels are computed from its values alone: some dozen calls of `fn` on long arrays (some ten
-    thousand numbers, however many rows there are) find polynomials that the core computes with from
-    then on. For the scales that the rows of a call have, their kernels are fitted by polynomials
-    again, once a network and range of scales. Where `fn` is analytic on either side of 0, errors are
-    below 1e-10·√(K_ii K_jj) (1e-5 for float32); a call whose estimate is above 1e-9 warns, naming
-    the function and the estimate. Steps, waves much faster than the scales, and kinks away from 0
-    where rows differ in their norms are among what it warns about.
+    Its kernels are computed from its values alone: some dozen calls of `fn` on long arrays (some
+    ten thousand numbers, however many rows there are) find polynomials that the core computes with
+    from then on. For the scales that the rows of a call have, their kernels are fitted by
+    polynomials again, once a network and range of scales. Where `fn` is analytic on either side of
+    0, errors are below 1e-10·√(K_ii K_jj) (1e-5 for float32); a call whose estimate is above 1e-9
+    warns, naming the function and the estimate. Steps, waves much faster than the scales, and kinks
+    away from 0 where rows differ in their norms are among what it warns about.
 
     Parameters
     ----------
