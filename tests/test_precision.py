@@ -153,7 +153,9 @@ def conditioning(description: Description, x: Points, expected: Pairs) -> dict[s
     """
     epsilon = float(np.finfo(x.dtype).eps)
     moved = {
-        (i, j): evaluator.kernels(jiggle(description, epsilon), jiggled(x[i], epsilon), x[j])
+        (i, j): evaluator.kernels(
+            jiggle(description, epsilon), jiggled(x[i], epsilon), x[j], same=i == j
+        )
         for i, j in expected
     }
     gaps = {}

@@ -15,7 +15,7 @@ type Kernels = [f64; 4];
 fn textbook(layer: &Layer, spec: &Spec, input: Kernels) -> Kernels {
     let [p, q, k, t] = input;
     match (layer, spec) {
-        (Layer::Dense { w_std, b_std }, _) => {
+        (Layer::Dense { w_std, b_std, .. }, _) => {
             let affine = |k: f64| w_std * w_std * k + b_std.unwrap_or(0.0).powi(2);
             [affine(p), affine(q), affine(k), affine(k) + w_std * w_std * t]
         }
@@ -61,7 +61,7 @@ enum Spec {
 
 fn build(spec: &Spec) -> Layer {
     let (kind, parameters, children): (_, Vec<Option<f64>>, &[Spec]) = match spec {
-        Spec::Dense(w, b) => ("dense", vec![Some(*w), *b], &[]),
+        Spec::Dense(w, b) => ("dense", vec![Some(*w), *b, None], &[]),
         Spec::AbRelu(a, b) => ("abrelu", vec![Some(*a), Some(*b)], &[]),
         Spec::Erf(a, b, c) => ("erf", vec![Some(*a), Some(*b), Some(*c)], &[]),
         Spec::Identity => ("identity", vec![], &[]),

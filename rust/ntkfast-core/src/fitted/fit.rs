@@ -26,7 +26,7 @@ const NEGLIGIBLE: f64 = 1e-15;
 const LARGE: f64 = 1e8;
 
 /// A function's dual on a range of scales.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     /// The name that users know.
     pub name: String,
@@ -50,7 +50,7 @@ pub struct Fitted {
 
 /// Chebyshev points in the range of scales. asinh is linear at zero, where kernels are smooth in the scale, and
 /// logarithmic far out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Grid {
     low: f64,
     high: f64,

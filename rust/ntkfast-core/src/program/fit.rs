@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 impl Program {
     /// The program with every function that is known by its values fitted to the scales which rows with these
-    /// input scales have before it. The program itself where there is none.
+    /// features and input scales have before it. The program itself where there is none.
     ///
     /// # Errors
     /// [`crate::error::Error::Function`] where a function fails; [`crate::error::Error::Cancelled`].
-    pub fn fit(&self, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
+    pub fn fit(&self, features: usize, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
         if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
             return Ok(Cow::Borrowed(self));
         }
@@ -33,7 +33,9 @@ impl Program {
             program.slots += step.op.slots();
             let mut constants = vec![0.0; step.op.slots()];
             let results = (0..scales.len())
-                .map(|row| step.op.row(inputs.map(|register| registers[register][row]), &mut constants))
+                .map(|row| {
+                    step.op.row(features, inputs.map(|register| registers[register][row]), &mut constants)
+                })
                 .collect();
             registers[step.output] = results;
         }
