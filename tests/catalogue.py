@@ -13,26 +13,6 @@ import ntkfast as nk
 
 Description = Sequence[Any]
 
-BUILDERS: dict[str, Callable[..., Any]] = {
-    "serial": lambda *layers: nk.Serial(*map(build, layers)),
-    "residual": lambda *layers: nk.Residual(*map(build, layers)),
-    "sum": lambda *branches: nk.Sum(*map(build, branches)),
-    "product": lambda *factors: nk.Product(*map(build, factors)),
-    "concatenate": lambda *branches: nk.Concatenate(*map(build, branches)),
-    "dense": lambda *parameters: dense(*parameters),
-    "layer_norm": nk.LayerNorm,
-    "dropout": lambda keep: nk.Dropout(keep=keep),
-    "identity": nk.Identity,
-    "relu": nk.Relu,
-    "leaky_relu": nk.LeakyRelu,
-    "abrelu": nk.ABRelu,
-    "abs": nk.Abs,
-    "erf": nk.Erf,
-    "gelu": nk.Gelu,
-    "sin": nk.Sin,
-    "cos": nk.Cos,
-}
-
 
 def dense(
     w_std: float, b_std: float | None, width: int | None = None, training: str = "ntk"
@@ -47,8 +27,29 @@ def dense(
     )
 
 
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "serial": lambda *layers: nk.Serial(*map(build, layers)),
+    "residual": lambda *layers: nk.Residual(*map(build, layers)),
+    "sum": lambda *branches: nk.Sum(*map(build, branches)),
+    "product": lambda *factors: nk.Product(*map(build, factors)),
+    "concatenate": lambda *branches: nk.Concatenate(*map(build, branches)),
+    "dense": dense,
+    "layer_norm": nk.LayerNorm,
+    "dropout": lambda keep: nk.Dropout(keep=keep),
+    "identity": nk.Identity,
+    "relu": nk.Relu,
+    "leaky_relu": nk.LeakyRelu,
+    "abrelu": nk.ABRelu,
+    "abs": nk.Abs,
+    "erf": nk.Erf,
+    "gelu": nk.Gelu,
+    "sin": nk.Sin,
+    "cos": nk.Cos,
+}
+
+
 DENSE, BIASED = ["dense", 1.4, None], ["dense", 1.3, 0.3]
-STANDARD, AT_ZERO = ["dense", 1.2, 0.2, 64, "standard"], ["dense", 1.2, 0.0, 64, "standard"]
+STANDARD, AT_ZERO = ["dense", 1.2, 0.2, 32, "standard"], ["dense", 1.2, 0.0, 32, "standard"]
 FROZEN = ["dense", 1.1, 0.2, None, "frozen"]
 
 NETWORKS: dict[str, Description] = {

@@ -26,7 +26,7 @@ def kernel(network: Any, name: str) -> Callable[..., Any]:
 def drops(network: Any) -> bool:
     """Whether the network drops neurons at random, so that equal rows are two samples, not one.
 
-    A row meets itself on the diagonal of K(x) alone, where its variance is larger by what is dropped.
+    A row meets itself on the diagonal of K(x) alone; what is dropped adds to its variance there.
     """
     return isinstance(network, nk.Dropout) or any(map(drops, getattr(network, "layers", ())))
 

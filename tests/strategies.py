@@ -15,7 +15,7 @@ def decimals(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 def dense(width: int | None = None) -> st.SearchStrategy[list[Any]]:
-    """Dense layers; all of them are trained in the NTK parameterization, or a part of those with a width."""
+    """Dense layers, with a width also frozen ones and those of the standard parameterization."""
     size, bias = decimals(0.3, 2.0), st.none() | decimals(0.0, 1.0)
     if width is not None:
         training = st.sampled_from(["ntk", "standard", "standard", "frozen"])

@@ -34,7 +34,8 @@ class _Values:
         if values.shape != inputs.shape:
             raise ValueError(
                 f"{self.name} returned an array of shape {values.shape} for one of shape "
-                f"{inputs.shape}; expected a function that works element by element, such as np.tanh"
+                f"{inputs.shape}; expected a function that works element by element, "
+                "such as np.tanh"
             )
         if values.dtype.kind not in "biuf":
             raise TypeError(

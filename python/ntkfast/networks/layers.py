@@ -101,8 +101,8 @@ class LayerNorm(Network):
 
     Notes
     -----
-    Its input has to be Gaussian with mean zero, as behind a Dense; so is its output. It has no scale
-    and shift of its own.
+    Its input has to be Gaussian with mean zero, as behind a Dense; so is its output. It has no
+    scale and shift of its own.
 
     References
     ----------

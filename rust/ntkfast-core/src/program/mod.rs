@@ -109,7 +109,7 @@ impl Op {
     /// Whether the step changes nothing but the scales of rows, with T or without.
     fn keeps_pairs(&self, ntk: bool) -> bool {
         match self {
-            Self::Dense { gradient, .. } => !self.blends() && !(ntk && gradient.slots() > 0),
+            Self::Dense { gradient, .. } => !self.blends() && (!ntk || gradient.slots() == 0),
             Self::LayerNorm { .. } => true,
             _ => false,
         }
