@@ -1,6 +1,6 @@
 //! The program on strips of pairs, in vector registers.
 
-use super::{Gradient, Op, Program, Step};
+use super::{Op, Program, Step};
 use crate::dual::blend::blend;
 use crate::dual::{Cosine, Dual, with_dual};
 use crate::simd::{Pack, STRIP, Side, Strip};
@@ -51,36 +51,20 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
 ) {
     let slot = step.first_slot;
     let output = step.output;
-    let read = |registers: &[Register<P::Scalar>], which: usize, pack: usize| {
-        read::<P, NTK, SIGNED>(&registers[step.inputs[which]], step.signed[which], pack)
-    };
     if step.inputs[0] == output && step.op.keeps_pairs(NTK) {
         return;
     }
     match &step.op {
-        Op::Dense { gradient, .. } => {
-            let blends = step.op.blends();
-            let shares = gradient.slots();
-            for pack in 0..P::PACKS {
-                let mut pair = read(registers, 0, pack);
-                let before = pair.cosine.delta;
-                if blends {
-                    pair.cosine = mix(pair.cosine, constant(), left, right, slot + shares, pack);
-                }
-                if shares > 0 {
-                    let own = if *gradient == Gradient::Ntk { pair.cosine.delta } else { before };
-                    let added = weight(left, right, slot, pack) * (P::splat(1.0) - own);
-                    pair.tau = weight(left, right, slot + 1, pack).mul_add(pair.tau, added);
-                }
-                if shares > 2 {
-                    pair.tau = pair.tau + weight(left, right, slot + 2, pack);
-                }
-                write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
-            }
-        }
+        Op::Dense { gradient, .. } => match (gradient.slots(), step.op.blends()) {
+            (0, false) => dense::<P, NTK, SIGNED, 0, false>(step, registers, left, right),
+            (0, true) => dense::<P, NTK, SIGNED, 0, true>(step, registers, left, right),
+            (2, false) => dense::<P, NTK, SIGNED, 2, false>(step, registers, left, right),
+            (2, true) => dense::<P, NTK, SIGNED, 2, true>(step, registers, left, right),
+            _ => dense::<P, NTK, SIGNED, 3, true>(step, registers, left, right),
+        },
         Op::Activation(activation) => with_dual!(activation, dual => {
             for pack in 0..P::PACKS {
-                let pair = read(registers, 0, pack);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 let (l, r) = (|i| left.get(slot + i, pack), |i| right.get(slot + i, pack));
                 let response = dual.pair::<P, SIGNED>(pair.cosine, l, r);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
@@ -89,7 +73,7 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         }),
         Op::Fitted(fitted) => {
             for pack in 0..P::PACKS {
-                let pair = read(registers, 0, pack);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 let response = fitted.pair::<P, SIGNED>(pair.cosine, left, right, slot, pack);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
@@ -99,14 +83,17 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Elementwise(_) => {}
         Op::Offset(_) => {
             for pack in 0..P::PACKS {
-                let mut pair = read(registers, 0, pack);
+                let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 pair.cosine = mix(pair.cosine, constant(), left, right, slot, pack);
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }
         Op::Sum | Op::Concatenate(_) => {
             for pack in 0..P::PACKS {
-                let (a, b) = (read(registers, 0, pack), read(registers, 1, pack));
+                let (a, b) = (
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack),
+                    read::<P, NTK, SIGNED>(step, registers, 1, pack),
+                );
                 let cosine = mix(a.cosine, b.cosine, left, right, slot, pack);
                 let tau =
                     weight(left, right, slot + 4, pack) * a.tau + weight(left, right, slot + 5, pack) * b.tau;
@@ -116,7 +103,10 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Product => {
             let (one, half) = (P::splat(1.0), P::splat(0.5));
             for pack in 0..P::PACKS {
-                let (a, b) = (read(registers, 0, pack), read(registers, 1, pack));
+                let (a, b) = (
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack),
+                    read::<P, NTK, SIGNED>(step, registers, 1, pack),
+                );
                 let (x, y) = (a.cosine, b.cosine);
                 let cosine = Cosine {
                     delta: half * x.delta.mul_add(y.epsilon, x.epsilon * y.delta),
@@ -130,7 +120,7 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         // Scales of rows alone.
         Op::LayerNorm { .. } => {
             for pack in 0..P::PACKS {
-                let pair = read(registers, 0, pack);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }
@@ -138,12 +128,41 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Dropout { keep } => {
             let (keep, rest) = (P::splat(*keep), P::splat(1.0 - keep));
             for pack in 0..P::PACKS {
-                let Pair { cosine: Cosine { delta, epsilon }, tau } = read(registers, 0, pack);
+                let Pair { cosine: Cosine { delta, epsilon }, tau } =
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 let cosine =
                     Cosine { delta: keep.mul_add(delta, rest), epsilon: keep.mul_add(epsilon, rest) };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau: keep * tau });
             }
         }
+    }
+}
+
+/// A dense layer with so many constants for the shares of T, and a bias in K or not.
+#[inline(always)]
+fn dense<P: Pack, const NTK: bool, const SIGNED: bool, const SHARES: usize, const BLENDS: bool>(
+    step: &Step,
+    registers: &mut [Register<P::Scalar>],
+    left: impl Side<P>,
+    right: impl Side<P>,
+) {
+    let slot = step.first_slot;
+    for pack in 0..P::PACKS {
+        let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+        let before = pair.cosine.delta;
+        if BLENDS {
+            pair.cosine = mix(pair.cosine, constant(), left, right, slot + SHARES, pack);
+        }
+        if SHARES > 0 {
+            // A bias with a share of its own is not in that of the weights.
+            let own = if SHARES > 2 { before } else { pair.cosine.delta };
+            let added = weight(left, right, slot, pack) * (P::splat(1.0) - own);
+            pair.tau = weight(left, right, slot + 1, pack).mul_add(pair.tau, added);
+        }
+        if SHARES > 2 {
+            pair.tau = pair.tau + weight(left, right, slot + 2, pack);
+        }
+        write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
     }
 }
 
@@ -154,13 +173,15 @@ struct Pair<P> {
     tau: P,
 }
 
-/// A pair whose ε is right, be it stored or not.
+/// One of a step's inputs; its ε is right, be it stored or not.
 #[inline(always)]
 fn read<P: Pack, const NTK: bool, const SIGNED: bool>(
-    register: &Register<P::Scalar>,
-    stored: bool,
+    step: &Step,
+    registers: &[Register<P::Scalar>],
+    which: usize,
     pack: usize,
 ) -> Pair<P> {
+    let (register, stored) = (&registers[step.inputs[which]], step.signed[which]);
     let delta = P::load(&register.delta, pack);
     let epsilon = if SIGNED && stored { P::load(&register.epsilon, pack) } else { P::splat(2.0) - delta };
     let tau = if NTK { P::load(&register.tau, pack) } else { delta };
