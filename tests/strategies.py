@@ -77,11 +77,13 @@ def blocks(draw: st.DrawFn, *, smooth: bool, depth: int = 1, width: int | None =
 
 
 @st.composite
-def networks(draw: st.DrawFn, *, smooth: bool = True, max_blocks: int = 4) -> Description:
+def networks(
+    draw: st.DrawFn, *, smooth: bool = True, min_blocks: int = 0, max_blocks: int = 4
+) -> Description:
     """Valid networks: dense first, any blocks, and sometimes an activation at the end."""
     width = draw(st.none() | st.integers(1, 64))
     layers = [draw(dense(width))]
-    for _ in range(draw(st.integers(0, max_blocks))):
+    for _ in range(draw(st.integers(min_blocks, max_blocks))):
         layers += draw(blocks(smooth=smooth, width=width))
     if draw(st.booleans()):
         layers.append(draw(activations(smooth=smooth)))
