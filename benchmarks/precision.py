@@ -43,8 +43,16 @@ FAMILIES = {
 }
 LINEAR = "linear, identity"
 MIXED = "a kink after a smooth activation"
-JOINED = "residual, sum"
-ROWS = [LINEAR, *dict.fromkeys(FAMILIES.values()), MIXED, JOINED]
+# What a network has, whatever its activations.
+FEATURES = {
+    "residual": "residual, sum",
+    "sum": "residual, sum",
+    "product": "product, concatenate",
+    "concatenate": "product, concatenate",
+    "layer_norm": "layer norm, dropout",
+    "dropout": "layer norm, dropout",
+}
+ROWS = [LINEAR, *dict.fromkeys(FAMILIES.values()), MIXED, *dict.fromkeys(FEATURES.values())]
 
 Errors = dict[str, float]  # by "family/dtype/kernel"
 
@@ -52,8 +60,9 @@ Errors = dict[str, float]  # by "family/dtype/kernel"
 def family(description: Description) -> str:
     """Return the row of the table that a network belongs to."""
     layers = kinds(description)
-    if "residual" in layers or "sum" in layers:
-        return JOINED
+    for layer in reversed(FEATURES):
+        if layer in layers:
+            return FEATURES[layer]
     if kink_after_smooth(description):
         return MIXED
     (name,) = {FAMILIES[layer] for layer in layers if layer in FAMILIES} or {LINEAR}

@@ -13,11 +13,29 @@ import ntkfast as nk
 
 Description = Sequence[Any]
 
+
+def dense(
+    w_std: float, b_std: float | None, width: int | None = None, training: str = "ntk"
+) -> nk.Dense:
+    """Return a dense layer whose training is "ntk", "standard" or "frozen"."""
+    return nk.Dense(
+        width,
+        w_std=w_std,
+        b_std=b_std,
+        parameterization="standard" if training == "standard" else "ntk",
+        trainable=training != "frozen",
+    )
+
+
 BUILDERS: dict[str, Callable[..., Any]] = {
     "serial": lambda *layers: nk.Serial(*map(build, layers)),
     "residual": lambda *layers: nk.Residual(*map(build, layers)),
     "sum": lambda *branches: nk.Sum(*map(build, branches)),
-    "dense": lambda w_std, b_std: nk.Dense(w_std=w_std, b_std=b_std),
+    "product": lambda *factors: nk.Product(*map(build, factors)),
+    "concatenate": lambda *branches: nk.Concatenate(*map(build, branches)),
+    "dense": dense,
+    "layer_norm": nk.LayerNorm,
+    "dropout": lambda keep: nk.Dropout(keep=keep),
     "identity": nk.Identity,
     "relu": nk.Relu,
     "leaky_relu": nk.LeakyRelu,
@@ -29,7 +47,10 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "cos": nk.Cos,
 }
 
+
 DENSE, BIASED = ["dense", 1.4, None], ["dense", 1.3, 0.3]
+STANDARD, AT_ZERO = ["dense", 1.2, 0.2, 32, "standard"], ["dense", 1.2, 0.0, 32, "standard"]
+FROZEN = ["dense", 1.1, 0.2, None, "frozen"]
 
 NETWORKS: dict[str, Description] = {
     "dense": ["serial", DENSE],
@@ -88,6 +109,54 @@ NETWORKS: dict[str, Description] = {
         DENSE,
     ],
     "sum at the input": ["sum", ["serial", DENSE], ["serial", BIASED, ["relu"], DENSE]],
+    "standard": ["serial", STANDARD, ["relu"], STANDARD, ["erf", 1.0, 1.0, 0.0], STANDARD],
+    "standard, bias at zero": ["serial", AT_ZERO, ["relu"], AT_ZERO, ["relu"], AT_ZERO],
+    "frozen": ["serial", FROZEN, ["relu"], FROZEN],
+    "frozen first": ["serial", FROZEN, ["relu"], BIASED, ["gelu"], DENSE],
+    "frozen last": ["serial", BIASED, ["relu"], DENSE, ["abs"], FROZEN],
+    "product": [
+        "serial",
+        DENSE,
+        ["product", ["serial", ["relu"], BIASED], ["serial", ["erf", 1.0, 1.0, 0.0], DENSE]],
+        BIASED,
+        ["relu"],
+        DENSE,
+    ],
+    "product of three": ["product", ["serial", DENSE], ["serial", BIASED, ["relu"]], BIASED],
+    "concatenate": [
+        "serial",
+        DENSE,
+        ["concatenate", ["relu"], ["serial", ["abs"], BIASED], ["identity"]],
+        BIASED,
+        ["relu"],
+        DENSE,
+    ],
+    "concatenate, widths": [
+        "serial",
+        BIASED,
+        ["concatenate", ["serial", ["gelu"], ["dense", 1.2, 0.1, 16]], ["dense", 0.8, None, 48]],
+        STANDARD,
+        ["relu"],
+        STANDARD,
+    ],
+    "layer norm": ["serial", BIASED, ["layer_norm", 1e-12], ["relu"], DENSE, ["layer_norm", 0.1]],
+    "layer norm, zero": ["serial", DENSE, ["layer_norm", 0.0], ["erf", 1.0, 1.0, 0.0], DENSE],
+    "dropout": ["serial", BIASED, ["relu"], ["dropout", 0.7], BIASED, ["relu"], DENSE],
+    "dropout last": ["serial", DENSE, ["abs"], ["dropout", 0.9]],
+    "joins in joins": [
+        "serial",
+        DENSE,
+        [
+            "residual",
+            ["layer_norm", 1e-12],
+            ["concatenate", ["relu"], ["product", ["serial", ["gelu"], DENSE], ["identity"]]],
+            ["dropout", 0.8],
+            BIASED,
+            ["sum", ["serial", ["relu"], FROZEN], ["identity"]],
+        ],
+        ["relu"],
+        BIASED,
+    ],
 }
 
 KINKED = {"relu", "leaky_relu", "abrelu", "abs"}

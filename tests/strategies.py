@@ -14,11 +14,14 @@ def decimals(low: float, high: float) -> st.SearchStrategy[float]:
     return st.integers(round(100 * low), round(100 * high)).map(lambda i: i / 100)
 
 
-def dense() -> st.SearchStrategy[list[Any]]:
+def dense(width: int | None = None) -> st.SearchStrategy[list[Any]]:
+    """Dense layers, with a width also frozen ones and those of the standard parameterization."""
+    size, bias = decimals(0.3, 2.0), st.none() | decimals(0.0, 1.0)
+    if width is not None:
+        training = st.sampled_from(["ntk", "standard", "standard", "frozen"])
+        return st.tuples(size, bias, st.just(width), training).map(lambda t: ["dense", *t])
     w_std = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 0])  # now and then a layer that forgets its input
-    return st.tuples(decimals(0.3, 2.0), w_std, st.none() | decimals(0.0, 1.0)).map(
-        lambda t: ["dense", t[0] * t[1], t[2]]
-    )
+    return st.tuples(size, w_std, bias).map(lambda t: ["dense", t[0] * t[1], t[2]])
 
 
 def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
@@ -41,35 +44,47 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
 
 
 @st.composite
-def branches(draw: st.DrawFn, *, smooth: bool, depth: int) -> list[Any]:
+def branches(draw: st.DrawFn, *, smooth: bool, depth: int, width: int | None) -> list[Any]:
     """Layers that start at a Gaussian value, and end in one that a dense layer closes."""
     layers: list[Any] = []
     for _ in range(draw(st.integers(0, 2))):
-        layers += draw(blocks(smooth=smooth, depth=depth))
-    return [*layers, draw(activations(smooth=smooth)), draw(dense())]
+        layers += draw(blocks(smooth=smooth, depth=depth, width=width))
+    return [*layers, draw(activations(smooth=smooth)), draw(dense(width))]
 
 
 @st.composite
-def blocks(draw: st.DrawFn, *, smooth: bool, depth: int = 1) -> list[Any]:
+def blocks(draw: st.DrawFn, *, smooth: bool, depth: int = 1, width: int | None = None) -> list[Any]:
     """Layers from a Gaussian value to a Gaussian value."""
-    kinds = ["chain"] if depth == 0 else ["chain", "chain", "residual", "sum", "dense"]
-    kind = draw(st.sampled_from(kinds))
-    if kind == "chain":
-        return [draw(activations(smooth=smooth)), draw(dense())]
+    single = ["chain", "chain", "dense", "layer_norm", "dropout"]
+    joins = ["residual", "residual", "sum", "sum", "product", "concatenate"]
+    kind = draw(st.sampled_from(single if depth == 0 else single + joins))
+    norm = ["layer_norm", draw(st.sampled_from([1e-3, 0.5]))]
+    if kind == "layer_norm":
+        return [norm]
     if kind == "dense":
-        return [draw(dense())]
-    inner = branches(smooth=smooth, depth=depth - 1)
+        return [draw(dense(width))]
+    if kind in single:
+        rest = [["dropout", draw(decimals(0.3, 1.0))]] if kind == "dropout" else []
+        return [draw(activations(smooth=smooth)), *rest, draw(dense(width))]
+    inner = branches(smooth=smooth, depth=depth - 1, width=width)
     if kind == "residual":
         return [["residual", *draw(inner)]]
-    return [["sum", *(["serial", *draw(inner)] for _ in range(draw(st.integers(2, 3))))]]
+    join = [kind, *(["serial", *draw(inner)] for _ in range(draw(st.integers(2, 3))))]
+    if kind == "sum":
+        return [join]
+    # Products square what they are given, and would leave the range of float32.
+    return [norm, join, draw(dense(width))] if kind == "product" else [join, draw(dense(width))]
 
 
 @st.composite
-def networks(draw: st.DrawFn, *, smooth: bool = True, max_blocks: int = 4) -> Description:
+def networks(
+    draw: st.DrawFn, *, smooth: bool = True, min_blocks: int = 0, max_blocks: int = 4
+) -> Description:
     """Valid networks: dense first, any blocks, and sometimes an activation at the end."""
-    layers = [draw(dense())]
-    for _ in range(draw(st.integers(0, max_blocks))):
-        layers += draw(blocks(smooth=smooth))
+    width = draw(st.none() | st.integers(1, 64))
+    layers = [draw(dense(width))]
+    for _ in range(draw(st.integers(min_blocks, max_blocks))):
+        layers += draw(blocks(smooth=smooth, width=width))
     if draw(st.booleans()):
         layers.append(draw(activations(smooth=smooth)))
     return ["serial", *layers]

@@ -112,11 +112,13 @@ def test_anything_as_output(out: Any, x: NDArray[Any]) -> None:
 
 def layers() -> st.SearchStrategy[Any]:
     """Any layers in any order, most of which cannot follow one another."""
-    single = dense() | activations()
+    parts = [["layer_norm", 0.0], ["dropout", 0.5]]
+    single = dense() | dense(3) | activations() | st.sampled_from(parts)
     return st.recursive(
         single,
         lambda inner: st.tuples(
-            st.sampled_from(["serial", "residual", "sum"]), st.lists(inner, max_size=3)
+            st.sampled_from(["serial", "residual", "sum", "product", "concatenate"]),
+            st.lists(inner, max_size=3),
         ).map(lambda t: [t[0], *t[1]]),
         max_leaves=8,
     )

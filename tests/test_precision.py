@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from mpmath import mp, mpf, workdps
 
 import ntkfast as nk
@@ -77,6 +78,13 @@ def test_random_homogeneous_networks(dtype: str, description: Description, x: Po
     x = x.astype(dtype)
     expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
+
+
+@given(data=st.data(), x=point_sets(min_n=1, max_n=2, max_d=3))
+def test_random_networks_of_many_layers(data: st.DataObject, x: Points) -> None:
+    description = data.draw(networks(smooth=False, min_blocks=20, max_blocks=20))
+    expected = evaluator.every_pair(description, x)
+    assert_within(errors(build(description), x, expected), contract(x.dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -153,7 +161,9 @@ def conditioning(description: Description, x: Points, expected: Pairs) -> dict[s
     """
     epsilon = float(np.finfo(x.dtype).eps)
     moved = {
-        (i, j): evaluator.kernels(jiggle(description, epsilon), jiggled(x[i], epsilon), x[j])
+        (i, j): evaluator.kernels(
+            jiggle(description, epsilon), jiggled(x[i], epsilon), x[j], same=i == j
+        )
         for i, j in expected
     }
     gaps = {}

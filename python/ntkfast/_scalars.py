@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from numbers import Integral, Real
 
+import numpy as np
+
 
 def as_real(value: object, name: str, *, least: float = -math.inf, above: bool = False) -> float:
     """Return `value` as a finite float that is at least `least`, or greater than it if `above`.
@@ -44,3 +46,12 @@ def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; expected {expected}")
     return value
+
+
+def as_flag(value: object, name: str) -> bool:
+    """Return `value` if it is a truth value; TypeError otherwise."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"{name} is {value!r}, of type {type(value).__name__}; expected True or False"
+        )
+    return bool(value)

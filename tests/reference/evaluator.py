@@ -34,35 +34,46 @@ class Moments:
     k12: Number
     k22: Number
     ntk: Number
+    same: bool  # whether the two points are one sample, which drops the same neurons
+    width: int  # how many neurons the layer has; 1 where it does not say
 
 
 Visit = Callable[[str, Moments], None]
 
 
 def kernels(
-    network: Network, x: Iterable[Any], y: Iterable[Any], digits: int = WORKING_DIGITS
+    network: Network,
+    x: Iterable[Any],
+    y: Iterable[Any],
+    digits: int = WORKING_DIGITS,
+    *,
+    same: bool = False,
 ) -> tuple[Number, Number]:
-    """Return the NNGP and the NTK of two points, both right to more than 50 digits."""
+    """Return the NNGP and the NTK of two points, or of one, both right to more than 50 digits."""
     with workdps(digits):
-        end = propagate(network, moments(x, y))
+        end = propagate(network, moments(x, y, same=same))
         return end.k12, end.ntk
 
 
 def every_pair(network: Network, x: Sequence[Any]) -> dict[tuple[int, int], tuple[str, str]]:
     """Return the NNGP and the NTK of all pairs j ≤ i of points, as text."""
     with workdps(WORKING_DIGITS):
-        values = {(i, j): kernels(network, x[i], x[j]) for i in range(len(x)) for j in range(i + 1)}
+        values = {
+            (i, j): kernels(network, x[i], x[j], same=i == j)
+            for i in range(len(x))
+            for j in range(i + 1)
+        }
         return {
             pair: (mp.nstr(nngp, DIGITS), mp.nstr(ntk, DIGITS))
             for pair, (nngp, ntk) in values.items()
         }
 
 
-def moments(x: Iterable[Any], y: Iterable[Any]) -> Moments:
+def moments(x: Iterable[Any], y: Iterable[Any], *, same: bool = False) -> Moments:
     """Return the moments of a pair of inputs: k = x·y/d, T = 0."""
     u, v = list(map(exact, x)), list(map(exact, y))
     d = len(u)
-    return Moments(fdot(u, u) / d, fdot(u, v) / d, fdot(v, v) / d, mpf(0))
+    return Moments(fdot(u, u) / d, fdot(u, v) / d, fdot(v, v) / d, mpf(0), same, d)
 
 
 def exact(value: Any) -> Number:
@@ -81,29 +92,99 @@ def propagate(layer: Network, m: Moments, visit: Visit = nothing) -> Moments:
         for part in rest:
             m = propagate(part, m, visit)
         return m
-    if kind == "sum":
-        return add([propagate(branch, m, visit) for branch in rest])
+    if kind in JOINS:
+        return JOINS[kind]([propagate(branch, m, visit) for branch in rest])
     if kind == "residual":
         return add([m, propagate(["serial", *rest], m, visit)])
-    if kind == "dense":
-        return dense(m, *rest)
+    if kind in LAYERS:
+        return LAYERS[kind](m, *rest)
     visit(kind, m)
     return activation(lambda p, k, q: DUALS[kind](p, k, q, *map(mpf, rest)), m)
 
 
-def dense(m: Moments, w_std: float, b_std: float | None) -> Moments:
-    """Apply k ← σ_w²k + σ_b² and T ← k + σ_w²T (Jacot et al. 2018, Theorem 1)."""
+def dense(
+    m: Moments, w_std: float, b_std: float | None, width: int | None = None, training: str = "ntk"
+) -> Moments:
+    """Apply k ← σ_w²k + σ_b² and T ← σ_w²T + what is trained here.
+
+    That is k (Jacot et al. 2018, Theorem 1); in the standard parameterization the old k, times the
+    number of weights a neuron has, and 1 for a bias; nothing where the layer is frozen.
+    """
     w, b = mpf(w_std) ** 2, mpf(b_std or 0) ** 2
     k12 = w * m.k12 + b
-    return Moments(w * m.k11 + b, k12, w * m.k22 + b, k12 + w * m.ntk)
+    own = {
+        "ntk": k12,
+        "standard": m.width * m.k12 + (b_std is not None),
+        "frozen": mpf(0),
+    }[training]
+    return Moments(w * m.k11 + b, k12, w * m.k22 + b, own + w * m.ntk, m.same, width or 1)
+
+
+def layer_norm(m: Moments, eps: float) -> Moments:
+    """Divide by √((k11 + ε)(k22 + ε)), at the limit of a row that becomes zero by itself."""
+    p, q = m.k11 + mpf(eps), m.k22 + mpf(eps)
+    size = sqrt(p * q) or mpf(1)
+    return replace(
+        m, k11=m.k11 / (p or 1), k12=m.k12 / size, k22=m.k22 / (q or 1), ntk=m.ntk / size
+    )
+
+
+def dropout(m: Moments, keep: float) -> Moments:
+    """Divide by the probability to be kept where a sample meets itself, also beside the pair."""
+    r = mpf(keep)
+    k12, ntk = (m.k12 / r, m.ntk / r) if m.same else (m.k12, m.ntk)
+    return replace(m, k11=m.k11 / r, k12=k12, k22=m.k22 / r, ntk=ntk)
 
 
 def add(branches: Sequence[Moments]) -> Moments:
     """Add branches that are independent of each other."""
+    return weighted(branches, [mpf(1)] * len(branches))
+
+
+def concatenate(branches: Sequence[Moments]) -> Moments:
+    """Average over branches side by side, in proportion to their widths."""
+    total = sum(m.width for m in branches)
+    joined = weighted(branches, [mpf(m.width) / total for m in branches])
+    return replace(joined, width=total)
+
+
+def weighted(branches: Sequence[Moments], weights: Sequence[Number]) -> Moments:
+    """Add branches times weights."""
+
+    def total(name: str) -> Number:
+        return fdot(weights, [getattr(m, name) for m in branches])
+
+    width = max(m.width for m in branches)
+    return replace(
+        branches[0], **{name: total(name) for name in ("k11", "k12", "k22", "ntk")}, width=width
+    )
+
+
+def multiply(branches: Sequence[Moments]) -> Moments:
+    """Multiply branches that are independent of each other; T by the product rule."""
     first, *others = branches
     for m in others:
-        first = Moments(first.k11 + m.k11, first.k12 + m.k12, first.k22 + m.k22, first.ntk + m.ntk)
+        first = replace(
+            first,
+            k11=first.k11 * m.k11,
+            k12=first.k12 * m.k12,
+            k22=first.k22 * m.k22,
+            ntk=first.ntk * m.k12 + first.k12 * m.ntk,
+            width=max(first.width, m.width),
+        )
     return first
+
+
+LAYERS: dict[str, Callable[..., Moments]] = {
+    "dense": dense,
+    "layer_norm": layer_norm,
+    "dropout": dropout,
+}
+JOINS: dict[str, Callable[[Sequence[Moments]], Moments]] = {
+    "sum": add,
+    "concatenate": concatenate,
+    "product": multiply,
+}
 
 
 def activation(dual: Callable[[Number, Number, Number], Dual], m: Moments) -> Moments:
@@ -118,7 +199,8 @@ def activation(dual: Callable[[Number, Number, Number], Dual], m: Moments) -> Mo
 def piecewise_linear(p: Number, k: Number, q: Number, a: Number, b: Number) -> Dual:
     """φ(x) = a·min(x, 0) + b·max(x, 0): the arc-cosine kernels of Cho & Saul 2009."""
     root = sqrt(max(p * q - k * k, mpf(0)))
-    theta = atan2(root, k)
+    # A zero row is the limit of a small bias: at a right angle to others, equal to other zero rows.
+    theta = pi / 2 if bool(p) != bool(q) else atan2(root, k)
     odd, even = (a - b) ** 2, (a * a + b * b) / 2
     derivative = even - odd * theta / (2 * pi)
     return odd * root / (2 * pi) + derivative * k, derivative

@@ -80,8 +80,67 @@ def networks() -> dict[str, tuple[Network, tuple[str, ...]]]:
             biased,
         ],
     }
+    others |= joined()
     cases |= {name: (["serial", *layers], small) for name, layers in others.items()}
     return cases
+
+
+def joined() -> dict[str, list[Any]]:
+    """Return layers by name: how weights are trained, joins, and what scales or drops neurons."""
+    dense, biased = ["dense", 1.3, None], ["dense", 1.3, 0.2]
+    relu, erf = ["relu"], ["erf", 1.0, 0.8, 0.1]
+
+    def trained(training: str, b_std: float | None, width: int | None = None) -> list[Any]:
+        return ["dense", 1.3, b_std, width, training]
+
+    return {
+        "standard_relu_3": [
+            *([trained("standard", None, 100), relu] * 3),
+            trained("standard", None),
+        ],
+        "standard_relu_3_bias": [*([trained("standard", 0.2, 100), relu] * 3), biased],
+        "standard_erf_2_bias_at_zero": [*([trained("standard", 0.0, 7), erf] * 2), biased],
+        "standard_relu_2_bias_at_zero": [*([trained("standard", 0.0, 7), relu] * 2), biased],
+        "frozen_first_relu_3_bias": [trained("frozen", 0.2), relu, *([biased, relu] * 2), biased],
+        "frozen_last_relu_3_bias": [*([biased, relu] * 3), trained("frozen", 0.2)],
+        "frozen_but_last_relu_3_bias": [*([trained("frozen", 0.2), relu] * 3), biased],
+        "frozen_relu_2": [*([trained("frozen", None), relu] * 2), trained("frozen", None)],
+        "product_relu_erf_bias": [
+            biased,
+            ["product", ["serial", relu, biased], ["serial", erf, biased], ["identity"]],
+            dense,
+            relu,
+            biased,
+        ],
+        "product_of_sums": [
+            dense,
+            [
+                "product",
+                ["residual", ["abs"], dense],
+                ["serial", dense, ["leaky_relu", 0.2], dense],
+            ],
+            biased,
+        ],
+        "concatenate_relu_erf_bias": [
+            biased,
+            ["concatenate", ["serial", relu], ["serial", erf, dense], ["identity"]],
+            biased,
+            relu,
+            dense,
+        ],
+        "concatenate_widths_standard": [
+            ["dense", 1.3, 0.2, 30],
+            ["concatenate", ["serial", relu, ["dense", 1.1, None, 10]], ["abs"]],
+            trained("standard", 0.2, 50),
+            relu,
+            trained("standard", None),
+        ],
+        "layer_norm_relu_3_bias": [*([biased, ["layer_norm", 1e-12], relu] * 3), biased],
+        "layer_norm_exact_erf": [*([dense, ["layer_norm", 0.0], erf] * 2), dense],
+        "layer_norm_large_eps": [*([dense, ["layer_norm", 0.5], ["abs"]] * 2), dense],
+        "dropout_relu_3_bias": [*([biased, relu, ["dropout", 0.8]] * 3), biased],
+        "dropout_erf": [dense, ["dropout", 0.5], dense, erf, ["dropout", 0.9], dense],
+    }
 
 
 def points(d: int, rng: np.random.Generator) -> tuple[list[str], NDArray[np.float64]]:
@@ -123,8 +182,9 @@ def evaluate(
     network: Network, x: NDArray[Any], chosen: list[tuple[int, int]]
 ) -> dict[str, list[str]]:
     """Return both kernels of the chosen pairs as decimal strings."""
-    values = [kernels(network, x[i], x[j]) for i, j in chosen]
-    finer = [kernels(network, x[i], x[j], WORKING_DIGITS * 3 // 2) for i, j in chosen]
+    values = [kernels(network, x[i], x[j], same=i == j) for i, j in chosen]
+    more = WORKING_DIGITS * 3 // 2
+    finer = [kernels(network, x[i], x[j], more, same=i == j) for i, j in chosen]
     with workdps(WORKING_DIGITS):
         for each, again in zip(zip(*values, strict=True), zip(*finer, strict=True), strict=True):
             diagonal = {i: v for (i, j), v in zip(chosen, each, strict=True) if i == j}

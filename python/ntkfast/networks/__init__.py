@@ -13,23 +13,27 @@ from ntkfast.networks.activations import (
     Sin,
 )
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Residual, Serial, Sum
+from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
-from ntkfast.networks.layers import Dense
+from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 
 __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "Concatenate",
     "Cos",
     "Dense",
+    "Dropout",
     "Elementwise",
     "Erf",
     "Gelu",
     "Identity",
+    "LayerNorm",
     "LeakyRelu",
     "Network",
+    "Product",
     "Relu",
     "Residual",
     "Serial",

@@ -1,4 +1,4 @@
-"""Networks made of networks: one after another, or side by side and added."""
+"""Networks made of networks: one after another, or side by side and joined."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import ClassVar
 from ntkfast._ntkfast import check
 from ntkfast.networks.base import Network, Spec
 
-__all__ = ["Composition", "Residual", "Serial", "Sum", "as_network"]
+__all__ = [
+    "Composition",
+    "Concatenate",
+    "Product",
+    "Residual",
+    "Serial",
+    "Sum",
+    "as_network",
+]
 
 # Printing, comparing and copying recurse, and every level is checked anew when it is built.
 _DEEPEST = 100
@@ -122,3 +130,48 @@ class Sum(Composition):
     """
 
     _kind: ClassVar[str] = "sum"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Product(Composition):
+    """Networks side by side on the same input, their outputs multiplied neuron by neuron.
+
+    Kernels: K = K₁K₂ and T = T₁K₂ + K₁T₂, and so on for more of them. The result is not Gaussian: a
+    Dense has to follow before an activation.
+
+    Parameters
+    ----------
+    *networks
+        The factors. Each has weights of its own, also where the same object is given twice. All
+        but one have to hold a Dense behind what they have in common, so that they are independent
+        of each other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Serial`, and where the factors are not independent, or have different widths.
+    """
+
+    _kind: ClassVar[str] = "product"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Concatenate(Composition):
+    """Networks side by side on the same input, their outputs one after another in one layer.
+
+    Kernels: means of K and T, weighted by the branches' widths. The result is not Gaussian: a Dense
+    has to follow before an activation.
+
+    Parameters
+    ----------
+    *networks
+        The branches. The width of one is that of its last Dense, or the number of features where it
+        has none. Unset widths count as equal; set either all or none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Serial`, and where some widths are set and others not.
+    """
+
+    _kind: ClassVar[str] = "concatenate"

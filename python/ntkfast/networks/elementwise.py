@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,21 +19,29 @@ Function: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[Any]]
 
 def _numerical(function: Function, name: str, kinks: tuple[float, ...] = ()) -> Spec:
     """Return the core's description of a function known by its values."""
-    return "elementwise", (partial(_values, function, name), name, kinks), ()
+    return "elementwise", (_Values(function, name), name, kinks), ()
 
 
-def _values(
-    function: Function, name: str, inputs: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    values = np.asarray(function(inputs))
-    if values.shape != inputs.shape:
-        raise ValueError(
-            f"{name} returned an array of shape {values.shape} for one of shape {inputs.shape}; "
-            "expected a function that works element by element, such as np.tanh"
-        )
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"{name} returned an array of {values.dtype}; expected real numbers")
-    return values.astype(np.float64)
+@dataclass(frozen=True)
+class _Values:
+    """A function whose values are checked; equal to another one of the same function."""
+
+    function: Function
+    name: str
+
+    def __call__(self, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        values = np.asarray(self.function(inputs))
+        if values.shape != inputs.shape:
+            raise ValueError(
+                f"{self.name} returned an array of shape {values.shape} for one of shape "
+                f"{inputs.shape}; expected a function that works element by element, "
+                "such as np.tanh"
+            )
+        if values.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{self.name} returned an array of {values.dtype}; expected real numbers"
+            )
+        return values.astype(np.float64)
 
 
 @dataclass(frozen=True, repr=False)

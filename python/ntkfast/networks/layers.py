@@ -1,36 +1,57 @@
-"""Layers with weights."""
+"""Layers that are no nonlinearities: with weights, and those that scale or drop neurons."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_choice, as_count, as_flag, as_real
 from ntkfast.networks.base import Network, Spec
 
-__all__ = ["Dense"]
+__all__ = ["Dense", "Dropout", "LayerNorm"]
 
 
 @dataclass(frozen=True, repr=False)
 class Dense(Network):
-    """A fully connected layer, z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1).
+    """A fully connected layer, with weights of standard deviation w_std/√fan_in.
 
-    Kernels: K ← w_std²·K + b_std², then T ← K + w_std²·T.
+    K ← w_std²·K + b_std². What training does to T depends on the parameterization:
+
+    * ``"ntk"``: z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1), and T ← K + w_std²·T;
+    * ``"standard"``: z = W h + b with W ~ N(0, w_std²/fan_in), b ~ N(0, b_std²), and
+      T ← fan_in·K_before + w_std²·T, plus 1 for a bias. fan_in is the number of features in the
+      first layer, the width of the last Dense before this one elsewhere, and the sum of widths
+      behind a `Concatenate`;
+    * either, frozen: T ← w_std²·T.
 
     Parameters
     ----------
     width
-        Number of outputs of a finite network of this shape; no kernel of this layer depends on it.
+        Number of outputs. It matters to the next Dense in the standard parameterization, to a
+        `Concatenate`, and to finite networks; other kernels do not depend on it.
     w_std
         Standard deviation σ_w of the weights, ≥ 0.
     b_std
-        Standard deviation σ_b of the biases, ≥ 0; None for a layer without bias.
+        Standard deviation σ_b of the biases, ≥ 0; None for a layer without bias. A bias that starts
+        at zero is none in the NTK parameterization, but is trained in the standard one.
+    parameterization
+        ``"ntk"`` or ``"standard"``.
+    trainable
+        False for a layer that keeps its initial weights and biases. With the last Dense alone
+        trainable, in the NTK parameterization, the NTK is the NNGP kernel.
 
     Raises
     ------
     TypeError
-        A width that is not an integer, a standard deviation that is not a real number.
+        A width that is not an integer, a standard deviation that is not a real number, a
+        parameterization that is not a string, a ``trainable`` that is not a truth value.
     ValueError
-        A width below 1; a standard deviation that is negative, NaN or infinite.
+        A width below 1; a standard deviation that is negative, NaN or infinite; another
+        parameterization.
+
+    Notes
+    -----
+    Rows of zeros have no sign. Where such a row keeps an NTK (behind a bias that starts at zero, in
+    the standard parameterization), kernels behind a kink at 0 are the limit of a small bias.
 
     References
     ----------
@@ -41,6 +62,8 @@ class Dense(Network):
     _: KW_ONLY
     w_std: float = 1.0
     b_std: float | None = None
+    parameterization: str = "ntk"
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         if self.width is not None:
@@ -48,6 +71,91 @@ class Dense(Network):
         object.__setattr__(self, "w_std", as_real(self.w_std, "Dense: w_std", least=0.0))
         if self.b_std is not None:
             object.__setattr__(self, "b_std", as_real(self.b_std, "Dense: b_std", least=0.0))
+        as_choice(self.parameterization, "Dense: parameterization", ("ntk", "standard"))
+        object.__setattr__(self, "trainable", as_flag(self.trainable, "Dense: trainable"))
 
     def _spec(self) -> Spec:
-        return "dense", (self.w_std, self.b_std), ()
+        trained = "dense" if self.parameterization == "ntk" else "standard_dense"
+        kind = trained if self.trainable else "frozen_dense"
+        return kind, (self.w_std, self.b_std, self.width), ()
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(Network):
+    """Each sample's neurons, less their mean and divided by their standard deviation.
+
+    (h − mean)/√(variance + eps), over the neurons of a layer. Kernels: K and T are divided by
+    √((p + eps)(q + eps)), with p and q the variances K of the two rows. A row of zeros stays zero.
+
+    Parameters
+    ----------
+    eps
+        What is added to the variance, ≥ 0.
+
+    Raises
+    ------
+    TypeError
+        ``eps`` is not a real number.
+    ValueError
+        ``eps`` is negative, NaN or infinite.
+
+    Notes
+    -----
+    Its input has to be Gaussian with mean zero, as behind a Dense; so is its output. It has no
+    scale and shift of its own.
+
+    References
+    ----------
+    Ba, Kiros, Hinton (2016), arXiv:1607.06450.
+    """
+
+    eps: float = 1e-12
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "eps", as_real(self.eps, "LayerNorm: eps", least=0.0))
+
+    def _spec(self) -> Spec:
+        return "layer_norm", (self.eps,), ()
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Network):
+    """Each neuron is kept with probability `keep`, divided by it, or else set to zero.
+
+    As while training: every sample of a call drops neurons of its own. Kernels: K and T of a sample
+    with itself are divided by `keep`, those of two samples stay as they are.
+
+    Parameters
+    ----------
+    keep
+        The probability, in (0, 1].
+
+    Raises
+    ------
+    TypeError
+        ``keep`` is not a real number.
+    ValueError
+        ``keep`` is not in (0, 1].
+
+    Notes
+    -----
+    A sample meets itself on the diagonal of ``net.ntk(x)`` and with ``diagonal=True``. Equal rows
+    are two samples, as are all rows of ``net.ntk(x, x2)``, also where ``x2`` is ``x``. On the input
+    itself, kernels are those of many features.
+
+    References
+    ----------
+    Srivastava et al. (2014), Journal of Machine Learning Research 15, 1929-1958.
+    """
+
+    _: KW_ONLY
+    keep: float
+
+    def __post_init__(self) -> None:
+        keep = as_real(self.keep, "Dropout: keep", least=0.0, above=True)
+        if keep > 1.0:
+            raise ValueError(f"Dropout: keep is {keep!r}; expected a probability, at most 1")
+        object.__setattr__(self, "keep", keep)
+
+    def _spec(self) -> Spec:
+        return "dropout", (self.keep,), ()

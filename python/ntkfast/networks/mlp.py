@@ -18,6 +18,7 @@ def mlp(
     w_std: float = 1.0,
     b_std: float | None = None,
     width: int | None = None,
+    parameterization: str = "ntk",
 ) -> Serial:
     """Build a fully connected network: `depth` times a Dense and an activation, then a Dense.
 
@@ -30,7 +31,9 @@ def mlp(
     w_std, b_std
         Of every Dense, the last one included. √2 keeps the variance through ReLU layers.
     width
-        Of the hidden layers.
+        Of the hidden layers; the standard parameterization needs it.
+    parameterization
+        Of every Dense: ``"ntk"`` or ``"standard"``.
 
     Raises
     ------
@@ -46,5 +49,8 @@ def mlp(
     """
     depth = as_count(depth, "mlp: depth", least=0)
     activation = as_network(activation, "mlp: activation")
-    hidden = (Dense(width, w_std=w_std, b_std=b_std), activation) * depth
-    return Serial(*hidden, Dense(w_std=w_std, b_std=b_std))
+
+    def dense(width: int | None) -> Dense:
+        return Dense(width, w_std=w_std, b_std=b_std, parameterization=parameterization)
+
+    return Serial(*(dense(width), activation) * depth, dense(None))

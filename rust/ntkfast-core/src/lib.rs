@@ -8,7 +8,7 @@
 //!
 //! * a dense layer: K ← σ_w²K + σ_b², T ← K + σ_w²T;
 //! * an activation φ: K ← E[φ(u)φ(v)], T ← E[φ'(u)φ'(v)]·T for (u, v) Gaussian with covariance K;
-//! * a sum of independent branches: K and T add.
+//! * a sum of independent branches: K and T add; a product: K multiply, and T follows the product rule.
 //!
 //! Trained by gradient flow on the squared loss, f_t = f_0 + T(1 − e^{−ηTt})T⁻¹(y − f_0): a function of the
 //! spectrum of T.

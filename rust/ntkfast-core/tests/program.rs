@@ -15,7 +15,7 @@ type Kernels = [f64; 4];
 fn textbook(layer: &Layer, spec: &Spec, input: Kernels) -> Kernels {
     let [p, q, k, t] = input;
     match (layer, spec) {
-        (Layer::Dense { w_std, b_std }, _) => {
+        (Layer::Dense { w_std, b_std, .. }, _) => {
             let affine = |k: f64| w_std * w_std * k + b_std.unwrap_or(0.0).powi(2);
             [affine(p), affine(q), affine(k), affine(k) + w_std * w_std * t]
         }
@@ -61,7 +61,7 @@ enum Spec {
 
 fn build(spec: &Spec) -> Layer {
     let (kind, parameters, children): (_, Vec<Option<f64>>, &[Spec]) = match spec {
-        Spec::Dense(w, b) => ("dense", vec![Some(*w), *b], &[]),
+        Spec::Dense(w, b) => ("dense", vec![Some(*w), *b, None], &[]),
         Spec::AbRelu(a, b) => ("abrelu", vec![Some(*a), Some(*b)], &[]),
         Spec::Erf(a, b, c) => ("erf", vec![Some(*a), Some(*b), Some(*c)], &[]),
         Spec::Identity => ("identity", vec![], &[]),
@@ -174,6 +174,45 @@ fn registers_are_reused() {
     let residual =
         Spec::Serial(std::iter::once(Spec::Dense(1.0, None)).chain((0..9).map(|_| block())).collect());
     assert_eq!(Program::new(&build(&residual)).expect("valid").registers, 2);
+}
+
+#[test]
+fn equal_branches_are_computed_once() {
+    let first = || build(&Spec::Dense(1.0, None));
+    let branch = |b| build(&Spec::Serial(vec![relu(), Spec::Dense(1.2, Some(b))]));
+    let compiled = |kind: &str, branches: Vec<Layer>| {
+        let joined = Layer::new(kind, &[], branches).expect("branches");
+        let network = Layer::new("serial", &[], vec![first(), joined]).expect("layers");
+        let program = Program::new(&network).expect("valid");
+        (program.steps.len(), program.registers)
+    };
+    for kind in ["sum", "product", "concatenate"] {
+        assert_eq!(compiled(kind, vec![branch(0.1)]), (3, 1));
+        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.1)]), (4, 1));
+        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.1), branch(0.1)]), (5, 2));
+        // What differs is computed from where it differs.
+        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.2)]), (5, 2));
+        let nested = || Layer::new(kind, &[], vec![branch(0.1), branch(0.2)]).expect("branches");
+        assert_eq!(compiled(kind, vec![nested(), branch(0.1), nested()]), (7, 2));
+    }
+}
+
+#[test]
+fn products_need_independent_factors() {
+    let product = |branches: Vec<Spec>| {
+        let branches = branches.iter().map(build).collect();
+        let product = Layer::new("product", &[], branches).expect("branches");
+        Layer::new("serial", &[], vec![build(&Spec::Dense(1.0, None)), product]).expect("layers")
+    };
+    let closed = || Spec::Serial(vec![relu(), Spec::Dense(1.0, None)]);
+    assert!(Program::new(&product(vec![closed(), closed(), relu()])).is_ok());
+    assert!(
+        refusal(&product(vec![Spec::Identity, relu()]))
+            .contains("multiplies branches that depend on the same")
+    );
+    let then_relu = vec![product(vec![closed(), closed()]), build(&relu())];
+    let text = refusal(&Layer::new("serial", &[], then_relu).expect("layers"));
+    assert!(text.contains("layer 2 (Relu) needs a Gaussian input"), "{text}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl PyProgram {
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
         self.run(Call { py, operations, progress }, |job| {
             let rows = rows("x", &x, job)?;
-            let program = self.program.fit::<T>(rows.scales(), job)?;
+            let program = self.program.fit::<T>(x.ncols(), rows.scales(), job)?;
             let points = Points::new(rows, &program, wanted, job)?;
             kernel::gram(&program, &points, wanted, &mut sink, job)?;
             Ok((warnings(&program), ()))
@@ -129,7 +129,7 @@ impl PyProgram {
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
         self.run(Call { py, operations, progress }, |job| {
             let (left, right) = (rows("x", &x, job)?, rows("x2", &x2, job)?);
-            let program = self.program.fit::<T>(&[left.scales(), right.scales()].concat(), job)?;
+            let program = self.program.fit::<T>(x.ncols(), &[left.scales(), right.scales()].concat(), job)?;
             let left = Points::new(left, &program, wanted, job)?;
             let right = Points::new(right, &program, wanted, job)?;
             kernel::cross(&program, &left, &right, wanted, &mut sink, job)?;
@@ -151,7 +151,7 @@ impl PyProgram {
         let operations = self.operations(x.nrows(), x.ncols());
         let points = self.run(Call { py, operations, progress: None }, |job| {
             let rows = rows("x", &x, job)?;
-            let program = self.program.fit::<T>(rows.scales(), job)?;
+            let program = self.program.fit::<T>(x.ncols(), rows.scales(), job)?;
             Ok((warnings(&program), Points::new(rows, &program, wanted, job)?))
         })?;
         if let Some(mut out) = nngp {

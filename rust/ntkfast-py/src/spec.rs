@@ -24,27 +24,48 @@ impl Raised {
 
 /// The layer that a tuple describes. Exceptions of Python functions in it go to `raised`.
 pub fn layer(spec: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
-    let (kind, parameters, children): (String, Bound<'_, PyAny>, Vec<Bound<'_, PyAny>>) = spec.extract()?;
-    if kind == "elementwise" {
-        return elementwise(&parameters, raised);
-    }
-    let parameters: Vec<Option<f64>> = parameters.extract()?;
-    let children = children.iter().map(|child| layer(child, raised)).collect::<PyResult<_>>()?;
-    Layer::new(&kind, &parameters, children).or_else(|error| refuse(&error))
+    Reader { raised, functions: Vec::new() }.layer(spec)
 }
 
-/// A Python function, called with a float64 array and returning one, as a function of the core.
-fn elementwise(parameters: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
-    let (callable, name, kinks): (Py<PyAny>, String, Vec<f64>) = parameters.extract()?;
-    let raised = raised.clone();
-    let call = move |inputs: &[f64]| {
-        Python::attach(|py| {
-            let values = callable.call1(py, (PyArray1::from_slice(py, inputs),))?;
-            let values: PyReadonlyArray1<'_, f64> = values.extract(py)?;
-            Ok(values.as_array().to_vec())
-        })
-        .map_err(|error: PyErr| raised.set(error))
-        .ok()
-    };
-    Ok(Layer::Elementwise(Function { name, kinks, call: Arc::new(call) }))
+struct Reader<'a, 'py> {
+    raised: &'a Raised,
+    /// The Python functions so far: equal ones are one function of the core, so that it sees equal layers.
+    functions: Vec<(Bound<'py, PyAny>, Function)>,
+}
+
+impl<'py> Reader<'_, 'py> {
+    fn layer(&mut self, spec: &Bound<'py, PyAny>) -> PyResult<Layer> {
+        let (kind, parameters, children): (String, Bound<'_, PyAny>, Vec<Bound<'_, PyAny>>) =
+            spec.extract()?;
+        if kind == "elementwise" {
+            return Ok(Layer::Elementwise(self.function(&parameters)?));
+        }
+        let parameters: Vec<Option<f64>> = parameters.extract()?;
+        let children = children.iter().map(|child| self.layer(child)).collect::<PyResult<_>>()?;
+        Layer::new(&kind, &parameters, children).or_else(|error| refuse(&error))
+    }
+
+    /// A Python function, called with a float64 array and returning one, as a function of the core.
+    fn function(&mut self, parameters: &Bound<'py, PyAny>) -> PyResult<Function> {
+        let (callable, name, kinks): (Bound<'_, PyAny>, String, Vec<f64>) = parameters.extract()?;
+        let same = |(known, function): &&(Bound<'_, PyAny>, Function)| {
+            function.kinks == kinks && callable.eq(known).unwrap_or(false)
+        };
+        if let Some((_, function)) = self.functions.iter().find(same) {
+            return Ok(function.clone());
+        }
+        let (raised, called) = (self.raised.clone(), callable.clone().unbind());
+        let call = move |inputs: &[f64]| {
+            Python::attach(|py| {
+                let values = called.call1(py, (PyArray1::from_slice(py, inputs),))?;
+                let values: PyReadonlyArray1<'_, f64> = values.extract(py)?;
+                Ok(values.as_array().to_vec())
+            })
+            .map_err(|error: PyErr| raised.set(error))
+            .ok()
+        };
+        let function = Function::new(name, kinks, Arc::new(call));
+        self.functions.push((callable, function.clone()));
+        Ok(function)
+    }
 }

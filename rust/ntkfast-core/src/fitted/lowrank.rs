@@ -3,7 +3,7 @@
 use super::chebyshev::{evaluate, transform};
 
 /// f(x, y) = Σ ± v(x)·v(y), positive terms first, each v a Chebyshev series.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LowRank {
     /// Coefficients of every v.
     pub factors: Vec<Vec<f64>>,

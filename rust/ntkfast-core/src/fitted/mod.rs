@@ -39,15 +39,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Values of a function at many points; `None` where it failed in a way that its owner knows of.
 pub type Values = dyn Fn(&[f64]) -> Option<Vec<f64>> + Send + Sync;
 
-/// A function known by its values.
+/// A function known by its values, and the fits made of it so far.
 #[derive(Clone)]
 pub struct Function {
     /// The name that users know.
     pub name: String,
     /// Where its derivative jumps, as far as is known; others are found.
     pub kinks: Vec<f64>,
-    /// The values.
-    pub call: Arc<Values>,
+    call: Arc<Values>,
+    fits: Arc<Mutex<Vec<Arc<Fitted>>>>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Function({})", self.name)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
+    }
 }
 
 /// What a fit aims at, relative to the rows' own values.
@@ -71,39 +83,13 @@ impl Accuracy {
     }
 }
 
-impl fmt::Debug for Function {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Function({})", self.name)
-    }
-}
-
-impl PartialEq for Function {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
-    }
-}
-
-/// A function and the fits made of it so far.
-#[derive(Clone, Debug)]
-pub struct Elementwise {
-    /// The function.
-    pub function: Function,
-    fits: Arc<Mutex<Vec<Arc<Fitted>>>>,
-}
-
-impl PartialEq for Elementwise {
-    fn eq(&self, other: &Self) -> bool {
-        self.function == other.function
-    }
-}
-
-impl Elementwise {
+impl Function {
     /// How many fits are kept.
     const KEPT: usize = 16;
 
     /// A function without fits.
-    pub fn new(function: Function) -> Self {
-        Self { function, fits: Arc::default() }
+    pub fn new(name: String, kinks: Vec<f64>, call: Arc<Values>) -> Self {
+        Self { name, kinks, call, fits: Arc::default() }
     }
 
     /// The fit for rows whose scales lie in `range`, and for rows of scale zero where there are `zeros`; the same bits
@@ -118,7 +104,7 @@ impl Elementwise {
         accuracy: Accuracy,
         job: &Job,
     ) -> Result<Arc<Fitted>> {
-        let source = Source { function: &self.function, job };
+        let source = Source { function: self, job };
         // Rows of scale zero have no direction, and matter only where φ does not vanish.
         let low = if zeros && source.values(&[0.0])?[0] != 0.0 { 0.0 } else { low };
         let range = [low, high];

@@ -52,7 +52,7 @@ pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f
 }
 
 /// Gauss–Legendre quadrature on intervals.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     unit: Vec<(f64, f64)>,
     /// For the many short intervals between cuts.

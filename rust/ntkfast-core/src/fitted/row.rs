@@ -16,7 +16,7 @@ pub(super) const SHARE: usize = 3;
 pub(super) const SLOPE: usize = 3 + PARTS;
 
 /// A function's dual on a range of scales.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     /// The name that users know.
     pub name: String,

@@ -32,7 +32,7 @@ const MOST: usize = 1 << 13;
 const MOST_KINKS: usize = 6;
 
 /// A function's odd part, and its even part less its value at zero.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sampled {
     /// φ(0).
     pub origin: f64,
@@ -47,7 +47,7 @@ pub struct Sampled {
     doubts: Vec<[f64; 3]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Piece {
     from: f64,
     middle: f64,

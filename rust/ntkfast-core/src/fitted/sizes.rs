@@ -14,14 +14,14 @@ const POINTS: usize = 4;
 const LOST: f64 = 1e-5;
 
 /// scaleᵏ·e^{c(ξ)}.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Size {
     power: f64,
     logarithm: Vec<f64>,
 }
 
 /// The sizes of φ, and of its odd and even part about their means.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
     whole: Size,
     parts: [Size; PARTS],

@@ -36,10 +36,18 @@ impl<T: Scalar> Points<T> {
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                let trace = program.run_row(scale, registers, constants, |_, _| ());
+                let trace = program.run_row(rows.features, scale, registers, constants, |_, _| ());
                 if !fits::<T>(trace, wanted) {
                     let row = block * STRIP + lane;
-                    return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
+                    return Err(overflow::<T>(
+                        program,
+                        rows.features,
+                        scale,
+                        registers,
+                        constants,
+                        wanted,
+                        row,
+                    ));
                 }
                 for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
                     slot.0[lane] = T::from_f64(*value);
@@ -116,6 +124,7 @@ fn fits<T: Scalar>(trace: RowTrace, wanted: Wanted) -> bool {
 /// The error that says at which step a row became too large.
 fn overflow<T: Scalar>(
     program: &Program,
+    features: usize,
     scale: f64,
     registers: &mut [RowTrace],
     constants: &mut [f64],
@@ -124,7 +133,7 @@ fn overflow<T: Scalar>(
 ) -> Error {
     let mut culprit = ("the input", size(RowTrace { scale, tangent: 0.0 }, wanted));
     let mut found = false;
-    program.run_row(scale, registers, constants, |step, trace| {
+    program.run_row(features, scale, registers, constants, |step, trace| {
         if !found {
             culprit = (&program.steps[step].place, size(trace, wanted));
             found = !fits::<T>(trace, wanted);

@@ -7,6 +7,17 @@ use crate::dual::Activation;
 use crate::error::{Error, Result};
 use crate::fitted::Function;
 
+/// What training moves of a layer with weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Training {
+    /// Nothing.
+    Frozen,
+    /// W and b in z = (σ_w/√fan-in)·W h + σ_b·b, which start with variance 1.
+    Ntk,
+    /// W and b in z = W h + b, which start with variances σ_w²/fan-in and σ_b².
+    Standard,
+}
+
 /// A layer or a composition of layers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
@@ -14,10 +25,14 @@ pub enum Layer {
     Serial(Vec<Layer>),
     /// z = (σ_w/√fan-in)·W h + σ_b·b.
     Dense {
+        /// Number of neurons, where it is known.
+        width: Option<usize>,
         /// σ_w.
         w_std: f64,
         /// σ_b; none without a bias.
         b_std: Option<f64>,
+        /// What is trained.
+        training: Training,
     },
     /// Nothing.
     Identity,
@@ -29,6 +44,20 @@ pub enum Layer {
     Residual(Vec<Layer>),
     /// Branches on one input, added.
     Sum(Vec<Layer>),
+    /// Branches on one input, multiplied neuron by neuron.
+    Product(Vec<Layer>),
+    /// Branches on one input, side by side.
+    Concatenate(Vec<Layer>),
+    /// (h − mean)/√(variance + ε₀) over the neurons of a sample.
+    LayerNorm {
+        /// ε₀.
+        eps: f64,
+    },
+    /// Each neuron of each sample is kept with this probability, and divided by it, or else set to zero.
+    Dropout {
+        /// The probability.
+        keep: f64,
+    },
 }
 
 impl Layer {
@@ -38,7 +67,7 @@ impl Layer {
     /// [`Error::Network`] for an unknown kind, or parameters or children that the kind does not take.
     pub fn new(kind: &str, parameters: &[Option<f64>], children: Vec<Self>) -> Result<Self> {
         let wrong = || Error::Network(format!("{kind} does not take the parameters {parameters:?}"));
-        let composed = matches!(kind, "serial" | "residual" | "sum");
+        let composed = matches!(kind, "serial" | "residual" | "sum" | "product" | "concatenate");
         if composed == children.is_empty() {
             let problem = if composed { "needs at least one layer" } else { "takes no layers" };
             return Err(Error::Network(format!("{kind} {problem}")));
@@ -50,10 +79,14 @@ impl Layer {
             ("serial", []) => Ok(Self::Serial(children)),
             ("residual", []) => Ok(Self::Residual(children)),
             ("sum", []) => Ok(Self::Sum(children)),
+            ("product", []) => Ok(Self::Product(children)),
+            ("concatenate", []) => Ok(Self::Concatenate(children)),
             ("identity", []) => Ok(Self::Identity),
-            ("dense", &[Some(w_std), b_std]) if w_std >= 0.0 && b_std.is_none_or(|b| b >= 0.0) => {
-                Ok(Self::Dense { w_std, b_std })
-            }
+            ("layer_norm", &[Some(eps)]) if eps >= 0.0 => Ok(Self::LayerNorm { eps }),
+            ("dropout", &[Some(keep)]) if keep > 0.0 && keep <= 1.0 => Ok(Self::Dropout { keep }),
+            ("dense", parameters) => Self::dense(Training::Ntk, parameters).ok_or_else(wrong),
+            ("standard_dense", parameters) => Self::dense(Training::Standard, parameters).ok_or_else(wrong),
+            ("frozen_dense", parameters) => Self::dense(Training::Frozen, parameters).ok_or_else(wrong),
             _ => {
                 let numbers: Option<Vec<f64>> = parameters.iter().copied().collect();
                 match Activation::parse(kind, &numbers.ok_or_else(wrong)?) {
@@ -62,6 +95,14 @@ impl Layer {
                 }
             }
         }
+    }
+
+    /// A dense layer from (σ_w, σ_b, width).
+    fn dense(training: Training, parameters: &[Option<f64>]) -> Option<Self> {
+        let &[Some(w_std), b_std, width] = parameters else { return None };
+        let valid = w_std >= 0.0 && b_std.is_none_or(|b| b >= 0.0) && width.is_none_or(|width| width >= 1.0);
+        // A float holds every width exactly that a machine could hold in memory.
+        valid.then(|| Self::Dense { width: width.map(|width| width as usize), w_std, b_std, training })
     }
 
     /// The name that users know.
@@ -75,6 +116,10 @@ impl Layer {
             Self::Elementwise(function) => &function.name,
             Self::Residual(_) => "Residual",
             Self::Sum(_) => "Sum",
+            Self::Product(_) => "Product",
+            Self::Concatenate(_) => "Concatenate",
+            Self::LayerNorm { .. } => "LayerNorm",
+            Self::Dropout { .. } => "Dropout",
         }
     }
 }

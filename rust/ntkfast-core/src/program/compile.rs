@@ -1,15 +1,18 @@
 //! Network → program: validity, then registers.
 //!
-//! Two facts are tracked for each value (mathematics of wide networks, e.g. Yang 2019): whether it is a
-//! zero-mean Gaussian, which an activation needs of its input; and which random sources it depends on. Kernels
-//! of two branches add only where the product of their values has mean zero: no common source, and at most
-//! one mean that is not zero.
+//! Facts are tracked for each value (mathematics of wide networks, e.g. Yang 2019): whether it is a zero-mean
+//! Gaussian, which an activation and a normalisation need of their input; and which random sources it depends on.
+//! Kernels of two branches add only where the product of their values has mean zero: no common source, and at
+//! most one mean that is not zero. They multiply where there is no common source.
+//!
+//! Values are numbered by their kernels: a step that is there already, on the same inputs, is not taken again. So
+//! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two.
 
-use super::{Op, Program, Step};
+use super::width::{Breadth, Width};
+use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};
 use crate::error::{Error, Result};
-use crate::fitted::Elementwise;
-use crate::network::Layer;
+use crate::network::{Layer, Training};
 use std::collections::BTreeSet;
 
 /// A value in single-assignment form.
@@ -21,21 +24,35 @@ struct Value {
     nonnegative: bool,
     /// The input (0) and the dense layers this value depends on without a later dense layer in between.
     sources: BTreeSet<usize>,
+    width: Breadth,
+}
+
+/// How branches are joined.
+#[derive(Clone, Copy)]
+enum Join {
+    Sum,
+    Product,
 }
 
 struct Compiler {
     /// Steps whose registers are value ids.
     steps: Vec<Step>,
-    values: usize,
     slots: usize,
+    sources: usize,
     path: Vec<String>,
 }
 
 /// Compile; `part` assumes the most favourable input.
 pub fn compile(network: &Layer, part: bool) -> Result<Program> {
-    let mut compiler = Compiler { steps: Vec::new(), values: 1, slots: 0, path: Vec::new() };
-    let input =
-        Value { id: 0, gaussian: part, zero_mean: part, nonnegative: false, sources: BTreeSet::from([0]) };
+    let mut compiler = Compiler { steps: Vec::new(), slots: 0, sources: 0, path: Vec::new() };
+    let input = Value {
+        id: 0,
+        gaussian: part,
+        zero_mean: part,
+        nonnegative: false,
+        sources: BTreeSet::from([0]),
+        width: if part { Breadth::Any } else { Breadth::Known(Width::INPUT) },
+    };
     let output = compiler.lower(network, &input)?;
     Ok(allocate(compiler.steps, compiler.slots, output.id))
 }
@@ -45,56 +62,72 @@ impl Compiler {
         match layer {
             Layer::Identity => Ok(input.clone()),
             Layer::Serial(layers) => self.chain(layers, input),
-            Layer::Dense { w_std, b_std } => {
-                let op = Op::Dense { w_std: *w_std, b_std: b_std.unwrap_or(0.0) };
-                let id = self.push(op, [input, input], layer.name());
-                let sources = BTreeSet::from([id]);
-                Ok(Value { id, gaussian: true, zero_mean: true, nonnegative: input.nonnegative, sources })
+            Layer::Dense { width, w_std, b_std, training } => {
+                let gradient = self.gradient(*training, b_std.is_some(), input, layer.name())?;
+                let op = Op::Dense { w_std: *w_std, b_std: b_std.unwrap_or(0.0), gradient };
+                let id = self.push(op, [input, input], input.nonnegative, layer.name());
+                self.sources += 1;
+                let width = match width {
+                    Some(units) => Breadth::Known(Width { units: *units, inputs: 0 }),
+                    None => Breadth::Unset(1, self.place(layer.name())),
+                };
+                let sources = BTreeSet::from([self.sources]);
+                Ok(Value { id, gaussian: true, zero_mean: true, sources, width, ..*input })
             }
             Layer::Activation(activation) => {
                 self.check_gaussian(input, layer.name())?;
-                let (nonnegative, odd, offset) = with_dual!(activation, dual =>
+                let (nonnegative, zero_mean, offset) = with_dual!(activation, dual =>
                     (dual.is_nonnegative(input.nonnegative), dual.is_odd(), dual.offset()));
-                let mut id = self.push(Op::Activation(activation.clone()), [input, input], layer.name());
-                let value = Value {
-                    id,
-                    gaussian: false,
-                    zero_mean: odd,
-                    nonnegative,
-                    sources: input.sources.clone(),
-                };
+                let op = Op::Activation(activation.clone());
+                let id = self.push(op, [input, input], nonnegative, layer.name());
+                let mut value = Value { id, gaussian: false, zero_mean, nonnegative, ..input.clone() };
                 if offset != 0.0 {
-                    id = self.push(Op::Offset(offset), [&value, &value], layer.name());
+                    value.id = self.push(Op::Offset(offset), [&value, &value], nonnegative, layer.name());
                 }
-                Ok(Value { id, ..value })
+                Ok(value)
             }
             Layer::Elementwise(function) => {
                 self.check_gaussian(input, layer.name())?;
-                let op = Op::Elementwise(Elementwise::new(function.clone()));
-                let id = self.push(op, [input, input], layer.name());
-                Ok(Value {
-                    id,
-                    gaussian: false,
-                    zero_mean: false,
-                    nonnegative: false,
-                    sources: input.sources.clone(),
-                })
+                let op = Op::Elementwise(function.clone());
+                let id = self.push(op, [input, input], false, layer.name());
+                Ok(Value { id, gaussian: false, zero_mean: false, nonnegative: false, ..input.clone() })
             }
             Layer::Residual(layers) => {
                 let branch = self.chain(layers, input)?;
-                self.add(input, &branch, layer.name())
+                self.join(Join::Sum, input, &branch, layer.name())
             }
-            Layer::Sum(branches) => {
-                let mut total: Option<Value> = None;
-                for (index, branch) in branches.iter().enumerate() {
-                    let value = self.child(index, branch, input)?;
-                    total = Some(match total {
-                        None => value,
-                        Some(total) => self.add(&total, &value, layer.name())?,
-                    });
-                }
-                total.ok_or_else(|| Error::Network("Sum needs at least one branch".to_owned()))
+            Layer::Sum(branches) => self.fold(Join::Sum, branches, input, layer.name()),
+            Layer::Product(branches) => self.fold(Join::Product, branches, input, layer.name()),
+            Layer::Concatenate(branches) => {
+                let parts = self.branches(branches, input)?;
+                self.concatenate(parts, layer.name())
             }
+            Layer::LayerNorm { eps } => {
+                self.check_gaussian(input, layer.name())?;
+                let op = Op::LayerNorm { eps: *eps };
+                let id = self.push(op, [input, input], input.nonnegative, layer.name());
+                Ok(Value { id, ..input.clone() })
+            }
+            Layer::Dropout { keep } => {
+                let op = Op::Dropout { keep: *keep };
+                let id = self.push(op, [input, input], input.nonnegative, layer.name());
+                Ok(Value { id, gaussian: false, ..input.clone() })
+            }
+        }
+    }
+
+    fn gradient(&self, training: Training, bias: bool, input: &Value, name: &str) -> Result<Gradient> {
+        match (training, &input.width) {
+            (Training::Frozen, _) => Ok(Gradient::Frozen),
+            (Training::Ntk, _) => Ok(Gradient::Ntk),
+            (Training::Standard, Breadth::Known(fan_in)) => Ok(Gradient::Standard { fan_in: *fan_in, bias }),
+            // The whole network will tell.
+            (Training::Standard, Breadth::Any) => Ok(Gradient::Standard { fan_in: Width::INPUT, bias }),
+            (Training::Standard, Breadth::Unset(_, place)) => Err(Error::Network(format!(
+                "{} has the standard parameterization, so that its tangent kernel grows with the width of the \
+                 layer before it: give {place} a width",
+                self.place(name)
+            ))),
         }
     }
 
@@ -123,38 +156,102 @@ impl Compiler {
         value
     }
 
-    fn add(&mut self, first: &Value, second: &Value, name: &str) -> Result<Value> {
-        let independent = first.sources.is_disjoint(&second.sources);
-        if !independent || !(first.zero_mean || second.zero_mean) {
-            let problem =
-                if independent { "have means that are not zero" } else { "depend on the same random values" };
-            return Err(Error::Network(format!(
-                "{} adds branches that {problem}, so that their kernels do not add: \
-                 end all branches but one with a Dense",
-                self.place(name)
-            )));
-        }
-        let id = self.push(Op::Sum, [first, second], name);
-        Ok(Value {
-            id,
-            gaussian: first.gaussian && second.gaussian,
-            zero_mean: first.zero_mean && second.zero_mean,
-            nonnegative: first.nonnegative && second.nonnegative,
-            sources: &first.sources | &second.sources,
-        })
+    /// The values of branches on one input.
+    fn branches(&mut self, branches: &[Layer], input: &Value) -> Result<Vec<Value>> {
+        branches.iter().enumerate().map(|(index, branch)| self.child(index, branch, input)).collect()
     }
 
-    fn push(&mut self, op: Op, inputs: [&Value; 2], name: &str) -> usize {
-        let output = self.values;
-        self.values += 1;
+    fn fold(&mut self, join: Join, branches: &[Layer], input: &Value, name: &str) -> Result<Value> {
+        let values = self.branches(branches, input)?;
+        let (first, others) = values.split_first().ok_or_else(|| no_branch(name))?;
+        others.iter().try_fold(first.clone(), |total, value| self.join(join, &total, value, name))
+    }
+
+    fn join(&mut self, join: Join, first: &Value, second: &Value, name: &str) -> Result<Value> {
+        let independent = first.sources.is_disjoint(&second.sources);
+        let zero_mean = match join {
+            Join::Sum => first.zero_mean && second.zero_mean,
+            Join::Product => first.zero_mean || second.zero_mean,
+        };
+        let (verb, verbed) = match join {
+            Join::Sum => ("adds", "add"),
+            Join::Product => ("multiplies", "multiply"),
+        };
+        let refuse = |problem: &str| {
+            Err(Error::Network(format!(
+                "{} {verb} branches that {problem}, so that their kernels do not {verbed}: \
+                 end all branches but one with a Dense",
+                self.place(name)
+            )))
+        };
+        if !independent {
+            return refuse("depend on the same random values");
+        }
+        if matches!(join, Join::Sum) && !(first.zero_mean || second.zero_mean) {
+            return refuse("have means that are not zero");
+        }
+        let width = first.width.clone().agree(second.width.clone()).map_err(|[a, b]| {
+            Error::Network(format!(
+                "{} {verb} branches of different widths, {} and {}: give their last Dense layers the same width",
+                self.place(name),
+                a.units,
+                b.units
+            ))
+        })?;
+        let (op, gaussian) = match join {
+            Join::Sum => (Op::Sum, first.gaussian && second.gaussian),
+            Join::Product => (Op::Product, false),
+        };
+        let nonnegative = first.nonnegative && second.nonnegative;
+        let id = self.push(op, [first, second], nonnegative, name);
+        Ok(Value { id, gaussian, zero_mean, nonnegative, sources: &first.sources | &second.sources, width })
+    }
+
+    fn concatenate(&mut self, parts: Vec<Value>, name: &str) -> Result<Value> {
+        let widths: Vec<Breadth> = parts.iter().map(|value| value.width.clone()).collect();
+        let (width, weights) = Breadth::join(&widths).map_err(|place| {
+            Error::Network(format!(
+                "{} weights its branches by their widths, which some have and others have not: \
+                 give {place} a width, or none to any of them",
+                self.place(name)
+            ))
+        })?;
+        let mut parts = parts.into_iter().zip(weights);
+        let (mut total, mut weight) = parts.next().ok_or_else(|| no_branch(name))?;
+        for (value, next) in parts {
+            let nonnegative = total.nonnegative && value.nonnegative;
+            let id = self.push(Op::Concatenate([weight, next]), [&total, &value], nonnegative, name);
+            total = Value {
+                id,
+                gaussian: false,
+                zero_mean: total.zero_mean && value.zero_mean,
+                nonnegative,
+                sources: &total.sources | &value.sources,
+                width: total.width,
+            };
+            weight = weight.plus(next);
+        }
+        Ok(Value { width, ..total })
+    }
+
+    /// The value of a step, which is added where it is not there yet.
+    fn push(&mut self, op: Op, inputs: [&Value; 2], nonnegative: bool, name: &str) -> usize {
+        let signed = inputs.map(|value| !value.nonnegative);
+        let inputs = inputs.map(|value| value.id);
+        if let Some(step) = self.steps.iter().find(|step| step.inputs == inputs && step.op == op) {
+            return step.output;
+        }
+        // The input is value 0.
+        let output = self.steps.len() + 1;
         let first_slot = self.slots;
         self.slots += op.slots();
         self.steps.push(Step {
             op,
-            inputs: inputs.map(|value| value.id),
+            inputs,
             output,
             first_slot,
-            signed: inputs.map(|value| !value.nonnegative),
+            signed,
+            signed_output: !nonnegative,
             place: self.place(name),
         });
         output
@@ -167,6 +264,10 @@ impl Compiler {
         }
         self.path.iter().rev().map(String::as_str).collect::<Vec<_>>().join(" of ")
     }
+}
+
+fn no_branch(name: &str) -> Error {
+    Error::Network(format!("{name} needs at least one branch"))
 }
 
 /// Map values to registers, reusing each register after its value's last use.

@@ -9,11 +9,12 @@ use std::borrow::Cow;
 
 impl Program {
     /// The program with every function that is known by its values fitted to the scales which rows with these
-    /// input scales have before it, as well as numbers of type `T` deserve. The program itself where there is none.
+    /// features and input scales have before it, as well as numbers of type `T` deserve. The program itself where
+    /// there is none.
     ///
     /// # Errors
     /// [`crate::error::Error::Function`] where a function fails; [`crate::error::Error::Cancelled`].
-    pub fn fit<T: Scalar>(&self, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
+    pub fn fit<T: Scalar>(&self, features: usize, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
         if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
             return Ok(Cow::Borrowed(self));
         }
@@ -23,7 +24,7 @@ impl Program {
         program.slots = 0;
         for step in &mut program.steps {
             let inputs = step.inputs;
-            if let Op::Elementwise(elementwise) = &step.op {
+            if let Op::Elementwise(function) = &step.op {
                 let rows = &registers[inputs[0]];
                 let shown =
                     rows.iter().filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
@@ -32,13 +33,15 @@ impl Program {
                 let zeros = rows.iter().any(|row| row.scale == 0.0);
                 // No rows at all: any range will do.
                 let range = if low <= high { [low, high] } else { [1.0, 1.0] };
-                step.op = Op::Fitted(elementwise.fit(range, zeros, Accuracy::of(T::EPSILON), job)?);
+                step.op = Op::Fitted(function.fit(range, zeros, Accuracy::of(T::EPSILON), job)?);
             }
             step.first_slot = program.slots;
             program.slots += step.op.slots();
             let mut constants = vec![0.0; step.op.slots()];
             let results = (0..scales.len())
-                .map(|row| step.op.row(inputs.map(|register| registers[register][row]), &mut constants))
+                .map(|row| {
+                    step.op.row(features, inputs.map(|register| registers[register][row]), &mut constants)
+                })
                 .collect();
             registers[step.output] = results;
         }

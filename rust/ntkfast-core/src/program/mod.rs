@@ -9,49 +9,117 @@ mod compile;
 mod fit;
 mod rows;
 mod strip;
+mod width;
 
 pub use rows::RowTrace;
 pub use strip::{Register, execute};
+pub use width::Width;
 
-use crate::dual::{Activation, Dual, with_dual};
+use crate::dual::{Activation, Dual, blend, with_dual};
 use crate::error::Result;
-use crate::fitted::{Elementwise, Fitted};
+use crate::fitted::{Fitted, Function};
 use crate::network::Layer;
 use std::sync::Arc;
 
+/// What a dense layer's own parameters add to T.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gradient {
+    /// Nothing.
+    Frozen,
+    /// K_new.
+    Ntk,
+    /// N·K_old, and 1 for a bias.
+    Standard {
+        /// N.
+        fan_in: Width,
+        /// Whether there is a bias, be it one that starts at zero.
+        bias: bool,
+    },
+}
+
+impl Gradient {
+    /// How many per-row constants it uses: shares of T.
+    fn slots(self) -> usize {
+        match self {
+            Self::Frozen => 0,
+            Self::Ntk | Self::Standard { bias: false, .. } => 2,
+            Self::Standard { bias: true, .. } => 3,
+        }
+    }
+
+    /// Whether a bias is trained whose variance may be zero.
+    fn trains_any_bias(self) -> bool {
+        matches!(self, Self::Standard { bias: true, .. })
+    }
+}
+
 /// What a step does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// K ← σ_w²K + σ_b², T ← K_new + σ_w²T.
+    /// K ← σ_w²K + σ_b², T ← σ_w²T and what its gradient adds.
     Dense {
         /// σ_w.
         w_std: f64,
         /// σ_b, 0 without a bias.
         b_std: f64,
+        /// What is trained.
+        gradient: Gradient,
     },
     /// K ← E[φφ], T ← E[φ'φ']·T.
     Activation(Activation),
     /// The same for a function known by its values, before it is fitted to a call's rows.
-    Elementwise(Elementwise),
+    Elementwise(Function),
     /// The same, fitted.
     Fitted(Arc<Fitted>),
     /// K ← K + c².
     Offset(f64),
     /// K ← K₁ + K₂, T ← T₁ + T₂.
     Sum,
+    /// Means of K and T, weighted by the widths of both.
+    Concatenate([Width; 2]),
+    /// K ← K₁K₂, T ← T₁K₂ + K₁T₂.
+    Product,
+    /// K and T divided by √((p + ε₀)(q + ε₀)), with p and q the variances of the two rows.
+    LayerNorm {
+        /// ε₀.
+        eps: f64,
+    },
+    /// K and T of a row with itself divided by this probability.
+    Dropout {
+        /// The probability.
+        keep: f64,
+    },
 }
 
 impl Op {
     /// How many per-row constants the step uses.
     pub fn slots(&self) -> usize {
         match self {
-            Self::Dense { b_std, .. } => 2 + if *b_std > 0.0 { 4 } else { 0 },
+            Self::Dense { gradient, .. } => gradient.slots() + if self.blends() { blend::SLOTS } else { 0 },
             Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
             Self::Elementwise(_) => 0,
             Self::Fitted(fitted) => fitted.slots(),
-            Self::Offset(_) => 4,
-            Self::Sum => 6,
+            Self::Offset(_) => blend::SLOTS,
+            Self::Sum | Self::Concatenate(_) => blend::SLOTS + 2,
+            Self::Product => 2,
+            Self::LayerNorm { .. } | Self::Dropout { .. } => 0,
         }
+    }
+
+    /// Whether the step changes nothing but the scales of rows, with T or without.
+    fn keeps_pairs(&self, ntk: bool) -> bool {
+        match self {
+            Self::Dense { gradient, .. } => !self.blends() && (!ntk || gradient.slots() == 0),
+            Self::LayerNorm { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a dense layer changes the cosine of K. A trained bias that starts at zero does not, but for rows of
+    /// zeros: their cosines are the limit of a small bias, so that T, which it makes positive there, has a kernel's
+    /// values behind a kink.
+    fn blends(&self) -> bool {
+        matches!(self, Self::Dense { b_std, gradient, .. } if *b_std > 0.0 || gradient.trains_any_bias())
     }
 }
 
@@ -68,6 +136,8 @@ pub struct Step {
     pub first_slot: usize,
     /// Whether the cosine of each input may be negative.
     pub signed: [bool; 2],
+    /// Whether the cosine of the result may be negative.
+    pub signed_output: bool,
     /// Where in the network the step comes from, in the user's words.
     pub place: String,
 }

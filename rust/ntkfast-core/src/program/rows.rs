@@ -1,6 +1,6 @@
 //! The program on rows: scales in, per-row constants and final scales out. Double precision throughout.
 
-use super::{Op, Program};
+use super::{Gradient, Op, Program};
 use crate::dual::{Dual, blend, with_dual};
 
 /// √K and √T of one row at one register.
@@ -13,10 +13,11 @@ pub struct RowTrace {
 }
 
 impl Program {
-    /// Run one row whose input has standard deviation `scale` = ‖x‖/√d. Fills the row's `constants` and calls
-    /// `visit` with every step's result. O(number of steps).
+    /// Run one row of `features` numbers whose standard deviation is `scale` = ‖x‖/√d. Fills the row's `constants`
+    /// and calls `visit` with every step's result. O(number of steps).
     pub fn run_row(
         &self,
+        features: usize,
         scale: f64,
         registers: &mut [RowTrace],
         constants: &mut [f64],
@@ -25,7 +26,7 @@ impl Program {
         registers[0] = RowTrace { scale, tangent: 0.0 };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
-            let result = step.op.row(step.inputs.map(|register| registers[register]), constants);
+            let result = step.op.row(features, step.inputs.map(|register| registers[register]), constants);
             registers[step.output] = result;
             visit(index, result);
         }
@@ -35,9 +36,16 @@ impl Program {
 
 impl Op {
     /// One step of one row.
-    pub(super) fn row(&self, [first, second]: [RowTrace; 2], constants: &mut [f64]) -> RowTrace {
+    pub(super) fn row(
+        &self,
+        features: usize,
+        [first, second]: [RowTrace; 2],
+        constants: &mut [f64],
+    ) -> RowTrace {
         match self {
-            Op::Dense { w_std, b_std } => dense(first, *w_std, *b_std, constants),
+            Op::Dense { w_std, b_std, gradient } => {
+                dense(first, *w_std, *b_std, *gradient, features, constants)
+            }
             Op::Activation(activation) => {
                 let row = with_dual!(activation, dual => dual.row(first.scale, constants));
                 RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
@@ -52,29 +60,74 @@ impl Op {
                 constants.copy_from_slice(&blend::shares(first.scale, offset.abs()));
                 RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }
             }
-            Op::Sum => {
-                constants[..blend::SLOTS].copy_from_slice(&blend::shares(first.scale, second.scale));
-                let tangent = first.tangent.hypot(second.tangent);
-                constants[4] = share(first.tangent, tangent);
-                constants[5] = share(second.tangent, tangent);
-                RowTrace { scale: first.scale.hypot(second.scale), tangent }
+            Op::Sum => sum(first, second, constants),
+            Op::Concatenate(widths) => {
+                let [a, b] = widths.map(|width| width.at(features));
+                let part = |row: RowTrace, width: f64| row.times((width / (a + b)).sqrt());
+                sum(part(first, a), part(second, b), constants)
             }
+            Op::Product => {
+                let parts = [first.tangent * second.scale, first.scale * second.tangent];
+                let tangent = parts[0].hypot(parts[1]);
+                constants.copy_from_slice(&parts.map(|part| share(part, tangent)));
+                RowTrace { scale: first.scale * second.scale, tangent }
+            }
+            Op::LayerNorm { eps } => {
+                let norm = first.scale.hypot(eps.sqrt());
+                if norm.is_infinite() {
+                    // Nothing that is left says how large T is.
+                    return first.times(f64::INFINITY);
+                }
+                RowTrace { scale: share(first.scale, norm), tangent: share(first.tangent, norm) }
+            }
+            Op::Dropout { keep } => first.times(1.0 / keep.sqrt()),
         }
     }
 }
 
-fn dense(input: RowTrace, w_std: f64, b_std: f64, constants: &mut [f64]) -> RowTrace {
+impl RowTrace {
+    fn times(self, factor: f64) -> Self {
+        Self { scale: factor * self.scale, tangent: factor * self.tangent }
+    }
+}
+
+fn dense(
+    input: RowTrace,
+    w_std: f64,
+    b_std: f64,
+    gradient: Gradient,
+    features: usize,
+    constants: &mut [f64],
+) -> RowTrace {
     let weights = w_std * input.scale;
     let scale = weights.hypot(b_std);
     let carried = w_std * input.tangent;
-    let tangent = scale.hypot(carried);
-    // Of T: what this layer adds, and what earlier layers left.
-    constants[0] = share(scale, tangent);
-    constants[1] = share(carried, tangent);
-    if b_std > 0.0 {
-        constants[2..].copy_from_slice(&blend::shares(weights, b_std));
+    let (own, bias) = match gradient {
+        Gradient::Frozen => (0.0, 0.0),
+        Gradient::Ntk => (scale, 0.0),
+        Gradient::Standard { fan_in, bias } => {
+            (fan_in.at(features).sqrt() * input.scale, if bias { 1.0 } else { 0.0 })
+        }
+    };
+    let tangent = own.hypot(carried).hypot(bias);
+    // Of T: what this layer's weights add, what earlier layers left, and what its bias adds.
+    let parts = [own, carried, bias].map(|part| share(part, tangent));
+    let (shares, blended) = constants.split_at_mut(gradient.slots());
+    shares.copy_from_slice(&parts[..shares.len()]);
+    if !blended.is_empty() {
+        // Beside nothing, the smallest bias is everything.
+        let bias = if weights > 0.0 { b_std } else { 1.0 };
+        blended.copy_from_slice(&blend::shares(weights, bias));
     }
     RowTrace { scale, tangent }
+}
+
+fn sum(first: RowTrace, second: RowTrace, constants: &mut [f64]) -> RowTrace {
+    let tangent = first.tangent.hypot(second.tangent);
+    let (blended, shares) = constants.split_at_mut(blend::SLOTS);
+    blended.copy_from_slice(&blend::shares(first.scale, second.scale));
+    shares.copy_from_slice(&[share(first.tangent, tangent), share(second.tangent, tangent)]);
+    RowTrace { scale: first.scale.hypot(second.scale), tangent }
 }
 
 /// `part / whole` of two scales, 0 where both vanish.

@@ -34,7 +34,7 @@ pub fn execute<P: Pack, const NTK: bool>(
     right: impl Side<P>,
 ) {
     for step in &program.steps {
-        if step.signed.contains(&true) {
+        if step.signed_output || step.signed.contains(&true) {
             run_step::<P, NTK, true>(step, registers, left, right);
         } else {
             run_step::<P, NTK, false>(step, registers, left, right);
@@ -50,26 +50,21 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
     right: impl Side<P>,
 ) {
     let slot = step.first_slot;
-    let [first, second] = step.inputs;
     let output = step.output;
+    if step.inputs[0] == output && step.op.keeps_pairs(NTK) {
+        return;
+    }
     match &step.op {
-        // Without a bias the cosine of K stays as it is.
-        Op::Dense { b_std, .. } if !NTK && *b_std == 0.0 && first == output => {}
-        Op::Dense { b_std, .. } => {
-            let bias = *b_std > 0.0;
-            for pack in 0..P::PACKS {
-                let mut pair = read::<P, NTK, SIGNED>(&registers[first], pack);
-                if bias {
-                    pair.cosine = mix(pair.cosine, constant(), left, right, slot + 2, pack);
-                }
-                let added = weight(left, right, slot, pack) * (P::splat(1.0) - pair.cosine.delta);
-                pair.tau = weight(left, right, slot + 1, pack).mul_add(pair.tau, added);
-                write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
-            }
-        }
+        Op::Dense { gradient, .. } => match (gradient.slots(), step.op.blends()) {
+            (0, false) => dense::<P, NTK, SIGNED, 0, false>(step, registers, left, right),
+            (0, true) => dense::<P, NTK, SIGNED, 0, true>(step, registers, left, right),
+            (2, false) => dense::<P, NTK, SIGNED, 2, false>(step, registers, left, right),
+            (2, true) => dense::<P, NTK, SIGNED, 2, true>(step, registers, left, right),
+            _ => dense::<P, NTK, SIGNED, 3, true>(step, registers, left, right),
+        },
         Op::Activation(activation) => with_dual!(activation, dual => {
             for pack in 0..P::PACKS {
-                let pair = read::<P, NTK, SIGNED>(&registers[first], pack);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 let (l, r) = (|i| left.get(slot + i, pack), |i| right.get(slot + i, pack));
                 let response = dual.pair::<P, SIGNED>(pair.cosine, l, r);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
@@ -78,7 +73,7 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         }),
         Op::Fitted(fitted) => {
             for pack in 0..P::PACKS {
-                let pair = read::<P, NTK, SIGNED>(&registers[first], pack);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 let response = fitted.pair::<P, SIGNED>(pair.cosine, left, right, slot, pack);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
@@ -88,28 +83,86 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Elementwise(_) => {}
         Op::Offset(_) => {
             for pack in 0..P::PACKS {
-                let mut pair = read::<P, NTK, SIGNED>(&registers[first], pack);
+                let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
                 pair.cosine = mix(pair.cosine, constant(), left, right, slot, pack);
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }
-        Op::Sum => {
+        Op::Sum | Op::Concatenate(_) => {
             for pack in 0..P::PACKS {
-                let mut pairs =
-                    [first, second].map(|register| read::<P, NTK, SIGNED>(&registers[register], pack));
-                for (pair, signed) in pairs.iter_mut().zip(step.signed) {
-                    if SIGNED && !signed {
-                        // Only δ was kept.
-                        pair.cosine.epsilon = P::splat(2.0) - pair.cosine.delta;
-                    }
-                }
-                let [a, b] = pairs;
+                let (a, b) = (
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack),
+                    read::<P, NTK, SIGNED>(step, registers, 1, pack),
+                );
                 let cosine = mix(a.cosine, b.cosine, left, right, slot, pack);
                 let tau =
                     weight(left, right, slot + 4, pack) * a.tau + weight(left, right, slot + 5, pack) * b.tau;
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
             }
         }
+        Op::Product => {
+            let (one, half) = (P::splat(1.0), P::splat(0.5));
+            for pack in 0..P::PACKS {
+                let (a, b) = (
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack),
+                    read::<P, NTK, SIGNED>(step, registers, 1, pack),
+                );
+                let (x, y) = (a.cosine, b.cosine);
+                let cosine = Cosine {
+                    delta: half * x.delta.mul_add(y.epsilon, x.epsilon * y.delta),
+                    epsilon: half * x.delta.mul_add(y.delta, x.epsilon * y.epsilon),
+                };
+                let tau = weight(left, right, slot, pack) * a.tau * (one - y.delta)
+                    + weight(left, right, slot + 1, pack) * b.tau * (one - x.delta);
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
+            }
+        }
+        // Scales of rows alone.
+        Op::LayerNorm { .. } => {
+            for pack in 0..P::PACKS {
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
+            }
+        }
+        // Of two samples, which drop different neurons. A sample with itself is a matter of its scales.
+        Op::Dropout { keep } => {
+            let (keep, rest) = (P::splat(*keep), P::splat(1.0 - keep));
+            for pack in 0..P::PACKS {
+                let Pair { cosine: Cosine { delta, epsilon }, tau } =
+                    read::<P, NTK, SIGNED>(step, registers, 0, pack);
+                let cosine =
+                    Cosine { delta: keep.mul_add(delta, rest), epsilon: keep.mul_add(epsilon, rest) };
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau: keep * tau });
+            }
+        }
+    }
+}
+
+/// A dense layer with so many constants for the shares of T, and a bias in K or not.
+#[inline(always)]
+fn dense<P: Pack, const NTK: bool, const SIGNED: bool, const SHARES: usize, const BLENDS: bool>(
+    step: &Step,
+    registers: &mut [Register<P::Scalar>],
+    left: impl Side<P>,
+    right: impl Side<P>,
+) {
+    let slot = step.first_slot;
+    for pack in 0..P::PACKS {
+        let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+        let before = pair.cosine.delta;
+        if BLENDS {
+            pair.cosine = mix(pair.cosine, constant(), left, right, slot + SHARES, pack);
+        }
+        if SHARES > 0 {
+            // A bias with a share of its own is not in that of the weights.
+            let own = if SHARES > 2 { before } else { pair.cosine.delta };
+            let added = weight(left, right, slot, pack) * (P::splat(1.0) - own);
+            pair.tau = weight(left, right, slot + 1, pack).mul_add(pair.tau, added);
+        }
+        if SHARES > 2 {
+            pair.tau = pair.tau + weight(left, right, slot + 2, pack);
+        }
+        write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
     }
 }
 
@@ -120,13 +173,17 @@ struct Pair<P> {
     tau: P,
 }
 
+/// One of a step's inputs; its ε is right, be it stored or not.
 #[inline(always)]
 fn read<P: Pack, const NTK: bool, const SIGNED: bool>(
-    register: &Register<P::Scalar>,
+    step: &Step,
+    registers: &[Register<P::Scalar>],
+    which: usize,
     pack: usize,
 ) -> Pair<P> {
+    let (register, stored) = (&registers[step.inputs[which]], step.signed[which]);
     let delta = P::load(&register.delta, pack);
-    let epsilon = if SIGNED { P::load(&register.epsilon, pack) } else { delta };
+    let epsilon = if SIGNED && stored { P::load(&register.epsilon, pack) } else { P::splat(2.0) - delta };
     let tau = if NTK { P::load(&register.tau, pack) } else { delta };
     Pair { cosine: Cosine { delta, epsilon }, tau }
 }
