@@ -36,15 +36,23 @@ FAMILIES = {
     "leaky_relu": "leaky ReLU, ABReLU",
     "abrelu": "leaky ReLU, ABReLU",
     "abs": "absolute value",
+    "sign": "sign",
     "erf": "erf",
+    "sigmoid_like": "erf",
     "gelu": "GELU",
     "sin": "sin",
     "cos": "cos",
+    "rbf": "RBF",
+    "exp": "exp",
+    "exp_normalized": "normalised exp",
+    "gaussian": "Gaussian",
+    "gabor": "Gabor",
 }
 LINEAR = "linear, identity"
 MIXED = "a kink after a smooth activation"
+SEVERAL = "several activations"
 JOINED = "residual, sum"
-ROWS = [LINEAR, *dict.fromkeys(FAMILIES.values()), MIXED, JOINED]
+ROWS = [LINEAR, *dict.fromkeys(FAMILIES.values()), MIXED, SEVERAL, JOINED]
 
 Errors = dict[str, float]  # by "family/dtype/kernel"
 
@@ -56,8 +64,8 @@ def family(description: Description) -> str:
         return JOINED
     if kink_after_smooth(description):
         return MIXED
-    (name,) = {FAMILIES[layer] for layer in layers if layer in FAMILIES} or {LINEAR}
-    return name
+    names = {FAMILIES[layer] for layer in layers if layer in FAMILIES} or {LINEAR}
+    return names.pop() if len(names) == 1 else SEVERAL
 
 
 def measure() -> Errors:

@@ -63,6 +63,13 @@ def test_different_text_is_a_different_network(a, b):
         (nk.ABRelu(0, 1), "ABRelu(a=0.0, b=1.0)"),
         (nk.Erf(b=2), "Erf(b=2.0)"),
         (nk.Gelu(), "Gelu()"),
+        (nk.Sign(), "Sign()"),
+        (nk.SigmoidLike(), "SigmoidLike()"),
+        (nk.Rbf(), "Rbf()"),
+        (nk.Exp(b=2), "Exp(b=2.0)"),
+        (nk.ExpNormalized(2, shift=0), "ExpNormalized(gamma=2.0, shift=0.0)"),
+        (nk.Gaussian(b=-2), "Gaussian(b=-2.0)"),
+        (nk.Gabor(), "Gabor()"),
         (nk.Sin(c=0.5), "Sin(c=0.5)"),
         (nk.Cos(2, b=-1), "Cos(a=2.0, b=-1.0)"),
         (
@@ -99,6 +106,10 @@ def test_piecewise_linear_activations_are_one_kind_for_the_core():
     assert nk.Abs()._spec() == nk.ABRelu(-1, 1)._spec()
 
 
+def test_a_sigmoid_like_is_an_erf_for_the_core():
+    assert nk.SigmoidLike()._spec() == nk.Erf(0.5, 1 / 2.4020563531719796, 0.5)._spec()
+
+
 def test_spec():
     net = nk.Serial(nk.Dense(7, w_std=2, b_std=3), nk.Residual(nk.Erf(c=4), nk.Dense()))
     assert net._spec() == (
@@ -122,6 +133,21 @@ def test_spec():
         (lambda: nk.Erf(c=math.inf), ValueError, ["Erf: c is inf"]),
         (lambda: nk.Sin(b=math.nan), ValueError, ["Sin: b is nan"]),
         (lambda: nk.Cos("x"), TypeError, ["Cos: a is 'x'"]),
+        (lambda: nk.Rbf(-1), ValueError, ["Rbf: gamma is -1.0", ">= 0"]),
+        (lambda: nk.Rbf(None), TypeError, ["Rbf: gamma is None"]),
+        (lambda: nk.ExpNormalized(-0.1), ValueError, ["ExpNormalized: gamma is -0.1", ">= 0"]),
+        (lambda: nk.ExpNormalized(shift=math.inf), ValueError, ["ExpNormalized: shift is inf"]),
+        (lambda: nk.Gaussian(b=0), ValueError, ["Gaussian: b is 0.0", "< 0", "-1/(2·s²)"]),
+        (lambda: nk.Gaussian(b=0.5), ValueError, ["Gaussian: b is 0.5", "< 0", "-1/(2·s²)"]),
+        (lambda: nk.Gaussian(1, "x"), TypeError, ["Gaussian: b is 'x'"]),
+        (lambda: nk.Exp(math.nan), ValueError, ["Exp: a is nan"]),
+        (lambda: nk.Serial(nk.Dense(), nk.Exp(), nk.Rbf()), ValueError, ["(Rbf)", "Dense"]),
+        (lambda: nk.Serial(nk.Dense(), nk.Sign(), nk.Sign()), ValueError, ["(Sign)", "Dense"]),
+        (
+            lambda: nk.Serial(nk.Dense(), nk.Gabor(), nk.SigmoidLike()),
+            ValueError,
+            ["(SigmoidLike)", "Dense"],
+        ),
         (lambda: nk.Serial(nk.Dense(), nk.Cos(), nk.Gelu()), ValueError, ["(Gelu)", "Dense"]),
         (nk.Serial, ValueError, ["Serial() is empty"]),
         (nk.Sum, ValueError, ["Sum() is empty"]),
@@ -211,11 +237,44 @@ def test_a_cosine_is_a_sine_a_quarter_turn_ahead():
             assert_kernel(ours, theirs)
 
 
+def test_an_rbf_is_a_sine_with_a_gaussian_kernel():
+    x = np.array([[0.3, -1.2], [0.5, 0.7], [-2.0, 0.1]])
+    for gamma in (0.0, 0.3, 2.0):
+        rbf = nk.Serial(nk.Dense(), nk.Rbf(gamma)).kernels(x)
+        sine = nk.Sin(math.sqrt(2), math.sqrt(2 * gamma), math.pi / 4)
+        for ours, theirs in zip(rbf, nk.Serial(nk.Dense(), sine).kernels(x), strict=True):
+            assert_kernel(ours, theirs)
+        distances = np.sum((x[:, None] - x) ** 2, axis=2) / x.shape[1]
+        np.testing.assert_allclose(rbf.nngp, np.exp(-gamma * distances), rtol=0, atol=1e-15)
+
+
+def test_the_ntk_forgets_what_is_below_a_sign():
+    below = [nk.Dense(w_std=1.4, b_std=0.3), nk.Relu(), nk.Dense(b_std=0.1), nk.Sign()]
+    kernels = nk.Serial(*below, nk.Dense(w_std=1.2, b_std=0.4)).kernels(X)
+    np.testing.assert_array_equal(kernels.ntk, kernels.nngp)
+    assert not np.any(nk.Serial(*below).ntk(X))
+    assert np.all(nk.Serial(*below).nngp(X, diagonal=True) == 1.0)
+
+
+def test_a_variance_of_exp_that_is_too_large_is_refused_by_name():
+    net = nk.Serial(nk.Dense(), nk.Exp(), nk.Dense())
+    for dtype, size in (("float32", 8.0), ("float64", 20.0), ("float64", 1e100)):
+        x = np.array([[0.1], [size], [0.0]], dtype)
+        with pytest.raises(nk.NumericalError, match=rf"(?s)sample 1 .*Exp.*{dtype}"):
+            net.ntk(x)
+        assert np.all(np.isfinite(net.ntk(x[::2])))
+    # What a bounded activation makes of it can be held.
+    bounded = nk.Serial(nk.Dense(), nk.Exp(), nk.Dense(), nk.Sign())
+    np.testing.assert_array_equal(bounded.nngp([[1e3], [1e3]]), np.ones((2, 2)))
+
+
 def test_odd_activations_may_join_a_branch_that_is_not_closed():
     # Sums need means of zero: sin has one, and so has a cosine that is a sine; GELU and cos do not.
-    for odd in (nk.Sin(), nk.Sin(c=math.pi), nk.Cos(c=math.pi / 2)):
+    odds = nk.Sin(), nk.Sin(c=math.pi), nk.Cos(c=math.pi / 2), nk.Sign(), nk.Gabor()
+    for odd in odds:
         nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), odd), nk.Relu()))
-    for other in (nk.Cos(), nk.Gelu(), nk.Sin(c=0.1)):
+    others = nk.Cos(), nk.Gelu(), nk.Sin(c=0.1), nk.Exp(), nk.Rbf(), nk.Gaussian()
+    for other in (*others, nk.SigmoidLike(), nk.ExpNormalized()):
         with pytest.raises(ValueError, match="means that are not zero"):
             nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), other), nk.Relu()))
 

@@ -10,11 +10,14 @@ from ntkfast.networks.activations import (
     Identity,
     LeakyRelu,
     Relu,
+    SigmoidLike,
+    Sign,
     Sin,
 )
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
+from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.layers import Dense
 from ntkfast.networks.mlp import mlp
 
@@ -26,13 +29,20 @@ __all__ = [
     "Dense",
     "Elementwise",
     "Erf",
+    "Exp",
+    "ExpNormalized",
+    "Gabor",
+    "Gaussian",
     "Gelu",
     "Identity",
     "LeakyRelu",
     "Network",
+    "Rbf",
     "Relu",
     "Residual",
     "Serial",
+    "SigmoidLike",
+    "Sign",
     "Sin",
     "Sum",
     "Tanh",
