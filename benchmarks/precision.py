@@ -36,13 +36,21 @@ FAMILIES = {
     "leaky_relu": "leaky ReLU, ABReLU",
     "abrelu": "leaky ReLU, ABReLU",
     "abs": "absolute value",
+    "sign": "sign",
     "erf": "erf",
+    "sigmoid_like": "erf",
     "gelu": "GELU",
     "sin": "sin",
     "cos": "cos",
+    "rbf": "RBF",
+    "exp": "exp",
+    "exp_normalized": "normalised exp",
+    "gaussian": "Gaussian",
+    "gabor": "Gabor",
 }
 LINEAR = "linear, identity"
 MIXED = "a kink after a smooth activation"
+SEVERAL = "several activations"
 # What a network has, whatever its activations.
 FEATURES = {
     "residual": "residual, sum",
@@ -52,7 +60,13 @@ FEATURES = {
     "layer_norm": "layer norm, dropout",
     "dropout": "layer norm, dropout",
 }
-ROWS = [LINEAR, *dict.fromkeys(FAMILIES.values()), MIXED, *dict.fromkeys(FEATURES.values())]
+ROWS = [
+    LINEAR,
+    *dict.fromkeys(FAMILIES.values()),
+    MIXED,
+    SEVERAL,
+    *dict.fromkeys(FEATURES.values()),
+]
 
 Errors = dict[str, float]  # by "family/dtype/kernel"
 
@@ -65,8 +79,8 @@ def family(description: Description) -> str:
             return FEATURES[layer]
     if kink_after_smooth(description):
         return MIXED
-    (name,) = {FAMILIES[layer] for layer in layers if layer in FAMILIES} or {LINEAR}
-    return name
+    names = {FAMILIES[layer] for layer in layers if layer in FAMILIES} or {LINEAR}
+    return names.pop() if len(names) == 1 else SEVERAL
 
 
 def measure() -> Errors:

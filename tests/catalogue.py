@@ -41,10 +41,17 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "leaky_relu": nk.LeakyRelu,
     "abrelu": nk.ABRelu,
     "abs": nk.Abs,
+    "sign": nk.Sign,
     "erf": nk.Erf,
+    "sigmoid_like": nk.SigmoidLike,
     "gelu": nk.Gelu,
     "sin": nk.Sin,
     "cos": nk.Cos,
+    "rbf": nk.Rbf,
+    "exp": nk.Exp,
+    "exp_normalized": nk.ExpNormalized,
+    "gaussian": nk.Gaussian,
+    "gabor": nk.Gabor,
 }
 
 
@@ -93,6 +100,14 @@ NETWORKS: dict[str, Description] = {
     "sin": ["serial", DENSE, ["sin", 1.5, 0.8, 0.0], BIASED, ["sin", 1.0, 1.0, 0.4], DENSE],
     "cos": ["serial", DENSE, ["cos", 1.5, 0.8, 0.0], BIASED, ["cos", 1.0, -1.2, 0.4], DENSE],
     "abs after sin": ["serial", BIASED, ["sin", 1.0, 1.0, 0.0], DENSE, ["abs"], DENSE],
+    "sign": ["serial", DENSE, ["sign"], DENSE],
+    "sign, then others": ["serial", BIASED, ["sign"], BIASED, ["relu"], DENSE, ["sign"], BIASED],
+    "rbf": ["serial", BIASED, ["rbf", 0.7], DENSE, ["rbf", 0.2], BIASED],
+    "exp": ["serial", DENSE, ["erf", 1.0, 1.0, 0.0], BIASED, ["exp", 0.8, -0.6], BIASED],
+    "exp, normalised": ["serial", DENSE, *[["exp_normalized", 1.5, -0.8], DENSE] * 2],
+    "gaussian": ["serial", DENSE, ["gaussian", 1.0, -1.0], BIASED, ["gaussian", 2.0, -0.3], DENSE],
+    "gabor": ["serial", DENSE, ["gabor"], BIASED, ["gabor"], DENSE],
+    "sigmoid-like": ["serial", BIASED, ["sigmoid_like"], DENSE, ["sigmoid_like"], DENSE],
     "residual": ["serial", BIASED, ["residual", ["relu"], BIASED], ["relu"], BIASED],
     "residual, nested": [
         "serial",
@@ -159,8 +174,11 @@ NETWORKS: dict[str, Description] = {
     ],
 }
 
-KINKED = {"relu", "leaky_relu", "abrelu", "abs"}
-SMOOTH = {"erf", "gelu", "sin", "cos"}
+KINKED = {"relu", "leaky_relu", "abrelu", "abs", "sign"}
+SMOOTH = {
+    *("erf", "sigmoid_like", "gelu", "sin", "cos"),
+    *("rbf", "exp", "exp_normalized", "gaussian", "gabor"),
+}
 
 
 def build(description: Description) -> Any:
@@ -176,10 +194,10 @@ def kinds(description: Description) -> list[str]:
 
 
 def kink_after_smooth(description: Description) -> bool:
-    """Whether a kinked activation stands anywhere behind a smooth one."""
+    """Whether a kinked activation stands anywhere behind a smooth one, or behind a jump."""
     order = kinds(description)
-    first = next((i for i, kind in enumerate(order) if kind in SMOOTH), len(order))
-    return any(kind in KINKED for kind in order[first:])
+    first = next((i for i, kind in enumerate(order) if kind in {*SMOOTH, "sign"}), len(order))
+    return any(kind in KINKED for kind in order[first + 1 :])
 
 
 def smooth(description: Description) -> bool:

@@ -40,7 +40,18 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     sizes = st.tuples(sign, gentle, sign, gentle | gentle | steep, decimals(-0.5, 0.5))
     erfs = sizes.map(lambda t: ["erf", t[0] * t[1], t[2] * t[3], t[4]])
     phased = st.tuples(st.sampled_from(["sin", "cos"]), gentle, gentle, decimals(-0.5, 0.5))
-    return kinked | erfs | phased.map(list) | st.just(["gelu"])
+    # Nothing but a bounded input keeps e^x in range.
+    bounded = ["serial", ["erf", 1.0, 1.0, 0.0], ["dense", 1.0, 0.2]]
+    parameters = st.tuples(gentle, decimals(-1.5, -0.5))
+    exponentials = st.one_of(
+        gentle.map(lambda gamma: ["rbf", gamma]),
+        gentle.map(lambda b: [*bounded, ["exp", 1, b]]),
+        parameters.map(lambda t: ["exp_normalized", *t]),
+        parameters.map(lambda t: ["gaussian", *t]),
+        st.just(["gabor"]),
+    )
+    constant = st.sampled_from([["gelu"], ["sigmoid_like"]])
+    return kinked | erfs | phased.map(list) | constant | exponentials
 
 
 @st.composite

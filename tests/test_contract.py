@@ -213,7 +213,8 @@ def test_out_of_both_kernels(network: Any, rng: np.random.Generator) -> None:
 def test_zero_rows_without_bias_give_zero(x: Points, data: st.DataObject) -> None:
     row = data.draw(st.integers(0, len(x) - 1))
     x[row] = 0.0
-    for activation in (["relu"], ["abs"], ["abrelu", 0.5, -2.0], ["erf", 1.0, 1.0, 0.0]):
+    kinked = ["relu"], ["abs"], ["abrelu", 0.5, -2.0], ["sign"]
+    for activation in (*kinked, ["erf", 1.0, 1.0, 0.0], ["gabor"], ["exp_normalized", 1.0, -0.5]):
         network = build(["serial", *[["dense", 1.2, None], activation] * 3, ["dense", 1.1, None]])
         for name in KERNELS:
             k = kernel(network, name)(x)

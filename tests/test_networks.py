@@ -63,6 +63,13 @@ def test_different_text_is_a_different_network(a, b):
         (nk.ABRelu(0, 1), "ABRelu(a=0.0, b=1.0)"),
         (nk.Erf(b=2), "Erf(b=2.0)"),
         (nk.Gelu(), "Gelu()"),
+        (nk.Sign(), "Sign()"),
+        (nk.SigmoidLike(), "SigmoidLike()"),
+        (nk.Rbf(), "Rbf()"),
+        (nk.Exp(b=2), "Exp(b=2.0)"),
+        (nk.ExpNormalized(2, shift=0), "ExpNormalized(gamma=2.0, shift=0.0)"),
+        (nk.Gaussian(b=-2), "Gaussian(b=-2.0)"),
+        (nk.Gabor(), "Gabor()"),
         (nk.Sin(c=0.5), "Sin(c=0.5)"),
         (nk.Cos(2, b=-1), "Cos(a=2.0, b=-1.0)"),
         (
@@ -122,6 +129,21 @@ def test_spec():
         (lambda: nk.Erf(c=math.inf), ValueError, ["Erf: c is inf"]),
         (lambda: nk.Sin(b=math.nan), ValueError, ["Sin: b is nan"]),
         (lambda: nk.Cos("x"), TypeError, ["Cos: a is 'x'"]),
+        (lambda: nk.Rbf(-1), ValueError, ["Rbf: gamma is -1.0", ">= 0"]),
+        (lambda: nk.Rbf(None), TypeError, ["Rbf: gamma is None"]),
+        (lambda: nk.ExpNormalized(-0.1), ValueError, ["ExpNormalized: gamma is -0.1", ">= 0"]),
+        (lambda: nk.ExpNormalized(shift=math.inf), ValueError, ["ExpNormalized: shift is inf"]),
+        (lambda: nk.Gaussian(b=0), ValueError, ["Gaussian: b is 0.0", "< 0", "-1/(2·s²)"]),
+        (lambda: nk.Gaussian(b=0.5), ValueError, ["Gaussian: b is 0.5", "< 0", "-1/(2·s²)"]),
+        (lambda: nk.Gaussian(1, "x"), TypeError, ["Gaussian: b is 'x'"]),
+        (lambda: nk.Exp(math.nan), ValueError, ["Exp: a is nan"]),
+        (lambda: nk.Serial(nk.Dense(), nk.Exp(), nk.Rbf()), ValueError, ["(Rbf)", "Dense"]),
+        (lambda: nk.Serial(nk.Dense(), nk.Sign(), nk.Sign()), ValueError, ["(Sign)", "Dense"]),
+        (
+            lambda: nk.Serial(nk.Dense(), nk.Gabor(), nk.SigmoidLike()),
+            ValueError,
+            ["(SigmoidLike)", "Dense"],
+        ),
         (lambda: nk.Serial(nk.Dense(), nk.Cos(), nk.Gelu()), ValueError, ["(Gelu)", "Dense"]),
         (nk.Serial, ValueError, ["Serial() is empty"]),
         (nk.Sum, ValueError, ["Sum() is empty"]),
@@ -209,15 +231,6 @@ def test_a_cosine_is_a_sine_a_quarter_turn_ahead():
         sine = nk.Serial(nk.Dense(), nk.Sin(1.5, 0.7, c + math.pi / 2), nk.Dense())
         for ours, theirs in zip(cosine.kernels(X), sine.kernels(X), strict=True):
             assert_kernel(ours, theirs)
-
-
-def test_odd_activations_may_join_a_branch_that_is_not_closed():
-    # Sums need means of zero: sin has one, and so has a cosine that is a sine; GELU and cos do not.
-    for odd in (nk.Sin(), nk.Sin(c=math.pi), nk.Cos(c=math.pi / 2)):
-        nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), odd), nk.Relu()))
-    for other in (nk.Cos(), nk.Gelu(), nk.Sin(c=0.1)):
-        with pytest.raises(ValueError, match="means that are not zero"):
-            nk.Serial(nk.Dense(), nk.Sum(nk.Serial(nk.Dense(), other), nk.Relu()))
 
 
 def test_kernels_are_a_pair_and_print_a_summary():

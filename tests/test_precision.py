@@ -14,7 +14,7 @@ from catalogue import KINKED, Description, build, kink_after_smooth
 from contract import KERNELS, Points
 from reference import evaluator, quadrature
 from reference.cases import CASES, Pairs, errors, read_points, references
-from strategies import networks, point_sets
+from strategies import activations, dense, networks, point_sets
 from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, worst
 
 # Multiplying by a power of two is exact, so the references scale with it; these are near 1e±150.
@@ -72,6 +72,14 @@ def test_duals_of_the_evaluator_are_the_integrals() -> None:
         assert gap < 1e-28, label
 
 
+def test_the_slope_of_a_kernel_map_is_its_derivative() -> None:
+    with workdps(40):
+        p, k, q, *parameters = map(mpf, ("0.7", "-0.4", "1.9", "1.3", "-0.6"))
+        dual = evaluator.DUALS["exp_normalized"]
+        slope = mp.diff(lambda k: dual(p, k, q, *parameters)[0], k)
+        assert abs(slope - dual(p, k, q, *parameters)[1]) < 1e-30
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @given(description=networks(smooth=False), x=point_sets(min_n=1, max_n=5, max_d=4))
 def test_random_homogeneous_networks(dtype: str, description: Description, x: Points) -> None:
@@ -90,7 +98,27 @@ def test_random_networks_of_many_layers(data: st.DataObject, x: Points) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @given(description=networks(), x=point_sets(min_n=1, max_n=4, max_d=3))
 def test_random_networks(dtype: str, description: Description, x: Points) -> None:
-    x = x.astype(dtype)
+    assert_as_conditioned(description, x.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@given(
+    before=networks(smooth=False, max_blocks=2),
+    after=activations(),
+    layers=st.tuples(dense(), dense(), dense()),
+    x=point_sets(min_n=1, max_n=4, max_d=3),
+)
+def test_sign_followed_by_anything(
+    dtype: str, before: Description, after: Description, layers: tuple[Any, ...], x: Points
+) -> None:
+    first, second, last = layers
+    description = ["serial", before, first, ["sign"], second, after, last]
+    assert_as_conditioned(description, x.astype(dtype))
+
+
+def assert_as_conditioned(description: Description, x: Points) -> None:
+    """Within the contract, but for what the input's own rounding does."""
+    dtype = x.dtype.name
     expected = evaluator.every_pair(description, x)
     slack = conditioning(description, x, expected)
     found = errors(build(description), x, expected)
@@ -199,6 +227,12 @@ def jiggled(row: Points, epsilon: float) -> list[Any]:
         ["sin", 1.0, 1.0, 0.0],
         ["sin", 1.0, 1.0, 0.4],
         ["cos", 1.0, 1.0, 0.0],
+        ["sigmoid_like"],
+        ["rbf", 1.0],
+        ["exp", 1.0, 5e-4],
+        ["exp_normalized", 1.0, -1.0],
+        ["gaussian", 1.0, -1.0],
+        ["gabor"],
     ],
     ids=str,
 )
@@ -206,13 +240,35 @@ def test_parallel_points_of_any_norm(activation: list[Any], dtype: str) -> None:
     # What a smooth activation makes of them, from the linear to the saturated, is 1 − ρ alone.
     powers = (-30, -12, -8, -5, -3, -2, -1, 0, 1, 2, 4, 8, 12)
     x = np.array([np.ldexp([1.0, 2.0], power) for power in powers], dtype)
-    dense = ["dense", 1.0, None]
-    description = ["serial", dense, activation, dense]
+    layer = ["dense", 1.0, None]
+    description = ["serial", layer, activation, layer]
     expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(dtype))
-    description += [["relu"], dense]
+    description += [["relu"], layer]
     expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), KINK_AFTER_SMOOTH[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        *(["abs"], ["sign"], ["erf", 1.0, 1.0, 0.0], ["sigmoid_like"], ["gelu"]),
+        *(["sin", 1.0, 1.0, 0.0], ["rbf", 1.0], ["exp", 1.0, 1.0], ["exp_normalized", 1.0, -1.0]),
+        *(["gaussian", 1.0, -1.0], ["gabor"]),
+    ],
+    ids=str,
+)
+def test_tiny_and_huge_variances(activation: list[Any], size: float, dtype: str) -> None:
+    if activation[0] == "exp" and size > 1.0:
+        pytest.skip("no value that can be held")
+    near = math.sqrt(2e-12)  # ρ = 1 − 1e-12
+    angles = np.array([0.0, 0.0, near, math.pi / 2, math.pi - near])
+    x = size * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    x = np.concatenate([x, -x[:1], np.zeros((1, 2))]).astype(dtype)
+    layer = ["dense", 1.0, None]
+    assert_as_conditioned(["serial", layer, activation, layer], x)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -231,16 +231,64 @@ def sinusoid(p: Number, k: Number, q: Number, a: Number, b: Number, c: Number) -
     return a * a / 2 * (difference - total), a * a * b * b / 2 * (difference + total)
 
 
+def sign(p: Number, k: Number, q: Number) -> Dual:
+    """φ(x) = −1, 0 or 1: twice the arc-cosine kernel of degree 0 (Cho & Saul 2009), less 1."""
+    if not p or not q:
+        return mpf(0), mpf(0)
+    return 1 - 2 * atan2(sqrt(max(p * q - k * k, mpf(0))), k) / pi, mpf(0)
+
+
+def exponential(p: Number, k: Number, q: Number, a: Number, b: Number) -> Dual:
+    """φ(x) = a·e^{bx}: the mean of e^{b(u+v)}, a log-normal variable."""
+    value = a * a * exp(b * b * (p + q + 2 * k) / 2)
+    return value, b * b * value
+
+
+def exp_normalized(p: Number, k: Number, q: Number, gamma: Number, shift: Number) -> Dual:
+    """The map √(pq)·e^{γ(ρ + shift)} and its derivative by k (Shankar et al. 2020)."""
+    root = sqrt(p * q)
+    if not root:
+        return mpf(0), mpf(0)
+    factor = exp(gamma * (k / root + shift))
+    return root * factor, gamma * factor
+
+
+def gaussian(p: Number, k: Number, q: Number, a: Number, b: Number) -> Dual:
+    """φ(x) = a·e^{bx²}: a Gaussian integral."""
+    d = (1 - 2 * b * p) * (1 - 2 * b * q) - 4 * b * b * k * k
+    return a * a / sqrt(d), 4 * a * a * b * b * k / (d * sqrt(d))
+
+
+def gabor(p: Number, k: Number, q: Number) -> Dual:
+    """φ(x) = e^{−x²}·sin x: Gaussian integrals of cos(u − v) and cos(u + v)."""
+    d = (1 + 2 * p) * (1 + 2 * q) - 4 * k * k
+    t = p + q + 4 * (p * q - k * k)
+    same, opposite = exp(-(t - 2 * k) / (2 * d)), exp(-(t + 2 * k) / (2 * d))
+    u = 4 * k / d + ((1 + 4 * k) * d - 4 * k * (t - 2 * k)) / (d * d)
+    v = 4 * k / d + ((4 * k - 1) * d - 4 * k * (t + 2 * k)) / (d * d)
+    return (same - opposite) / (2 * sqrt(d)), (same * u - opposite * v) / (2 * sqrt(d))
+
+
+# What the package's SigmoidLike is defined as, b being that float.
+SIGMOID_LIKE = 0.5, 1.0 / 2.4020563531719796, 0.5
+
 DUALS: dict[str, Callable[..., Dual]] = {
     "identity": lambda p, k, q: (k, mpf(1)),
     "relu": lambda p, k, q: piecewise_linear(p, k, q, mpf(0), mpf(1)),
     "leaky_relu": lambda p, k, q, alpha: piecewise_linear(p, k, q, alpha, mpf(1)),
     "abrelu": piecewise_linear,
     "abs": lambda p, k, q: piecewise_linear(p, k, q, mpf(-1), mpf(1)),
+    "sign": sign,
     "erf": error_function,
+    "sigmoid_like": lambda p, k, q: error_function(p, k, q, *map(mpf, SIGMOID_LIKE)),
     "gelu": gelu,
     "sin": sinusoid,
     "cos": lambda p, k, q, a, b, c: sinusoid(p, k, q, a, b, c + pi / 2),
+    "rbf": lambda p, k, q, g: sinusoid(p, k, q, sqrt(mpf(2)), sqrt(2 * g), pi / 4),
+    "exp": exponential,
+    "exp_normalized": exp_normalized,
+    "gaussian": gaussian,
+    "gabor": gabor,
 }
 
 # The functions themselves and their derivatives: what the duals above are expectations of.
@@ -253,6 +301,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
         lambda x, a, b: b if x > 0 else a,
     ),
     "abs": (abs, lambda x: mpf(1) if x > 0 else mpf(-1)),
+    "sign": (lambda x: mpf(1) if x > 0 else mpf(-1), lambda x: mpf(0)),
     "erf": (
         lambda x, a, b, c: a * erf(b * x) + c,
         lambda x, a, b, c: 2 * a * b / sqrt(pi) * exp(-((b * x) ** 2)),
@@ -268,5 +317,21 @@ FUNCTIONS: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
     "cos": (
         lambda x, a, b, c: a * cos(b * x + c),
         lambda x, a, b, c: -a * b * sin(b * x + c),
+    ),
+    "rbf": (
+        lambda x, g: sqrt(mpf(2)) * sin(sqrt(2 * g) * x + pi / 4),
+        lambda x, g: 2 * sqrt(g) * cos(sqrt(2 * g) * x + pi / 4),
+    ),
+    "exp": (
+        lambda x, a, b: a * exp(b * x),
+        lambda x, a, b: a * b * exp(b * x),
+    ),
+    "gaussian": (
+        lambda x, a, b: a * exp(b * x * x),
+        lambda x, a, b: 2 * a * b * x * exp(b * x * x),
+    ),
+    "gabor": (
+        lambda x: exp(-x * x) * sin(x),
+        lambda x: exp(-x * x) * (cos(x) - 2 * x * sin(x)),
     ),
 }

@@ -13,8 +13,9 @@ from mpmath import acos, cos, exp, linspace, mp, mpf, pi, quad, sqrt, workdps
 from reference.evaluator import DUALS, FUNCTIONS, Dual, Number
 
 DIGITS = 30
-# Activations that are positively homogeneous, with their one kink at 0; the others are entire.
-HOMOGENEOUS = {"identity", "relu", "leaky_relu", "abrelu", "abs"}
+# Degrees of activations that are positively homogeneous, with their one kink or jump at 0; the
+# others are entire.
+HOMOGENEOUS = {"identity": 1, "relu": 1, "leaky_relu": 1, "abrelu": 1, "abs": 1, "sign": 0}
 EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("identity", ()),
     ("relu", ()),
@@ -24,11 +25,16 @@ EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("abs", ()),
     ("erf", ("1", "1", "0")),
     ("erf", ("1.3", "0.6", "-0.4")),
+    ("sign", ()),
     ("gelu", ()),
     ("sin", ("1", "1", "0")),
     ("sin", ("1.3", "-0.6", "0.4")),
     ("cos", ("1", "1", "0")),
     ("cos", ("0.7", "1.2", "-2")),
+    ("rbf", ("0.8",)),
+    ("exp", ("1.5", "0.3")),
+    ("gaussian", ("-2", "-0.3")),
+    ("gabor", ()),
 ]
 # Variances p, q and correlation ρ.
 MOMENTS = [("1", "1", "0.3"), ("2.5", "0.4", "-0.7"), ("0.2", "0.9", "0.97"), ("1", "0.5", "0")]
@@ -50,7 +56,9 @@ def expectations(kind: str, constants: list[Number], p: Number, q: Number, rho: 
     """Integrate E[φ(u)φ(v)] and E[φ'(u)φ'(v)] numerically."""
     function, derivative = (partial(bind, f, constants) for f in FUNCTIONS[kind])
     if kind in HOMOGENEOUS:
-        return polar(function, 1, p, q, rho), polar(derivative, 0, p, q, rho)
+        degree = HOMOGENEOUS[kind]
+        slope = polar(derivative, max(degree - 1, 0), p, q, rho)
+        return polar(function, degree, p, q, rho), slope
     return trapezoid(function, p, q, rho), trapezoid(derivative, p, q, rho)
 
 

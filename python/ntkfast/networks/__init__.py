@@ -10,11 +10,14 @@ from ntkfast.networks.activations import (
     Identity,
     LeakyRelu,
     Relu,
+    SigmoidLike,
+    Sign,
     Sin,
 )
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
+from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 
@@ -28,15 +31,22 @@ __all__ = [
     "Dropout",
     "Elementwise",
     "Erf",
+    "Exp",
+    "ExpNormalized",
+    "Gabor",
+    "Gaussian",
     "Gelu",
     "Identity",
     "LayerNorm",
     "LeakyRelu",
     "Network",
     "Product",
+    "Rbf",
     "Relu",
     "Residual",
     "Serial",
+    "SigmoidLike",
+    "Sign",
     "Sin",
     "Sum",
     "Tanh",

@@ -1,6 +1,7 @@
 """Nonlinearities.
 
-A new one is one small class here: its kind in the core, its parameters as fields.
+A new one is one small class, here or in the module of its family (`exponentials`): its kind in the
+core, its parameters as fields.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ __all__ = [
     "Identity",
     "LeakyRelu",
     "Relu",
+    "SigmoidLike",
+    "Sign",
     "Sin",
 ]
 
@@ -101,6 +104,21 @@ class Abs(Activation):
 
 
 @dataclass(frozen=True, repr=False)
+class Sign(Activation):
+    """The sign of x: -1, 0 or 1.
+
+    Its derivative is 0 almost everywhere, so that of the NTK only what later layers train is left.
+
+    References
+    ----------
+    Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: the arc-cosine kernel of
+    degree 0, of the step function.
+    """
+
+    _kind: ClassVar[str] = "sign"
+
+
+@dataclass(frozen=True, repr=False)
 class Erf(Activation):
     """a·erf(b·x) + c.
 
@@ -113,6 +131,19 @@ class Erf(Activation):
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class SigmoidLike(Activation):
+    """½·erf(x/2.4020563531719796) + ½, which is near the logistic function 1/(1 + e^(−x)).
+
+    It is Erf(0.5, 1/2.4020563531719796, 0.5), and has its closed form.
+    """
+
+    _kind: ClassVar[str] = "erf"
+
+    def _parameters(self) -> tuple[float, ...]:
+        return 0.5, 1.0 / 2.4020563531719796, 0.5
 
 
 @dataclass(frozen=True, repr=False)

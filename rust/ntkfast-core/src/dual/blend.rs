@@ -12,6 +12,8 @@ pub fn shares(first: f64, second: f64) -> [f64; SLOTS] {
     let alpha = second.atan2(first);
     let (half_sin, half_cos) = (alpha / 2.0).sin_cos();
     let (sin, cos) = alpha.sin_cos();
+    // The cosine of a rounded quarter turn is not 0, and a row of zeros would differ from itself.
+    let cos = if first == 0.0 && second > 0.0 { 0.0 } else { cos };
     [half_sin, half_cos, cos, sin]
 }
 

@@ -23,6 +23,9 @@ pub struct Erf {
     c: f64,
 }
 
+/// The parameters whose function is near 1/(1 + e^{−x}) and has a name of its own.
+const SIGMOID_LIKE: (f64, f64, f64) = (0.5, 1.0 / 2.402_056_353_171_979_6, 0.5);
+
 /// Per-row constants of [`Erf`].
 struct Side<N> {
     /// s.
@@ -62,7 +65,7 @@ impl Dual for Erf {
     }
 
     fn name(&self) -> &'static str {
-        "Erf"
+        if (self.a, self.b, self.c) == SIGMOID_LIKE { "SigmoidLike" } else { "Erf" }
     }
 
     fn row(&self, scale: f64, constants: &mut [f64]) -> Row {

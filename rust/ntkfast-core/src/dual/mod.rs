@@ -10,13 +10,24 @@
 mod abrelu;
 mod arcsine;
 pub mod blend;
+mod envelope;
 mod erf;
+mod exp;
+mod exp_normalized;
+mod gabor;
+mod gaussian;
 mod gelu;
+mod sign;
 mod sin;
 
 pub use abrelu::AbRelu;
 pub use erf::Erf;
+pub use exp::Exp;
+pub use exp_normalized::ExpNormalized;
+pub use gabor::Gabor;
+pub use gaussian::Gaussian;
 pub use gelu::Gelu;
+pub use sign::Sign;
 pub use sin::Sin;
 
 use crate::error::{Error, Result};
@@ -140,7 +151,12 @@ macro_rules! duals {
 duals! {
     AbRelu = "abrelu",
     Erf = "erf",
+    Exp = "exp",
+    ExpNormalized = "exp_normalized",
+    Gabor = "gabor",
+    Gaussian = "gaussian",
     Gelu = "gelu",
+    Sign = "sign",
     Sin = "sin",
 }
 

@@ -72,7 +72,7 @@ impl<N: Number> Side<N> {
 
 /// Beyond 1e16 neighbouring numbers are more than a period apart, so that of two such x it only counts whether
 /// they are equal: all are brought to where float32 holds their squares.
-fn squeezed(x: f64) -> f64 {
+pub(super) fn squeezed(x: f64) -> f64 {
     const LARGE: f64 = 1e16;
     if x > LARGE { LARGE * (1.0 + (x / LARGE).ln()) } else { x }
 }

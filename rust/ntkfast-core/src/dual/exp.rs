@@ -1,0 +1,61 @@
+//! a·e^{bx}, and √2·a·sin(bx + π/4), whose kernel is the Gaussian one (Rahimi and Recht 2007), in the defect.
+//!
+//! With x = |b|√p and y = |b|√q the kernels are a²·e^{(x²+y²)/2 + xyρ} and a²·e^{−(x²+y²)/2 + xyρ}: divided by
+//! row values, both are e^{−z} with z = (x − y)²/2 + xyδ, a sum of positive terms. Both derivatives have the
+//! kernel of the function times b².
+
+use super::sin::squeezed;
+use super::{Cosine, Dual, Response, Row};
+use crate::simd::Number;
+use crate::simd::math::decay;
+
+/// a·e^{bx}, or √2·a·sin(bx + π/4).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exp {
+    a: f64,
+    b: f64,
+    wave: bool,
+}
+
+impl Dual for Exp {
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[a, b, wave] = parameters else { return None };
+        (wave == 0.0 || wave == 1.0).then_some(Self { a, b, wave: wave == 1.0 })
+    }
+
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn name(&self) -> &'static str {
+        if self.wave { "Rbf" } else { "Exp" }
+    }
+
+    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+        let x = self.b.abs() * scale;
+        constants[0] = squeezed(x.min(f64::MAX));
+        let scale = self.a.abs() * if self.wave { 1.0 } else { (x * x).exp() };
+        Row { scale, slope: self.b.abs() * scale }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
+    ) -> Response<N> {
+        let (x, y) = (left(0), right(0));
+        let z = (x * y).mul_add(cosine.delta, N::splat(0.5) * (x - y) * (x - y));
+        let fall = decay(z);
+        Response { cosine: Cosine::even(z * fall.mean), slope: fall.end }
+    }
+
+    fn is_nonnegative(&self, _input: bool) -> bool {
+        true
+    }
+
+    fn is_odd(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,59 @@
+//! √(pq)·e^{γ(ρ + shift)}, the normalised Gaussian kernel (Shankar et al. 2020), in the defect.
+//!
+//! A map of kernels rather than a function of one Gaussian value: homogeneous of degree 1 in either row's
+//! standard deviation, and δ' = 1 − e^{−γδ}. What stands for E[φ'φ'] is its derivative by k, γ·e^{γ(ρ + shift)}.
+
+use super::{Cosine, Dual, Response, Row};
+use crate::scalar::Scalar;
+use crate::simd::Number;
+use crate::simd::math::decay;
+
+/// √(pq)·e^{γ(ρ + shift)}, γ ≥ 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpNormalized {
+    gamma: f64,
+    shift: f64,
+}
+
+impl Dual for ExpNormalized {
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[gamma, shift] = parameters else { return None };
+        (gamma >= 0.0).then_some(Self { gamma, shift })
+    }
+
+    fn slots(&self) -> usize {
+        0
+    }
+
+    fn name(&self) -> &'static str {
+        "ExpNormalized"
+    }
+
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
+        if scale == 0.0 {
+            return Row { scale, slope: 0.0 };
+        }
+        let gain = (0.5 * self.gamma * (1.0 + self.shift)).exp();
+        Row { scale: gain * scale, slope: self.gamma.sqrt() * gain }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        _left: impl Fn(usize) -> N,
+        _right: impl Fn(usize) -> N,
+    ) -> Response<N> {
+        let z = N::splat(self.gamma.min(N::Scalar::MAX / 4.0)) * cosine.delta;
+        let fall = decay(z);
+        Response { cosine: Cosine::even(z * fall.mean), slope: fall.end }
+    }
+
+    fn is_nonnegative(&self, _input: bool) -> bool {
+        true
+    }
+
+    fn is_odd(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,63 @@
+//! a·e^{bx²}, b < 0, in the defect.
+//!
+//! With D and e of [`super::envelope`] for β = −b, the kernels are a²/√D and 4a²b²k/D^{3/2}. Divided by row
+//! values they are 1/√(1 + e) and ρ/(1 + e)^{3/2}; with t = √(1 + e), δ' = 1 − 1/t = e/(t² + t).
+
+use super::envelope::{self, Side, overlap, vast};
+use super::{Cosine, Dual, Response, Row};
+use crate::simd::Number;
+
+/// a·e^{bx²}.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gaussian {
+    a: f64,
+    b: f64,
+}
+
+impl Dual for Gaussian {
+    fn new(parameters: &[f64]) -> Option<Self> {
+        let &[a, b] = parameters else { return None };
+        (b < 0.0).then_some(Self { a, b })
+    }
+
+    fn slots(&self) -> usize {
+        envelope::SLOTS
+    }
+
+    fn name(&self) -> &'static str {
+        "Gaussian"
+    }
+
+    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+        let rate = (-self.b).sqrt();
+        let x = rate * scale;
+        constants.copy_from_slice(&envelope::constants(x));
+        let inverse = constants[1];
+        let slope = 2.0 * self.a.abs() * rate * (x * inverse * inverse * inverse);
+        Row { scale: self.a.abs() * inverse, slope }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number, const SIGNED: bool>(
+        &self,
+        cosine: Cosine<N>,
+        left: impl Fn(usize) -> N,
+        right: impl Fn(usize) -> N,
+    ) -> Response<N> {
+        let one = N::splat(1.0);
+        let both = overlap(&Side::new(left), &Side::new(right), cosine.least::<SIGNED>());
+        let excess = (both.apart + both.turned).min(vast());
+        let square = one + excess;
+        let root = square.sqrt();
+        let slope = (one - cosine.delta) / (square * root);
+        Response { cosine: Cosine::even(excess / (square + root)), slope }
+    }
+
+    fn is_nonnegative(&self, _input: bool) -> bool {
+        true
+    }
+
+    fn is_odd(&self) -> bool {
+        false
+    }
+}
