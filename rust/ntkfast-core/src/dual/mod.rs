@@ -10,13 +10,21 @@
 mod abrelu;
 mod arcsine;
 pub mod blend;
+mod degree;
 mod erf;
 mod gelu;
+mod hermite;
+mod polynomial;
+mod rectified_monomial;
+mod series;
 mod sin;
 
 pub use abrelu::AbRelu;
 pub use erf::Erf;
 pub use gelu::Gelu;
+pub use hermite::Hermite;
+pub use polynomial::Polynomial;
+pub use rectified_monomial::RectifiedMonomial;
 pub use sin::Sin;
 
 use crate::error::{Error, Result};
@@ -141,6 +149,9 @@ duals! {
     AbRelu = "abrelu",
     Erf = "erf",
     Gelu = "gelu",
+    Hermite = "hermite",
+    Polynomial = "polynomial",
+    RectifiedMonomial = "rectified_monomial",
     Sin = "sin",
 }
 
