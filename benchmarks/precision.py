@@ -40,6 +40,10 @@ FAMILIES = {
     "gelu": "GELU",
     "sin": "sin",
     "cos": "cos",
+    "polynomial": "polynomials",
+    "monomial": "polynomials",
+    "hermite": "Hermite polynomials",
+    "rectified_monomial": "powers of ReLU",
 }
 LINEAR = "linear, identity"
 MIXED = "a kink after a smooth activation"

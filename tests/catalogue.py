@@ -27,6 +27,10 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "gelu": nk.Gelu,
     "sin": nk.Sin,
     "cos": nk.Cos,
+    "polynomial": lambda *coef: nk.Polynomial(coef),
+    "monomial": nk.Monomial,
+    "hermite": nk.Hermite,
+    "rectified_monomial": nk.RectifiedMonomial,
 }
 
 DENSE, BIASED = ["dense", 1.4, None], ["dense", 1.3, 0.3]
@@ -72,6 +76,20 @@ NETWORKS: dict[str, Description] = {
     "sin": ["serial", DENSE, ["sin", 1.5, 0.8, 0.0], BIASED, ["sin", 1.0, 1.0, 0.4], DENSE],
     "cos": ["serial", DENSE, ["cos", 1.5, 0.8, 0.0], BIASED, ["cos", 1.0, -1.2, 0.4], DENSE],
     "abs after sin": ["serial", BIASED, ["sin", 1.0, 1.0, 0.0], DENSE, ["abs"], DENSE],
+    "polynomial": ["serial", DENSE, ["polynomial", 0.5, -1.0, 0.2, 0.1], BIASED],
+    "polynomial of zero rows": ["serial", DENSE, ["polynomial", 0.0, 0.0, 1.0, -0.3], DENSE],
+    "monomial": ["serial", DENSE, ["monomial", 3], DENSE],
+    "constant": ["serial", BIASED, ["monomial", 0], BIASED],
+    "hermite": ["serial", BIASED, ["hermite", 2], ["dense", 0.6, None], ["relu"], DENSE],
+    "step": ["serial", DENSE, ["rectified_monomial", 0], BIASED, ["relu"], DENSE],
+    "rectified monomials": [
+        "serial",
+        DENSE,
+        ["rectified_monomial", 2],
+        BIASED,
+        ["rectified_monomial", 1],
+        DENSE,
+    ],
     "residual": ["serial", BIASED, ["residual", ["relu"], BIASED], ["relu"], BIASED],
     "residual, nested": [
         "serial",
@@ -90,8 +108,8 @@ NETWORKS: dict[str, Description] = {
     "sum at the input": ["sum", ["serial", DENSE], ["serial", BIASED, ["relu"], DENSE]],
 }
 
-KINKED = {"relu", "leaky_relu", "abrelu", "abs"}
-SMOOTH = {"erf", "gelu", "sin", "cos"}
+KINKED = {"relu", "leaky_relu", "abrelu", "abs", "rectified_monomial"}
+SMOOTH = {"erf", "gelu", "sin", "cos", "polynomial", "monomial", "hermite"}
 
 
 def build(description: Description) -> Any:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 
-from mpmath import acos, cos, exp, linspace, mp, mpf, pi, quad, sqrt, workdps
+from mpmath import acos, cos, exp, fac, linspace, mp, mpf, pi, quad, sqrt, workdps
 
 from reference.evaluator import DUALS, FUNCTIONS, Dual, Number
 
 DIGITS = 30
 # Activations that are positively homogeneous, with their one kink at 0; the others are entire.
-HOMOGENEOUS = {"identity", "relu", "leaky_relu", "abrelu", "abs"}
+HOMOGENEOUS = {"identity", "relu", "leaky_relu", "abrelu", "abs", "rectified_monomial"}
 EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("identity", ()),
     ("relu", ()),
@@ -29,6 +29,12 @@ EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("sin", ("1.3", "-0.6", "0.4")),
     ("cos", ("1", "1", "0")),
     ("cos", ("0.7", "1.2", "-2")),
+    ("polynomial", ("0.5", "-1", "0.3", "0.2")),
+    ("monomial", ("2",)),
+    ("hermite", ("3",)),
+    ("rectified_monomial", ("0",)),
+    ("rectified_monomial", ("1",)),
+    ("rectified_monomial", ("4",)),
 ]
 # Variances p, q and correlation ρ.
 MOMENTS = [("1", "1", "0.3"), ("2.5", "0.4", "-0.7"), ("0.2", "0.9", "0.97"), ("1", "0.5", "0")]
@@ -50,7 +56,8 @@ def expectations(kind: str, constants: list[Number], p: Number, q: Number, rho: 
     """Integrate E[φ(u)φ(v)] and E[φ'(u)φ'(v)] numerically."""
     function, derivative = (partial(bind, f, constants) for f in FUNCTIONS[kind])
     if kind in HOMOGENEOUS:
-        return polar(function, 1, p, q, rho), polar(derivative, 0, p, q, rho)
+        degree = int(constants[0]) if kind == "rectified_monomial" else 1
+        return polar(function, degree, p, q, rho), polar(derivative, degree - 1, p, q, rho)
     return trapezoid(function, p, q, rho), trapezoid(derivative, p, q, rho)
 
 
@@ -66,14 +73,16 @@ def polar(f: Callable[[Number], Number], degree: int, p: Number, q: Number, rho:
     zeros = (pi / 2, -pi / 2, alpha + pi / 2, alpha - pi / 2)
     kinks = sorted({(t + 2 * pi) % (2 * pi) for t in zeros})
     angles = [*kinks, kinks[0] + 2 * pi]
-    radial = {0: mpf(1), 1: mpf(2)}[degree]  # ∫ r^(2·degree + 1)·e^(−r²/2) dr
+    if degree < 0:  # the derivative of what is constant on either side of its kink
+        return mpf(0)
+    radial = 2**degree * fac(degree)  # ∫ r^(2·degree + 1)·e^(−r²/2) dr
     angular = quad(lambda t: f(sqrt(p) * cos(t)) * f(sqrt(q) * cos(t - alpha)), angles)
     return radial * angular / (2 * pi)
 
 
 def trapezoid(f: Callable[[Number], Number], p: Number, q: Number, rho: Number) -> Number:
     """Integrate a smooth f over the plane; the error falls faster than any power of the step."""
-    nodes = linspace(mpf(-12), mpf(12), 121)
+    nodes = linspace(mpf(-14), mpf(14), 141)  # as far as polynomials need
     step = nodes[1] - nodes[0]
     weights = [exp(-z * z / 2) * step / sqrt(2 * pi) for z in nodes]
     weighted = list(zip(nodes, weights, strict=True))

@@ -17,6 +17,7 @@ from ntkfast.networks.composition import Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
 from ntkfast.networks.layers import Dense
 from ntkfast.networks.mlp import mlp
+from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
 
 __all__ = [
     "ABRelu",
@@ -27,9 +28,13 @@ __all__ = [
     "Elementwise",
     "Erf",
     "Gelu",
+    "Hermite",
     "Identity",
     "LeakyRelu",
+    "Monomial",
     "Network",
+    "Polynomial",
+    "RectifiedMonomial",
     "Relu",
     "Residual",
     "Serial",
