@@ -8,9 +8,13 @@
 //!
 //! and 1 − |ρ|^{l+2} = ρ²(1 − |ρ|^l) + (1 − ρ²), a sum of positive terms. Constants of a row are its c_l, first
 //! those of even and then those of odd l, in ascending order.
+//!
+//! Sums take ranges of constants, not closures over them: a closure that is not inlined is compiled without the
+//! instruction set, at five times the cost.
 
 use super::{Cosine, Response};
 use crate::simd::Number;
+use std::ops::Range;
 
 /// How many coefficients of either parity there are; a parity may be missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,10 +45,9 @@ impl Orders {
         left: impl Fn(usize) -> N,
         right: impl Fn(usize) -> N,
     ) -> Response<N> {
-        let first = self.slots();
         Response {
             cosine: self.cosine::<N, SIGNED>(cosine, &left, &right),
-            slope: slope.correlation::<N, SIGNED>(cosine, |l| left(first + l), |l| right(first + l)),
+            slope: slope.correlation::<N, SIGNED>(cosine, self.slots(), &left, &right),
         }
     }
 
@@ -57,13 +60,13 @@ impl Orders {
     fn cosine<N: Number, const SIGNED: bool>(
         self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: &impl Fn(usize) -> N,
+        right: &impl Fn(usize) -> N,
     ) -> Cosine<N> {
         let (zero, half, two) = (N::splat(0.0), N::splat(0.5), N::splat(2.0));
         let m = cosine.least::<SIGNED>();
-        let even = part(self.even, m, zero, &left, &right);
-        let odd = part(self.odd, m, m, |i| left(self.even + i), |i| right(self.even + i));
+        let even = part(0..self.even, m, zero, left, right);
+        let odd = part(self.even..self.slots(), m, m, left, right);
         let spread = half * (even.spread + odd.spread);
         // Where coefficients differ in sign, rounding may leave less than nothing.
         let near = (spread + (odd.drop + even.drop)).max(zero);
@@ -80,42 +83,38 @@ impl Orders {
         }
     }
 
-    /// Σ c_l c'_l ρ^l, by Horner's rule in ρ².
+    /// Σ c_l c'_l ρ^l of the constants from `first` on.
     #[inline(always)]
     fn correlation<N: Number, const SIGNED: bool>(
         self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        first: usize,
+        left: &impl Fn(usize) -> N,
+        right: &impl Fn(usize) -> N,
     ) -> N {
         let size = N::splat(1.0) - cosine.least::<SIGNED>();
         let rho = if SIGNED { N::select(cosine.epsilon.less(cosine.delta), -size, size) } else { size };
         let square = size * size;
-        let sum = |first: usize, count: usize| {
-            let mut sum = N::splat(0.0);
-            for i in (first..first + count).rev() {
-                sum = sum.mul_add(square, left(i) * right(i));
-            }
-            sum
-        };
-        rho.mul_add(sum(self.even, self.odd), sum(0, self.even))
+        let odd_from = first + self.even;
+        let even = horner(first..odd_from, square, left, right);
+        rho.mul_add(horner(odd_from..first + self.slots(), square, left, right), even)
     }
 }
 
 /// The part of one parity, 1 − |ρ|^l being `fall` for its first l. |ρ| = 1 − m.
 #[inline(always)]
 fn part<N: Number>(
-    count: usize,
+    slots: Range<usize>,
     m: N,
     fall: N,
-    left: impl Fn(usize) -> N,
-    right: impl Fn(usize) -> N,
+    left: &impl Fn(usize) -> N,
+    right: &impl Fn(usize) -> N,
 ) -> Part<N> {
     let size = N::splat(1.0) - m;
     let (square, rest) = (size * size, m * (N::splat(2.0) - m));
     let zero = N::splat(0.0);
     let (mut part, mut fall) = (Part { spread: zero, total: zero, drop: zero }, fall);
-    for i in 0..count {
+    for i in slots {
         let (c, d) = (left(i), right(i));
         let (gap, product) = (c - d, c * d);
         part.spread = gap.mul_add(gap, part.spread);
@@ -124,6 +123,21 @@ fn part<N: Number>(
         fall = square.mul_add(fall, rest);
     }
     part
+}
+
+/// The products of both rows' constants as coefficients of a polynomial in ρ², by Horner's rule.
+#[inline(always)]
+fn horner<N: Number>(
+    slots: Range<usize>,
+    square: N,
+    left: &impl Fn(usize) -> N,
+    right: &impl Fn(usize) -> N,
+) -> N {
+    let mut sum = N::splat(0.0);
+    for i in slots.rev() {
+        sum = sum.mul_add(square, left(i) * right(i));
+    }
+    sum
 }
 
 /// Divide a row's coefficients by their norm, which is returned. All zero they stay.
