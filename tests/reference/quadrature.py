@@ -15,6 +15,7 @@ from reference.evaluator import DUALS, FUNCTIONS, Dual, Number
 DIGITS = 30
 # Activations that are positively homogeneous, with their one kink at 0; the others are entire.
 HOMOGENEOUS = {"identity", "relu", "leaky_relu", "abrelu", "abs", "rectified_monomial"}
+POLYNOMIAL = {"polynomial", "monomial", "hermite"}
 EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("identity", ()),
     ("relu", ()),
@@ -58,7 +59,9 @@ def expectations(kind: str, constants: list[Number], p: Number, q: Number, rho: 
     if kind in HOMOGENEOUS:
         degree = int(constants[0]) if kind == "rectified_monomial" else 1
         return polar(function, degree, p, q, rho), polar(derivative, degree - 1, p, q, rho)
-    return trapezoid(function, p, q, rho), trapezoid(derivative, p, q, rho)
+    # Polynomials grow, but a wide step does for them.
+    nodes = linspace(-14, 14, 71) if kind in POLYNOMIAL else linspace(-12, 12, 121)
+    return trapezoid(function, nodes, p, q, rho), trapezoid(derivative, nodes, p, q, rho)
 
 
 def bind(f: Callable[..., Number], constants: list[Number], x: Number) -> Number:
@@ -80,9 +83,10 @@ def polar(f: Callable[[Number], Number], degree: int, p: Number, q: Number, rho:
     return radial * angular / (2 * pi)
 
 
-def trapezoid(f: Callable[[Number], Number], p: Number, q: Number, rho: Number) -> Number:
+def trapezoid(
+    f: Callable[[Number], Number], nodes: list[Number], p: Number, q: Number, rho: Number
+) -> Number:
     """Integrate a smooth f over the plane; the error falls faster than any power of the step."""
-    nodes = linspace(mpf(-14), mpf(14), 141)  # as far as polynomials need
     step = nodes[1] - nodes[0]
     weights = [exp(-z * z / 2) * step / sqrt(2 * pi) for z in nodes]
     weighted = list(zip(nodes, weights, strict=True))
