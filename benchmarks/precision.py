@@ -47,6 +47,10 @@ FAMILIES = {
     "exp_normalized": "normalised exp",
     "gaussian": "Gaussian",
     "gabor": "Gabor",
+    "polynomial": "polynomials",
+    "monomial": "polynomials",
+    "hermite": "Hermite polynomials",
+    "rectified_monomial": "powers of ReLU",
 }
 LINEAR = "linear, identity"
 MIXED = "a kink after a smooth activation"

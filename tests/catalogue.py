@@ -52,6 +52,10 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "exp_normalized": nk.ExpNormalized,
     "gaussian": nk.Gaussian,
     "gabor": nk.Gabor,
+    "polynomial": lambda *coef: nk.Polynomial(coef),
+    "monomial": nk.Monomial,
+    "hermite": nk.Hermite,
+    "rectified_monomial": nk.RectifiedMonomial,
 }
 
 
@@ -108,6 +112,20 @@ NETWORKS: dict[str, Description] = {
     "gaussian": ["serial", DENSE, ["gaussian", 1.0, -1.0], BIASED, ["gaussian", 2.0, -0.3], DENSE],
     "gabor": ["serial", DENSE, ["gabor"], BIASED, ["gabor"], DENSE],
     "sigmoid-like": ["serial", BIASED, ["sigmoid_like"], DENSE, ["sigmoid_like"], DENSE],
+    "polynomial": ["serial", DENSE, ["polynomial", 0.5, -1.0, 0.2, 0.1], BIASED],
+    "polynomial of zero rows": ["serial", DENSE, ["polynomial", 0.0, 0.0, 1.0, -0.3], DENSE],
+    "monomial": ["serial", DENSE, ["monomial", 3], DENSE],
+    "constant": ["serial", BIASED, ["monomial", 0], BIASED],
+    "hermite": ["serial", BIASED, ["hermite", 2], ["dense", 0.6, None], ["relu"], DENSE],
+    "step": ["serial", DENSE, ["rectified_monomial", 0], BIASED, ["relu"], DENSE],
+    "rectified monomials": [
+        "serial",
+        DENSE,
+        ["rectified_monomial", 2],
+        BIASED,
+        ["rectified_monomial", 1],
+        DENSE,
+    ],
     "residual": ["serial", BIASED, ["residual", ["relu"], BIASED], ["relu"], BIASED],
     "residual, nested": [
         "serial",
@@ -174,10 +192,11 @@ NETWORKS: dict[str, Description] = {
     ],
 }
 
-KINKED = {"relu", "leaky_relu", "abrelu", "abs", "sign"}
+KINKED = {"relu", "leaky_relu", "abrelu", "abs", "sign", "rectified_monomial"}
 SMOOTH = {
     *("erf", "sigmoid_like", "gelu", "sin", "cos"),
     *("rbf", "exp", "exp_normalized", "gaussian", "gabor"),
+    *("polynomial", "monomial", "hermite"),
 }
 
 

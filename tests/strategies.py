@@ -54,6 +54,15 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     return kinked | erfs | phased.map(list) | constant | exponentials
 
 
+def powers() -> st.SearchStrategy[list[Any]]:
+    """Activations made of powers: those of several in a row have no kernel that a float holds."""
+    coefficients = st.lists(decimals(-1.5, 1.5), min_size=1, max_size=4)
+    kinds = st.sampled_from(["monomial", "hermite", "rectified_monomial"])
+    return coefficients.map(lambda coef: ["polynomial", *coef]) | st.tuples(
+        kinds, st.integers(0, 3)
+    ).map(list)
+
+
 @st.composite
 def branches(draw: st.DrawFn, *, smooth: bool, depth: int, width: int | None) -> list[Any]:
     """Layers that start at a Gaussian value, and end in one that a dense layer closes."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mpmath import atan2, cos, erf, exp, fdot, mp, mpf, pi, sin, sqrt, workdps
+from mpmath import atan2, cos, erf, exp, fac, fac2, fdot, ff, mp, mpf, pi, sin, sqrt, workdps
 
 # What values in text have.
 DIGITS = 50
@@ -272,6 +272,64 @@ def gabor(p: Number, k: Number, q: Number) -> Dual:
 # What the package's SigmoidLike is defined as, b being that float.
 SIGMOID_LIKE = 0.5, 1.0 / 2.4020563531719796, 0.5
 
+
+def polynomial(p: Number, k: Number, q: Number, *coef: Number) -> Dual:
+    """φ(x) = Σ a_j x^j, term by term in Hermite polynomials (O'Donnell 2014, section 11.2)."""
+
+    def mean_of_derivative(order: int, v: Number) -> Number:
+        """Return E[φ^(l)(u)] for u ~ N(0, v): even moments of what is left of each power."""
+        return mp.fsum(
+            a * ff(j, order) * fac2(j - order - 1) * v ** ((j - order) // 2)
+            for j, a in enumerate(coef)
+            if a and j >= order and (j - order) % 2 == 0
+        )
+
+    terms = [
+        mean_of_derivative(order, p) * mean_of_derivative(order, q) for order in range(len(coef))
+    ]
+    value = mp.fsum(term * k**order / fac(order) for order, term in enumerate(terms))
+    derivative = (term * k**order / fac(order) for order, term in enumerate(terms[1:]))
+    return value, mp.fsum(derivative)
+
+
+def power(degree: Number) -> list[Number]:
+    """Return the coefficients of x**degree."""
+    return [mpf(0)] * int(degree) + [mpf(1)]
+
+
+def hermite(degree: Number) -> list[Number]:
+    """Return the coefficients of He_n/√n!."""
+    below, value = [mpf(0)], [mpf(1)]
+    for n in range(int(degree)):
+        padded = [*below, mpf(0), mpf(0)]
+        raised = [mpf(0), *value]
+        below, value = value, [a - n * b for a, b in zip(raised, padded, strict=False)]
+    return [a / sqrt(fac(int(degree))) for a in value]
+
+
+def rectified_power(p: Number, k: Number, q: Number, degree: Number) -> Dual:
+    """φ(x) = max(x, 0)ⁿ: Cho & Saul 2009, with J_n by its recurrence; 0 where the row is zero."""
+    n = int(degree)
+    if not p * q:
+        return mpf(0), mpf(0)
+    theta = atan2(sqrt(max(p * q - k * k, mpf(0))), k)
+    j = [pi - theta, sin(theta) + (pi - theta) * cos(theta)]
+    for i in range(1, n):
+        j.append((2 * i + 1) * cos(theta) * j[i] + i * i * sin(theta) ** 2 * j[i - 1])
+    slope = n * n * sqrt(p * q) ** (n - 1) * j[n - 1] / (2 * pi) if n else mpf(0)
+    return sqrt(p * q) ** n * j[n] / (2 * pi), slope
+
+
+def power_sum(x: Number, coef: Sequence[Number]) -> Number:
+    """Return Σ a_j x^j."""
+    return mp.fsum(a * x**j for j, a in enumerate(coef) if a)
+
+
+def power_sum_slope(x: Number, coef: Sequence[Number]) -> Number:
+    """Return Σ j·a_j x^(j−1)."""
+    return mp.fsum(j * a * x ** (j - 1) for j, a in enumerate(coef) if a and j)
+
+
 DUALS: dict[str, Callable[..., Dual]] = {
     "identity": lambda p, k, q: (k, mpf(1)),
     "relu": lambda p, k, q: piecewise_linear(p, k, q, mpf(0), mpf(1)),
@@ -289,6 +347,10 @@ DUALS: dict[str, Callable[..., Dual]] = {
     "exp_normalized": exp_normalized,
     "gaussian": gaussian,
     "gabor": gabor,
+    "polynomial": polynomial,
+    "monomial": lambda p, k, q, degree: polynomial(p, k, q, *power(degree)),
+    "hermite": lambda p, k, q, degree: polynomial(p, k, q, *hermite(degree)),
+    "rectified_monomial": rectified_power,
 }
 
 # The functions themselves and their derivatives: what the duals above are expectations of.
@@ -333,5 +395,21 @@ FUNCTIONS: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
     "gabor": (
         lambda x: exp(-x * x) * sin(x),
         lambda x: exp(-x * x) * (cos(x) - 2 * x * sin(x)),
+    ),
+    "polynomial": (
+        lambda x, *coef: power_sum(x, coef),
+        lambda x, *coef: power_sum_slope(x, coef),
+    ),
+    "monomial": (
+        lambda x, n: x**n,
+        lambda x, n: n * x ** (n - 1),
+    ),
+    "hermite": (
+        lambda x, n: power_sum(x, hermite(n)),
+        lambda x, n: power_sum_slope(x, hermite(n)),
+    ),
+    "rectified_monomial": (
+        lambda x, n: x**n if x > 0 else mpf(0),
+        lambda x, n: n * x ** (n - 1) if x > 0 else mpf(0),
     ),
 }

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 
-from mpmath import acos, cos, exp, linspace, mp, mpf, pi, quad, sqrt, workdps
+from mpmath import acos, cos, exp, fac, linspace, mp, mpf, pi, quad, sqrt, workdps
 
 from reference.evaluator import DUALS, FUNCTIONS, Dual, Number
 
 DIGITS = 30
-# Degrees of activations that are positively homogeneous, with their one kink or jump at 0; the
-# others are entire.
+# Degrees of activations that are positively homogeneous, with their one kink or jump at 0, where it
+# is not a parameter; the others are entire.
 HOMOGENEOUS = {"identity": 1, "relu": 1, "leaky_relu": 1, "abrelu": 1, "abs": 1, "sign": 0}
+POLYNOMIAL = {"polynomial", "monomial", "hermite"}
 EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("identity", ()),
     ("relu", ()),
@@ -35,6 +36,12 @@ EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
     ("exp", ("1.5", "0.3")),
     ("gaussian", ("-2", "-0.3")),
     ("gabor", ()),
+    ("polynomial", ("0.5", "-1", "0.3", "0.2")),
+    ("monomial", ("2",)),
+    ("hermite", ("3",)),
+    ("rectified_monomial", ("0",)),
+    ("rectified_monomial", ("1",)),
+    ("rectified_monomial", ("4",)),
 ]
 # Variances p, q and correlation ρ.
 MOMENTS = [("1", "1", "0.3"), ("2.5", "0.4", "-0.7"), ("0.2", "0.9", "0.97"), ("1", "0.5", "0")]
@@ -55,11 +62,13 @@ def discrepancies(at: list[tuple[str, str, str]] = MOMENTS) -> Iterator[tuple[st
 def expectations(kind: str, constants: list[Number], p: Number, q: Number, rho: Number) -> Dual:
     """Integrate E[φ(u)φ(v)] and E[φ'(u)φ'(v)] numerically."""
     function, derivative = (partial(bind, f, constants) for f in FUNCTIONS[kind])
-    if kind in HOMOGENEOUS:
-        degree = HOMOGENEOUS[kind]
+    if kind in HOMOGENEOUS or kind == "rectified_monomial":
+        degree = HOMOGENEOUS[kind] if kind in HOMOGENEOUS else int(constants[0])
         slope = polar(derivative, max(degree - 1, 0), p, q, rho)
         return polar(function, degree, p, q, rho), slope
-    return trapezoid(function, p, q, rho), trapezoid(derivative, p, q, rho)
+    # Polynomials grow, but a wide step does for them.
+    nodes = linspace(-14, 14, 71) if kind in POLYNOMIAL else linspace(-12, 12, 121)
+    return trapezoid(function, nodes, p, q, rho), trapezoid(derivative, nodes, p, q, rho)
 
 
 def bind(f: Callable[..., Number], constants: list[Number], x: Number) -> Number:
@@ -74,14 +83,17 @@ def polar(f: Callable[[Number], Number], degree: int, p: Number, q: Number, rho:
     zeros = (pi / 2, -pi / 2, alpha + pi / 2, alpha - pi / 2)
     kinks = sorted({(t + 2 * pi) % (2 * pi) for t in zeros})
     angles = [*kinks, kinks[0] + 2 * pi]
-    radial = {0: mpf(1), 1: mpf(2)}[degree]  # ∫ r^(2·degree + 1)·e^(−r²/2) dr
+    if degree < 0:  # the derivative of what is constant on either side of its kink
+        return mpf(0)
+    radial = 2**degree * fac(degree)  # ∫ r^(2·degree + 1)·e^(−r²/2) dr
     angular = quad(lambda t: f(sqrt(p) * cos(t)) * f(sqrt(q) * cos(t - alpha)), angles)
     return radial * angular / (2 * pi)
 
 
-def trapezoid(f: Callable[[Number], Number], p: Number, q: Number, rho: Number) -> Number:
+def trapezoid(
+    f: Callable[[Number], Number], nodes: list[Number], p: Number, q: Number, rho: Number
+) -> Number:
     """Integrate a smooth f over the plane; the error falls faster than any power of the step."""
-    nodes = linspace(mpf(-12), mpf(12), 121)
     step = nodes[1] - nodes[0]
     weights = [exp(-z * z / 2) * step / sqrt(2 * pi) for z in nodes]
     weighted = list(zip(nodes, weights, strict=True))

@@ -20,6 +20,7 @@ from ntkfast.networks.elementwise import Elementwise, Tanh
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
+from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
 
 __all__ = [
     "ABRelu",
@@ -36,12 +37,16 @@ __all__ = [
     "Gabor",
     "Gaussian",
     "Gelu",
+    "Hermite",
     "Identity",
     "LayerNorm",
     "LeakyRelu",
+    "Monomial",
     "Network",
+    "Polynomial",
     "Product",
     "Rbf",
+    "RectifiedMonomial",
     "Relu",
     "Residual",
     "Serial",

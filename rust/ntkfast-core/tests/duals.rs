@@ -5,7 +5,10 @@ mod common;
 
 use common::{expectation, pair};
 use ntkfast_core::Scalar;
-use ntkfast_core::dual::{AbRelu, Dual, Erf, Exp, ExpNormalized, Gabor, Gaussian, Gelu, Sign, Sin};
+use ntkfast_core::dual::{
+    AbRelu, Dual, Erf, Exp, ExpNormalized, Gabor, Gaussian, Gelu, Hermite, Polynomial, RectifiedMonomial,
+    Sign, Sin,
+};
 use ntkfast_core::simd::Level;
 use proptest::prelude::*;
 
@@ -41,6 +44,15 @@ fn erf_dual(a: f64, b: f64) -> Erf {
 
 fn sin_dual(b: f64, c: f64, quarters: f64) -> Sin {
     Sin::new(&[1.5, b, c, quarters]).expect("four parameters")
+}
+
+/// He_n/√n!.
+fn hermite(degree: i32, x: f64) -> f64 {
+    let (mut below, mut value) = (0.0, 1.0);
+    for n in 0..degree {
+        (below, value) = (value, (x * value - f64::from(n).sqrt() * below) / f64::from(n + 1).sqrt());
+    }
+    value
 }
 
 /// Calls `$body` with each dual, the activation and its derivative.
@@ -96,6 +108,27 @@ macro_rules! for_each_dual {
             let $dual = Gabor::new(&[]).expect("no parameters");
             let $value = |x: f64| (-x * x).exp() * x.sin();
             let $slope = |x: f64| (-x * x).exp() * (x.cos() - 2.0 * x * x.sin());
+            $body
+        }
+        for coefficients in [&[0.0, 0.0, 0.0, 1.0][..], &[0.5, -1.0, 0.3, 0.2], &[1.0, 0.0, -0.4, 0.0, 0.1]] {
+            let $dual = Polynomial::new(coefficients).expect("coefficients");
+            let $value = |x: f64| coefficients.iter().rev().fold(0.0, |sum, a| sum * x + a);
+            let $slope = |x: f64| {
+                let terms = coefficients.iter().enumerate().skip(1);
+                terms.map(|(j, a)| a * j as f64 * x.powi(j as i32 - 1)).sum::<f64>()
+            };
+            $body
+        }
+        for degree in [1, 2, 5] {
+            let $dual = Hermite::new(&[f64::from(degree)]).expect("a degree");
+            let $value = |x: f64| hermite(degree, x);
+            let $slope = |x: f64| f64::from(degree).sqrt() * hermite(degree - 1, x);
+            $body
+        }
+        for degree in [1, 2, 5] {
+            let $dual = RectifiedMonomial::new(&[f64::from(degree)]).expect("a degree");
+            let $value = |x: f64| if x > 0.0 { x.powi(degree) } else { 0.0 };
+            let $slope = |x: f64| if x > 0.0 { f64::from(degree) * x.powi(degree - 1) } else { 0.0 };
             $body
         }
         {

@@ -10,6 +10,7 @@
 mod abrelu;
 mod arcsine;
 pub mod blend;
+mod degree;
 mod envelope;
 mod erf;
 mod exp;
@@ -17,6 +18,10 @@ mod exp_normalized;
 mod gabor;
 mod gaussian;
 mod gelu;
+mod hermite;
+mod polynomial;
+mod rectified_monomial;
+mod series;
 mod sign;
 mod sin;
 
@@ -27,6 +32,9 @@ pub use exp_normalized::ExpNormalized;
 pub use gabor::Gabor;
 pub use gaussian::Gaussian;
 pub use gelu::Gelu;
+pub use hermite::Hermite;
+pub use polynomial::Polynomial;
+pub use rectified_monomial::RectifiedMonomial;
 pub use sign::Sign;
 pub use sin::Sin;
 
@@ -157,6 +165,9 @@ duals! {
     Gaussian = "gaussian",
     Gelu = "gelu",
     Sign = "sign",
+    Hermite = "hermite",
+    Polynomial = "polynomial",
+    RectifiedMonomial = "rectified_monomial",
     Sin = "sin",
 }
 

@@ -1,0 +1,119 @@
+"""Nonlinearities made of powers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ntkfast._scalars import as_count, as_real
+from ntkfast.networks.activations import Activation
+
+__all__ = ["Hermite", "Monomial", "Polynomial", "RectifiedMonomial"]
+
+HIGHEST = 1000
+"""The highest degree. Beyond it, at hardly any variance can a float hold the kernel of a power."""
+
+
+@dataclass(frozen=True, repr=False)
+class Polynomial(Activation):
+    """coef[0] + coef[1]·x + coef[2]·x² + …, at most of degree 1000.
+
+    Coefficients whose terms nearly cancel lose the digits that cancel; for those of Hermite
+    polynomials of high degree, `Hermite` does not.
+
+    Parameters
+    ----------
+    coef
+        The coefficients, lowest degree first. A list becomes a tuple.
+
+    Raises
+    ------
+    TypeError
+        ``coef`` is no tuple or list of real numbers.
+    ValueError
+        No coefficients, more than 1001 of them, NaN or infinities.
+
+    References
+    ----------
+    O'Donnell (2014), "Analysis of Boolean Functions", section 11.2: the kernel, term by term in
+    Hermite polynomials.
+    """
+
+    _kind: ClassVar[str] = "polynomial"
+    coef: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        name = "Polynomial: coef"
+        if not isinstance(self.coef, (tuple, list)):
+            raise TypeError(
+                f"{name} is {self.coef!r}, of type {type(self.coef).__name__}; "
+                "expected a tuple of numbers, lowest degree first"
+            )
+        if not 1 <= len(self.coef) <= HIGHEST + 1:
+            raise ValueError(
+                f"{name} has {len(self.coef)} numbers; "
+                f"expected 1 to {HIGHEST + 1}, lowest degree first"
+            )
+        coef = tuple(as_real(value, f"{name}[{i}]") for i, value in enumerate(self.coef))
+        object.__setattr__(self, "coef", coef)
+
+    def _parameters(self) -> tuple[float, ...]:
+        return self.coef
+
+
+@dataclass(frozen=True, repr=False)
+class _OfDegree(Activation):
+    """An activation given by an integer from 0 to 1000; TypeError or ValueError for another."""
+
+    degree: int
+
+    def __post_init__(self) -> None:
+        name = f"{type(self).__name__}: degree"
+        degree = as_count(self.degree, name, least=0)
+        if degree > HIGHEST:
+            raise ValueError(f"{name} is {degree}; expected an integer from 0 to {HIGHEST}")
+        object.__setattr__(self, "degree", degree)
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (float(self.degree),)
+
+
+@dataclass(frozen=True, repr=False)
+class Monomial(_OfDegree):
+    """x**degree, for degrees from 0 to 1000; see `Polynomial`."""
+
+    _kind: ClassVar[str] = "polynomial"
+
+    def _parameters(self) -> tuple[float, ...]:
+        return (*[0.0] * self.degree, 1.0)
+
+
+@dataclass(frozen=True, repr=False)
+class Hermite(_OfDegree):
+    """Heₙ(x)/√n!, the probabilists' Hermite polynomial of degree n from 0 to 1000, normalised.
+
+    At unit variance its kernel is ρⁿ; at others terms of lower degree appear, with all their digits
+    however close to 1 the variance is.
+
+    References
+    ----------
+    Daniely, Frostig, Singer (2016), "Toward Deeper Understanding of Neural Networks": duals at unit
+    variance.
+    """
+
+    _kind: ClassVar[str] = "hermite"
+
+
+@dataclass(frozen=True, repr=False)
+class RectifiedMonomial(_OfDegree):
+    """max(x, 0)**degree, for degrees from 0 to 1000.
+
+    Of degree 0 it is the step function, 1 where x > 0 and else 0, so that the kernel of a row of
+    zeros is 0; its derivative counts as 0. Of degree 1 it is `Relu`.
+
+    References
+    ----------
+    Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: arc-cosine kernels.
+    """
+
+    _kind: ClassVar[str] = "rectified_monomial"
