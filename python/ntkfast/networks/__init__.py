@@ -15,8 +15,10 @@ from ntkfast.networks.activations import (
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
+from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense
 from ntkfast.networks.mlp import mlp
+from ntkfast.networks.summary import LayerSummary, Summary
 
 __all__ = [
     "ABRelu",
@@ -28,6 +30,7 @@ __all__ = [
     "Erf",
     "Gelu",
     "Identity",
+    "LayerSummary",
     "LeakyRelu",
     "Network",
     "Relu",
@@ -35,6 +38,10 @@ __all__ = [
     "Serial",
     "Sin",
     "Sum",
+    "Summary",
     "Tanh",
     "mlp",
+    "nngp_by_depth",
+    "ntk_by_depth",
+    "ntk_by_frozen",
 ]

@@ -18,10 +18,10 @@ pub struct Points<T> {
 struct Constants<T> {
     /// The program's constants, slot by slot.
     slots: Vec<Strip<T>>,
-    /// √K at the output.
-    scale: Strip<T>,
-    /// √T at the output.
-    tangent: Strip<T>,
+    /// √K at each output.
+    scales: Vec<Strip<T>>,
+    /// √T at each output.
+    tangents: Vec<Strip<T>>,
 }
 
 impl<T: Scalar> Points<T> {
@@ -30,22 +30,28 @@ impl<T: Scalar> Points<T> {
     /// # Errors
     /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`; [`Error::Cancelled`].
     pub fn new(rows: Rows<T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
-        let mut strips: Vec<_> =
-            rows.scales().chunks(STRIP).map(|_| Constants::zero(program.slots)).collect();
+        let mut strips: Vec<_> = rows
+            .scales()
+            .chunks(STRIP)
+            .map(|_| Constants::zero(program.slots, program.outputs.len()))
+            .collect();
         let state = || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]);
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                let trace = program.run_row(scale, registers, constants, |_, _| ());
-                if !fits::<T>(trace, wanted) {
-                    let row = block * STRIP + lane;
-                    return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
+                program.run_row(scale, registers, constants, |_, _| ());
+                for (output, &register) in program.outputs.iter().enumerate() {
+                    let trace = registers[register];
+                    if !fits::<T>(trace, wanted) {
+                        let row = block * STRIP + lane;
+                        return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
+                    }
+                    strip.scales[output].0[lane] = T::from_f64(trace.scale);
+                    strip.tangents[output].0[lane] = T::from_f64(trace.tangent);
                 }
                 for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
                     slot.0[lane] = T::from_f64(*value);
                 }
-                strip.scale.0[lane] = T::from_f64(trace.scale);
-                strip.tangent.0[lane] = T::from_f64(trace.tangent);
             }
             Ok(())
         })?;
@@ -74,30 +80,30 @@ impl<T: Scalar> Points<T> {
         &self.strips[strip].slots
     }
 
-    /// K and T of a row with itself.
-    pub fn diagonal(&self, row: usize) -> (T, T) {
+    /// K and T of a row with itself, at one of the program's outputs.
+    pub fn diagonal(&self, row: usize, output: usize) -> (T, T) {
         let strip = &self.strips[row / STRIP];
-        let (scale, tangent) = (strip.scale.0[row % STRIP], strip.tangent.0[row % STRIP]);
+        let [scale, tangent] = [&strip.scales, &strip.tangents].map(|roots| roots[output].0[row % STRIP]);
         (scale * scale, tangent * tangent)
     }
 
-    /// √K of the rows of a strip.
+    /// √K of the rows of a strip, output by output.
     #[inline(always)]
-    pub fn scales(&self, strip: usize) -> &Strip<T> {
-        &self.strips[strip].scale
+    pub fn scales(&self, strip: usize) -> &[Strip<T>] {
+        &self.strips[strip].scales
     }
 
-    /// √T of the rows of a strip.
+    /// √T of the rows of a strip, output by output.
     #[inline(always)]
-    pub fn tangents(&self, strip: usize) -> &Strip<T> {
-        &self.strips[strip].tangent
+    pub fn tangents(&self, strip: usize) -> &[Strip<T>] {
+        &self.strips[strip].tangents
     }
 }
 
 impl<T: Scalar> Constants<T> {
-    fn zero(slots: usize) -> Self {
+    fn zero(slots: usize, outputs: usize) -> Self {
         let zero = Strip([T::default(); STRIP]);
-        Self { slots: vec![zero; slots], scale: zero, tangent: zero }
+        Self { slots: vec![zero; slots], scales: vec![zero; outputs], tangents: vec![zero; outputs] }
     }
 }
 

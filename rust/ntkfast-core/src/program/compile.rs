@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 /// A value in single-assignment form.
 #[derive(Clone)]
-struct Value {
-    id: usize,
+pub(super) struct Value {
+    pub id: usize,
     gaussian: bool,
     zero_mean: bool,
     nonnegative: bool,
@@ -23,7 +23,7 @@ struct Value {
     sources: BTreeSet<usize>,
 }
 
-struct Compiler {
+pub(super) struct Compiler {
     /// Steps whose registers are value ids.
     steps: Vec<Step>,
     values: usize,
@@ -33,11 +33,19 @@ struct Compiler {
 
 /// Compile; `part` assumes the most favourable input.
 pub fn compile(network: &Layer, part: bool) -> Result<Program> {
+    compile_with(part, |compiler, input| Ok(vec![compiler.lower(network, input)?]))
+}
+
+/// Compile what `lower` makes of the input: as many results as it returns.
+pub(super) fn compile_with(
+    part: bool,
+    lower: impl FnOnce(&mut Compiler, &Value) -> Result<Vec<Value>>,
+) -> Result<Program> {
     let mut compiler = Compiler { steps: Vec::new(), values: 1, slots: 0, path: Vec::new() };
     let input =
         Value { id: 0, gaussian: part, zero_mean: part, nonnegative: false, sources: BTreeSet::from([0]) };
-    let output = compiler.lower(network, &input)?;
-    Ok(allocate(compiler.steps, compiler.slots, output.id))
+    let outputs = lower(&mut compiler, &input)?;
+    Ok(allocate(compiler.steps, compiler.slots, &outputs))
 }
 
 impl Compiler {
@@ -116,11 +124,16 @@ impl Compiler {
         Ok(value)
     }
 
-    fn child(&mut self, index: usize, layer: &Layer, input: &Value) -> Result<Value> {
+    pub(super) fn child(&mut self, index: usize, layer: &Layer, input: &Value) -> Result<Value> {
+        self.within(index, layer, |compiler| compiler.lower(layer, input))
+    }
+
+    /// What `body` gives, its steps placed in a layer.
+    pub(super) fn within<R>(&mut self, index: usize, layer: &Layer, body: impl FnOnce(&mut Self) -> R) -> R {
         self.path.push(format!("layer {} ({})", index + 1, layer.name()));
-        let value = self.lower(layer, input);
+        let result = body(self);
         self.path.pop();
-        value
+        result
     }
 
     fn add(&mut self, first: &Value, second: &Value, name: &str) -> Result<Value> {
@@ -144,7 +157,7 @@ impl Compiler {
         })
     }
 
-    fn push(&mut self, op: Op, inputs: [&Value; 2], name: &str) -> usize {
+    pub(super) fn push(&mut self, op: Op, inputs: [&Value; 2], name: &str) -> usize {
         let output = self.values;
         self.values += 1;
         let first_slot = self.slots;
@@ -170,14 +183,16 @@ impl Compiler {
 }
 
 /// Map values to registers, reusing each register after its value's last use.
-fn allocate(mut steps: Vec<Step>, slots: usize, result: usize) -> Program {
+fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value]) -> Program {
     let mut last_use = vec![0; steps.len() + 1];
     for (index, step) in steps.iter().enumerate() {
         for value in step.inputs {
             last_use[value] = index;
         }
     }
-    last_use[result] = steps.len();
+    for output in outputs {
+        last_use[output.id] = steps.len();
+    }
 
     let mut register_of = vec![0; steps.len() + 1];
     let mut free: Vec<usize> = Vec::new();
@@ -197,5 +212,6 @@ fn allocate(mut steps: Vec<Step>, slots: usize, result: usize) -> Program {
         register_of[step.output] = register;
         step.output = register;
     }
-    Program { steps, registers, slots, output: register_of[result] }
+    let outputs = outputs.iter().map(|value| register_of[value.id]).collect();
+    Program { steps, registers, slots, outputs }
 }

@@ -6,12 +6,15 @@
 //! needs. Scales multiply back at the very end, so nothing overflows in between.
 
 mod compile;
+mod family;
 mod fit;
 mod rows;
 mod strip;
+mod trace;
 
 pub use rows::RowTrace;
 pub use strip::{Register, execute};
+pub use trace::LayerTrace;
 
 use crate::dual::{Activation, Dual, with_dual};
 use crate::error::Result;
@@ -39,6 +42,10 @@ pub enum Op {
     Offset(f64),
     /// K ← K₁ + K₂, T ← T₁ + T₂.
     Sum,
+    /// T ← this constant, whatever it was.
+    Tangent(f64),
+    /// K ← K₁, T ← T₁·T₂: the chain rule, with the slope of an activation as T₁.
+    Chain,
 }
 
 impl Op {
@@ -47,7 +54,7 @@ impl Op {
         match self {
             Self::Dense { b_std, .. } => 2 + if *b_std > 0.0 { 4 } else { 0 },
             Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
-            Self::Elementwise(_) => 0,
+            Self::Elementwise(_) | Self::Tangent(_) | Self::Chain => 0,
             Self::Fitted(fitted) => fitted.slots(),
             Self::Offset(_) => 4,
             Self::Sum => 6,
@@ -81,8 +88,8 @@ pub struct Program {
     pub registers: usize,
     /// Number of per-row constants.
     pub slots: usize,
-    /// Register that holds the result.
-    pub output: usize,
+    /// Registers that hold the results, one for each network.
+    pub outputs: Vec<usize>,
 }
 
 impl Program {

@@ -14,14 +14,14 @@ pub struct RowTrace {
 
 impl Program {
     /// Run one row whose input has standard deviation `scale` = ‖x‖/√d. Fills the row's `constants` and calls
-    /// `visit` with every step's result. O(number of steps).
+    /// `visit` with every step's result; the results are left in the output registers. O(number of steps).
     pub fn run_row(
         &self,
         scale: f64,
         registers: &mut [RowTrace],
         constants: &mut [f64],
         mut visit: impl FnMut(usize, RowTrace),
-    ) -> RowTrace {
+    ) {
         registers[0] = RowTrace { scale, tangent: 0.0 };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
@@ -29,7 +29,6 @@ impl Program {
             registers[step.output] = result;
             visit(index, result);
         }
-        registers[self.output]
     }
 }
 
@@ -59,6 +58,8 @@ impl Op {
                 constants[5] = share(second.tangent, tangent);
                 RowTrace { scale: first.scale.hypot(second.scale), tangent }
             }
+            Op::Tangent(tangent) => RowTrace { scale: first.scale, tangent: tangent.sqrt() },
+            Op::Chain => RowTrace { scale: first.scale, tangent: first.tangent * second.tangent },
         }
     }
 }
