@@ -18,10 +18,17 @@ pub struct Points<T> {
 struct Constants<T> {
     /// The program's constants, slot by slot.
     slots: Vec<Strip<T>>,
-    /// √K at each output.
-    scales: Vec<Strip<T>>,
-    /// √T at each output.
-    tangents: Vec<Strip<T>>,
+    /// Output by output.
+    roots: Vec<Roots<T>>,
+}
+
+/// Square roots of the kernels of 64 rows with themselves.
+#[derive(Clone)]
+pub struct Roots<T> {
+    /// √K.
+    pub scale: Strip<T>,
+    /// √T.
+    pub tangent: Strip<T>,
 }
 
 impl<T: Scalar> Points<T> {
@@ -40,14 +47,14 @@ impl<T: Scalar> Points<T> {
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
                 program.run_row(scale, registers, constants, |_, _| ());
-                for (output, &register) in program.outputs.iter().enumerate() {
+                for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
                     let trace = registers[register];
                     if !fits::<T>(trace, wanted) {
                         let row = block * STRIP + lane;
                         return Err(overflow::<T>(program, scale, registers, constants, wanted, row));
                     }
-                    strip.scales[output].0[lane] = T::from_f64(trace.scale);
-                    strip.tangents[output].0[lane] = T::from_f64(trace.tangent);
+                    roots.scale.0[lane] = T::from_f64(trace.scale);
+                    roots.tangent.0[lane] = T::from_f64(trace.tangent);
                 }
                 for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
                     slot.0[lane] = T::from_f64(*value);
@@ -82,28 +89,22 @@ impl<T: Scalar> Points<T> {
 
     /// K and T of a row with itself, at one of the program's outputs.
     pub fn diagonal(&self, row: usize, output: usize) -> (T, T) {
-        let strip = &self.strips[row / STRIP];
-        let [scale, tangent] = [&strip.scales, &strip.tangents].map(|roots| roots[output].0[row % STRIP]);
+        let roots = self.roots(row / STRIP, output);
+        let [scale, tangent] = [&roots.scale, &roots.tangent].map(|strip| strip.0[row % STRIP]);
         (scale * scale, tangent * tangent)
     }
 
-    /// √K of the rows of a strip, output by output.
+    /// √K and √T of the rows of a strip, at one of the program's outputs.
     #[inline(always)]
-    pub fn scales(&self, strip: usize) -> &[Strip<T>] {
-        &self.strips[strip].scales
-    }
-
-    /// √T of the rows of a strip, output by output.
-    #[inline(always)]
-    pub fn tangents(&self, strip: usize) -> &[Strip<T>] {
-        &self.strips[strip].tangents
+    pub fn roots(&self, strip: usize, output: usize) -> &Roots<T> {
+        &self.strips[strip].roots[output]
     }
 }
 
 impl<T: Scalar> Constants<T> {
     fn zero(slots: usize, outputs: usize) -> Self {
         let zero = Strip([T::default(); STRIP]);
-        Self { slots: vec![zero; slots], scales: vec![zero; outputs], tangents: vec![zero; outputs] }
+        Self { slots: vec![zero; slots], roots: vec![Roots { scale: zero, tangent: zero }; outputs] }
     }
 }
 

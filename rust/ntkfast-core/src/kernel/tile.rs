@@ -183,22 +183,27 @@ impl<T: Scalar> Work<'_, T> {
                     Lanes(right.constants(strip)),
                 );
                 let place = i * TILE_STRIPS + block;
-                for (output, values) in workspace.values.iter_mut().enumerate() {
-                    let result = &workspace.registers[program.outputs[output]];
+                for ((output, &register), values) in
+                    program.outputs.iter().enumerate().zip(&mut workspace.values)
+                {
+                    let result = &workspace.registers[register];
+                    let [ours, theirs] = [left.roots(row / STRIP, output), right.roots(strip, output)];
                     if wanted.nngp {
-                        let scale = P::broadcast(left.scales(row / STRIP)[output].0[row % STRIP]);
+                        let scale = P::broadcast(ours.scale.0[row % STRIP]);
+                        let values = &mut values.nngp[place];
                         for pack in 0..P::PACKS {
-                            let scales = scale * P::load(&right.scales(strip)[output], pack);
+                            let scales = scale * P::load(&theirs.scale, pack);
                             let cosine = P::splat(1.0) - P::load(&result.delta, pack);
-                            (scales * cosine).store(&mut values.nngp[place], pack);
+                            (scales * cosine).store(values, pack);
                         }
                     }
                     if NTK {
-                        let tangent = P::broadcast(left.tangents(row / STRIP)[output].0[row % STRIP]);
+                        let tangent = P::broadcast(ours.tangent.0[row % STRIP]);
+                        let values = &mut values.ntk[place];
                         for pack in 0..P::PACKS {
-                            let tangents = tangent * P::load(&right.tangents(strip)[output], pack);
+                            let tangents = tangent * P::load(&theirs.tangent, pack);
                             let cosine = P::load(&result.tau, pack);
-                            (tangents * cosine).store(&mut values.ntk[place], pack);
+                            (tangents * cosine).store(values, pack);
                         }
                     }
                 }
