@@ -67,8 +67,8 @@ def evaluate(
 ) -> list[FloatArray]:
     """Run `program` for the kernels in `wanted`, each into its `out` where that is not None.
 
-    One pass gives all that is wanted; what is not wanted is not computed. If `stacked`, an array has
-    the kernels of all the program's results along its first axis; otherwise it has just one.
+    One pass gives all that is wanted; what is not wanted is not computed. If `stacked`, an array
+    has the kernels of all the program's results along its first axis; otherwise it has just one.
     """
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
     x = as_points(x, "x")
@@ -94,8 +94,9 @@ def evaluate(
     ]
     inputs = {"x": x} if x2 is None else {"x": x, "x2": x2}
     check_apart(dict(zip(names, arrays, strict=True)), inputs)
-    results = {k: list(a) if stacked else [a] for k, a in zip(wanted, arrays, strict=True)}
-    nngp, ntk = results.get("nngp"), results.get("ntk")
+    results = [_entries(array) if stacked else [array] for array in arrays]
+    by_name = dict(zip(wanted, results, strict=True))
+    nngp, ntk = by_name.get("nngp"), by_name.get("ntk")
 
     if diagonal:
         program.diagonal(x, nngp, ntk)
@@ -106,3 +107,8 @@ def evaluate(
         else:
             program.cross(x, x2, nngp, ntk, report)
     return arrays
+
+
+def _entries(stack: FloatArray) -> list[FloatArray]:
+    """Return the arrays along the first axis; empty ones too have memory of their own."""
+    return list(stack) if stack.size else [np.empty_like(entry) for entry in stack]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -14,7 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
-from ntkfast.networks.summary import Summary, summarise
+from ntkfast.networks.summary import Norms, Summary, summarise
 
 __all__ = ["Network", "Spec"]
 
@@ -189,7 +188,7 @@ class Network(ABC):
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 
-    def summary(self, norm: float | Sequence[float] = 1.0) -> Summary:
+    def summary(self, norm: Norms = 1.0) -> Summary:
         """Show what each layer does to the kernels of a point with itself.
 
         Parameters

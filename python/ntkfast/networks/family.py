@@ -103,9 +103,9 @@ def ntk_by_frozen(
 ) -> FloatArray:
     """Compute the NTK of a multilayer perceptron for every number of frozen first layers.
 
-    Entry k is the kernel of the network that trains all its Dense layers but the first k: entry 0 is
-    ``net.ntk(x, x2)``, entry depth trains the readout alone and equals ``net.nngp(x, x2)``, and the
-    last entry trains nothing and is zero.
+    Entry k is the kernel of the network that trains all its Dense layers but the first k: entry 0
+    is ``net.ntk(x, x2)``, entry depth trains the readout alone and equals ``net.nngp(x, x2)``, and
+    the last entry trains nothing and is zero.
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def ntk_by_frozen(
     Notes
     -----
     All entries share the NNGP and what each activation does to the NTK, which is the work of one
-    network; on top of that, each entry costs a few multiplications a pair and layer, and the writing
-    of its matrix. No matrix is made but the result.
+    network; on top of that, each entry costs a few multiplications a pair and layer, and the
+    writing of its matrix. No matrix is made but the result.
 
     References
     ----------

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ntkfast._ntkfast import Program, trace
 from ntkfast._scalars import as_real
 
-__all__ = ["LayerSummary", "Summary", "summarise"]
+__all__ = ["LayerSummary", "Norms", "Summary", "summarise"]
+
+Norms: TypeAlias = float | Sequence[float] | npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,12 @@ def _table(title: str, rows: list[LayerSummary]) -> str:
     )
 
 
-def summarise(program: Program, norm: float | Sequence[float]) -> Summary:
+def summarise(program: Program, norm: Norms) -> Summary:
     """Return the layers of a compiled network at one or several input norms."""
     given = norm.tolist() if isinstance(norm, np.ndarray) else norm
     if isinstance(given, (list, tuple)):
         norms = [as_real(value, f"norm[{i}]", least=0.0) for i, value in enumerate(given)]
+        norms = list(dict.fromkeys(norms))  # equal norms are shown once
         if not norms:
             raise ValueError("norm is empty; expected a number >= 0 or a list of them")
     else:
