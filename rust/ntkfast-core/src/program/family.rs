@@ -42,18 +42,18 @@ impl Program {
         compile_with(false, |compiler, input| {
             let mut values = vec![input.clone()];
             for (index, layer) in layers.iter().enumerate() {
+                // Alike for all: what the layer makes of a known tangent, and how it takes up theirs.
+                let (known, op) = match layer {
+                    Layer::Dense { w_std, .. } => (0.0, Op::Carry { w_std: *w_std }),
+                    _ => (1.0, Op::Chain),
+                };
+                let alike = compiler.derive(index, layer, Op::Tangent(known), [&values[0]; 2]);
+                let alike = compiler.child(index, layer, &alike)?;
+                for value in &mut values {
+                    *value = compiler.derive(index, layer, op.clone(), [&alike, value]);
+                }
                 if is_dense(layer) {
-                    for value in &mut values {
-                        *value = compiler.child(index, layer, value)?;
-                    }
-                    let frozen = compiler.derive(index, layer, Op::Tangent(0.0), [&values[0]; 2]);
-                    values.push(frozen);
-                } else {
-                    let one = compiler.derive(index, layer, Op::Tangent(1.0), [&values[0]; 2]);
-                    let slope = compiler.child(index, layer, &one)?;
-                    for value in &mut values {
-                        *value = compiler.derive(index, layer, Op::Chain, [&slope, value]);
-                    }
+                    values.push(compiler.derive(index, layer, Op::Tangent(0.0), [&alike; 2]));
                 }
             }
             Ok(values)

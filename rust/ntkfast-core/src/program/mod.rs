@@ -44,8 +44,13 @@ pub enum Op {
     Sum,
     /// T ← this constant, whatever it was.
     Tangent(f64),
-    /// K ← K₁, T ← T₁·T₂: the chain rule, with the slope of an activation as T₁.
+    /// K ← K₁, T ← T₁·T₂: an earlier tangent through an activation, whose slope is T₁.
     Chain,
+    /// K ← K₁, T ← T₁ + σ_w²T₂: an earlier tangent through a dense layer, whose own is T₁.
+    Carry {
+        /// σ_w.
+        w_std: f64,
+    },
 }
 
 impl Op {
@@ -56,6 +61,7 @@ impl Op {
             Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
             Self::Elementwise(_) | Self::Tangent(_) | Self::Chain => 0,
             Self::Fitted(fitted) => fitted.slots(),
+            Self::Carry { .. } => 2,
             Self::Offset(_) => 4,
             Self::Sum => 6,
         }

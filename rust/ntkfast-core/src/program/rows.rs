@@ -60,6 +60,13 @@ impl Op {
             }
             Op::Tangent(tangent) => RowTrace { scale: first.scale, tangent: tangent.sqrt() },
             Op::Chain => RowTrace { scale: first.scale, tangent: first.tangent * second.tangent },
+            Op::Carry { w_std } => {
+                let carried = w_std * second.tangent;
+                let tangent = first.tangent.hypot(carried);
+                constants[0] = share(first.tangent, tangent);
+                constants[1] = share(carried, tangent);
+                RowTrace { scale: first.scale, tangent }
+            }
         }
     }
 }

@@ -125,6 +125,15 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
             }
         }
+        Op::Carry { .. } => {
+            for pack in 0..P::PACKS {
+                let Pair { cosine, tau } = read::<P, NTK, SIGNED>(&registers[first], pack);
+                let carried = read::<P, NTK, SIGNED>(&registers[second], pack).tau;
+                let own = weight(left, right, slot, pack) * tau;
+                let tau = weight(left, right, slot + 1, pack).mul_add(carried, own);
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
+            }
+        }
     }
 }
 
