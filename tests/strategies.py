@@ -40,8 +40,8 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     sizes = st.tuples(sign, gentle, sign, gentle | gentle | steep, decimals(-0.5, 0.5))
     erfs = sizes.map(lambda t: ["erf", t[0] * t[1], t[2] * t[3], t[4]])
     phased = st.tuples(st.sampled_from(["sin", "cos"]), gentle, gentle, decimals(-0.5, 0.5))
-    # Nothing but a bounded input keeps e^x in range.
-    bounded = ["serial", ["erf", 1.0, 1.0, 0.0], ["dense", 1.0, 0.2]]
+    # Nothing but a bounded input keeps e^x in range; the width serves a standard layer behind it.
+    bounded = ["serial", ["erf", 1.0, 1.0, 0.0], ["dense", 1.0, 0.2, 7]]
     parameters = st.tuples(gentle, decimals(-1.5, -0.5))
     exponentials = st.one_of(
         gentle.map(lambda gamma: ["rbf", gamma]),

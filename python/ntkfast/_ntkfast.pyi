@@ -18,10 +18,12 @@ __all__ = [
     "matmul",
     "num_threads",
     "set_num_threads",
+    "trace",
 ]
 
 _Spec: TypeAlias = tuple[str, tuple[object, ...], tuple[_Spec, ...]]
 _Array: TypeAlias = NDArray[np.floating[Any]]
+_Arrays: TypeAlias = list[_Array]
 _Report: TypeAlias = Callable[[int, int], object]
 
 class NumericalError(ArithmeticError): ...
@@ -29,20 +31,33 @@ class NumericalError(ArithmeticError): ...
 @final
 class Program:
     def __new__(cls, spec: _Spec) -> Program: ...
+    @staticmethod
+    def by_depth(spec: _Spec) -> Program: ...
+    @staticmethod
+    def by_frozen(spec: _Spec) -> Program: ...
+    @property
+    def results(self) -> int: ...
+
+    # One array for each result, or None where they are not wanted.
     def gram(
-        self, x: _Array, nngp: _Array | None, ntk: _Array | None, progress: _Report | None
+        self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None, progress: _Report | None
     ) -> None: ...
     def cross(
         self,
         x: _Array,
         x2: _Array,
-        nngp: _Array | None,
-        ntk: _Array | None,
+        nngp: _Arrays | None,
+        ntk: _Arrays | None,
         progress: _Report | None,
     ) -> None: ...
-    def diagonal(self, x: _Array, nngp: _Array | None, ntk: _Array | None) -> None: ...
+    def diagonal(self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None) -> None: ...
 
 def check(spec: _Spec) -> None: ...
+
+# A list a row, of (place, variance, chi, ntk, share) a layer.
+def trace(
+    program: Program, x: NDArray[np.float64]
+) -> list[list[tuple[str, float, float | None, float, float]]]: ...
 def eigh(theta: _Array) -> tuple[_Array, _Array]: ...
 def cholesky(a: _Array) -> _Array: ...
 def cholesky_solve(l: _Array, b: _Array) -> _Array: ...

@@ -63,10 +63,12 @@ def evaluate(
     out: tuple[object, ...],
     diagonal: bool,
     progress: Progress,
+    stacked: bool = False,
 ) -> list[FloatArray]:
     """Run `program` for the kernels in `wanted`, each into its `out` where that is not None.
 
-    One pass gives all that is wanted; what is not wanted is not computed.
+    One pass gives all that is wanted; what is not wanted is not computed. If `stacked`, an array
+    has the kernels of all the program's results along its first axis; otherwise it has just one.
     """
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
     x = as_points(x, "x")
@@ -83,6 +85,8 @@ def evaluate(
         if x2.dtype != x.dtype:
             x, x2 = x.astype(np.float64, copy=False), x2.astype(np.float64, copy=False)
         shape = (n, x2.shape[0])
+    if stacked:
+        shape = (program.results, *shape)
 
     names = ("out",) if len(wanted) == 1 else tuple(f"out.{kernel}" for kernel in wanted)
     arrays = [
@@ -90,7 +94,8 @@ def evaluate(
     ]
     inputs = {"x": x} if x2 is None else {"x": x, "x2": x2}
     check_apart(dict(zip(names, arrays, strict=True)), inputs)
-    by_name = dict(zip(wanted, arrays, strict=True))
+    results = [_entries(array) if stacked else [array] for array in arrays]
+    by_name = dict(zip(wanted, results, strict=True))
     nngp, ntk = by_name.get("nngp"), by_name.get("ntk")
 
     if diagonal:
@@ -102,3 +107,8 @@ def evaluate(
         else:
             program.cross(x, x2, nngp, ntk, report)
     return arrays
+
+
+def _entries(stack: FloatArray) -> list[FloatArray]:
+    """Return the arrays along the first axis; empty ones too have memory of their own."""
+    return list(stack) if stack.size else [np.empty_like(entry) for entry in stack]

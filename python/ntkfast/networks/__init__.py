@@ -18,9 +18,11 @@ from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
 from ntkfast.networks.elementwise import Elementwise, Tanh
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
+from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
+from ntkfast.networks.summary import LayerSummary, Summary
 
 __all__ = [
     "ABRelu",
@@ -40,6 +42,7 @@ __all__ = [
     "Hermite",
     "Identity",
     "LayerNorm",
+    "LayerSummary",
     "LeakyRelu",
     "Monomial",
     "Network",
@@ -54,6 +57,10 @@ __all__ = [
     "Sign",
     "Sin",
     "Sum",
+    "Summary",
     "Tanh",
     "mlp",
+    "nngp_by_depth",
+    "ntk_by_depth",
+    "ntk_by_frozen",
 ]

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
+from ntkfast.networks.summary import Norms, Summary, summarise
 
 __all__ = ["Network", "Spec"]
 
@@ -47,6 +48,14 @@ class Network(ABC):
     @cached_property
     def _program(self) -> Program:
         return Program(self._spec())
+
+    @cached_property
+    def _program_by_depth(self) -> Program:
+        return Program.by_depth(self._spec())
+
+    @cached_property
+    def _program_by_frozen(self) -> Program:
+        return Program.by_frozen(self._spec())
 
     def __getstate__(self) -> dict[str, Any]:
         # The program belongs to this process; a copy or a pickle compiles its own.
@@ -178,6 +187,50 @@ class Network(ABC):
             progress=progress,
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
+
+    def summary(self, norm: Norms = 1.0) -> Summary:
+        """Show what each layer does to the kernels of a point with itself.
+
+        Parameters
+        ----------
+        norm
+            ‖x‖/√d, the root mean square of the d features of the point, ≥ 0; or a list of such
+            norms. The variance of the input, K(x, x) = ‖x‖²/d, is its square.
+
+        Returns
+        -------
+        Summary
+            Variance, χ, NTK and cumulative share of the NTK, layer by layer; `LayerSummary` defines
+            them. ``print`` shows a table.
+
+        Raises
+        ------
+        TypeError
+            A norm that is not a real number.
+        ValueError
+            A norm that is negative, NaN or infinite, an empty list, or a network that needs a Dense
+            in front.
+        NumericalError
+            A variance or NTK that is too large for a float.
+
+        Notes
+        -----
+        O(L) for L layers.
+
+        References
+        ----------
+        Schoenholz, Gilmer, Ganguli, Sohl-Dickstein (2017), "Deep Information Propagation",
+        arXiv:1611.01232: χ at correlation 1, the edge of chaos at χ = 1.
+
+        Examples
+        --------
+        >>> net = Serial(Dense(w_std=2.0), Identity(), Dense(w_std=0.5))
+        >>> print(net.summary(norm=2.0))
+        norm 2           variance   chi  NTK  share of NTK
+        layer 1 (Dense)        16     4   16         50.0%
+        layer 3 (Dense)         4  0.25    8        100.0%
+        """
+        return summarise(self._program, norm)
 
 
 def _pair(out: object) -> tuple[object, object]:

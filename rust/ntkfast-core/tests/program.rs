@@ -112,8 +112,10 @@ fn kernels<T: Scalar>(program: &Program, rows: &[Vec<f64>], wanted: Wanted) -> R
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
     let target = |out: &mut Vec<T>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
-    let mut sink =
-        Mirrored(Plain { nngp: wanted.nngp.then(|| target(nngp)), ntk: wanted.ntk.then(|| target(ntk)) });
+    let mut sink = Mirrored(Plain {
+        nngp: wanted.nngp.then(|| target(nngp)).into_iter().collect(),
+        ntk: wanted.ntk.then(|| target(ntk)).into_iter().collect(),
+    });
     gram(program, &points, wanted, &mut sink, &job)?;
     Ok(out)
 }

@@ -72,8 +72,7 @@ pub struct Output<'py, T: Element, D: Dimension>(PyReadwriteArray<'py, T, D>);
 
 impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
     /// Borrow `array`, which must have this shape.
-    pub fn new(argument: &str, array: Option<&Bound<'py, PyAny>>, shape: &[usize]) -> PyResult<Option<Self>> {
-        let Some(array) = array else { return Ok(None) };
+    pub fn new(argument: &str, array: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Self> {
         let typed =
             array.cast::<PyArray<T, D>>().map_err(|_| wrong_type(argument, shape.len(), T::NAME, array))?;
         if typed.shape() != shape {
@@ -88,7 +87,7 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
             )));
         }
         match typed.try_readwrite() {
-            Ok(array) => Ok(Some(Self(array))),
+            Ok(array) => Ok(Self(array)),
             Err(BorrowError::NotWriteable) => {
                 Err(PyValueError::new_err(format!("{argument} is read-only; pass a writeable array")))
             }
@@ -114,6 +113,29 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
     pub fn fill(&mut self, values: impl Iterator<Item = T>) {
         self.0.as_array_mut().iter_mut().zip(values).for_each(|(to, from)| *to = from);
     }
+}
+
+/// One array for each of a program's results, or nothing where they are not wanted.
+pub type Arrays<'py> = Option<Vec<Bound<'py, PyAny>>>;
+
+/// Borrow an array for each of `count` results.
+pub fn outputs<'py, T: Number, D: Dimension>(
+    argument: &str,
+    arrays: Arrays<'py>,
+    count: usize,
+    shape: &[usize],
+) -> PyResult<Vec<Output<'py, T, D>>> {
+    let Some(arrays) = arrays else { return Ok(Vec::new()) };
+    if arrays.len() != count {
+        let given = arrays.len();
+        return Err(PyValueError::new_err(format!("{argument} has {given} arrays; expected {count}")));
+    }
+    arrays.iter().map(|array| Output::new(argument, array, shape)).collect()
+}
+
+/// The arrays as targets of the tile writer.
+pub fn targets<'a, T: Number, D: Dimension>(outputs: &'a mut [Output<'_, T, D>]) -> Vec<Target<'a, T>> {
+    outputs.iter_mut().map(Output::target).collect()
 }
 
 /// Whether two entries may share memory: judged by strides in bytes, shortest first.

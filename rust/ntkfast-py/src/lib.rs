@@ -20,6 +20,7 @@ mod errors;
 mod linalg;
 mod program;
 mod spec;
+mod trace;
 
 use ntkfast_core::parallel;
 use ntkfast_core::simd::Level;
@@ -97,6 +98,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NumericalError", module.py().get_type::<errors::NumericalError>())?;
     module.add_class::<program::PyProgram>()?;
     module.add_function(wrap_pyfunction!(program::check, module)?)?;
+    module.add_function(wrap_pyfunction!(trace::trace, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::cholesky, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::cholesky_solve, module)?)?;

@@ -1,10 +1,11 @@
 //! Compiled networks.
 
-use crate::arrays::{Number, Output, copy_row, read, unsuitable};
+use crate::arrays::{Arrays, Number, copy_row, outputs, read, targets, unsuitable};
 use crate::door::{Call, refuse};
 use crate::spec::{Raised, layer};
 use ntkfast_core::Result;
 use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points, Rows, Wanted};
+use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::PyReadonlyArray2;
@@ -16,7 +17,7 @@ use std::ffi::CString;
 /// A network compiled to a program.
 #[pyclass(frozen, name = "Program", module = "ntkfast._ntkfast")]
 pub struct PyProgram {
-    program: Program,
+    pub program: Program,
     raised: Raised,
 }
 
@@ -32,16 +33,30 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 impl PyProgram {
     #[new]
     fn new(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let raised = Raised::default();
-        let program = Program::new(&layer(spec, &raised)?).or_else(|error| refuse(&error))?;
-        Ok(Self { program, raised })
+        Self::compile(spec, Program::new)
+    }
+
+    #[staticmethod]
+    fn by_depth(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(spec, Program::by_depth)
+    }
+
+    #[staticmethod]
+    fn by_frozen(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(spec, Program::by_frozen)
+    }
+
+    /// How many results a call has.
+    #[getter]
+    fn results(&self) -> usize {
+        self.program.outputs.len()
     }
 
     fn gram(
         &self,
         x: Any<'_, '_>,
-        nngp: Option<Any<'_, '_>>,
-        ntk: Option<Any<'_, '_>>,
+        nngp: Arrays<'_>,
+        ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         if let Some(x) = read::<f64, Ix2>("x", x)? {
@@ -57,8 +72,8 @@ impl PyProgram {
         &self,
         x: Any<'_, '_>,
         x2: Any<'_, '_>,
-        nngp: Option<Any<'_, '_>>,
-        ntk: Option<Any<'_, '_>>,
+        nngp: Arrays<'_>,
+        ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         if let (Some(x), Some(x2)) = (read::<f64, Ix2>("x", x)?, read::<f64, Ix2>("x2", x2)?) {
@@ -71,7 +86,7 @@ impl PyProgram {
         }
     }
 
-    fn diagonal(&self, x: Any<'_, '_>, nngp: Option<Any<'_, '_>>, ntk: Option<Any<'_, '_>>) -> PyResult<()> {
+    fn diagonal(&self, x: Any<'_, '_>, nngp: Arrays<'_>, ntk: Arrays<'_>) -> PyResult<()> {
         if let Some(x) = read::<f64, Ix2>("x", x)? {
             return self.run_diagonal(&x, nngp, ntk);
         }
@@ -83,23 +98,26 @@ impl PyProgram {
 }
 
 impl PyProgram {
+    fn compile(spec: &Bound<'_, PyAny>, compiler: impl Fn(&Layer) -> Result<Program>) -> PyResult<Self> {
+        let raised = Raised::default();
+        let program = compiler(&layer(spec, &raised)?).or_else(|error| refuse(&error))?;
+        Ok(Self { program, raised })
+    }
+
     fn run_gram<T: Number>(
         &self,
         x: &PyReadonlyArray2<'_, T>,
-        nngp: Option<Any<'_, '_>>,
-        ntk: Option<Any<'_, '_>>,
+        nngp: Arrays<'_>,
+        ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         let py = x.py();
         let x = x.as_array();
         let shape = [x.nrows(), x.nrows()];
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let mut nngp = Output::<T, Ix2>::new("out.nngp", nngp, &shape)?;
-        let mut ntk = Output::<T, Ix2>::new("out.ntk", ntk, &shape)?;
-        let mut sink = Mirrored(Plain {
-            nngp: nngp.as_mut().map(Output::target),
-            ntk: ntk.as_mut().map(Output::target),
-        });
+        let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.results(), &shape)?;
+        let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
+        let mut sink = Mirrored(Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) });
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
         self.run(Call { py, operations, progress }, |job| {
             let rows = rows("x", &x, job)?;
@@ -114,18 +132,17 @@ impl PyProgram {
         &self,
         x: &PyReadonlyArray2<'_, T>,
         x2: &PyReadonlyArray2<'_, T>,
-        nngp: Option<Any<'_, '_>>,
-        ntk: Option<Any<'_, '_>>,
+        nngp: Arrays<'_>,
+        ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
         let py = x.py();
         let (x, x2) = (x.as_array(), x2.as_array());
         let shape = [x.nrows(), x2.nrows()];
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let mut nngp = Output::<T, Ix2>::new("out.nngp", nngp, &shape)?;
-        let mut ntk = Output::<T, Ix2>::new("out.ntk", ntk, &shape)?;
-        let mut sink =
-            Plain { nngp: nngp.as_mut().map(Output::target), ntk: ntk.as_mut().map(Output::target) };
+        let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.results(), &shape)?;
+        let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
+        let mut sink = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
         self.run(Call { py, operations, progress }, |job| {
             let (left, right) = (rows("x", &x, job)?, rows("x2", &x2, job)?);
@@ -140,32 +157,32 @@ impl PyProgram {
     fn run_diagonal<T: Number>(
         &self,
         x: &PyReadonlyArray2<'_, T>,
-        nngp: Option<Any<'_, '_>>,
-        ntk: Option<Any<'_, '_>>,
+        nngp: Arrays<'_>,
+        ntk: Arrays<'_>,
     ) -> PyResult<()> {
         let py = x.py();
         let x = x.as_array();
         let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
-        let nngp = Output::<T, Ix1>::new("out.nngp", nngp, &[x.nrows()])?;
-        let ntk = Output::<T, Ix1>::new("out.ntk", ntk, &[x.nrows()])?;
+        let mut nngp = outputs::<T, Ix1>("out.nngp", nngp, self.results(), &[x.nrows()])?;
+        let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, self.results(), &[x.nrows()])?;
         let operations = self.operations(x.nrows(), x.ncols());
         let points = self.run(Call { py, operations, progress: None }, |job| {
             let rows = rows("x", &x, job)?;
             let program = self.program.fit::<T>(x.ncols(), rows.scales(), job)?;
             Ok((warnings(&program), Points::new(rows, &program, wanted, job)?))
         })?;
-        if let Some(mut out) = nngp {
-            out.fill(kernel::diagonal(&points).map(|(nngp, _)| nngp));
+        for (output, out) in nngp.iter_mut().enumerate() {
+            out.fill(kernel::diagonal(&points, output).map(|(nngp, _)| nngp));
         }
-        if let Some(mut out) = ntk {
-            out.fill(kernel::diagonal(&points).map(|(_, ntk)| ntk));
+        for (output, out) in ntk.iter_mut().enumerate() {
+            out.fill(kernel::diagonal(&points, output).map(|(_, ntk)| ntk));
         }
         Ok(())
     }
 
     /// Run work that may call Python functions: their exceptions propagate, and what they left unresolved is
     /// a warning.
-    fn run<R: Send>(
+    pub fn run<R: Send>(
         &self,
         call: Call<'_, '_>,
         work: impl FnOnce(&Job) -> Result<(Vec<String>, R)> + Send,
@@ -179,16 +196,19 @@ impl PyProgram {
         Ok(result)
     }
 
-    fn operations(&self, pairs: usize, features: usize) -> usize {
+    /// Rough number of operations of a call.
+    pub fn operations(&self, pairs: usize, features: usize) -> usize {
         pairs.saturating_mul(features + OPERATIONS * self.program.steps.len())
     }
 }
 
-fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
+/// The rows of a borrowed array.
+pub fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
     Rows::new(argument, x.nrows(), x.ncols(), |row, buffer| copy_row(x, row, buffer), job)
 }
 
-fn warnings(program: &Program) -> Vec<String> {
+/// What a call's fits leave unresolved, in words.
+pub fn warnings(program: &Program) -> Vec<String> {
     program
         .unresolved()
         .map(|(name, error)| {

@@ -89,19 +89,20 @@ fn exact_diagonal<T: Scalar>(
     workspace: &mut Workspace<T>,
 ) {
     for (i, row) in rows.clone().enumerate() {
-        let (nngp, ntk) = points.diagonal(row);
-        let values = &mut workspace.values;
-        for (wanted, values, value) in
-            [(wanted.nngp, &mut values.nngp, nngp), (wanted.ntk, &mut values.ntk, ntk)]
-        {
-            if wanted {
-                values[i * TILE_STRIPS + i / STRIP].0[i % STRIP] = value;
+        for (output, values) in workspace.values.iter_mut().enumerate() {
+            let (nngp, ntk) = points.diagonal(row, output);
+            for (wanted, values, value) in
+                [(wanted.nngp, &mut values.nngp, nngp), (wanted.ntk, &mut values.ntk, ntk)]
+            {
+                if wanted {
+                    values[i * TILE_STRIPS + i / STRIP].0[i % STRIP] = value;
+                }
             }
         }
     }
 }
 
-/// Every row with itself, (NNGP, NTK), without any pair. O(n).
-pub fn diagonal<T: Scalar>(points: &Points<T>) -> impl Iterator<Item = (T, T)> + '_ {
-    (0..points.count()).map(|row| points.diagonal(row))
+/// Every row with itself at one output, (NNGP, NTK), without any pair. O(n).
+pub fn diagonal<T: Scalar>(points: &Points<T>, output: usize) -> impl Iterator<Item = (T, T)> + '_ {
+    (0..points.count()).map(move |row| points.diagonal(row, output))
 }

@@ -18,10 +18,17 @@ pub struct Points<T> {
 struct Constants<T> {
     /// The program's constants, slot by slot.
     slots: Vec<Strip<T>>,
-    /// √K at the output.
-    scale: Strip<T>,
-    /// √T at the output.
-    tangent: Strip<T>,
+    /// Output by output.
+    roots: Vec<Roots<T>>,
+}
+
+/// Square roots of the kernels of 64 rows with themselves.
+#[derive(Clone)]
+pub struct Roots<T> {
+    /// √K.
+    pub scale: Strip<T>,
+    /// √T.
+    pub tangent: Strip<T>,
 }
 
 impl<T: Scalar> Points<T> {
@@ -30,30 +37,36 @@ impl<T: Scalar> Points<T> {
     /// # Errors
     /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`; [`Error::Cancelled`].
     pub fn new(rows: Rows<T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
-        let mut strips: Vec<_> =
-            rows.scales().chunks(STRIP).map(|_| Constants::zero(program.slots)).collect();
+        let mut strips: Vec<_> = rows
+            .scales()
+            .chunks(STRIP)
+            .map(|_| Constants::zero(program.slots, program.outputs.len()))
+            .collect();
         let state = || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]);
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                let trace = program.run_row(rows.features, scale, registers, constants, |_, _| ());
-                if !fits::<T>(trace, wanted) {
-                    let row = block * STRIP + lane;
-                    return Err(overflow::<T>(
-                        program,
-                        rows.features,
-                        scale,
-                        registers,
-                        constants,
-                        wanted,
-                        row,
-                    ));
+                program.run_row(rows.features, scale, registers, constants, |_, _| ());
+                for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
+                    let trace = registers[register];
+                    if !fits::<T>(trace, wanted) {
+                        let row = block * STRIP + lane;
+                        return Err(overflow::<T>(
+                            program,
+                            rows.features,
+                            scale,
+                            registers,
+                            constants,
+                            wanted,
+                            row,
+                        ));
+                    }
+                    roots.scale.0[lane] = T::from_f64(trace.scale);
+                    roots.tangent.0[lane] = T::from_f64(trace.tangent);
                 }
                 for (slot, value) in strip.slots.iter_mut().zip(&*constants) {
                     slot.0[lane] = T::from_f64(*value);
                 }
-                strip.scale.0[lane] = T::from_f64(trace.scale);
-                strip.tangent.0[lane] = T::from_f64(trace.tangent);
             }
             Ok(())
         })?;
@@ -82,30 +95,24 @@ impl<T: Scalar> Points<T> {
         &self.strips[strip].slots
     }
 
-    /// K and T of a row with itself.
-    pub fn diagonal(&self, row: usize) -> (T, T) {
-        let strip = &self.strips[row / STRIP];
-        let (scale, tangent) = (strip.scale.0[row % STRIP], strip.tangent.0[row % STRIP]);
+    /// K and T of a row with itself, at one of the program's outputs.
+    pub fn diagonal(&self, row: usize, output: usize) -> (T, T) {
+        let roots = self.roots(row / STRIP, output);
+        let [scale, tangent] = [&roots.scale, &roots.tangent].map(|strip| strip.0[row % STRIP]);
         (scale * scale, tangent * tangent)
     }
 
-    /// √K of the rows of a strip.
+    /// √K and √T of the rows of a strip, at one of the program's outputs.
     #[inline(always)]
-    pub fn scales(&self, strip: usize) -> &Strip<T> {
-        &self.strips[strip].scale
-    }
-
-    /// √T of the rows of a strip.
-    #[inline(always)]
-    pub fn tangents(&self, strip: usize) -> &Strip<T> {
-        &self.strips[strip].tangent
+    pub fn roots(&self, strip: usize, output: usize) -> &Roots<T> {
+        &self.strips[strip].roots[output]
     }
 }
 
 impl<T: Scalar> Constants<T> {
-    fn zero(slots: usize) -> Self {
+    fn zero(slots: usize, outputs: usize) -> Self {
         let zero = Strip([T::default(); STRIP]);
-        Self { slots: vec![zero; slots], scale: zero, tangent: zero }
+        Self { slots: vec![zero; slots], roots: vec![Roots { scale: zero, tangent: zero }; outputs] }
     }
 }
 

@@ -19,7 +19,7 @@ pub const OPERATIONS: usize = 40;
 /// Strips in a row of a tile.
 pub const TILE_STRIPS: usize = TILE / STRIP;
 
-/// Finished values of a tile, row after row in [`TILE_STRIPS`] strips each; empty where not wanted.
+/// Finished values of a tile at one output, row after row in [`TILE_STRIPS`] strips each; empty where not wanted.
 pub struct TileValues<T> {
     /// NNGP.
     pub nngp: Vec<Strip<T>>,
@@ -32,7 +32,7 @@ pub struct TileValues<T> {
 pub struct Finished<'a, T> {
     pub(super) rows: Range<usize>,
     pub(super) columns: Range<usize>,
-    pub(super) values: &'a TileValues<T>,
+    pub(super) values: &'a [TileValues<T>],
 }
 
 impl<T> Finished<'_, T> {
@@ -46,8 +46,8 @@ impl<T> Finished<'_, T> {
         self.columns.clone()
     }
 
-    /// The values.
-    pub fn values(&self) -> &TileValues<T> {
+    /// The values, output by output.
+    pub fn values(&self) -> &[TileValues<T>] {
         self.values
     }
 }
@@ -66,8 +66,8 @@ pub struct Workspace<T> {
     constants: Vec<T>,
     /// Transposed strip, for few features.
     panel: Vec<Strip<T>>,
-    /// The result.
-    pub values: TileValues<T>,
+    /// The results, output by output.
+    pub values: Vec<TileValues<T>>,
 }
 
 impl<T: Scalar> Workspace<T> {
@@ -76,13 +76,14 @@ impl<T: Scalar> Workspace<T> {
         let rows = rows.min(TILE);
         let few = features <= FEW_FEATURES;
         let zero = Strip([T::default(); STRIP]);
-        let values = |wanted: bool| vec![zero; if wanted { rows * TILE_STRIPS } else { 0 }];
+        let buffer = |wanted: bool| vec![zero; if wanted { rows * TILE_STRIPS } else { 0 }];
+        let values = |_: &usize| TileValues { nngp: buffer(wanted.nngp), ntk: buffer(wanted.ntk) };
         Self {
             products: vec![T::default(); if few { 0 } else { rows * TILE }],
             registers: vec![Register::default(); program.registers],
             constants: vec![T::default(); rows * program.slots],
             panel: vec![zero; if few { features } else { 0 }],
-            values: TileValues { nngp: values(wanted.nngp), ntk: values(wanted.ntk) },
+            values: program.outputs.iter().map(values).collect(),
         }
     }
 }
@@ -181,22 +182,29 @@ impl<T: Scalar> Work<'_, T> {
                     Single(constants),
                     Lanes(right.constants(strip)),
                 );
-                let result = &workspace.registers[program.output];
-                let output = i * TILE_STRIPS + block;
-                if wanted.nngp {
-                    let scale = P::broadcast(left.scales(row / STRIP).0[row % STRIP]);
-                    for pack in 0..P::PACKS {
-                        let scales = scale * P::load(right.scales(strip), pack);
-                        let cosine = P::splat(1.0) - P::load(&result.delta, pack);
-                        (scales * cosine).store(&mut workspace.values.nngp[output], pack);
+                let place = i * TILE_STRIPS + block;
+                for ((output, &register), values) in
+                    program.outputs.iter().enumerate().zip(&mut workspace.values)
+                {
+                    let result = &workspace.registers[register];
+                    let [ours, theirs] = [left.roots(row / STRIP, output), right.roots(strip, output)];
+                    if wanted.nngp {
+                        let scale = P::broadcast(ours.scale.0[row % STRIP]);
+                        let values = &mut values.nngp[place];
+                        for pack in 0..P::PACKS {
+                            let scales = scale * P::load(&theirs.scale, pack);
+                            let cosine = P::splat(1.0) - P::load(&result.delta, pack);
+                            (scales * cosine).store(values, pack);
+                        }
                     }
-                }
-                if NTK {
-                    let tangent = P::broadcast(left.tangents(row / STRIP).0[row % STRIP]);
-                    for pack in 0..P::PACKS {
-                        let tangents = tangent * P::load(right.tangents(strip), pack);
-                        let cosine = P::load(&result.tau, pack);
-                        (tangents * cosine).store(&mut workspace.values.ntk[output], pack);
+                    if NTK {
+                        let tangent = P::broadcast(ours.tangent.0[row % STRIP]);
+                        let values = &mut values.ntk[place];
+                        for pack in 0..P::PACKS {
+                            let tangents = tangent * P::load(&theirs.tangent, pack);
+                            let cosine = P::load(&result.tau, pack);
+                            (tangents * cosine).store(values, pack);
+                        }
                     }
                 }
             }

@@ -97,10 +97,10 @@ impl<T: Copy> Target<'_, T> {
 
 /// Writes tiles where they belong.
 pub struct Plain<'a, T> {
-    /// Where the NNGP goes.
-    pub nngp: Option<Target<'a, T>>,
-    /// Where the NTK goes.
-    pub ntk: Option<Target<'a, T>>,
+    /// Where the NNGP of each output goes; empty where it is not wanted.
+    pub nngp: Vec<Target<'a, T>>,
+    /// Where the NTK of each output goes; empty where it is not wanted.
+    pub ntk: Vec<Target<'a, T>>,
 }
 
 /// Writes tiles where they belong and, transposed, across the diagonal.
@@ -109,11 +109,10 @@ pub struct Mirrored<'a, T>(pub Plain<'a, T>);
 impl<T: Copy> Plain<'_, T> {
     fn targets<'a>(
         &'a self,
-        values: &'a TileValues<T>,
+        values: &'a [TileValues<T>],
     ) -> impl Iterator<Item = (&'a Target<'a, T>, &'a [Strip<T>])> {
-        [(&self.nngp, &values.nngp), (&self.ntk, &values.ntk)]
-            .into_iter()
-            .filter_map(|(target, values)| target.as_ref().map(|target| (target, values.as_slice())))
+        let nngp = self.nngp.iter().zip(values.iter().map(|values| values.nngp.as_slice()));
+        nngp.chain(self.ntk.iter().zip(values.iter().map(|values| values.ntk.as_slice())))
     }
 }
 

@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 
 /// A value in single-assignment form.
 #[derive(Clone)]
-struct Value {
-    id: usize,
+pub(super) struct Value {
+    pub id: usize,
     gaussian: bool,
     zero_mean: bool,
-    nonnegative: bool,
+    pub(super) nonnegative: bool,
     /// The input (0) and the dense layers this value depends on without a later dense layer in between.
     sources: BTreeSet<usize>,
     width: Breadth,
@@ -34,7 +34,7 @@ enum Join {
     Product,
 }
 
-struct Compiler {
+pub(super) struct Compiler {
     /// Steps whose registers are value ids.
     steps: Vec<Step>,
     slots: usize,
@@ -44,6 +44,14 @@ struct Compiler {
 
 /// Compile; `part` assumes the most favourable input.
 pub fn compile(network: &Layer, part: bool) -> Result<Program> {
+    compile_with(part, |compiler, input| Ok(vec![compiler.lower(network, input)?]))
+}
+
+/// Compile what `lower` makes of the input: as many results as it returns.
+pub(super) fn compile_with(
+    part: bool,
+    lower: impl FnOnce(&mut Compiler, &Value) -> Result<Vec<Value>>,
+) -> Result<Program> {
     let mut compiler = Compiler { steps: Vec::new(), slots: 0, sources: 0, path: Vec::new() };
     let input = Value {
         id: 0,
@@ -53,8 +61,8 @@ pub fn compile(network: &Layer, part: bool) -> Result<Program> {
         sources: BTreeSet::from([0]),
         width: if part { Breadth::Any } else { Breadth::Known(Width::INPUT) },
     };
-    let output = compiler.lower(network, &input)?;
-    Ok(allocate(compiler.steps, compiler.slots, output.id))
+    let outputs = lower(&mut compiler, &input)?;
+    Ok(allocate(compiler.steps, compiler.slots, &outputs))
 }
 
 impl Compiler {
@@ -149,11 +157,16 @@ impl Compiler {
         Ok(value)
     }
 
-    fn child(&mut self, index: usize, layer: &Layer, input: &Value) -> Result<Value> {
+    pub(super) fn child(&mut self, index: usize, layer: &Layer, input: &Value) -> Result<Value> {
+        self.within(index, layer, |compiler| compiler.lower(layer, input))
+    }
+
+    /// What `body` gives, its steps placed in a layer.
+    pub(super) fn within<R>(&mut self, index: usize, layer: &Layer, body: impl FnOnce(&mut Self) -> R) -> R {
         self.path.push(format!("layer {} ({})", index + 1, layer.name()));
-        let value = self.lower(layer, input);
+        let result = body(self);
         self.path.pop();
-        value
+        result
     }
 
     /// The values of branches on one input.
@@ -235,7 +248,7 @@ impl Compiler {
     }
 
     /// The value of a step, which is added where it is not there yet.
-    fn push(&mut self, op: Op, inputs: [&Value; 2], nonnegative: bool, name: &str) -> usize {
+    pub(super) fn push(&mut self, op: Op, inputs: [&Value; 2], nonnegative: bool, name: &str) -> usize {
         let signed = inputs.map(|value| !value.nonnegative);
         let inputs = inputs.map(|value| value.id);
         if let Some(step) = self.steps.iter().find(|step| step.inputs == inputs && step.op == op) {
@@ -271,14 +284,16 @@ fn no_branch(name: &str) -> Error {
 }
 
 /// Map values to registers, reusing each register after its value's last use.
-fn allocate(mut steps: Vec<Step>, slots: usize, result: usize) -> Program {
+fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value]) -> Program {
     let mut last_use = vec![0; steps.len() + 1];
     for (index, step) in steps.iter().enumerate() {
         for value in step.inputs {
             last_use[value] = index;
         }
     }
-    last_use[result] = steps.len();
+    for output in outputs {
+        last_use[output.id] = steps.len();
+    }
 
     let mut register_of = vec![0; steps.len() + 1];
     let mut free: Vec<usize> = Vec::new();
@@ -298,5 +313,6 @@ fn allocate(mut steps: Vec<Step>, slots: usize, result: usize) -> Program {
         register_of[step.output] = register;
         step.output = register;
     }
-    Program { steps, registers, slots, output: register_of[result] }
+    let outputs = outputs.iter().map(|value| register_of[value.id]).collect();
+    Program { steps, registers, slots, outputs }
 }

@@ -6,13 +6,16 @@
 //! needs. Scales multiply back at the very end, so nothing overflows in between.
 
 mod compile;
+mod family;
 mod fit;
 mod rows;
 mod strip;
+mod trace;
 mod width;
 
 pub use rows::RowTrace;
 pub use strip::{Register, execute};
+pub use trace::LayerTrace;
 pub use width::Width;
 
 use crate::dual::{Activation, Dual, blend, with_dual};
@@ -89,6 +92,15 @@ pub enum Op {
         /// The probability.
         keep: f64,
     },
+    /// T ← this constant, whatever it was.
+    Tangent(f64),
+    /// K ← K₁, T ← T₁·T₂: an earlier tangent through an activation, whose slope is T₁.
+    Chain,
+    /// K ← K₁, T ← T₁ + σ_w²T₂: an earlier tangent through a dense layer, whose own is T₁.
+    Carry {
+        /// σ_w.
+        w_std: f64,
+    },
 }
 
 impl Op {
@@ -97,12 +109,13 @@ impl Op {
         match self {
             Self::Dense { gradient, .. } => gradient.slots() + if self.blends() { blend::SLOTS } else { 0 },
             Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
-            Self::Elementwise(_) => 0,
+            Self::Elementwise(_) | Self::Tangent(_) | Self::Chain => 0,
             Self::Fitted(fitted) => fitted.slots(),
             Self::Offset(_) => blend::SLOTS,
             Self::Sum | Self::Concatenate(_) => blend::SLOTS + 2,
             Self::Product => 2,
             Self::LayerNorm { .. } | Self::Dropout { .. } => 0,
+            Self::Carry { .. } => 2,
         }
     }
 
@@ -151,8 +164,8 @@ pub struct Program {
     pub registers: usize,
     /// Number of per-row constants.
     pub slots: usize,
-    /// Register that holds the result.
-    pub output: usize,
+    /// Registers that hold the results, one for each network.
+    pub outputs: Vec<usize>,
 }
 
 impl Program {

@@ -14,7 +14,8 @@ pub struct RowTrace {
 
 impl Program {
     /// Run one row of `features` numbers whose standard deviation is `scale` = ‖x‖/√d. Fills the row's `constants`
-    /// and calls `visit` with every step's result. O(number of steps).
+    /// and calls `visit` with every step's result; the results are left in the output registers. O(number of
+    /// steps).
     pub fn run_row(
         &self,
         features: usize,
@@ -22,7 +23,7 @@ impl Program {
         registers: &mut [RowTrace],
         constants: &mut [f64],
         mut visit: impl FnMut(usize, RowTrace),
-    ) -> RowTrace {
+    ) {
         registers[0] = RowTrace { scale, tangent: 0.0 };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
@@ -30,7 +31,6 @@ impl Program {
             registers[step.output] = result;
             visit(index, result);
         }
-        registers[self.output]
     }
 }
 
@@ -81,6 +81,15 @@ impl Op {
                 RowTrace { scale: share(first.scale, norm), tangent: share(first.tangent, norm) }
             }
             Op::Dropout { keep } => first.times(1.0 / keep.sqrt()),
+            Op::Tangent(tangent) => RowTrace { scale: first.scale, tangent: tangent.sqrt() },
+            Op::Chain => RowTrace { scale: first.scale, tangent: first.tangent * second.tangent },
+            Op::Carry { w_std } => {
+                let carried = w_std * second.tangent;
+                let tangent = first.tangent.hypot(carried);
+                constants[0] = share(first.tangent, tangent);
+                constants[1] = share(carried, tangent);
+                RowTrace { scale: first.scale, tangent }
+            }
         }
     }
 }

@@ -24,8 +24,8 @@ impl<T: Copy + Default> Default for Register<T> {
     }
 }
 
-/// Run the program on the strip in register 0; the result is left in the program's output register. Without
-/// `NTK` no tangent is computed.
+/// Run the program on the strip in register 0; the results are left in the program's output registers.
+/// Without `NTK` no tangent is computed.
 #[inline(always)]
 pub fn execute<P: Pack, const NTK: bool>(
     program: &Program,
@@ -133,6 +133,30 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
                 let cosine =
                     Cosine { delta: keep.mul_add(delta, rest), epsilon: keep.mul_add(epsilon, rest) };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau: keep * tau });
+            }
+        }
+        Op::Tangent(tangent) => {
+            // A constant's cosine is 1; zero has none.
+            let tau = P::splat(if *tangent > 0.0 { 1.0 } else { 0.0 });
+            for pack in 0..P::PACKS {
+                let cosine = read::<P, NTK, SIGNED>(step, registers, 0, pack).cosine;
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
+            }
+        }
+        Op::Chain => {
+            for pack in 0..P::PACKS {
+                let Pair { cosine, tau } = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+                let tau = tau * read::<P, NTK, SIGNED>(step, registers, 1, pack).tau;
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
+            }
+        }
+        Op::Carry { .. } => {
+            for pack in 0..P::PACKS {
+                let Pair { cosine, tau } = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+                let carried = read::<P, NTK, SIGNED>(step, registers, 1, pack).tau;
+                let own = weight(left, right, slot, pack) * tau;
+                let tau = weight(left, right, slot + 1, pack).mul_add(carried, own);
+                write::<P, NTK, SIGNED>(&mut registers[output], pack, Pair { cosine, tau });
             }
         }
     }
