@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ntkfast import data
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
-from ntkfast.dynamics import GradientFlow
+from ntkfast.dynamics import Ensemble, GradientFlow, KernelRegression, Normal, Posterior
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import (
@@ -49,14 +49,18 @@ __all__ = [
     "Cos",
     "Dense",
     "Elementwise",
+    "Ensemble",
     "Erf",
     "Gelu",
     "GradientFlow",
     "Identity",
+    "KernelRegression",
     "Kernels",
     "LeakyRelu",
     "Network",
+    "Normal",
     "NumericalError",
+    "Posterior",
     "Relu",
     "Residual",
     "Serial",
