@@ -18,8 +18,9 @@ from ntkfast.dynamics._predictive import as_covariance
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import matmul
+from ntkfast.networks import Network
 
-__all__ = ["Block", "Evolution", "Moments"]
+__all__ = ["Block", "Evolution", "Moments", "kernels_of"]
 
 # Kernels between a block of test points and the training points, and the prior of the block.
 Block: TypeAlias = tuple[Kernels, FloatArray | None]
@@ -121,3 +122,11 @@ class Evolution:
 def _row_sums(a: FloatArray, b: FloatArray) -> FloatArray:
     sums: FloatArray = np.einsum("ij,ij->i", a, b)
     return sums
+
+
+def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:
+    """Σ and Θ; with the readout alone trained, Θ is Σ."""
+    if trained == "all":
+        return network.kernels(x, x2)
+    nngp = network.nngp(x, x2)
+    return Kernels(nngp=nngp, ntk=nngp)

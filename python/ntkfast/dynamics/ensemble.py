@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import Times, as_cross_kernel, as_targets, as_times
-from ntkfast.dynamics._evolution import Block, Evolution, Moments
+from ntkfast.dynamics._evolution import Block, Evolution, Moments, kernels_of
 from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._predictive import (
     Covariance,
@@ -88,7 +88,7 @@ class Ensemble:
     >>> from ntkfast import mlp
     >>> ensemble = Ensemble(mlp(1, b_std=1.0), [[0.0], [1.0]], [0.0, 1.0])
     >>> ensemble.predict([[1.0], [3.0]], covariance="diagonal").std.round(3)
-    array([0.   , 0.482])
+    array([0.   , 0.788])
     """
 
     network: Network | None
@@ -112,7 +112,7 @@ class Ensemble:
         trained_ = as_choice(trained, "trained", ("all", "readout"))
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
-        kernels = _kernels(network, points, None, trained_)
+        kernels = kernels_of(network, points, None, trained_)
         flow = GradientFlow(
             kernels.ntk,
             targets,
@@ -148,6 +148,7 @@ class Ensemble:
 
         Examples
         --------
+        >>> import numpy as np
         >>> k = np.array([[2.0, 1.0], [1.0, 2.0]])
         >>> ensemble = Ensemble.from_kernels(k, GradientFlow(2 * k, [1.0, -1.0]))
         >>> ensemble.predict_kernels(Kernels(nngp=k[:1], ntk=2 * k[:1])).mean
@@ -240,7 +241,7 @@ class Ensemble:
         def block(rows: slice) -> Block:
             assert self.network is not None
             some = points[rows]
-            kernels = _kernels(self.network, some, self.x, self.trained)
+            kernels = kernels_of(self.network, some, self.x, self.trained)
             return kernels, prior(self.network, some, kind)
 
         blocks = map(block, test_blocks(len(points), len(self.nngp), kind))
@@ -314,14 +315,6 @@ class Ensemble:
             )
             for (mean, covariance), t in zip(moments, times, strict=True)
         ]
-
-
-def _kernels(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:
-    """Σ and Θ; with the readout alone trained, Θ is Σ."""
-    if trained == "all":
-        return network.kernels(x, x2)
-    nngp = network.nngp(x, x2)
-    return Kernels(nngp=nngp, ntk=nngp)
 
 
 def _one_time(t: npt.ArrayLike) -> Times:

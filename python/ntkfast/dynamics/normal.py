@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -177,9 +177,6 @@ class Normal:
         facts.append(str(self.mean.dtype))
         about = f"{self.about}: " if self.about else ""
         return f"Normal({about}{', '.join(facts)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"mean": self.mean, "covariance": self.covariance, "about": self.about}
 
     def _known(self, what: str) -> FloatArray:
         if self.covariance is None:

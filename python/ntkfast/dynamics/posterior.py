@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
+from ntkfast.dynamics._conditioning import Block, on_test_points, on_training_points
 from ntkfast.dynamics._evidence import maximize_evidence
 from ntkfast.dynamics._gram import as_diagonal, as_gram, number_or_shape
 from ntkfast.dynamics._predictive import (
     Covariance,
-    as_covariance,
     as_prior,
     as_test_points,
     as_training_points,
@@ -28,13 +25,9 @@ from ntkfast.dynamics._predictive import (
 )
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
-from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 
 __all__ = ["Posterior"]
-
-# Σ between a block of test points and the training points, and the prior of the block.
-Block: TypeAlias = tuple[FloatArray, FloatArray | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -88,8 +81,8 @@ class Posterior:
     >>> from ntkfast import mlp
     >>> posterior = Posterior(mlp(1, b_std=1.0), [[0.0], [1.0]], [0.0, 1.0], noise_variance=0.01)
     >>> at_3 = posterior.predict([[3.0]], covariance="diagonal")
-    >>> at_3.log_density([2.0], noise_variance=0.01)  # of an observation, with its noise
-    -0.5...
+    >>> round(at_3.log_density([2.0], noise_variance=0.01), 3)  # of a noisy observation
+    -1.072
     """
 
     network: Network | None
@@ -233,7 +226,7 @@ class Posterior:
         """
         kind = covariance_kind(covariance)
         if x_test is None:
-            return self._on_training_points(kind)
+            return self._normal(*on_training_points(self.regression, kind))
         points = as_test_points(x_test, self.x, "Posterior")
 
         def block(rows: slice) -> Block:
@@ -241,9 +234,8 @@ class Posterior:
             some = points[rows]
             return self.network.nngp(some, self.x), prior(self.network, some, kind)
 
-        return self._on_test_points(
-            map(block, test_blocks(len(points), len(self.regression.y), kind))
-        )
+        blocks = test_blocks(len(points), len(self.regression.y), kind)
+        return self._normal(*on_test_points(self.regression, map(block, blocks)))
 
     def predict_kernels(
         self,
@@ -273,7 +265,8 @@ class Posterior:
         cross = as_cross_kernel(nngp_test_train, n, "nngp_test_train", "net.nngp")
         given = as_prior(nngp_test, len(cross), kind)
         blocks = test_blocks(len(cross), n, kind)
-        return self._on_test_points((cross[rows], prior_rows(given, rows)) for rows in blocks)
+        parts = ((cross[rows], prior_rows(given, rows)) for rows in blocks)
+        return self._normal(*on_test_points(self.regression, parts))
 
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
@@ -303,46 +296,11 @@ class Posterior:
         mean = self.regression.leave_one_out()
         return Normal(mean, np.maximum(variance, 0), "NNGP posterior, leave-one-out")
 
+    def _normal(self, mean: FloatArray, covariance: FloatArray | None) -> Normal:
+        outputs = self.regression.y.shape[1:]
+        return Normal(mean.reshape(len(mean), *outputs), covariance, "NNGP posterior")
+
     def __repr__(self) -> str:
         made_of = "kernels" if self.network is None else repr(self.network)
         noise = number_or_shape(self.noise_variance)
         return f"Posterior({made_of}, noise_variance={noise}, {self.regression!r})"
-
-    def _on_test_points(self, blocks: Iterable[Block]) -> Normal:
-        y, factor = self.regression.y, self.regression.cholesky
-        outputs = self.regression.coefficients.reshape(factor.n, math.prod(y.shape[1:]))
-        means, covariances = [], []
-        for nngp, before in blocks:
-            means.append(matmul(nngp, outputs))
-            if before is None:
-                continue
-            weights = factor.solve(nngp.T).T
-            if before.ndim == 2:
-                product = matmul(weights, nngp.T)
-                after = before - (product + product.T) / 2
-            else:
-                after = before - np.einsum("ij,ij->i", weights, nngp)
-            covariances.append(as_covariance(after, before, weights, self._trace))
-        mean = np.concatenate(means)
-        return Normal(
-            mean.reshape(len(mean), *y.shape[1:]),
-            np.concatenate(covariances) if covariances else None,
-            "NNGP posterior",
-        )
-
-    def _on_training_points(self, kind: str) -> Normal:
-        """With D the noise and Σ = K − D: mean y − D·α, covariance D − D·K⁻¹·D."""
-        noise = self.regression.diagonal
-        covariance: FloatArray | None = None
-        if kind == "diagonal":
-            covariance = np.maximum(noise - noise**2 * self.regression.inverse_diagonal, 0)
-        elif kind == "full":
-            product = noise[:, None] * self.regression.cholesky.solve(np.diag(noise))
-            covariance = np.diag(noise) - (product + product.T) / 2
-            np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 0))
-        return Normal(self.regression.predict_train(), covariance, "NNGP posterior")
-
-    @cached_property
-    def _trace(self) -> float:
-        factor = self.regression.cholesky.factor
-        return float(np.einsum("ij,ij", factor, factor))
