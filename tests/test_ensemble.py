@@ -383,13 +383,19 @@ def test_blocks_of_test_points_change_nothing(monkeypatch, rng):
     x_test = rng.normal(size=(11, 2))
     ensemble, posterior = nk.Ensemble(net, x, y), nk.Posterior(net, x, y)
     whole = [ensemble.predict(x_test, 0.5, "diagonal"), posterior.predict(x_test, "diagonal")]
+    asked = []
+
+    def count_rows(network, points, *others, **options):
+        asked.append(len(points))
+        return evaluate(network, points, *others, **options)
+
+    evaluate = nk.Network.kernels
+    monkeypatch.setattr(nk.Network, "kernels", count_rows)
     monkeypatch.setattr("ntkfast.dynamics._gram._BLOCK", 18)  # three rows
     parts = [ensemble.predict(x_test, 0.5, "diagonal"), posterior.predict(x_test, "diagonal")]
-    parts.append(
-        ensemble.predict_kernels(
-            net.kernels(x_test, x), net.nngp(x_test, diagonal=True), 0.5, "diagonal"
-        )
-    )
+    assert asked == [3, 3, 3, 2]
+    cross, prior = net.kernels(x_test, x), net.nngp(x_test, diagonal=True)
+    parts.append(ensemble.predict_kernels(cross, prior, 0.5, "diagonal"))
     for part, expected in zip(parts, [*whole, whole[0]], strict=True):
         np.testing.assert_allclose(part.mean, expected.mean, atol=1e-14)
         np.testing.assert_allclose(part.covariance, expected.covariance, atol=1e-14)

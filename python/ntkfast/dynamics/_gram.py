@@ -15,6 +15,7 @@ from ntkfast.linalg import Cholesky, as_square, cholesky
 __all__ = [
     "as_diagonal",
     "as_gram",
+    "check_symmetric",
     "condition_estimate",
     "factorise",
     "inverse_diagonal",
@@ -22,8 +23,8 @@ __all__ = [
     "row_blocks",
 ]
 
-# Numbers that a block of rows may hold: 16 MB in float64.
-_BLOCK = 1 << 21
+# Numbers that a block of rows may hold: 8 MB in float64.
+_BLOCK = 1 << 20
 
 # Jitter in units of the largest diagonal entry, as powers of ε: 4e-11, 4e-10, 1.5e-8 in float64.
 # A jitter j costs a relative error of j where λ ~ 1 and of ε/j where labels contradict each other.
@@ -33,8 +34,15 @@ _JITTERS = (2 / 3, 3 / 5, 1 / 2)
 def as_gram(value: npt.ArrayLike, name: str, call: str) -> FloatArray:
     """Return a finite symmetric matrix; `call` is what to pass instead of a whole network."""
     gram = as_square(as_kernel(value, name, call), name)
+    check_symmetric(gram, name)
+    return gram
+
+
+def check_symmetric(gram: FloatArray, name: str) -> None:
+    """Refuse what is not finite, or not symmetric within rounding, as the core does."""
     check_finite(gram, name)
-    rounding = 1e3 * float(np.finfo(gram.dtype).eps) * float(np.abs(gram).max(initial=0.0))
+    largest = max(gram.max(initial=0.0), -gram.min(initial=0.0))
+    rounding = 1e3 * float(np.finfo(gram.dtype).eps) * float(largest)
     for rows in row_blocks(*gram.shape):
         gap = np.abs(gram[rows] - gram[:, rows].T)
         if gap.size and gap.max() > rounding:
@@ -44,7 +52,6 @@ def as_gram(value: npt.ArrayLike, name: str, call: str) -> FloatArray:
                 f"{name} must be symmetric within rounding, but {name}[{i}, {j}] = {gram[i, j]:g} "
                 f"and {name}[{j}, {i}] = {gram[j, i]:g}: pass a Gram matrix"
             )
-    return gram
 
 
 def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
@@ -65,26 +72,33 @@ def factorise(
 ) -> tuple[Cholesky, float]:
     """Factorise gram + diag(diagonal), and return the factor and the jitter that it took.
 
+    The square matrix `gram` is checked on the way, as `check_symmetric` does.
+
     Jitter is added where the matrix is singular to working precision: where a pivot is no larger
     than what rounding leaves of its diagonal entry, the rule of `Spectrum.tolerance`. It is told
     in a warning; `remedy` says what the caller can do.
     """
-    n, info = len(gram), np.finfo(gram.dtype)
+    n, eps = len(gram), float(np.finfo(gram.dtype).eps)
     with np.errstate(over="ignore"):
         entries: FloatArray = (gram.diagonal() + diagonal).astype(gram.dtype, copy=False)
     if not np.isfinite(entries).all():
+        check_finite(gram.diagonal(), f"the diagonal of {name}")
         raise ValueError(f"the diagonal of {name} leaves the range of {gram.dtype}; {remedy}")
     largest = float(entries.max(initial=0.0)) or 1.0
-    rounding = max(n * float(np.finfo(np.float64).eps), min(n, 16) * float(info.eps))
-    shifted = gram.copy()
+    rounding = max(n * float(np.finfo(np.float64).eps), min(n, 16) * eps)
     jitter = 0.0
-    for jitter in (0.0, *(float(info.eps) ** power * largest for power in _JITTERS)):
-        raised = entries + entries.dtype.type(jitter)
-        np.fill_diagonal(shifted, raised)
+    for jitter in (0.0, *(eps**power * largest for power in _JITTERS)):
+        raised, shifted = entries + entries.dtype.type(jitter), gram
+        if (raised != gram.diagonal()).any():
+            shifted = gram.copy()
+            np.fill_diagonal(shifted, raised)
         try:
             factor = cholesky(shifted)
         except NumericalError:
             continue
+        except ValueError:
+            check_symmetric(gram, name)  # says the same, by the caller's name
+            raise
         # Roots are compared: a pivot may be a square that is no number.
         if (factor.factor.diagonal() > np.sqrt(rounding) * np.sqrt(raised)).all():
             break

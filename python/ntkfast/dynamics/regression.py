@@ -14,13 +14,12 @@ from ntkfast._ntkfast import NumericalError
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._gram import (
     as_diagonal,
-    as_gram,
     condition_estimate,
     factorise,
     inverse_diagonal,
     number_or_shape,
 )
-from ntkfast.linalg import Cholesky, matmul
+from ntkfast.linalg import Cholesky, as_square, matmul
 
 __all__ = ["KernelRegression"]
 
@@ -91,7 +90,7 @@ class KernelRegression:
     def __init__(
         self, theta: npt.ArrayLike, y: npt.ArrayLike, *, diag_reg: npt.ArrayLike = 0.0
     ) -> None:
-        gram = as_gram(theta, "theta", "net.ntk(x)")
+        gram = as_square(theta, "theta")
         targets = as_targets(y, len(gram))
         ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
         remedy = (
