@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ntkfast import data
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
-from ntkfast.dynamics import GradientFlow
+from ntkfast.dynamics import Ensemble, GradientFlow, KernelRegression, Normal, Posterior
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import (
@@ -71,6 +71,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Elementwise",
+    "Ensemble",
     "Erf",
     "Exp",
     "ExpNormalized",
@@ -80,14 +81,17 @@ __all__ = [
     "GradientFlow",
     "Hermite",
     "Identity",
+    "KernelRegression",
     "Kernels",
     "LayerNorm",
     "LayerSummary",
     "LeakyRelu",
     "Monomial",
     "Network",
+    "Normal",
     "NumericalError",
     "Polynomial",
+    "Posterior",
     "Product",
     "Rbf",
     "RectifiedMonomial",

@@ -29,7 +29,12 @@ class Cholesky:
     def __post_init__(self) -> None:
         factor = as_square(self.factor, "factor")
         check_finite(factor, "factor")
-        if any(row[i + 1 :].any() for i, row in enumerate(factor)):
+        # Along the memory: the core's factors are column by column.
+        if factor.flags.c_contiguous:
+            above = any(row[i + 1 :].any() for i, row in enumerate(factor))
+        else:
+            above = any(column[:i].any() for i, column in enumerate(factor.T))
+        if above:
             raise ValueError("factor has entries above its diagonal; expected a lower triangle")
         if not (factor.diagonal() > 0).all():
             i = int(np.argmin(factor.diagonal() > 0))

@@ -23,12 +23,13 @@ __all__ = [
 Times: TypeAlias = npt.NDArray[np.float64]
 
 
-def as_targets(y: npt.ArrayLike, n: int) -> FloatArray:
-    """Return targets for n training points, shape (n,) or (n, c)."""
+def as_targets(y: npt.ArrayLike, n: int, points: str = "theta") -> FloatArray:
+    """Return targets for n training points, the rows of `points`: shape (n,) or (n, c)."""
     targets = as_floats(y, "y")
     if targets.ndim == 0 or len(targets) != n:
         raise ValueError(
-            f"y has shape {targets.shape}; expected ({n},) or ({n}, c), a row for each row of theta"
+            f"y has shape {targets.shape}; expected ({n},) or ({n}, c), "
+            f"a row for each row of {points}"
         )
     if 0 in targets.shape[1:]:
         raise ValueError(
@@ -94,18 +95,20 @@ def as_initial(
         ) from None
 
 
-def as_cross_kernel(k_test_train: npt.ArrayLike, n: int) -> FloatArray:
-    """Return a kernel between any points and the n training points."""
-    kernel = as_kernel(k_test_train, "k_test_train", "net.ntk(x_test, x)")
+def as_cross_kernel(
+    k_test_train: npt.ArrayLike, n: int, name: str = "k_test_train", method: str = "net.ntk"
+) -> FloatArray:
+    """Return a kernel between any points and the n training points; `method` is what gives it."""
+    kernel = as_kernel(k_test_train, name, f"{method}(x_test, x)")
     if kernel.ndim != 2 or kernel.shape[1] != n:
         hint = ""
         if kernel.shape == (n,):
-            hint = ". For one test point use k_test_train[None, :]"
+            hint = f". For one test point use {name}[None, :]"
         elif kernel.ndim == 2 and kernel.shape[0] == n:
-            hint = ". If this is net.ntk(x, x_test), use k_test_train.T"
+            hint = f". If this is {method}(x, x_test), use {name}.T"
         raise ValueError(
-            f"k_test_train has shape {kernel.shape}; expected (n_test, {n}), a column for each "
-            f"training point: the kernel net.ntk(x_test, x), not the points themselves{hint}"
+            f"{name} has shape {kernel.shape}; expected (n_test, {n}), a column for each training "
+            f"point: the kernel {method}(x_test, x), not the points themselves{hint}"
         )
-    check_finite(kernel, "k_test_train")
+    check_finite(kernel, name)
     return kernel

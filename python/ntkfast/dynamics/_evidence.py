@@ -1,0 +1,81 @@
+"""Maximising the evidence over the scales of a network and the noise."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._ntkfast import NumericalError
+from ntkfast._optional import MissingExtraError
+from ntkfast._scalars import as_real
+from ntkfast.networks import Network
+from ntkfast.networks.scaling import scaled
+
+__all__ = ["maximize_evidence"]
+
+_NAMES = ("w_std", "b_std", "noise_variance")
+
+
+def maximize_evidence(
+    evidence: Callable[[Network, FloatArray], float],
+    network: Network,
+    noise: FloatArray,
+    span: float,
+) -> tuple[Network, FloatArray]:
+    """Return the network and the noise with the largest `evidence`, near those given.
+
+    Nelder and Mead's method: a few parameters, values that may be infinite, no derivatives.
+    """
+    try:
+        from scipy import optimize
+    except ImportError as error:
+        raise MissingExtraError("Posterior.maximize", "scipy", "optimize") from error
+    bound = math.log(as_real(span, "span", least=1.0, above=True))
+    if not (noise > 0).all():
+        raise ValueError("noise_variance has a 0; expected > 0, where the search starts")
+    # A factor that changes nothing is not sought.
+    sought = [scaled(network, 2.0, 1.0) != network, scaled(network, 1.0, 2.0) != network, True]
+
+    def candidate(logarithms: npt.NDArray[np.float64]) -> tuple[Network, FloatArray]:
+        factors = np.ones(len(_NAMES))
+        factors[sought] = np.exp(logarithms)
+        return scaled(network, float(factors[0]), float(factors[1])), noise * factors[2]
+
+    def cost(logarithms: npt.NDArray[np.float64]) -> float:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is said of trials on the way
+                return -evidence(*candidate(logarithms))
+        except (ValueError, NumericalError):  # scales out of range, or no Cholesky factor
+            return math.inf
+
+    start = np.zeros(sum(sought))
+    evidence(*candidate(start))  # errors of the start are the caller's to see
+    simplex = np.vstack([start, min(1.0, bound / 2) * np.eye(start.size)])
+    result = optimize.minimize(
+        cost,
+        start,
+        method="Nelder-Mead",
+        bounds=[(-bound, bound)] * start.size,
+        options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6},
+    )
+    if not result.success:
+        _warn(f"the search did not converge: {result.message}; start nearer to the maximum")
+    names = [name for name, free in zip(_NAMES, sought, strict=True) if free]
+    at_bound = [
+        f"{name} (times {math.exp(x):.3g})"
+        for name, x in zip(names, result.x, strict=True)
+        if abs(x) > bound - 1e-3
+    ]
+    if at_bound:
+        _warn(f"the maximum lies at a bound of {', '.join(at_bound)}; start there, or widen span")
+    return candidate(result.x)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"Posterior.maximize: {message}", RuntimeWarning, stacklevel=4)

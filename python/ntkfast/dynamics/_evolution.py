@@ -1,0 +1,132 @@
+"""How gradient flow moves a Gaussian over functions: the mathematics behind `Ensemble`.
+
+Everything happens in the eigenbasis of Θ, where training is diagonal. Outputs are (n, c) here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics._arguments import Times
+from ntkfast.dynamics._predictive import as_covariance
+from ntkfast.dynamics.flow import GradientFlow
+from ntkfast.kernels import Kernels
+from ntkfast.linalg import matmul
+from ntkfast.networks import Network
+
+__all__ = ["Block", "Evolution", "Moments", "kernels_of"]
+
+# Kernels between a block of test points and the training points, and the prior of the block.
+Block: TypeAlias = tuple[Kernels, FloatArray | None]
+# Mean (m, c), and covariance (m, m), variances (m,), or None.
+Moments: TypeAlias = tuple[FloatArray, FloatArray | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Evolution:
+    """The flow and the prior Σ that it starts from; with `readout`, Θ is Σ."""
+
+    flow: GradientFlow
+    nngp: FloatArray
+    readout: bool
+
+    def on_test_points(
+        self, times: Times, blocks: Iterable[Block], kind: str, noise: float
+    ) -> list[Moments]:
+        """Compute mean and covariance at each time, block by block; "full" comes as one block."""
+        vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
+        all_gains, _ = self._filters(times)
+        means: list[list[FloatArray]] = [[] for _ in times]
+        covariances: list[list[FloatArray]] = [[] for _ in times]
+        for kernels, before in blocks:
+            theta = matmul(kernels.ntk, vectors)
+            sigma = theta
+            if before is not None and not self.readout:
+                sigma = matmul(kernels.nngp, vectors)
+            for gains, mean, covariance in zip(all_gains, means, covariances, strict=True):
+                weights = theta * gains.astype(theta.dtype)
+                mean.append(matmul(weights, modes))
+                if before is None:
+                    continue
+                # Σ** + B·Hᵀ + H·Bᵀ with H = ½·B·(Σ + σ²) − Σ*: symmetric as it stands.
+                half = self._times_prior(weights, noise) / 2 - sigma
+                if kind == "full":
+                    product = matmul(weights, half.T)
+                    after = before + (product + product.T)
+                else:
+                    after = before + 2 * _row_sums(weights, half)
+                covariance.append(as_covariance(after, before, weights, self._trace(noise)))
+        return [
+            (np.concatenate(mean), np.concatenate(covariance) if covariance else None)
+            for mean, covariance in zip(means, covariances, strict=True)
+        ]
+
+    def on_training_points(self, times: Times, kind: str, noise: float) -> Iterator[Moments]:
+        """Compute mean and covariance at each time: f_t − E f_t = (1 − ΘA)·f_0 + ΘA·noise.
+
+        What is left of f_0 comes from the filter of the residual, so that nothing cancels.
+        """
+        vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
+        for gains, left in zip(*self._filters(times), strict=True):
+            share = (self.flow._eigenvalues * gains).astype(vectors.dtype)
+            mean = matmul(vectors, share[:, None] * modes)
+            if kind == "none":
+                yield mean, None
+                continue
+            kept, learnt = vectors * left.astype(vectors.dtype), vectors * share
+            if kind == "full":
+                after = matmul(self._times_prior(kept), kept.T)
+                after = (after + after.T) / 2 + noise * matmul(learnt, learnt.T)
+                before = self.nngp
+            else:
+                after = _row_sums(self._times_prior(kept), kept)
+                after += noise * _row_sums(learnt, learnt)
+                before = self.nngp.diagonal()
+            yield mean, as_covariance(after, before, kept, self._trace(noise))
+
+    def _filters(self, times: Times) -> tuple[FloatArray, FloatArray]:
+        """φ_t(λ) and 1 − λ·φ_t(λ), shape (k, n): modes lost in rounding stay untrained."""
+        flow = self.flow
+        gains, left = flow._filter(times), flow._residual_filter(times)
+        tolerance = flow.spectrum.tolerance
+        with np.errstate(all="ignore"):
+            visible = flow._rate * tolerance * times >= 1
+        lost = (flow._eigenvalues + flow.ridge <= tolerance) & (
+            visible[:, None] | ~np.isfinite(gains)
+        )
+        gains[lost], left[lost] = 0.0, 1.0
+        return gains, left
+
+    def _times_prior(self, weights: FloatArray, noise: float = 0.0) -> FloatArray:
+        """W·(Σ + σ²), with Σ in the eigenbasis of Θ."""
+        if self.readout:
+            return weights * (self.flow._eigenvalues + noise).astype(weights.dtype)
+        product = matmul(weights, self._rotated_prior)
+        return product + weights.dtype.type(noise) * weights if noise else product
+
+    @cached_property
+    def _rotated_prior(self) -> FloatArray:
+        vectors = self.flow._eigenvectors
+        return matmul(vectors.T, matmul(self.nngp, vectors))
+
+    def _trace(self, noise: float) -> float:
+        return float(self.nngp.diagonal().sum(dtype=np.float64)) + noise * len(self.nngp)
+
+
+def _row_sums(a: FloatArray, b: FloatArray) -> FloatArray:
+    sums: FloatArray = np.einsum("ij,ij->i", a, b)
+    return sums
+
+
+def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:
+    """Σ and Θ; with the readout alone trained, Θ is Σ."""
+    if trained == "all":
+        return network.kernels(x, x2)
+    nngp = network.nngp(x, x2)
+    return Kernels(nngp=nngp, ntk=nngp)

@@ -1,0 +1,324 @@
+"""Infinitely wide networks trained from random beginnings: their mean, and how far they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._scalars import as_choice, as_real
+from ntkfast.dynamics._arguments import Times, as_cross_kernel, as_targets, as_times
+from ntkfast.dynamics._evolution import Block, Evolution, Moments, kernels_of
+from ntkfast.dynamics._gram import as_gram
+from ntkfast.dynamics._predictive import (
+    Covariance,
+    as_prior,
+    as_test_points,
+    as_training_points,
+    covariance_kind,
+    prior,
+    prior_rows,
+    test_blocks,
+)
+from ntkfast.dynamics.flow import GradientFlow
+from ntkfast.dynamics.normal import Normal
+from ntkfast.dynamics.spectral import Reduction
+from ntkfast.kernels import Kernels
+from ntkfast.networks import Network
+
+__all__ = ["Ensemble"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Ensemble:
+    """The Gaussian over infinitely wide networks trained by gradient flow for a time t.
+
+    At initialisation the outputs of infinitely wide networks are Gaussian with covariance Σ, the
+    NNGP; gradient flow maps them by f_t(x) = f_0(x) + B_t·(y − f_0(X)) with B_t = Θ(x, X)·A_t (see
+    `GradientFlow`), so that they stay Gaussian: mean B_t·y, and covariance
+    Σ** + B_t·Σ·B_tᵀ − B_t·Σ*ᵀ − Σ*·B_tᵀ.
+
+    Parameters
+    ----------
+    network
+        The architecture.
+    x
+        Training points, samples in rows; copied.
+    y
+        Targets, shape (n,), (n, c) or (n, …).
+    learning_rate, reduction, diag_reg, relative_diag_reg
+        Of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
+    trained
+        ``"all"`` layers, or the ``"readout"`` alone: the last layer, which turns Θ into Σ.
+
+    Attributes
+    ----------
+    flow
+        The training itself, from f_0 = 0: a `GradientFlow`, with its ``spectrum`` and ``y``.
+    nngp
+        Shape (n, n): Σ between the training points.
+    network, x
+        As given; None where the ensemble was made by `from_kernels`.
+
+    Raises
+    ------
+    TypeError
+        ``network`` is no network; arrays that are not real numbers.
+    ValueError
+        What `GradientFlow` and the network refuse; an unknown ``trained``.
+
+    Notes
+    -----
+    Costs the kernels and one eigendecomposition, about 9·n³; the first covariance adds 4·n³.
+
+    Modes whose λ is lost in rounding (up to `Spectrum.tolerance`) are left untrained as soon as
+    training is so long that rounding would show in them, t ≥ 1/(η·tolerance), as at t = ∞.
+
+    References
+    ----------
+    Lee et al. (2019), arXiv:1902.06720, section 2.4: the mean and covariance of predictions.
+
+    Examples
+    --------
+    >>> from ntkfast import mlp
+    >>> ensemble = Ensemble(mlp(1, b_std=1.0), [[0.0], [1.0]], [0.0, 1.0])
+    >>> ensemble.predict([[1.0], [3.0]], covariance="diagonal").std.round(3)
+    array([0.   , 0.788])
+    """
+
+    network: Network | None
+    x: FloatArray | None
+    nngp: FloatArray
+    flow: GradientFlow
+    trained: str
+
+    def __init__(
+        self,
+        network: Network,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+        relative_diag_reg: float = 0.0,
+        trained: Literal["all", "readout"] = "all",
+    ) -> None:
+        trained_ = as_choice(trained, "trained", ("all", "readout"))
+        network, points = as_training_points(network, x)
+        targets = as_targets(y, len(points), "x")
+        kernels = kernels_of(network, points, None, trained_)
+        flow = GradientFlow(
+            kernels.ntk,
+            targets,
+            learning_rate=learning_rate,
+            reduction=reduction,
+            diag_reg=diag_reg,
+            relative_diag_reg=relative_diag_reg,
+        )
+        vars(self).update(
+            network=network, x=points, nngp=kernels.nngp, flow=flow, trained=trained_
+        )  # frozen from here on
+
+    @classmethod
+    def from_kernels(cls, nngp: npt.ArrayLike, flow: GradientFlow) -> Ensemble:
+        """Make an ensemble from Gram matrices: precomputed ones, sums, any pair (Σ, Θ).
+
+        Parameters
+        ----------
+        nngp
+            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
+        flow
+            The training: a `GradientFlow` of Θ between them and of the targets.
+
+        Returns
+        -------
+        Ensemble
+            It has no network, and predicts by `predict_kernels`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``nngp`` is not symmetric, finite and of the order of Θ; ``flow`` is something else.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> k = np.array([[2.0, 1.0], [1.0, 2.0]])
+        >>> ensemble = Ensemble.from_kernels(k, GradientFlow(2 * k, [1.0, -1.0]))
+        >>> ensemble.predict_kernels(Kernels(nngp=k[:1], ntk=2 * k[:1])).mean
+        array([1.])
+        """
+        if not isinstance(flow, GradientFlow):
+            raise TypeError(
+                f"flow is of type {type(flow).__name__}; expected a GradientFlow(theta, y)"
+            )
+        gram = as_gram(nngp, "nngp", "net.nngp(x)")
+        if len(gram) != flow.spectrum.n:
+            raise ValueError(
+                f"nngp has shape {gram.shape}; expected ({flow.spectrum.n}, {flow.spectrum.n}), "
+                "as the kernel of the flow"
+            )
+        ensemble = cls.__new__(cls)
+        vars(ensemble).update(network=None, x=None, nngp=gram, flow=flow, trained="all")
+        return ensemble
+
+    def predict(
+        self,
+        x_test: npt.ArrayLike | None = None,
+        t: float = math.inf,
+        covariance: Covariance = "none",
+        noise_variance: float = 0.0,
+    ) -> Normal:
+        """Compute the distribution of the trained networks' outputs.
+
+        Parameters
+        ----------
+        x_test
+            Shape (m, n_features); None for the training points.
+        t
+            Training time from 0 (the prior) to infinity; `trajectory` takes several.
+        covariance
+            ``"none"``; ``"diagonal"``, the variance of each point, in blocks of points and without
+            an m × m array; or ``"full"``.
+        noise_variance
+            Variance σ² of noise on the targets, of which each network sees its own draw: it adds
+            σ²·B_t·B_tᵀ. The noise of further observations is not part of the result.
+
+        Returns
+        -------
+        Normal
+            At the m points, for each of the outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Arguments of the wrong kind, shape or range; points where there is no network.
+
+        Notes
+        -----
+        Beyond the kernels 2·m·n² for the mean, 4·m·n² more for variances (2·m·n² less with the
+        readout alone), 2·m²·n more for the full covariance. It is positive semi-definite up to
+        rounding, and no variance is negative.
+        """
+        return self.trajectory(x_test, _one_time(t), covariance, noise_variance)[0]
+
+    def trajectory(
+        self,
+        x_test: npt.ArrayLike | None,
+        t: npt.ArrayLike,
+        covariance: Covariance = "none",
+        noise_variance: float = 0.0,
+    ) -> list[Normal]:
+        """Compute the distributions at several times, with kernels computed once.
+
+        Parameters
+        ----------
+        t
+            Shape (k,): times from 0 to infinity.
+        x_test, covariance, noise_variance
+            As in `predict`.
+
+        Returns
+        -------
+        list of Normal
+            One for each time.
+        """
+        times, shape = as_times(t)
+        if len(shape) != 1:
+            raise ValueError(f"t has shape {shape}; expected (k,), one time or more")
+        kind = covariance_kind(covariance)
+        noise = as_real(noise_variance, "noise_variance", least=0.0)
+        if x_test is None:
+            return self._gaussians(times, self._evolution.on_training_points(times, kind, noise))
+        points = as_test_points(x_test, self.x, "Ensemble")
+
+        def block(rows: slice) -> Block:
+            assert self.network is not None
+            some = points[rows]
+            kernels = kernels_of(self.network, some, self.x, self.trained)
+            return kernels, prior(self.network, some, kind)
+
+        blocks = map(block, test_blocks(len(points), len(self.nngp), kind))
+        return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
+
+    def predict_kernels(
+        self,
+        kernels: Kernels,
+        nngp_test: npt.ArrayLike | None = None,
+        t: float = math.inf,
+        covariance: Covariance = "none",
+        noise_variance: float = 0.0,
+    ) -> Normal:
+        """Compute the distribution of the trained networks' outputs from kernels.
+
+        Parameters
+        ----------
+        kernels
+            Shape (m, n): both kernels between the m points and the n training points, as from
+            ``net.kernels(x_test, x)``; only Σ is looked at where the readout alone is trained.
+        nngp_test
+            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``; its diagonal, (m,), does
+            for ``covariance="diagonal"``, and None for ``"none"``.
+        t, covariance, noise_variance
+            As in `predict`.
+
+        Returns
+        -------
+        Normal
+            At the m points, for each of the outputs.
+        """
+        times = _one_time(t)
+        kind = covariance_kind(covariance)
+        noise = as_real(noise_variance, "noise_variance", least=0.0)
+        if not isinstance(kernels, Kernels):
+            raise TypeError(
+                f"kernels is of type {type(kernels).__name__}; expected a Kernels, as net.kernels "
+                "returns it, or Kernels(nngp=…, ntk=…)"
+            )
+        n = len(self.nngp)
+        nngp = ntk = as_cross_kernel(kernels.nngp, n, "kernels.nngp", "net.nngp")
+        if self.trained == "all":
+            ntk = as_cross_kernel(kernels.ntk, n, "kernels.ntk", "net.ntk")
+        if ntk.shape != nngp.shape:
+            raise ValueError(
+                f"kernels.nngp has shape {nngp.shape} and kernels.ntk has shape {ntk.shape}; "
+                "expected one shape, (m, n)"
+            )
+        given = as_prior(nngp_test, len(nngp), kind)
+
+        def block(rows: slice) -> Block:
+            return Kernels(nngp[rows], ntk[rows]), prior_rows(given, rows)
+
+        blocks = map(block, test_blocks(len(nngp), n, kind))
+        return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))[0]
+
+    def __repr__(self) -> str:
+        made_of = "kernels" if self.network is None else repr(self.network)
+        return f"Ensemble({made_of}, {self.flow!r}, trained={self.trained!r})"
+
+    @cached_property
+    def _evolution(self) -> Evolution:
+        return Evolution(self.flow, self.nngp, self.trained == "readout")
+
+    def _gaussians(self, times: Times, moments: Iterable[Moments]) -> list[Normal]:
+        return [
+            Normal(
+                mean.reshape(len(mean), *self.flow.y.shape[1:]),
+                covariance,
+                f"networks trained by gradient flow to t = {t:g}",
+            )
+            for (mean, covariance), t in zip(moments, times, strict=True)
+        ]
+
+
+def _one_time(t: npt.ArrayLike) -> Times:
+    times, shape = as_times(t)
+    if shape:
+        raise ValueError(f"t has shape {shape}; expected one time (trajectory takes several)")
+    return times

@@ -1,0 +1,205 @@
+"""What is known about a function at some points: a mean, and how sure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._ntkfast import NumericalError
+from ntkfast._scalars import as_count
+from ntkfast.dynamics._gram import as_diagonal
+from ntkfast.linalg import cholesky, matmul
+from ntkfast.spectrum import eigh
+
+__all__ = ["Normal"]
+
+Seed: TypeAlias = int | np.random.Generator | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Normal:
+    """A normal distribution of functions, seen at m points, as `Ensemble` and `Posterior` give it.
+
+    With several outputs these are independent and share one covariance: the covariance of all of
+    them is K ⊗ I, which is never formed.
+
+    Arrays of float64 or float32 are kept as they are, not copied: leave them alone afterwards.
+
+    Attributes
+    ----------
+    mean
+        Shape (m,) for one output, (m, c) or (m, …) for more.
+    covariance
+        Shape (m, m); or (m,), the variances alone; or None, where only the mean was asked for.
+    about
+        Of what this is the distribution, for the summary.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray | None = None
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        mean = as_floats(self.mean, "mean")
+        if mean.ndim == 0:
+            raise ValueError("mean has shape (); expected (m,) or (m, c), a row for each point")
+        check_finite(mean, "mean")
+        object.__setattr__(self, "mean", mean)
+        if self.covariance is None:
+            return
+        covariance = as_floats(self.covariance, "covariance")
+        m = len(mean)
+        if covariance.shape not in ((m,), (m, m)):
+            raise ValueError(
+                f"covariance has shape {covariance.shape}; expected ({m},), the variances, or "
+                f"({m}, {m}), as mean has {m} rows"
+            )
+        check_finite(covariance, "covariance")
+        object.__setattr__(self, "covariance", covariance)
+        if (self.variance < 0).any():
+            i = int(np.argmin(self.variance))
+            raise ValueError(
+                f"covariance has a variance of {self.variance[i]:g} at index {i}; expected >= 0"
+            )
+
+    @property
+    def variance(self) -> FloatArray:
+        """Shape (m,): the variance at each point, the same for every output."""
+        covariance = self._known("variance")
+        return covariance if covariance.ndim == 1 else covariance.diagonal()
+
+    @property
+    def std(self) -> FloatArray:
+        """Shape (m,): the standard deviation at each point, the same for every output."""
+        deviation: FloatArray = np.sqrt(self.variance)
+        return deviation
+
+    def sample(self, n: int = 1, seed: Seed = None) -> FloatArray:
+        """Draw functions.
+
+        Parameters
+        ----------
+        n
+            How many.
+        seed
+            An integer or a generator of NumPy; None for other draws every time.
+
+        Returns
+        -------
+        ndarray
+            Shape (n,) + mean.shape. Without the full covariance points are drawn independently:
+            right for each point, but not as a function. The first call with one decomposes it,
+            about 9·m³, which serves singular covariances too.
+
+        Raises
+        ------
+        ValueError
+            There is no covariance.
+        """
+        n = as_count(n, "n", least=0)
+        m, c = len(self.mean), math.prod(self.mean.shape[1:])
+        dtype = np.result_type(self._known("sample"), self.mean)
+        noise = np.random.default_rng(seed).standard_normal((n, m, c)).astype(dtype)
+        if self._root.ndim == 1:
+            drawn: FloatArray = self._root[:, None] * noise
+        else:
+            columns = noise.swapaxes(0, 1).reshape(m, n * c)
+            drawn = matmul(self._root, columns).reshape(m, n, c).swapaxes(0, 1)
+        draws: FloatArray = self.mean + drawn.reshape(n, *self.mean.shape)
+        return draws
+
+    def log_density(self, y: npt.ArrayLike, noise_variance: npt.ArrayLike = 0.0) -> float:
+        """Compute the logarithm of the density at observed values.
+
+        Parameters
+        ----------
+        y
+            Shape of ``mean``: values at the m points.
+        noise_variance
+            Variance of independent noise on these values, a number or one a point, shape (m,).
+
+        Returns
+        -------
+        float
+            −½(rᵀK⁻¹r + log det K + m·log 2π), summed over the outputs; r = y − mean, and K the
+            covariance with the noise on its diagonal. With variances alone it is the sum of what
+            each point says by itself. Costs m³/3 with the full covariance.
+
+        Raises
+        ------
+        ValueError
+            There is no covariance; ``y`` has another shape; a negative variance.
+        NumericalError
+            The covariance is singular, so that there is no density: noise makes it regular.
+        """
+        covariance = self._known("log_density")
+        values = as_floats(y, "y")
+        if values.shape != self.mean.shape:
+            raise ValueError(f"y has shape {values.shape}; expected {self.mean.shape}, as mean has")
+        check_finite(values, "y")
+        m, c = len(self.mean), math.prod(self.mean.shape[1:])
+        residual = (values - self.mean).reshape(m, c)
+        total = self.variance + as_diagonal(noise_variance, m, "noise_variance").astype(
+            covariance.dtype
+        )
+        if not (total > 0).all():
+            raise self._singular(f"the variance at point {int(np.argmin(total))} is 0")
+        if covariance.ndim == 1:
+            scaled = residual / np.sqrt(total)[:, None]
+            square = float(np.square(scaled, dtype=np.float64).sum())
+            log_determinant = float(np.log(total, dtype=np.float64).sum())
+        else:
+            shifted = covariance.copy()
+            np.fill_diagonal(shifted, total)
+            try:
+                factor = cholesky(shifted)
+            except NumericalError:
+                raise self._singular("it has no Cholesky factor") from None
+            square = float(np.sum(residual * factor.solve(residual), dtype=np.float64))
+            log_determinant = factor.log_determinant
+        return -0.5 * (square + c * (log_determinant + m * math.log(2 * math.pi)))
+
+    def __repr__(self) -> str:
+        m, c = len(self.mean), math.prod(self.mean.shape[1:])
+        facts = [f"{m} point{'s' * (m != 1)}", f"{c} output{'s' * (c != 1)}"]
+        if self.covariance is None:
+            facts.append("no covariance")
+        else:
+            facts.append("full covariance" if self.covariance.ndim == 2 else "variances")
+            if m:
+                facts.append(f"std from {self.std.min():.3g} to {self.std.max():.3g}")
+        facts.append(str(self.mean.dtype))
+        about = f"{self.about}: " if self.about else ""
+        return f"Normal({about}{', '.join(facts)})"
+
+    def _known(self, what: str) -> FloatArray:
+        if self.covariance is None:
+            raise ValueError(
+                f"{what} needs a covariance, and only the mean was asked for: predict with "
+                'covariance="diagonal" or covariance="full"'
+            )
+        return self.covariance
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        """R with R·Rᵀ = K; the standard deviations where K is diagonal."""
+        covariance = self._known("sample")
+        if covariance.ndim == 1:
+            return self.std
+        spectrum = eigh(covariance)
+        # Below zero is rounding.
+        root: FloatArray = spectrum.eigenvectors * np.sqrt(np.maximum(spectrum.eigenvalues, 0))
+        return root
+
+    @staticmethod
+    def _singular(why: str) -> NumericalError:
+        return NumericalError(
+            f"the covariance is singular to working precision ({why}), and a Gaussian on a "
+            "subspace has no density; give the noise of the observations as noise_variance"
+        )

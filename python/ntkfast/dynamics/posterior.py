@@ -1,0 +1,306 @@
+"""The Bayesian answer: the Gaussian process of a network at initialisation, given the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
+from ntkfast.dynamics._conditioning import Block, on_test_points, on_training_points
+from ntkfast.dynamics._evidence import maximize_evidence
+from ntkfast.dynamics._gram import as_diagonal, as_gram, number_or_shape
+from ntkfast.dynamics._predictive import (
+    Covariance,
+    as_prior,
+    as_test_points,
+    as_training_points,
+    covariance_kind,
+    prior,
+    prior_rows,
+    test_blocks,
+)
+from ntkfast.dynamics.normal import Normal
+from ntkfast.dynamics.regression import KernelRegression
+from ntkfast.networks import Network
+
+__all__ = ["Posterior"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Posterior:
+    """The NNGP posterior: Gaussian process regression with the covariance of an infinite network.
+
+    With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y, covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, through a Cholesky
+    factor of K. It is also what an `Ensemble` of which the readout alone is trained would be with
+    exact Bayesian inference in place of gradient flow.
+
+    Parameters
+    ----------
+    network
+        The architecture.
+    x
+        Training points, samples in rows; copied.
+    y
+        Targets, shape (n,), (n, c) or (n, …). The prior has mean zero: centre them if need be.
+    noise_variance
+        Variance σ² ≥ 0 of the noise on the targets, a number or one a point, shape (n,).
+
+    Attributes
+    ----------
+    regression
+        The mean, a `KernelRegression`: with its ``coefficients`` K⁻¹·y, the ``cholesky`` factor of
+        K, its ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
+    network, x
+        As given; None where the posterior was made by `from_kernels`.
+
+    Raises
+    ------
+    TypeError
+        ``network`` is no network; arrays that are not real numbers.
+    ValueError
+        ``y`` or ``noise_variance`` of another length; a negative variance; what the network
+        refuses.
+    NumericalError
+        K is not positive semi-definite, beyond what the bounded jitter can mend.
+
+    Notes
+    -----
+    Costs the kernel and n³/3.
+
+    References
+    ----------
+    Lee et al. (2018), arXiv:1711.00165, equations 8 and 9. Rasmussen and Williams (2006), Gaussian
+    Processes for Machine Learning: algorithm 2.1; equations 5.10 to 5.12 for leave-one-out.
+
+    Examples
+    --------
+    >>> from ntkfast import mlp
+    >>> posterior = Posterior(mlp(1, b_std=1.0), [[0.0], [1.0]], [0.0, 1.0], noise_variance=0.01)
+    >>> at_3 = posterior.predict([[3.0]], covariance="diagonal")
+    >>> round(at_3.log_density([2.0], noise_variance=0.01), 3)  # of a noisy observation
+    -1.072
+    """
+
+    network: Network | None
+    x: FloatArray | None
+    noise_variance: FloatArray
+    regression: KernelRegression
+
+    def __init__(
+        self,
+        network: Network,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        noise_variance: npt.ArrayLike = 1e-3,
+    ) -> None:
+        network, points = as_training_points(network, x)
+        targets = as_targets(y, len(points), "x")
+        noise = as_diagonal(noise_variance, len(points), "noise_variance")
+        regression = KernelRegression(network.nngp(points), targets, diag_reg=noise)
+        vars(self).update(
+            network=network, x=points, noise_variance=noise, regression=regression
+        )  # frozen from here on
+
+    @classmethod
+    def from_kernels(
+        cls, nngp: npt.ArrayLike, y: npt.ArrayLike, *, noise_variance: npt.ArrayLike = 1e-3
+    ) -> Posterior:
+        """Make a posterior from a Gram matrix: a precomputed one, a sum, any covariance.
+
+        Parameters
+        ----------
+        nngp
+            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
+        y, noise_variance
+            As for the class.
+
+        Returns
+        -------
+        Posterior
+            It has no network, and predicts by `predict_kernels`.
+
+        Raises
+        ------
+        TypeError, ValueError, NumericalError
+            As for the class; a matrix that is not symmetric and finite.
+        """
+        gram = as_gram(nngp, "nngp", "net.nngp(x)")
+        targets = as_targets(y, len(gram), "nngp")
+        noise = as_diagonal(noise_variance, len(gram), "noise_variance")
+        regression = KernelRegression(gram, targets, diag_reg=noise)
+        posterior = cls.__new__(cls)
+        vars(posterior).update(network=None, x=None, noise_variance=noise, regression=regression)
+        return posterior
+
+    @classmethod
+    def maximize(
+        cls,
+        network: Network,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        noise_variance: npt.ArrayLike = 1e-2,
+        span: float = 1e3,
+    ) -> Posterior:
+        """Choose w_std, b_std and the noise by maximising the log marginal likelihood.
+
+        Three factors are sought: of every ``w_std`` of the network, of every ``b_std``, and of
+        ``noise_variance``. What is equal among layers stays equal, and what is zero stays zero.
+
+        Parameters
+        ----------
+        network, x, y
+            As for the class; the network says where the search starts.
+        noise_variance
+            Where it starts, > 0: a number or one a point.
+        span
+            Each factor stays between 1/span and span.
+
+        Returns
+        -------
+        Posterior
+            At the maximum: the choice is its ``network`` and ``noise_variance``.
+
+        Raises
+        ------
+        ImportError
+            SciPy is not installed; the extra `optimize` brings it.
+        TypeError, ValueError, NumericalError
+            As for the class; a ``noise_variance`` of 0; a start without a likelihood.
+
+        Warns
+        -----
+        RuntimeWarning
+            A factor ends at a bound, or the search does not converge.
+
+        Notes
+        -----
+        Nelder and Mead's method on the logarithms of the factors, from SciPy: one or two hundred
+        posteriors, in float64. It finds a local maximum; where there may be several, start from
+        several networks and compare `log_marginal_likelihood`.
+        """
+        network, points = as_training_points(network, x)
+        targets = as_targets(y, len(points), "x")
+        noise = as_diagonal(noise_variance, len(points), "noise_variance")
+
+        def evidence(candidate: Network, variance: FloatArray) -> float:
+            double = points.astype(np.float64, copy=False)
+            posterior = cls(candidate, double, targets, noise_variance=variance)
+            return posterior.log_marginal_likelihood()
+
+        best, variance = maximize_evidence(evidence, network, noise, span)
+        return cls(best, points, targets, noise_variance=variance)
+
+    def predict(
+        self, x_test: npt.ArrayLike | None = None, covariance: Covariance = "none"
+    ) -> Normal:
+        """Compute the distribution of the function, without noise.
+
+        Parameters
+        ----------
+        x_test
+            Shape (m, n_features); None for the training points.
+        covariance
+            ``"none"``; ``"diagonal"``, the variance of each point, in blocks of points and without
+            an m × m array; or ``"full"``.
+
+        Returns
+        -------
+        Normal
+            At the m points, for each of the outputs. ``log_density(y_test, noise_variance=…)`` of
+            it is the log predictive density of observations.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Arguments of the wrong kind or shape; points where there is no network.
+
+        Notes
+        -----
+        Beyond the kernel 2·m·n for the mean and 2·m·n² for variances, 2·m²·n more for all of them.
+        """
+        kind = covariance_kind(covariance)
+        if x_test is None:
+            return self._normal(*on_training_points(self.regression, kind))
+        points = as_test_points(x_test, self.x, "Posterior")
+
+        def block(rows: slice) -> Block:
+            assert self.network is not None
+            some = points[rows]
+            return self.network.nngp(some, self.x), prior(self.network, some, kind)
+
+        blocks = test_blocks(len(points), len(self.regression.y), kind)
+        return self._normal(*on_test_points(self.regression, map(block, blocks)))
+
+    def predict_kernels(
+        self,
+        nngp_test_train: npt.ArrayLike,
+        nngp_test: npt.ArrayLike | None = None,
+        covariance: Covariance = "none",
+    ) -> Normal:
+        """Compute the distribution of the function from kernels.
+
+        Parameters
+        ----------
+        nngp_test_train
+            Shape (m, n): Σ between the m points and the n training points.
+        nngp_test
+            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``; its diagonal, (m,), does
+            for ``covariance="diagonal"``, and None for ``"none"``.
+        covariance
+            As in `predict`.
+
+        Returns
+        -------
+        Normal
+            At the m points, for each of the outputs.
+        """
+        kind = covariance_kind(covariance)
+        n = self.regression.cholesky.n
+        cross = as_cross_kernel(nngp_test_train, n, "nngp_test_train", "net.nngp")
+        given = as_prior(nngp_test, len(cross), kind)
+        blocks = test_blocks(len(cross), n, kind)
+        parts = ((cross[rows], prior_rows(given, rows)) for rows in blocks)
+        return self._normal(*on_test_points(self.regression, parts))
+
+    def log_marginal_likelihood(self) -> float:
+        """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
+
+        Returns
+        -------
+        float
+            −½(yᵀK⁻¹y + log det K + n·log 2π) for each output.
+        """
+        y, factor = self.regression.y, self.regression.cholesky
+        fit = float(np.sum(y * self.regression.coefficients, dtype=np.float64))
+        complexity = factor.log_determinant + factor.n * math.log(2 * math.pi)
+        return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)
+
+    def leave_one_out(self) -> Normal:
+        """Compute what each training point is predicted as by all the others.
+
+        Returns
+        -------
+        Normal
+            Of the function at each training point, with variances:
+            mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
+            ``log_density(y, noise_variance=…)`` is the log predictive probability of
+            leave-one-out cross-validation. Costs 2·n³ once, not n factorisations.
+        """
+        variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
+        mean = self.regression.leave_one_out()
+        return Normal(mean, np.maximum(variance, 0), "NNGP posterior, leave-one-out")
+
+    def _normal(self, mean: FloatArray, covariance: FloatArray | None) -> Normal:
+        outputs = self.regression.y.shape[1:]
+        return Normal(mean.reshape(len(mean), *outputs), covariance, "NNGP posterior")
+
+    def __repr__(self) -> str:
+        made_of = "kernels" if self.network is None else repr(self.network)
+        noise = number_or_shape(self.noise_variance)
+        return f"Posterior({made_of}, noise_variance={noise}, {self.regression!r})"
