@@ -9,9 +9,9 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import data
+from ntkfast import data, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
-from ntkfast.dynamics import GradientFlow
+from ntkfast.dynamics import GradientDescent, GradientFlow, LossFlow, Trajectory
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import (
@@ -51,10 +51,12 @@ __all__ = [
     "Elementwise",
     "Erf",
     "Gelu",
+    "GradientDescent",
     "GradientFlow",
     "Identity",
     "Kernels",
     "LeakyRelu",
+    "LossFlow",
     "Network",
     "NumericalError",
     "Relu",
@@ -64,6 +66,7 @@ __all__ = [
     "Spectrum",
     "Sum",
     "Tanh",
+    "Trajectory",
     "__version__",
     "cholesky",
     "data",
@@ -73,6 +76,7 @@ __all__ = [
     "num_threads",
     "plots",
     "set_num_threads",
+    "theory",
 ]
 
 if not TYPE_CHECKING:
