@@ -71,7 +71,7 @@ class Block:
 
     def _close(self, moments: FloatArray) -> Array:
         """Return K after the next Dense."""
-        closed: Array = self.w_std**2 * moments + self.b_std**2
+        closed: Array = self.w_std**2 * moments.astype(np.float64) + self.b_std**2
         return closed
 
 
