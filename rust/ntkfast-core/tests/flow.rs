@@ -18,7 +18,7 @@ fn literal(x: f64, momentum: f64, steps: usize) -> (f64, f64) {
 /// Rates in every regime: far below and beside both double roots, between them, and up to the limit of stability.
 fn rate() -> impl Strategy<Value = (f64, f64)> {
     let momentum = prop_oneof![Just(0.0), 0.0..0.999, 1e-40..1e-6];
-    (momentum, 0..5usize, 0.0..1.0, -15.0..0.0).prop_map(|(m, place, part, log)| {
+    (momentum, 0..5usize, 0.0..1.0, -15.0..0.0).prop_map(|(m, place, part, log): (f64, usize, f64, f64)| {
         let limit = 2.0 * (1.0 + m);
         let near = 1.0 + (part - 0.5).signum() * 10f64.powf(log);
         let x = match place {
