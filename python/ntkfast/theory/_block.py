@@ -110,7 +110,10 @@ def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Net
     dense, activations = layers[::2], layers[1::2]
     scales = {(d.w_std, d.b_std or 0.0) for d in dense if isinstance(d, Dense)}
     equal = len(scales) == 1 and len(set(activations)) == 1
-    if not equal or not all(isinstance(layer, Dense) for layer in dense):
+    simple = all(isinstance(layer, Dense) for layer in dense) and not any(
+        isinstance(layer, (Composition, Dense)) for layer in activations
+    )
+    if not (equal and simple):
         raise ValueError(
             f"mean_field: net is {network!r}; expected equal blocks of a Dense and an activation, "
             "such as nk.mlp(3, nk.Relu(), w_std=2**0.5), with one w_std, one b_std and one "
