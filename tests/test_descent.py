@@ -62,9 +62,7 @@ def test_descent_trains_the_weights_of_a_linear_model(momentum):
     for _ in range(25):
         v = momentum * v - rate * (j.T @ (j @ w - y) + ridge * (w - w0))
         w = w + v
-    descent = nk.GradientDescent(
-        j @ j.T, y, learning_rate=rate, momentum=momentum, diag_reg=ridge
-    )
+    descent = nk.GradientDescent(j @ j.T, y, learning_rate=rate, momentum=momentum, diag_reg=ridge)
     close = {"rtol": 1e-11, "atol": 1e-12}
     np.testing.assert_allclose(descent.parameters(25, j, w0, j @ w0), w, **close)
     np.testing.assert_allclose(descent.predict_train(25, j @ w0), j @ w, **close)
@@ -125,13 +123,13 @@ def test_a_spread_of_1e16_against_50_digits():
     values = np.geomspace(1e-16, 1.0, 9)
     u, _ = np.linalg.qr(rng.normal(size=(9, 9)))
     y, rate, momentum, k = rng.normal(size=9), 1.1, 0.7, 10**6
-    descent = nk.GradientDescent(
-        nk.Spectrum(values, u), y, learning_rate=rate, momentum=momentum
-    )
+    descent = nk.GradientDescent(nk.Spectrum(values, u), y, learning_rate=rate, momentum=momentum)
     with mpmath.workdps(60):
         basis = mpmath.matrix(u)
         modes = basis.T * mpmath.matrix(y)
-        pairs = [recurrence(mpmath.mpf(rate) * mpmath.mpf(v), mpmath.mpf(momentum), k) for v in values]
+        pairs = [
+            recurrence(mpmath.mpf(rate) * mpmath.mpf(v), mpmath.mpf(momentum), k) for v in values
+        ]
         learnt = basis * mpmath.matrix([(1 - p[1]) * m for p, m in zip(pairs, modes, strict=True)])
         alpha = basis * mpmath.matrix([rate * p[0] * m for p, m in zip(pairs, modes, strict=True)])
     found = descent.predict_train(k)
@@ -149,17 +147,13 @@ def test_the_limit_is_that_of_the_flow():
     j, j_test, y, w0 = problem()
     theta, k_test, f0 = j @ j.T, j_test @ j.T, j @ w0
     for momentum, ridge in itertools.product([0.0, 0.9], [0.0, 0.25]):
-        descent = nk.GradientDescent(
-            theta, y, learning_rate=0.3, momentum=momentum, diag_reg=ridge
-        )
+        descent = nk.GradientDescent(theta, y, learning_rate=0.3, momentum=momentum, diag_reg=ridge)
         alpha = np.linalg.solve(theta + ridge * np.eye(len(y)), y - f0)
         for steps in (10**6, np.inf):
             np.testing.assert_allclose(
                 descent.predict(steps, k_test, f0), k_test @ alpha, atol=1e-11, rtol=0
             )
-        np.testing.assert_allclose(
-            descent.residual(np.inf, f0), ridge * alpha, atol=1e-12, rtol=0
-        )
+        np.testing.assert_allclose(descent.residual(np.inf, f0), ridge * alpha, atol=1e-12, rtol=0)
 
 
 def test_duplicates_and_a_kernel_of_rank_one():

@@ -1,4 +1,4 @@
-"""Flow on any loss against the closed form, and against weights of a linear model integrated apart."""
+"""Flow on any loss against closed forms, and against weights of a linear model."""
 
 import builtins
 import dataclasses
@@ -80,7 +80,7 @@ def test_outputs_are_those_of_the_trained_weights(loss, momentum, ridge):
 
 @pytest.mark.parametrize("method", ["DOP853", "RK45", "LSODA", "BDF", "Radau"])
 def test_squares_have_a_closed_form(method):
-    j, j_test, y, w0 = problem(n=5, m=3, c=2, p=8)
+    j, _, y, w0 = problem(n=5, c=2, p=8)
     theta, f0 = j @ j.T, j @ w0
     f = [f0 + (y - f0) - scipy.linalg.expm(-0.5 * t * theta) @ (y - f0) for t in T]
     settings = {"loss": "mse", "learning_rate": 0.5, "method": method}
@@ -123,7 +123,11 @@ def test_momentum_counts_the_steps_of_descent():
 def test_means_divide_by_the_points_or_by_the_outputs():
     j, _, targets, w0 = problem(n=6, c=3)
     theta, f0, labels = j @ j.T, j @ w0, one_hot(6, 3)
-    for loss, y, count in (("cross_entropy", labels, 6), ("huber", targets, 18), ("mse", targets, 18)):
+    for loss, y, count in (
+        ("cross_entropy", labels, 6),
+        ("huber", targets, 18),
+        ("mse", targets, 18),
+    ):
         mean = nk.LossFlow(theta, y, loss=loss, reduction="mean", **TIGHT).integrate(5.0, None, f0)
         total = nk.LossFlow(theta, y, loss=loss, learning_rate=1 / count, **TIGHT)
         total = total.integrate(5.0, None, f0)

@@ -44,9 +44,9 @@ def by_quadrature(phi, slope, w_std, b_std):
     c = 1.0 if chi_1 <= 1 else scipy.optimize.brentq(excess, -1e-9, 1 - 1e-6, xtol=1e-14)
     chi_star = w_std**2 * mean_of_pairs(slope, q, c)
     h = 1e-3 * q
-    slope_q = (8 * (variance(q + h) - variance(q - h)) - variance(q + 2 * h) + variance(q - 2 * h)) / (
-        12 * h
-    )
+    slope_q = (
+        8 * (variance(q + h) - variance(q - h)) - variance(q + 2 * h) + variance(q - 2 * h)
+    ) / (12 * h)
     return q, c, chi_1, chi_star, slope_q
 
 
@@ -158,7 +158,9 @@ def test_networks_and_activations_say_the_same():
         nk.mlp(1, nk.Erf(), w_std=1.5, b_std=0.1),
         nk.mlp(4, nk.Erf(), w_std=1.5, b_std=0.1),
         nk.Serial(nk.Dense(w_std=1.5, b_std=0.1), nk.Erf()),
-        nk.Serial(nk.Serial(nk.Dense(w_std=1.5, b_std=0.1), nk.Erf()), nk.Dense(w_std=1.5, b_std=0.1)),
+        nk.Serial(
+            nk.Serial(nk.Dense(w_std=1.5, b_std=0.1), nk.Erf()), nk.Dense(w_std=1.5, b_std=0.1)
+        ),
     ):
         assert repr(mean_field(net)) == repr(alone)
     for fact in ("Erf()", "w_std=1.5", "chaotic", "q*=1.09", "chi(1)=1.23", "xi_c="):

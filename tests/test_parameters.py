@@ -45,9 +45,7 @@ def test_a_kernel_that_is_the_same_for_every_output(flat):
     np.testing.assert_allclose(
         together.reshape(3, c, p).swapaxes(1, 2), separate, rtol=1e-12, atol=1e-13
     )
-    np.testing.assert_allclose(
-        j @ separate, flow.predict_train(t, j @ w0), rtol=1e-11, atol=1e-12
-    )
+    np.testing.assert_allclose(j @ separate, flow.predict_train(t, j @ w0), rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,10 @@ def test_any_scale_of_the_kernel(scale):
     for found, expected in (
         (theory.condition_number(scale * theta), theory.condition_number(theta)),
         (theory.label_projections(scale * theta, y), theory.label_projections(theta, y)),
-        (theory.label_loss(scale * theta, y, t, **settings), theory.label_loss(theta, y, t, **plain)),
+        (
+            theory.label_loss(scale * theta, y, t, **settings),
+            theory.label_loss(theta, y, t, **plain),
+        ),
         (
             theory.loss_bound(scale * theta, t, 3.0, learning_rate=0.5 / scale),
             theory.loss_bound(theta, t, 3.0, learning_rate=0.5),

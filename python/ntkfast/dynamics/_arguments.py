@@ -152,7 +152,7 @@ def as_jacobian(
     check_finite(start, "parameters0")
     shared = start.ndim == 1
     if shared and matrix.shape[:-1] == y_shape:
-        matrix = matrix.reshape(-1, matrix.shape[-1])
+        matrix = matrix.reshape(math.prod(y_shape), matrix.shape[-1])
     rows = math.prod(y_shape) if shared else y_shape[0]
     width = start.shape[0] if start.ndim else 0
     if start.ndim == 0 or not (shared or start.shape[1:] == y_shape[1:]):

@@ -19,6 +19,7 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_settings,
     as_targets,
+    check_semidefinite,
 )
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid, check_labels, check_symmetric
@@ -127,6 +128,7 @@ class LossFlow:
             "max_steps": as_count(max_steps, "max_steps", least=1),
         }
         if isinstance(theta, Spectrum):
+            check_semidefinite(theta)
             vectors = theta.eigenvectors
             gram = matmul(vectors * theta.eigenvalues, vectors.T)
             gram = (gram + gram.T) / 2
@@ -184,12 +186,12 @@ class LossFlow:
         times = as_grid(t)
         start = as_initial(f0_train, "f0_train", self.y.shape, self.y.dtype)
         kernels: list[FloatArray] = [self.theta]
-        initial = [start.astype(np.float64)]
+        initial = [start]
         if k_test_train is not None:
             kernel = as_cross_kernel(k_test_train, len(self.theta))
             rows = (len(kernel), *self.y.shape[1:])
             kernels.append(kernel)
-            initial.append(as_initial(f0_test, "f0_test", rows, self.y.dtype).astype(np.float64))
+            initial.append(as_initial(f0_test, "f0_test", rows, self.y.dtype))
         motion = _Motion(self, kernels, initial, float(times[-1]) if times.size else 0.0)
         with reporting(progress, "LossFlow", "‰") as report:
             course = integrate(
@@ -203,12 +205,12 @@ class LossFlow:
             )
         outputs = course.states[:, : motion.size]
         n = self.y.size
-        train = outputs[:, :n].reshape(-1, *self.y.shape)
+        train = outputs[:, :n].reshape(len(outputs), *self.y.shape)
         losses = np.array([motion.value_and_gradient(f)[0] for f in train])
-        dtype = np.result_type(*kernels, self.y)
+        dtype = np.result_type(*kernels, *initial, self.y)
         test = None
         if k_test_train is not None:
-            test = outputs[:, n:].reshape(-1, *initial[1].shape).astype(dtype)
+            test = outputs[:, n:].reshape(len(outputs), *initial[1].shape).astype(dtype)
         return Trajectory(
             times=times[: len(outputs)],
             train=train.astype(dtype),
@@ -237,12 +239,12 @@ class _Motion:
     """The right-hand side, in units of the last time: the state is f, with momentum f and f'."""
 
     def __init__(
-        self, flow: LossFlow, kernels: list[FloatArray], initial: list[Array], end: float
+        self, flow: LossFlow, kernels: list[FloatArray], initial: list[FloatArray], end: float
     ) -> None:
         self.flow, self.kernels, self.end = flow, kernels, end
         self.loss: Loss = LOSSES[flow.loss] if isinstance(flow.loss, str) else flow.loss
         self.y: Array = flow.y.astype(np.float64)
-        self.start = np.concatenate([f.ravel() for f in initial])
+        self.start = np.concatenate([f.ravel() for f in initial]).astype(np.float64)
         self.size = self.start.size
         self.mean_over = 1
         if flow.reduction == "mean":

@@ -177,8 +177,8 @@ class SpectralTraining(Eigenbasis):
         Returns
         -------
         ndarray
-            Shape t.shape + parameters0.shape: w_t = w_0 + Jᵀ·A_t·(y − f_0), which minimises what
-            the rule says with as little change as there can be. Costs 2·n·c·(n + P) a time.
+            Shape t.shape + parameters0.shape: w_t = w_0 + Jᵀ·A_t·(y − f_0). Costs
+            2·n·c·(n + P) a time.
 
         References
         ----------

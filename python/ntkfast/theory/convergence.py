@@ -163,7 +163,7 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4 and figure 1.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4.
     """
     spectrum = as_spectrum(theta)
     targets = as_targets(y, spectrum.n)

@@ -119,7 +119,7 @@ class MeanField:
 
         References
         ----------
-        Xiao, Pennington, Schoenholz (2020), arXiv:1912.13053, section 3.
+        Xiao, Pennington, Schoenholz (2020), arXiv:1912.13053.
         """
         depth, n = as_count(depth, "depth", least=0), as_count(n, "n", least=2)
         c = as_real(correlation, "correlation", least=0.0)

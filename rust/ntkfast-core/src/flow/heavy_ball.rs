@@ -13,56 +13,57 @@
 /// What is gathered of a unit residual, (1 − ρ_k)/x, and what is left of it, ρ_k, for each number of steps (rows) and
 /// each x = ηλ (columns). Wants 0 ≤ x < 2(1 + m) and 0 ≤ m < 1; steps are finite whole numbers.
 pub fn heavy_ball(rates: &[f64], steps: &[f64], momentum: f64) -> (Vec<f64>, Vec<f64>) {
-    let mode = |&x: &f64, k: f64| match k {
-        0.0 => (0.0, 1.0),
-        _ if momentum < 1e-32 => plain(k, x), // √m is lost beside 1
-        _ if 1.0 - x + momentum < 0.0 => mirrored(k, x, momentum),
-        _ => near_one(k, x, momentum),
-    };
-    steps.iter().flat_map(|&k| rates.iter().map(move |x| mode(x, k))).unzip()
+    let modes: Vec<Mode> = rates.iter().map(|&x| Mode::new(x, momentum)).collect();
+    steps.iter().flat_map(|&k| modes.iter().map(move |mode| mode.after(k))).unzip()
 }
 
-/// Without momentum ρ_k = (1 − x)^k.
-fn plain(k: f64, x: f64) -> (f64, f64) {
-    if x >= 1.0 {
-        let left = (1.0 - x).powf(k);
-        return ((1.0 - left) / x, left);
+enum Mode {
+    /// Without momentum: x and ln(1 − x).
+    Plain(f64, f64),
+    NearOne(f64, Roots),
+    /// Roots nearer to −1 than to 1: x, and the roots of the mirror image.
+    Mirrored(f64, Roots),
+}
+
+impl Mode {
+    fn new(x: f64, m: f64) -> Self {
+        let coupling = 0.5 * (1.0 - m - x);
+        if m < 1e-32 {
+            Self::Plain(x, (-x).ln_1p()) // √m is lost beside 1
+        } else if 1.0 - x + m < 0.0 {
+            Self::Mirrored(x, Roots::new(2.0 * (1.0 + m) - x, m, -coupling))
+        } else {
+            Self::NearOne(x, Roots::new(x, m, coupling))
+        }
     }
-    let exponent = k * (-x).ln_1p();
-    (if x > 0.0 { -exponent.exp_m1() / x } else { k }, exponent.exp())
-}
 
-fn mirrored(k: f64, x: f64, m: f64) -> (f64, f64) {
-    let (even, odd) = Roots::new(2.0 * (1.0 + m) - x, m).powers(k);
-    let sign = if k % 2.0 == 0.0 { 1.0 } else { -1.0 };
-    let left = sign * (even - 0.5 * (1.0 - m - x) * odd);
-    ((1.0 - left) / x, left)
-}
-
-fn near_one(k: f64, x: f64, m: f64) -> (f64, f64) {
-    let roots = Roots::new(x, m);
-    let (even, odd) = roots.powers(k);
-    let coupling = 0.5 * (1.0 - m - x);
-    let left = even + coupling * odd;
-    if k * (roots.distance - roots.centre) < 0.5 {
-        return (roots.few_small_steps(k), left);
+    /// (1 − ρ_k)/x and ρ_k.
+    fn after(&self, k: f64) -> (f64, f64) {
+        if k == 0.0 {
+            return (0.0, 1.0);
+        }
+        match *self {
+            Self::Plain(x, logarithm) if x < 1.0 => {
+                let exponent = k * logarithm;
+                (if x > 0.0 { -exponent.exp_m1() / x } else { k }, exponent.exp())
+            }
+            Self::Plain(x, _) => {
+                let left = (1.0 - x).powf(k);
+                ((1.0 - left) / x, left)
+            }
+            Self::NearOne(x, ref roots) => {
+                let (even, odd) = roots.powers(k);
+                let left = even + roots.coupling * odd;
+                (roots.gathered(k, x, left, odd), left)
+            }
+            Self::Mirrored(x, ref roots) => {
+                let (even, odd) = roots.powers(k);
+                let sign = if k % 2.0 == 0.0 { 1.0 } else { -1.0 };
+                let left = sign * (even + roots.coupling * odd);
+                ((1.0 - left) / x, left)
+            }
+        }
     }
-    let gathered = if !roots.real {
-        // 1 − C, as a sum.
-        let decay = k * roots.centre;
-        let lost = 2.0 * decay.exp() * (0.5 * k * roots.distance).sin().powi(2) - decay.exp_m1();
-        (lost - coupling * odd) / x
-    } else if left < 0.95 {
-        (1.0 - left) / x
-    } else {
-        // The slow root has hardly begun, the fast one is nearly done: their sums do not cancel.
-        let (slow, fast) = (roots.slow, 0.5 * (1.0 - m + x + roots.root));
-        let (near, far) = (1.0 - slow, m / (1.0 - slow));
-        let many = if slow > 0.0 { -(k * (-slow).ln_1p()).exp_m1() / slow } else { k };
-        let few = -(k * far.ln()).exp_m1() / fast;
-        (near * many - far * few) / roots.root
-    };
-    (gathered, left)
 }
 
 /// z± = e^{h ± u} for real roots, e^{h ± iu} for complex ones, of 0 < m < 1 and x ≤ 1 + m.
@@ -76,19 +77,37 @@ struct Roots {
     root: f64,
     /// a = z₊ + z₋
     sum: f64,
-    /// 1 − z₊, for real roots
+    /// 1 − z₊, 1 − z₋ and their logarithms, for real roots
     slow: f64,
+    fast: f64,
+    log_near: f64,
+    log_far: f64,
+    /// ±½(1 − m − x): how much of A is in ρ
+    coupling: f64,
 }
 
 impl Roots {
-    fn new(x: f64, m: f64) -> Self {
+    fn new(x: f64, m: f64, coupling: f64) -> Self {
         // (1 − √m)² keeps its digits also where m is nearly 1.
         let below = (1.0 - m) / (1.0 + m.sqrt());
         let (low, high) = (below * below - x, (1.0 + m.sqrt()).powi(2) - x);
         let (root, sum) = ((low * high).abs().sqrt(), 1.0 - x + m);
         let distance = if low < 0.0 { root.atan2(sum) } else { (root / sum).min(1.0).atanh() };
-        let slow = 2.0 * x / (1.0 - m + x + root);
-        Self { real: low >= 0.0, centre: 0.5 * m.ln(), distance, root, sum, slow }
+        let (slow, fast) = (2.0 * x / (1.0 - m + x + root), 0.5 * (1.0 - m + x + root));
+        let log_near = (-slow).ln_1p();
+        let log_far = (m / (1.0 - slow)).ln();
+        Self {
+            real: low >= 0.0,
+            centre: 0.5 * m.ln(),
+            distance,
+            root,
+            sum,
+            slow,
+            fast,
+            log_near,
+            log_far,
+            coupling,
+        }
     }
 
     /// C and A of the k-th power. Errors of √D near a double root cancel between the factors: both come from the
@@ -99,9 +118,28 @@ impl Roots {
             let (sin, cos) = (k * self.distance).sin_cos();
             return (size * cos, 2.0 * size * sin / self.root);
         }
-        let (size, gap) = ((k * (-self.slow).ln_1p()).exp(), -(-2.0 * k * self.distance).exp_m1());
+        let (size, gap) = ((k * self.log_near).exp(), -(-2.0 * k * self.distance).exp_m1());
         let odd = if self.root > 0.0 { gap / self.root } else { 2.0 * k / self.sum };
         (size * (1.0 - 0.5 * gap), size * odd)
+    }
+
+    /// (1 − ρ_k)/x, given ρ_k and A.
+    fn gathered(&self, k: f64, x: f64, left: f64, odd: f64) -> f64 {
+        if k * (self.distance - self.centre) < 0.5 {
+            self.few_small_steps(k)
+        } else if !self.real {
+            // 1 − C, as a sum.
+            let decay = k * self.centre;
+            let lost = 2.0 * decay.exp() * (0.5 * k * self.distance).sin().powi(2) - decay.exp_m1();
+            (lost - self.coupling * odd) / x
+        } else if left < 0.95 {
+            (1.0 - left) / x
+        } else {
+            // The slow root has hardly begun, the fast one is nearly done: their sums do not cancel.
+            let many = if self.slow > 0.0 { -(k * self.log_near).exp_m1() / self.slow } else { k };
+            let few = -(k * self.log_far).exp_m1() / self.fast;
+            ((1.0 - self.slow) * many - self.log_far.exp() * few) / self.root
+        }
     }
 
     /// A_1 + … + A_k where k·|ln z±| < ½: the sums of z^j are k·e^{X ± Y} by the series of ln(sinh w/w), and A is
