@@ -38,7 +38,7 @@ class MeanField:
     activation, w_std, b_std
         The block: K ← σ_w²·E[φφ] + σ_b².
     variance
-        q*, the variance that depth leads to from 1: 0 or inf where it vanishes or diverges.
+        q*, the fixed point of the variance: 0 or inf where it vanishes or diverges with depth.
     correlation
         c*, the correlation that depth leads any two inputs to.
     chi_1
@@ -166,7 +166,7 @@ def mean_field(
         Equal blocks of a `Dense` and an activation, such as ``nk.mlp(3, nk.Erf(), w_std=1.5)`` or
         ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or the activation alone.
     w_std, b_std
-        Of the dense layers, ≥ 0, where ``net`` is the activation alone; b_std may stay away.
+        Of the dense layers, ≥ 0, where ``net`` is the activation alone; b_std is 0 if left out.
 
     Returns
     -------
@@ -183,9 +183,9 @@ def mean_field(
     Notes
     -----
     Assumes width → ∞ before depth → ∞ and independent weights. Where an activation has several
-    fixed points of the variance, q* is the one that depth leads to from 1. With kernels in closed
-    form fixed points are accurate to some 1e-12 away from criticality; near it they are the less
-    the closer χ is to 1. Activations known by their values take some seconds.
+    fixed points of the variance, q* is the first from 1, on the side that the map goes to. With
+    kernels in closed form fixed points are accurate to some 1e-12 away from criticality; near it
+    they are the less the closer χ is to 1. Activations known by their values take some seconds.
 
     References
     ----------
