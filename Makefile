@@ -56,7 +56,7 @@ clean: ## remove what make made
 # Also installs what the extras name, which is quick when it is there already.
 .venv/.built: .venv/.environment $(RUST_SOURCES)
 	@command -v cargo >/dev/null || { echo "make: cargo not found: install Rust from https://rustup.rs" >&2; exit 1; }
-	$(BIN)/maturin develop --release --locked --extras plots,sklearn,progress,optimize,test,lint
+	$(BIN)/maturin develop --release --locked --extras plots,sklearn,progress,scipy,test,lint
 	touch $@
 
 .venv/.docs: .venv/.built

@@ -9,9 +9,18 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import data
+from ntkfast import data, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
-from ntkfast.dynamics import Ensemble, GradientFlow, KernelRegression, Normal, Posterior
+from ntkfast.dynamics import (
+    Ensemble,
+    GradientDescent,
+    GradientFlow,
+    KernelRegression,
+    LossFlow,
+    Normal,
+    Posterior,
+    Trajectory,
+)
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import (
@@ -78,6 +87,7 @@ __all__ = [
     "Gabor",
     "Gaussian",
     "Gelu",
+    "GradientDescent",
     "GradientFlow",
     "Hermite",
     "Identity",
@@ -86,6 +96,7 @@ __all__ = [
     "LayerNorm",
     "LayerSummary",
     "LeakyRelu",
+    "LossFlow",
     "Monomial",
     "Network",
     "Normal",
@@ -105,6 +116,7 @@ __all__ = [
     "Sum",
     "Summary",
     "Tanh",
+    "Trajectory",
     "__version__",
     "cholesky",
     "data",
@@ -117,6 +129,7 @@ __all__ = [
     "num_threads",
     "plots",
     "set_num_threads",
+    "theory",
 ]
 
 if not TYPE_CHECKING:

@@ -12,6 +12,7 @@ __all__ = [
     "check",
     "cholesky",
     "cholesky_solve",
+    "descent_filter",
     "eigh",
     "flow_filter",
     "info",
@@ -71,6 +72,11 @@ def flow_filter(
     ridge: float,
     negligible: float,
 ) -> NDArray[np.float64]: ...
+
+# (1 − ρ_k)/x and ρ_k, one row a number of steps, one column a rate x = ηλ.
+def descent_filter(
+    rates: NDArray[np.float64], steps: NDArray[np.float64], momentum: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def set_num_threads(n: int) -> None: ...
 def num_threads() -> int: ...
 def info() -> dict[str, Any]: ...

@@ -14,12 +14,14 @@ Progress: TypeAlias = bool | Report | None
 _SILENT: AbstractContextManager[None] = nullcontext()
 
 
-def reporting(progress: Progress, label: str) -> AbstractContextManager[Report | None]:
-    """Return a context whose value is what the core calls as tiles finish, or None."""
+def reporting(
+    progress: Progress, label: str, unit: str = "tile"
+) -> AbstractContextManager[Report | None]:
+    """Return a context whose value is what is called as work finishes, or None."""
     if progress is None or progress is False:
         return _SILENT
     if progress is True:
-        return _bar(label)
+        return _bar(label, unit)
     if callable(progress):
         return nullcontext(progress)
     raise TypeError(
@@ -29,12 +31,12 @@ def reporting(progress: Progress, label: str) -> AbstractContextManager[Report |
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Report]:
+def _bar(label: str, unit: str) -> Iterator[Report]:
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
         raise MissingExtraError("progress=True", "tqdm", "progress") from error
-    with tqdm(desc=label, unit="tile") as bar:
+    with tqdm(desc=label, unit=unit) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

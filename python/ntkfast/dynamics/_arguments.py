@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
+from ntkfast._scalars import as_choice, as_real
 from ntkfast.spectrum import Spectrum
 
 __all__ = [
+    "Reduction",
     "Times",
     "as_cross_kernel",
     "as_initial",
+    "as_jacobian",
+    "as_momentum",
+    "as_settings",
     "as_targets",
     "as_times",
     "check_ridge",
@@ -21,6 +27,29 @@ __all__ = [
 ]
 
 Times: TypeAlias = npt.NDArray[np.float64]
+Reduction: TypeAlias = Literal["sum", "mean"]
+
+
+def as_settings(
+    learning_rate: object, reduction: object, diag_reg: object, relative_diag_reg: object
+) -> dict[str, Any]:
+    """Return what every rule of training is told, checked, by name."""
+    return {
+        "learning_rate": as_real(learning_rate, "learning_rate", least=0.0, above=True),
+        "reduction": as_choice(reduction, "reduction", get_args(Reduction)),
+        "diag_reg": as_real(diag_reg, "diag_reg", least=0.0),
+        "relative_diag_reg": as_real(relative_diag_reg, "relative_diag_reg", least=0.0),
+    }
+
+
+def as_momentum(momentum: object) -> float:
+    """Return the momentum of the heavy ball, 0 <= m < 1."""
+    value = as_real(momentum, "momentum", least=0.0)
+    if value >= 1:
+        raise ValueError(
+            f"momentum is {value!r}; expected 0 <= momentum < 1: nothing would come to rest"
+        )
+    return value
 
 
 def as_targets(y: npt.ArrayLike, n: int, points: str = "theta") -> FloatArray:
@@ -112,3 +141,32 @@ def as_cross_kernel(
         )
     check_finite(kernel, name)
     return kernel
+
+
+def as_jacobian(
+    jacobian: npt.ArrayLike, parameters0: npt.ArrayLike, y_shape: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return a Jacobian with a row for each output or for each point, and the parameters.
+
+    The parameters tell the two apart: (P,) are shared by the outputs, (P,) + y.shape[1:] are not.
+    """
+    matrix, start = as_floats(jacobian, "jacobian"), as_floats(parameters0, "parameters0")
+    check_finite(matrix, "jacobian")
+    check_finite(start, "parameters0")
+    shared = start.ndim == 1
+    if shared and matrix.shape[:-1] == y_shape:
+        matrix = matrix.reshape(math.prod(y_shape), matrix.shape[-1])
+    rows = math.prod(y_shape) if shared else y_shape[0]
+    width = start.shape[0] if start.ndim else 0
+    if start.ndim == 0 or not (shared or start.shape[1:] == y_shape[1:]):
+        raise ValueError(
+            f"parameters0 has shape {start.shape}; expected (P,) for parameters that the outputs "
+            f"share, or (P,) + {y_shape[1:]} for each output its own"
+        )
+    if matrix.shape != (rows, width):
+        raise ValueError(
+            f"jacobian has shape {matrix.shape}; expected ({rows}, {width}) for parameters0 of "
+            f"shape {start.shape} and y of shape {y_shape}: a row for each "
+            f"{'output of each point' if shared else 'point'}, a column for each parameter"
+        )
+    return matrix, start

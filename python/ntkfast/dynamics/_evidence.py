@@ -34,7 +34,7 @@ def maximize_evidence(
     try:
         from scipy import optimize
     except ImportError as error:
-        raise MissingExtraError("Posterior.maximize", "scipy", "optimize") from error
+        raise MissingExtraError("Posterior.maximize", "scipy", "scipy") from error
     bound = math.log(as_real(span, "span", least=1.0, above=True))
     if not (noise > 0).all():
         raise ValueError("noise_variance has a 0; expected > 0, where the search starts")

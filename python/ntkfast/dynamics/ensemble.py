@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice, as_real
-from ntkfast.dynamics._arguments import Times, as_cross_kernel, as_targets, as_times
+from ntkfast.dynamics._arguments import Reduction, Times, as_cross_kernel, as_targets, as_times
 from ntkfast.dynamics._evolution import Block, Evolution, Moments, kernels_of
 from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._predictive import (
@@ -27,7 +27,6 @@ from ntkfast.dynamics._predictive import (
 )
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
-from ntkfast.dynamics.spectral import Reduction
 from ntkfast.kernels import Kernels
 from ntkfast.networks import Network
 

@@ -74,17 +74,10 @@ class GradientFlow(SpectralTraining):
     def _filter(self, t: Times) -> npt.NDArray[np.float64]:
         return flow_filter(self._eigenvalues, t, self._rate, self.ridge, self.spectrum.tolerance)
 
-    def _residual_filter(self, t: Times) -> npt.NDArray[np.float64]:
-        # (r + λe^{−η(λ+r)t})/(λ+r): a sum of what regularisation keeps and what is still to decay.
+    def _decay(self, t: Times) -> npt.NDArray[np.float64]:
         shifted = self._eigenvalues + self.ridge
-        reached = shifted > 0
-        kept = np.divide(self.ridge, shifted, out=np.zeros_like(shifted), where=reached)
-        share = np.divide(self._eigenvalues, shifted, out=np.ones_like(shifted), where=reached)
-        # The two ends of time apart: where η(λ+r) overflows or vanishes, 0·∞ would be asked for.
-        ended, between = np.isinf(t), (t > 0) & np.isfinite(t)
         decay = np.ones((t.size, shifted.size))
+        begun = t > 0  # where η(λ+r) overflows, 0·∞ would be asked for
         with np.errstate(over="ignore", under="ignore"):
-            decay[between] = np.exp(-np.multiply.outer(t[between], self._rate * shifted))
-        decay[ended] = shifted <= self.spectrum.tolerance
-        left: npt.NDArray[np.float64] = kept + share * decay
-        return left
+            decay[begun] = np.exp(-np.multiply.outer(t[begun], self._rate * shifted))
+        return decay

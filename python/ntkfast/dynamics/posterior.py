@@ -169,7 +169,7 @@ class Posterior:
         Raises
         ------
         ImportError
-            SciPy is not installed; the extra `optimize` brings it.
+            SciPy is not installed; the extra `scipy` brings it.
         TypeError, ValueError, NumericalError
             As for the class; a ``noise_variance`` of 0; a start without a likelihood.
 

@@ -10,6 +10,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+type Filter<'py> = Bound<'py, PyArray2<f64>>;
 
 /// Run a generic function on float64 or float32 arrays of the same type.
 macro_rules! by_dtype {
@@ -117,13 +118,27 @@ pub fn flow_filter<'py>(
     learning_rate: f64,
     ridge: f64,
     negligible: f64,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let vector = |name: &str, array: Any<'_, 'py>| -> PyResult<Vec<f64>> {
-        Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
-    };
+) -> PyResult<Filter<'py>> {
     let (eigenvalues, times) = (vector("eigenvalues", eigenvalues)?, vector("t", t)?);
     let filter = flow::gradient_flow(&eigenvalues, &times, learning_rate, ridge, negligible);
     PyArray1::from_vec(py, filter).reshape([times.len(), eigenvalues.len()])
+}
+
+#[pyfunction]
+pub fn descent_filter<'py>(
+    py: Python<'py>,
+    rates: Any<'_, 'py>,
+    steps: Any<'_, 'py>,
+    momentum: f64,
+) -> PyResult<(Filter<'py>, Filter<'py>)> {
+    let (rates, steps) = (vector("rates", rates)?, vector("steps", steps)?);
+    let (gathered, left) = flow::heavy_ball(&rates, &steps, momentum);
+    let matrix = |values| PyArray1::from_vec(py, values).reshape([steps.len(), rates.len()]);
+    Ok((matrix(gathered)?, matrix(left)?))
+}
+
+fn vector(name: &str, array: Any<'_, '_>) -> PyResult<Vec<f64>> {
+    Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
 }
 
 fn symmetric<T: Number>(argument: &'static str, array: &PyReadonlyArray2<'_, T>) -> PyResult<Symmetric<T>> {

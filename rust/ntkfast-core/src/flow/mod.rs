@@ -2,7 +2,11 @@
 //!
 //! Under gradient flow on the squared loss the residual of an infinitely wide network decays mode by mode
 //! (Jacot et al. 2018; Lee et al. 2019, eq. 8): predictions are Θ·U φ_t(Λ) Uᵀ applied to the first residual,
-//! with a scalar filter φ_t. Θ⁻¹ never appears.
+//! with a scalar filter φ_t. Θ⁻¹ never appears. Gradient descent does the same in steps ([`heavy_ball`]).
+
+mod heavy_ball;
+
+pub use heavy_ball::heavy_ball;
 
 /// φ_t(λ) = (1 − e^{−η(λ+r)t})/(λ+r) of gradient flow with learning rate η and ridge r, with its limit ηt where
 /// λ + r vanishes. Eigenvalues below zero, which rounding makes, count as zero. At t = ∞ it is 1/(λ+r), and 0

@@ -1,0 +1,168 @@
+"""Squared loss in the eigenbasis of Θ, where every rule of training moves each mode by itself.
+
+A rule (gradient flow, gradient descent, …) says two functions of time and λ: what it has gathered
+of a mode, the filter φ_t(λ), and what it has left of it, the decay 1 − (λ + r)·φ_t(λ). All answers
+follow from these two. Θ⁻¹ is never formed.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics._arguments import (
+    Reduction,
+    Times,
+    as_initial,
+    as_settings,
+    as_targets,
+    as_times,
+    check_ridge,
+    check_semidefinite,
+)
+from ntkfast.linalg import as_square, matmul
+from ntkfast.spectrum import Spectrum, eigh
+
+__all__ = ["Eigenbasis", "Filter", "blocks"]
+
+Filter: TypeAlias = Callable[[Times], npt.NDArray[np.float64]]
+
+# Numbers that one product over a block of times may hold: 8 MB, whatever the number of times.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Eigenbasis(ABC):
+    """A kernel, targets and a learning rate, seen from the eigenvectors of the kernel."""
+
+    spectrum: Spectrum
+    y: FloatArray
+    learning_rate: float
+    reduction: Reduction
+    diag_reg: float
+    relative_diag_reg: float
+
+    def __init__(
+        self,
+        theta: npt.ArrayLike | Spectrum,
+        y: npt.ArrayLike,
+        *,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+        relative_diag_reg: float = 0.0,
+    ) -> None:
+        settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
+        # The targets are checked first: the eigendecomposition may take minutes.
+        if not isinstance(theta, Spectrum):
+            theta = as_square(theta, "theta")
+        targets = as_targets(y, theta.n if isinstance(theta, Spectrum) else len(theta))
+        spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
+        check_semidefinite(spectrum)
+        vars(self).update(spectrum=spectrum, y=targets, **settings)  # frozen from here on
+        check_ridge(self.ridge, self.diag_reg, self.relative_diag_reg, spectrum)
+
+    # What a rule has to say.
+
+    @abstractmethod
+    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
+        """φ_t(λ), shape (k, n) for k times: coefficients at time t per unit of residual."""
+
+    @abstractmethod
+    def _decay(self, t: Times) -> npt.NDArray[np.float64]:
+        """1 − (λ + r)·φ_t(λ), shape (k, n), at finite times, without the cancellation."""
+
+    def _times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
+        """Return times as a flat array, and their shape; a rule may ask for more of them."""
+        return as_times(t)
+
+    # What follows. y is (n, c) here, whatever its shape.
+
+    @property
+    def ridge(self) -> float:
+        """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
+        values = self.spectrum.eigenvalues
+        mean = math.fsum(values / values.dtype.type(values.size)) if values.size else 0.0
+        return self.diag_reg + self.relative_diag_reg * mean
+
+    @property
+    def _mean_over(self) -> int:
+        return max(self.y.size, 1) if self.reduction == "mean" else 1
+
+    @property
+    def _rate(self) -> float:
+        """η as it multiplies Θ."""
+        return self.learning_rate / self._mean_over
+
+    @cached_property
+    def _eigenvalues(self) -> npt.NDArray[np.float64]:
+        # Below zero is rounding, and would grow without bound as time goes on.
+        return np.maximum(self.spectrum.eigenvalues.astype(np.float64), 0.0)
+
+    @cached_property
+    def _eigenvectors(self) -> FloatArray:
+        dtype = np.result_type(self.spectrum.eigenvectors, self.y)
+        return self.spectrum.eigenvectors.astype(dtype, copy=False)
+
+    def _initial_residual(self, f0: npt.ArrayLike, name: str) -> FloatArray:
+        residual = self.y - as_initial(f0, name, self.y.shape, self.y.dtype)
+        return residual.reshape(len(residual), math.prod(self.y.shape[1:]))
+
+    def _modes(self, f0: npt.ArrayLike, name: str = "f0") -> FloatArray:
+        """Uᵀ(y − f_0), shape (n, c)."""
+        return matmul(self._eigenvectors.T, self._initial_residual(f0, name))
+
+    def _fit_filter(self, t: Times) -> npt.NDArray[np.float64]:
+        """λ·φ_t(λ): the share of the residual that is learnt."""
+        values = self._eigenvalues
+        # Where λ = 0 nothing is learnt, even if φ = ηt has overflowed.
+        return values * np.where(values > 0, self._filter(t), 0.0)
+
+    def _residual_filter(self, t: Times) -> npt.NDArray[np.float64]:
+        """1 − λ·φ_t(λ): the share of the residual that is left."""
+        # (r + λ·decay)/(λ+r): a sum of what regularisation keeps and what is still to decay.
+        shifted = self._eigenvalues + self.ridge
+        reached, ended = shifted > 0, np.isinf(t)
+        kept = np.divide(self.ridge, shifted, out=np.zeros_like(shifted), where=reached)
+        share = np.divide(self._eigenvalues, shifted, out=np.ones_like(shifted), where=reached)
+        decay = np.empty((t.size, shifted.size))
+        decay[ended] = shifted <= self.spectrum.tolerance
+        decay[~ended] = self._decay(t[~ended])
+        left: npt.NDArray[np.float64] = kept + share * decay
+        return left
+
+    def _evolve(
+        self, times: Times, filter_: Filter, modes: FloatArray, kernel: FloatArray | None = None
+    ) -> FloatArray:
+        """Filter the modes at each time and map them back, through `kernel` if there is one.
+
+        Returns shape (k, rows, c). One product serves a block of times; nothing is n × n per time.
+        """
+        n, c = modes.shape
+        vectors = self._eigenvectors
+        rows = n if kernel is None else len(kernel)
+        dtype = np.result_type(vectors, modes, *(() if kernel is None else (kernel,)))
+        result = np.empty((times.size, rows, c), dtype)
+        for block in blocks(times.size, max(n, rows) * c):
+            gains = filter_(times[block])
+            k = len(gains)
+            moved: FloatArray = (gains.T[:, :, None] * modes[:, None, :]).reshape(n, k * c)
+            moved = matmul(vectors, moved.astype(modes.dtype, copy=False))
+            if kernel is not None:
+                moved = matmul(kernel, moved)
+            result[block] = moved.reshape(rows, k, c).swapaxes(0, 1)
+        return result
+
+
+def blocks(k: int, size: int) -> Iterator[slice]:
+    """Cut k times into blocks that hold `size` numbers each time, within bounds."""
+    step = max(1, _BLOCK // max(size, 1))
+    return (slice(start, start + step) for start in range(0, k, step))

@@ -1,0 +1,100 @@
+"""SciPy's integrators, one step at a time: what was reached is kept whatever comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ntkfast._optional import MissingExtraError
+from ntkfast._progress import Report
+from ntkfast.dynamics.losses import Array
+
+__all__ = ["Course", "integrate"]
+
+
+class Motion(Protocol):
+    """A right-hand side whose time runs from 0 to 1, and where it starts."""
+
+    def initial_state(self) -> Array:
+        """Return the state at time 0."""
+
+    def __call__(self, time: float, state: Array, /) -> Array:
+        """Return the derivative of the state."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """States at the times that were reached, shape (k, size), and how it went."""
+
+    states: Array
+    steps: int
+    evaluations: int
+    reason: str
+    """Why it stopped early; empty if it did not."""
+
+
+def integrate(
+    motion: Motion,
+    times: Array,
+    *,
+    method: str,
+    rtol: float,
+    atol: float,
+    max_steps: int,
+    report: Report | None,
+) -> Course:
+    """Follow a motion through ascending times, the last of which is its unit of time."""
+    try:
+        from scipy import integrate as scipy_integrate
+    except ImportError as error:
+        raise MissingExtraError("LossFlow", "scipy", "scipy") from error
+    start = motion.initial_state()
+    end = float(times[-1]) if times.size else 0.0
+    if end == 0.0 or start.size == 0:
+        return Course(np.tile(start, (times.size, 1)), 0, 0, "")
+    grid = times / end
+    if not np.isfinite(motion(0.0, start)).all():
+        return Course(start[None][: int(grid[0] == 0)], 0, 1, _not_finite(0.0))
+    solver: Any = getattr(scipy_integrate, method)(motion, 0.0, start, 1.0, rtol=rtol, atol=atol)
+    states = np.empty((times.size, start.size))
+    known, steps, reason = int(np.searchsorted(grid, 0.0, side="right")), 0, ""
+    states[:known] = start
+    while solver.status == "running":
+        if steps == max_steps:
+            reason = _too_slow(steps, float(solver.t) * end, end, method)
+            break
+        message = solver.step()
+        if solver.status == "failed" or not np.isfinite(solver.y).all():
+            reason = (
+                f"{message or _not_finite(float(solver.t) * end)} (at t = {solver.t * end:.6g})"
+            )
+            break
+        steps += 1
+        reached = int(np.searchsorted(grid, solver.t, side="right"))
+        if reached > known:
+            states[known:reached] = solver.dense_output()(grid[known:reached]).T
+            known = reached
+        if report is not None:
+            report(int(1000 * solver.t), 1000)
+    return Course(states[:known], steps, int(solver.nfev), reason)
+
+
+def _not_finite(time: float) -> str:
+    return (
+        f"the derivative is not finite at t = {time:.6g}: look for a loss that overflows, or for "
+        "initial outputs beyond its range"
+    )
+
+
+def _too_slow(steps: int, time: float, end: float, method: str) -> str:
+    advice = (
+        "the problem is stiff: try method='LSODA', or diag_reg"
+        if method in ("DOP853", "RK45")
+        else "loosen rtol and atol"
+    )
+    return (
+        f"max_steps={steps} were not enough, t = {time:.6g} of {end:.6g} was reached; allow more, "
+        f"ask for less time, or, where eta*lambda_max*t is large, {advice}"
+    )

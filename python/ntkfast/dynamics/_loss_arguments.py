@@ -1,0 +1,65 @@
+"""What integrated training asks of its arguments beyond the rules in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics._arguments import Times, as_times
+
+__all__ = ["as_grid", "check_labels", "check_symmetric"]
+
+
+def as_grid(t: npt.ArrayLike) -> Times:
+    """Return finite ascending times as a flat array."""
+    times, shape = as_times(t)
+    if len(shape) > 1:
+        raise ValueError(
+            f"t has shape {shape}; expected a number, or (k,) times in ascending order"
+        )
+    if times.size and (np.diff(times) < 0).any():
+        raise ValueError("t is not in ascending order; use np.sort(t)")
+    if times.size and np.isinf(times[-1]):
+        raise ValueError(
+            "t is inf; expected finite times: what is integrated has no limit in closed form"
+        )
+    return times
+
+
+def check_labels(y: FloatArray, loss: str) -> None:
+    """Refuse targets that a loss by name cannot take."""
+    if loss == "cross_entropy":
+        if y.ndim < 2 or y.shape[-1] < 2:
+            raise ValueError(
+                f"y has shape {y.shape}; expected (n, c) with c >= 2 for loss='cross_entropy', "
+                "rows of probabilities: nk.data.one_hot(labels), or loss='logistic' for two classes"
+            )
+        total = y.sum(axis=-1)
+        if y.size and (y.min() < 0 or np.abs(total - 1).max() > 1e-6):
+            raise ValueError(
+                f"y has entries from {y.min():.6g} and rows with sums from {total.min():.6g} to "
+                f"{total.max():.6g}; expected probabilities for loss='cross_entropy': rows that "
+                "are not negative and sum to 1, such as nk.data.one_hot(labels)"
+            )
+    if loss == "logistic" and not (np.abs(y) == 1).all():
+        wrong = y[np.abs(y) != 1][0]
+        raise ValueError(
+            f"y has an entry {wrong:.6g}; expected labels -1 and 1 for loss='logistic' (2*y - 1 "
+            "makes them of 0 and 1)"
+        )
+
+
+def check_symmetric(theta: FloatArray, name: str) -> None:
+    """Refuse a matrix that differs from its transpose by more than rounding explains."""
+    if theta.size == 0:
+        return
+    if theta.diagonal().min() < 0:
+        raise ValueError(
+            f"{name} has {theta.diagonal().min():.6g} on its diagonal; expected a Gram matrix"
+        )
+    tolerance = np.sqrt(np.finfo(theta.dtype).eps) * np.abs(theta.diagonal()).max()
+    for start in range(0, len(theta), 256):  # blocks of rows: no second matrix
+        rows, columns = theta[start : start + 256], theta[:, start : start + 256].T
+        if (np.abs(rows - columns) > tolerance).any():
+            raise ValueError(f"{name} is not symmetric; expected a Gram matrix, such as net.ntk(x)")

@@ -1,0 +1,60 @@
+"""What integrating a training gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+
+__all__ = ["Trajectory"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory:
+    """A training that was integrated: the network at those of the times that were reached.
+
+    Attributes
+    ----------
+    times
+        Shape (k,), ascending. All that were asked for if ``completed``, else the first of them.
+    train
+        Shape (k,) + y.shape: the network on the training points.
+    test
+        Shape (k, m) + y.shape[1:]: the network on other points; None where none were asked for.
+    loss
+        Shape (k,): the training loss, by the reduction, without the penalty of a regularisation.
+    steps, evaluations
+        Accepted steps of the integrator, and evaluations of the right-hand side (those with which
+        it estimates Jacobians not counted).
+    method, rtol, atol
+        What it was told.
+    completed
+        Whether the last time was reached.
+    reason
+        Why it stopped, and what can be done about it.
+    """
+
+    times: npt.NDArray[np.float64]
+    train: FloatArray
+    test: FloatArray | None
+    loss: npt.NDArray[np.float64]
+    steps: int
+    evaluations: int
+    method: str
+    rtol: float
+    atol: float
+    completed: bool
+    reason: str
+
+    def __repr__(self) -> str:
+        reach = f"t from {self.times[0]:g} to {self.times[-1]:g}" if self.times.size else "no time"
+        fall = f", loss from {self.loss[0]:.4g} to {self.loss[-1]:.4g}" if self.times.size else ""
+        test = "" if self.test is None else f", {self.test.shape[1]} test points"
+        return (
+            f"Trajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times, "
+            f"{reach}{fall}, {self.train.shape[1]} training points{test}, {self.steps} steps and "
+            f"{self.evaluations} evaluations of {self.method}: {self.reason})"
+        )

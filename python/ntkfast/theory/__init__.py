@@ -1,0 +1,35 @@
+"""What theorems say about a kernel: how fast training goes, how wide is wide, what generalises.
+
+Each function names its theorem, what that assumes, and where it stands. Bounds that hold up to a
+constant are returned with the constant 1, and say so.
+"""
+
+from ntkfast.theory.convergence import (
+    condition_number,
+    discrete_residual_norm,
+    label_loss,
+    label_loss_bound,
+    label_projections,
+    loss_bound,
+    max_learning_rate,
+)
+from ntkfast.theory.generalization import generalization_measure
+from ntkfast.theory.mean_field import MeanField, mean_field
+from ntkfast.theory.width import arora_width, du_learning_rate, du_rate, du_width
+
+__all__ = [
+    "MeanField",
+    "arora_width",
+    "condition_number",
+    "discrete_residual_norm",
+    "du_learning_rate",
+    "du_rate",
+    "du_width",
+    "generalization_measure",
+    "label_loss",
+    "label_loss_bound",
+    "label_projections",
+    "loss_bound",
+    "max_learning_rate",
+    "mean_field",
+]

@@ -1,0 +1,293 @@
+"""How fast training converges, from the spectrum and from where the labels lie in it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._scalars import as_count, as_real
+from ntkfast.dynamics import GradientDescent, GradientFlow
+from ntkfast.dynamics._arguments import (
+    as_initial,
+    as_momentum,
+    as_targets,
+    as_times,
+    check_semidefinite,
+)
+from ntkfast.linalg import matmul
+from ntkfast.spectrum import Spectrum, eigh
+
+__all__ = [
+    "as_spectrum",
+    "condition_number",
+    "discrete_residual_norm",
+    "label_loss",
+    "label_loss_bound",
+    "label_projections",
+    "loss_bound",
+    "max_learning_rate",
+]
+
+Kernel = npt.ArrayLike | Spectrum
+
+
+def as_spectrum(theta: Kernel) -> Spectrum:
+    """Return the eigendecomposition of a Gram matrix, unless it is one."""
+    spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
+    check_semidefinite(spectrum)
+    return spectrum
+
+
+def condition_number(theta: Kernel) -> float:
+    """Compute λ_max/λ_min, the number of times that the slowest mode needs longer than the fastest.
+
+    Gradient descent at its largest learning rate needs about that many steps. Infinite for a
+    singular kernel, and without meaning beyond 1/ε.
+
+    Parameters
+    ----------
+    theta
+        A Gram matrix, shape (n, n), or its `Spectrum`. A matrix costs about 9·n³.
+
+    References
+    ----------
+    Xiao, Pennington, Schoenholz (2020), "Disentangling Trainability and Generalization in Deep
+    Neural Networks", arXiv:1912.13053: κ as the measure of trainability.
+    """
+    return as_spectrum(theta).condition_number
+
+
+def max_learning_rate(theta: Kernel, *, momentum: float = 0.0, diag_reg: float = 0.0) -> float:
+    """Compute 2(1 + m)/(λ_max + r), below which gradient descent on squared loss converges.
+
+    Theorem: on a quadratic loss, heavy-ball descent converges from any start if and only if
+    0 < η(λ + r) < 2(1 + m) for all eigenvalues λ, given 0 <= m < 1. At the limit itself the fastest
+    mode oscillates for ever.
+
+    Parameters
+    ----------
+    theta
+        A Gram matrix, shape (n, n), or its `Spectrum`.
+    momentum
+        m, 0 <= m < 1.
+    diag_reg
+        r ≥ 0.
+
+    Returns
+    -------
+    float
+        For ``reduction="sum"``; multiply by y.size for ``"mean"``. Infinite where λ_max + r = 0.
+
+    References
+    ----------
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods";
+    Lee et al. (2019), arXiv:1902.06720: its role for wide networks, without momentum.
+    """
+    momentum = as_momentum(momentum)
+    ridge = as_real(diag_reg, "diag_reg", least=0.0)
+    largest = float(as_spectrum(theta).eigenvalues.max(initial=0.0)) + ridge
+    return 2 * (1 + momentum) / largest if largest > 0 else math.inf
+
+
+def loss_bound(
+    theta: Kernel, t: npt.ArrayLike, loss0: float, *, learning_rate: float = 1.0
+) -> FloatArray:
+    """Compute e^{−2·η·λ_min·t}·L_0, which the loss of a gradient flow never exceeds.
+
+    Theorem: under df/dt = −ηΘ(f − y) with a constant Θ, L_t = ½‖f_t − y‖² <= e^{−2ηλ_min·t}·L_0.
+    Attained by residuals that lie in the eigenspace of λ_min.
+
+    Parameters
+    ----------
+    theta
+        A Gram matrix, shape (n, n), or its `Spectrum`.
+    t
+        Times ≥ 0 of any shape; may be infinite.
+    loss0
+        L_0 ≥ 0.
+    learning_rate
+        η; for ``reduction="mean"`` divide it by y.size.
+
+    Returns
+    -------
+    ndarray
+        Shape t.shape.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5; Du et al. (2019), arXiv:1810.02054,
+    section 3, with λ_0/2 for λ_min where the width is finite.
+    """
+    times, shape = as_times(t)
+    start = as_real(loss0, "loss0", least=0.0)
+    rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
+    spectrum = as_spectrum(theta)
+    smallest = max(float(spectrum.eigenvalues.min(initial=math.inf)), 0.0)
+    return (start * _decay(rate, np.array([smallest]), times, spectrum)[:, 0]).reshape(shape)[()]
+
+
+def _decay(
+    rate: float, values: npt.NDArray[np.float64], times: FloatArray, spectrum: Spectrum
+) -> npt.NDArray[np.float64]:
+    """e^{−2ηλt}, shape (k, n); at t = ∞ what may be zero is, as in all that trains to the end."""
+    exponent = np.zeros((times.size, values.size))
+    ended, begun = np.isinf(times), (times > 0) & np.isfinite(times)
+    with np.errstate(over="ignore", under="ignore"):
+        exponent[begun] = 2 * np.multiply.outer(times[begun], rate * values)
+        exponent[ended] = np.where(values > spectrum.tolerance, np.inf, 0.0)
+        return np.exp(-exponent)
+
+
+def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    """Compute (v_iᵀ(y − f_0))², how much of the labels lies along each eigenvector.
+
+    Labels with their weight on large eigenvalues are learnt fast; random labels spread it over all.
+
+    Parameters
+    ----------
+    theta
+        A Gram matrix, shape (n, n), or its `Spectrum`.
+    y
+        Labels, shape (n,), (n, c) or (n, …).
+    f0
+        The untrained network: a number, or what broadcasts to ``y``.
+
+    Returns
+    -------
+    ndarray
+        The shape of ``y``: row i belongs to eigenvalue i in ascending order. They sum up to
+        ‖y − f_0‖². Within an eigenspace only the sum has a meaning.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4.
+    """
+    spectrum = as_spectrum(theta)
+    targets = as_targets(y, spectrum.n)
+    residual = targets - as_initial(f0, "f0", targets.shape, targets.dtype)
+    columns = residual.reshape(len(residual), math.prod(residual.shape[1:]))
+    return np.square(matmul(spectrum.eigenvectors.T, columns)).reshape(residual.shape)
+
+
+def label_loss(
+    theta: Kernel,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    f0: npt.ArrayLike = 0.0,
+    learning_rate: float = 1.0,
+) -> FloatArray:
+    """Compute ½·Σ e^{−2·η·λ_i·t}·(v_iᵀ(y − f_0))², the loss of a gradient flow from its labels.
+
+    Theorem: an equality for squared loss and a constant Θ; for finite width it holds up to an error
+    that vanishes as the width grows. `GradientFlow.loss` is the same number.
+
+    Parameters
+    ----------
+    theta, y, f0
+        As in `label_projections`.
+    t
+        Times ≥ 0 of any shape; may be infinite.
+    learning_rate
+        η; for ``reduction="mean"`` divide it by y.size.
+
+    Returns
+    -------
+    ndarray
+        Shape t.shape.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1, in continuous time.
+    """
+    return GradientFlow(as_spectrum(theta), y, learning_rate=learning_rate).loss(t, f0)
+
+
+def label_loss_bound(
+    theta: Kernel,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    top: int | None = None,
+    f0: npt.ArrayLike = 0.0,
+    learning_rate: float = 1.0,
+) -> FloatArray:
+    """Compute ½·[e^{−2·η·λ_k·t}·P_k + (P − P_k)], a bound on the loss from the k top eigenvectors.
+
+    P_k is the part of P = ‖y − f_0‖² that lies along the eigenvectors of the k largest eigenvalues,
+    of which λ_k is the smallest. It follows from `label_loss` where each of these decays at least
+    as fast as e^{−2ηλ_k·t}, and the others do not grow. With k = n it is `loss_bound`. Attained
+    where the top k eigenvalues are equal and the others 0.
+
+    Parameters
+    ----------
+    theta, y, t, f0, learning_rate
+        As in `label_loss`.
+    top
+        k, from 0 to n. Left out, it is the best for each time.
+
+    Returns
+    -------
+    ndarray
+        Shape t.shape.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4: labels that align with the top
+    eigenvectors are learnt fast.
+    """
+    times, shape = as_times(t)
+    rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
+    spectrum = as_spectrum(theta)
+    n = spectrum.n
+    if top is not None and as_count(top, "top", least=0) > n:
+        raise ValueError(f"top is {top}; expected at most {n}, the number of eigenvectors")
+    parts = label_projections(spectrum, y, f0).astype(np.float64)
+    parts = parts.reshape(n, math.prod(parts.shape[1:])).sum(axis=1)[::-1]
+    values = np.maximum(spectrum.eigenvalues[::-1].astype(np.float64), 0.0)
+    decaying = np.append(0.0, np.cumsum(parts))
+    remaining = np.append(np.cumsum(parts[::-1])[::-1], 0.0)  # a sum: small ones keep their digits
+    decay = np.hstack([np.ones((times.size, 1)), _decay(rate, values, times, spectrum)])
+    bounds = 0.5 * (decay * decaying + remaining)
+    chosen: FloatArray = bounds.min(axis=1) if top is None else bounds[:, top]
+    return chosen.reshape(shape)[()]
+
+
+def discrete_residual_norm(
+    theta: Kernel,
+    y: npt.ArrayLike,
+    k: npt.ArrayLike,
+    *,
+    learning_rate: float,
+    f0: npt.ArrayLike = 0.0,
+) -> FloatArray:
+    """Compute √(Σ (1 − η·λ_i)^{2k}·(v_iᵀ(y − f_0))²), the residual after k steps.
+
+    Theorem (Arora et al. 2019): two-layer ReLU networks whose hidden layer is trained, on inputs of
+    unit norm and labels |y| <= 1, have ‖y − f_k‖ within ±ε of this with probability 1 − δ for all
+    k, where Θ is H^∞ = x·x'(π − θ)/2π, η = O(λ_min/n²) and the width is that of `arora_width`. For
+    infinite width, or a linear model, it is an equality for every stable η.
+
+    Parameters
+    ----------
+    theta, y, f0
+        As in `label_projections`.
+    k
+        Numbers of steps of any shape: integers ≥ 0, or inf.
+    learning_rate
+        η > 0, below `max_learning_rate`.
+
+    Returns
+    -------
+    ndarray
+        Shape k.shape.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
+    """
+    descent = GradientDescent(as_spectrum(theta), y, learning_rate=learning_rate)
+    return np.sqrt(2 * descent.loss(k, f0))

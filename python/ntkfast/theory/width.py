@@ -1,0 +1,141 @@
+"""How wide a network has to be for its kernel to stay constant, as two papers prove it.
+
+Both take two layers, f(x) = (1/√m)·Σ a_r·max(w_rᵀx, 0), with the hidden weights trained, a_r = ±1
+fixed, ‖x_i‖ = 1 and bounded labels. λ_0 is the smallest eigenvalue of H^∞ = x·x'(π − θ)/2π on the
+n training points. The orders Ω(…) and O(…) are returned with constant 1: they tell how the need
+grows, not how many neurons to take.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._scalars import as_count, as_real
+from ntkfast.dynamics._arguments import as_times
+
+__all__ = ["arora_width", "du_learning_rate", "du_rate", "du_width"]
+
+
+def du_rate(k: npt.ArrayLike, lambda_min: float, learning_rate: float) -> FloatArray:
+    """Compute (1 − η·λ_0/2)^k, which bounds ‖y − f_k‖²/‖y − f_0‖² for a wide network.
+
+    Theorem: with probability 1 − δ over the initialisation, for all k, given the width of
+    `du_width` and the learning rate of `du_learning_rate` (see the module for the network).
+
+    Parameters
+    ----------
+    k
+        Numbers of steps ≥ 0 of any shape; may be infinite.
+    lambda_min
+        λ_0 ≥ 0.
+    learning_rate
+        η > 0, with η·λ_0 <= 2.
+
+    Returns
+    -------
+    ndarray
+        Shape k.shape.
+
+    References
+    ----------
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
+    """
+    steps, shape = as_times(k)
+    smallest = as_real(lambda_min, "lambda_min", least=0.0)
+    rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
+    if not rate * smallest <= 2:
+        raise ValueError(
+            f"learning_rate is {rate:g}, with which learning_rate * lambda_min is "
+            f"{rate * smallest:g}; expected at most 2: the theorem asks for O(lambda_min/n**2)"
+        )
+    factor = np.float64(-rate * smallest / 2)
+    result = np.zeros(steps.size) if factor == -1 else np.ones(steps.size)
+    if -1 < factor < 0:
+        result = np.exp(steps * np.log1p(factor))
+    result[steps == 0] = 1.0
+    return result.reshape(shape)[()]
+
+
+def du_learning_rate(n: int, lambda_min: float) -> float:
+    """Compute λ_0/n², the order of the learning rate for which `du_rate` is proved.
+
+    References
+    ----------
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
+    """
+    return as_real(lambda_min, "lambda_min", least=0.0) / as_count(n, "n", least=1) ** 2
+
+
+def du_width(n: int, lambda_min: float, delta: float) -> float:
+    """Compute n⁶/(λ_0⁴·δ³), the order of the width for which `du_rate` is proved.
+
+    Parameters
+    ----------
+    n
+        Number of training points.
+    lambda_min
+        λ_0 ≥ 0; infinite width for 0.
+    delta
+        δ, the probability of failure, 0 < δ < 1.
+
+    References
+    ----------
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
+    """
+    return _order(
+        (as_count(n, "n", least=1), 6),
+        (as_real(lambda_min, "lambda_min", least=0.0), -4),
+        (_probability(delta, "delta"), -3),
+    )
+
+
+def arora_width(
+    n: int, lambda_min: float, delta: float, epsilon: float, kappa: float | None = None
+) -> float:
+    """Compute n⁷/(λ_0⁴·κ²·δ⁴·ε²), the order of the width for `discrete_residual_norm`.
+
+    Parameters
+    ----------
+    n
+        Number of training points.
+    lambda_min
+        λ_0 ≥ 0; infinite width for 0.
+    delta
+        δ, the probability of failure, 0 < δ < 1.
+    epsilon
+        ε > 0, what the residual's norm may be off.
+    kappa
+        κ > 0, the standard deviation of the initial weights, O(ε·δ/√n); that with constant 1 if
+        left out.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
+    """
+    n = as_count(n, "n", least=1)
+    delta = _probability(delta, "delta")
+    epsilon = as_real(epsilon, "epsilon", least=0.0, above=True)
+    scale = epsilon * delta / math.sqrt(n)
+    if kappa is not None:
+        scale = as_real(kappa, "kappa", least=0.0, above=True)
+    smallest = as_real(lambda_min, "lambda_min", least=0.0)
+    return _order((n, 7), (smallest, -4), (scale, -2), (delta, -4), (epsilon, -2))
+
+
+def _order(*powers: tuple[float, int]) -> float:
+    """Multiply powers of numbers >= 0, in the range of a float or infinite."""
+    if any(base == 0 for base, _ in powers):
+        return math.inf
+    logarithm = math.fsum(power * math.log(base) for base, power in powers)
+    return math.exp(logarithm) if logarithm < 709 else math.inf
+
+
+def _probability(value: object, name: str) -> float:
+    number = as_real(value, name, least=0.0, above=True)
+    if number >= 1:
+        raise ValueError(f"{name} is {number!r}; expected a probability, 0 < {name} < 1")
+    return number
