@@ -321,6 +321,27 @@ def clipped_product(a: float, b: float) -> float:
     return total / math.sqrt(2 * math.pi)
 
 
+@pytest.mark.parametrize("size", [1e-160, 1e-201, 1e-295, 1e-303, 5e-324])
+def test_the_smallest_rows(size: float) -> None:
+    # tanh(x) = x there; the row of ordinary size gives E[z·tanh(z)], the slope at 0 is 1.
+    x = np.array([[size], [1.0], [-size]])
+    network = nk.Serial(nk.Dense(), nk.Tanh(), nk.Dense())
+    for rows in (x, x[:1], x[[0, 2]]):
+        assert np.isfinite(network.ntk(rows)).all()
+    nngp, ntk = network.kernels(x)
+    z, w = np.polynomial.hermite_e.hermegauss(180)
+    mean = float(w @ (z * np.tanh(z)) / w.sum())
+    slope = float(w @ (1 / np.cosh(z) ** 2) / w.sum())
+    np.testing.assert_allclose(nngp[:, 1][[0, 2]], [size * mean, -size * mean], rtol=1e-9)
+    np.testing.assert_allclose(ntk[0, 1], size * (mean + slope), rtol=1e-9)
+
+
+def test_the_largest_rows() -> None:
+    network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
+    with pytest.raises(nk.NumericalError, match=r"sample 1 .* layer 2 \(Elementwise\(tanh\)\)"):
+        network.nngp([[1.0], [1e308]])
+
+
 class Broken(Exception):
     """Raised by a user's function."""
 
