@@ -41,7 +41,7 @@ class Evolution:
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" comes as one block."""
         vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        all_gains, _ = self._filters(times)
+        all_gains = self.flow._filter(times)
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
         for kernels, before in blocks:
@@ -73,7 +73,8 @@ class Evolution:
         What is left of f_0 comes from the filter of the residual, so that nothing cancels.
         """
         vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        for gains, left in zip(*self._filters(times), strict=True):
+        filters = zip(self.flow._filter(times), self.flow._residual_filter(times), strict=True)
+        for gains, left in filters:
             share = (self.flow._eigenvalues * gains).astype(vectors.dtype)
             mean = matmul(vectors, share[:, None] * modes)
             if kind == "none":
@@ -89,19 +90,6 @@ class Evolution:
                 after += noise * _row_sums(learnt, learnt)
                 before = self.nngp.diagonal()
             yield mean, as_covariance(after, before, kept, self._trace(noise))
-
-    def _filters(self, times: Times) -> tuple[FloatArray, FloatArray]:
-        """φ_t(λ) and 1 − λ·φ_t(λ), shape (k, n): modes lost in rounding stay untrained."""
-        flow = self.flow
-        gains, left = flow._filter(times), flow._residual_filter(times)
-        tolerance = flow.spectrum.tolerance
-        with np.errstate(all="ignore"):
-            visible = flow._rate * tolerance * times >= 1
-        lost = (flow._eigenvalues + flow.ridge <= tolerance) & (
-            visible[:, None] | ~np.isfinite(gains)
-        )
-        gains[lost], left[lost] = 0.0, 1.0
-        return gains, left
 
     def _times_prior(self, weights: FloatArray, noise: float = 0.0) -> FloatArray:
         """W·(Σ + σ²), with Σ in the eigenbasis of Θ."""

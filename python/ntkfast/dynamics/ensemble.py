@@ -75,12 +75,9 @@ class Ensemble:
     -----
     Costs the kernels and one eigendecomposition, about 9·n³; the first covariance adds 4·n³.
 
-    Modes whose λ is lost in rounding (up to `Spectrum.tolerance`) are left untrained as soon as
-    training is so long that rounding would show in them, t ≥ 1/(η·tolerance), as at t = ∞.
-
     References
     ----------
-    Lee et al. (2019), arXiv:1902.06720, section 2.4: the mean and covariance of predictions.
+    Lee et al. (2019), arXiv:1902.06720: the mean and covariance of predictions.
 
     Examples
     --------

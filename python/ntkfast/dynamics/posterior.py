@@ -73,8 +73,8 @@ class Posterior:
 
     References
     ----------
-    Lee et al. (2018), arXiv:1711.00165, equations 8 and 9. Rasmussen and Williams (2006), Gaussian
-    Processes for Machine Learning: algorithm 2.1; equations 5.10 to 5.12 for leave-one-out.
+    Lee et al. (2018), arXiv:1711.00165. Rasmussen and Williams (2006), Gaussian Processes for
+    Machine Learning, chapters 2 (regression) and 5 (marginal likelihood, leave-one-out).
 
     Examples
     --------

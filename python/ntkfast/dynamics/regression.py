@@ -73,7 +73,7 @@ class KernelRegression:
 
     References
     ----------
-    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5.
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572.
 
     Examples
     --------

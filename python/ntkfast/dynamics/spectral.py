@@ -117,9 +117,9 @@ class SpectralTraining(Eigenbasis):
         -------
         ndarray
             Shape t.shape; without the penalty of a regularisation. Of a gradient flow it never
-            rises over finite times; at t = ∞ it may exceed an earlier loss, above all in float32:
-            modes up to `Spectrum.tolerance` are left alone there, but learnt at finite times as far
-            as their rounded eigenvalues go. Costs 2·n²·c once and O(n) a time.
+            rises before t = 1/(η·tolerance), where modes up to `Spectrum.tolerance`, learnt till
+            then as far as their rounded eigenvalues go, are given up: it may rise there, above all
+            in float32. Costs 2·n²·c once and O(n) a time.
         """
         times, shape = self._times(t)
         modes = self._modes(f0)
@@ -182,7 +182,7 @@ class SpectralTraining(Eigenbasis):
 
         References
         ----------
-        Lee et al. (2019), arXiv:1902.06720, equation 8.
+        Lee et al. (2019), arXiv:1902.06720.
         """
         times, shape = self._times(t)
         matrix, start = as_jacobian(jacobian, parameters0, self.y.shape)
