@@ -251,7 +251,9 @@ def test_steps_are_whole_numbers(k):
 
 def test_summaries_say_what_is_off_and_what_to_do():
     good = nk.GradientDescent(np.eye(2), [1, 1], learning_rate=0.1, momentum=0.25)
-    assert str(good) == repr(good)
+    first, *others = str(good).splitlines()
+    assert first == repr(good)
+    assert others == [f"  eigendecomposition in {good.seconds:.3g} s"]
     assert "momentum=0.25" in repr(good)
     singular = nk.GradientFlow(nk.Spectrum([-1e-18, 1.0], np.eye(2)), [1, 1])
     assert "rank 1 of 2" in str(singular)

@@ -8,6 +8,7 @@ follow from these two. Θ⁻¹ is never formed.
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Eigenbasis(ABC):
     reduction: Reduction
     diag_reg: float
     relative_diag_reg: float
+    seconds: float
+    """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
 
     def __init__(
         self,
@@ -65,9 +68,12 @@ class Eigenbasis(ABC):
         if not isinstance(theta, Spectrum):
             theta = as_square(theta, "theta")
         targets = as_targets(y, theta.n if isinstance(theta, Spectrum) else len(theta))
+        begun = time.perf_counter()
         spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
+        seconds = 0.0 if spectrum is theta else time.perf_counter() - begun
         check_semidefinite(spectrum)
-        vars(self).update(spectrum=spectrum, y=targets, **settings)  # frozen from here on
+        # Frozen from here on.
+        vars(self).update(spectrum=spectrum, y=targets, seconds=seconds, **settings)
         check_ridge(self.ridge, self.diag_reg, self.relative_diag_reg, spectrum)
 
     # What a rule has to say.
