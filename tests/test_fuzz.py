@@ -1,5 +1,6 @@
 """Anything at the edge: a result that keeps its promises, or an error that says what was wrong."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,25 +13,16 @@ from numpy.typing import NDArray
 import ntkfast as nk
 from catalogue import build
 from contract import same_bits
-from strategies import activations, dense, networks
+from strategies import activations, any_networks, dense, floats, networks
 from tolerances import contract
 
 REFUSALS = (ValueError, TypeError, nk.NumericalError)
 
 
-def floats(dtype: Any) -> st.SearchStrategy[Any]:
-    """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
-    info = np.finfo(dtype)
-    sizes = [0.0, info.smallest_subnormal, info.tiny, info.tiny**0.5, 1.0, info.max**0.5, info.max]
-    edges = [float(sign * value) for value in sizes for sign in (1, -1)]
-    width = 8 * np.dtype(dtype).itemsize
-    return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
-
-
 @st.composite
 def finite_points(draw: st.DrawFn, max_side: int = 6) -> NDArray[Any]:
-    """Finite points of either float type, with any strides."""
-    dtype = draw(st.sampled_from([np.float64, np.float32]))
+    """Finite points of either float type and either byte order, with any strides."""
+    dtype = draw(st.sampled_from([np.float64, np.float32, np.dtype(">f8"), np.dtype(">f4")]))
     n, d = draw(st.integers(0, max_side)), draw(st.integers(1, max_side))
     x = draw(hnp.arrays(dtype, (n, d), elements=floats(dtype)))
     step, other, order = (
@@ -46,10 +38,13 @@ def finite_points(draw: st.DrawFn, max_side: int = 6) -> NDArray[Any]:
 
 def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
     """Return the result and no message, or no result and the message of an error by contract."""
-    try:
-        return call(), ""
-    except REFUSALS as error:
-        return None, str(error) or "an error without a word"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".* is not resolved", category=RuntimeWarning)
+        try:
+            return call(), ""
+        except REFUSALS as error:
+            return None, str(error) or "an error without a word"
 
 
 @given(description=networks(), x=finite_points())
@@ -64,7 +59,7 @@ def test_finite_points_of_any_size_and_stride(description: Any, x: NDArray[Any])
         return
     for name, k in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
         assert k.shape == (len(x), len(x))
-        assert k.dtype == x.dtype
+        assert k.dtype == x.dtype.newbyteorder("=")
         assert np.all(np.isfinite(k))
         assert same_bits(k, k.T)
         assert same_bits(np.diagonal(k), getattr(network, name)(x, diagonal=True))
@@ -132,3 +127,78 @@ def test_layers_in_any_order(description: Any) -> None:
         for k in kernels:
             assert np.all(np.isfinite(k))
             assert same_bits(k, k.T)
+
+
+@given(description=any_networks(), x=finite_points(), cut=st.integers(0, 3))
+def test_any_network_of_any_size(description: Any, x: NDArray[Any], cut: int) -> None:
+    kernels, message = attempt(lambda: build(description).kernels(x))
+    if message:
+        return
+    network = build(description)
+    for name, k in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
+        assert k.shape == (len(x), len(x))
+        assert k.dtype == x.dtype.newbyteorder("=")
+        assert np.all(np.isfinite(k))
+        assert same_bits(k, k.T)
+        for call in (
+            lambda method: np.diagonal(k) - method(x, diagonal=True),
+            lambda method: method(x[:cut], x[cut:]),
+        ):
+            part, message = attempt(lambda call=call, name=name: call(getattr(network, name)))
+            assert not message
+            assert np.all(np.isfinite(part))
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "tanh": np.tanh,
+    "arctan": np.arctan,
+    "softplus": lambda z: np.logaddexp(0, z),
+    "abs": np.abs,
+    "step": np.sign,
+    "clipped": lambda z: np.clip(z, -0.5, 1.0),
+    "wave": lambda z: np.sin(5 * z),
+    "constant": np.ones_like,
+    "zero": np.zeros_like,
+    "NaN": lambda z: z * np.nan,
+    "short": lambda z: z[1:],
+}
+
+
+@given(
+    name=st.sampled_from(sorted(FUNCTIONS)),
+    kinks=st.lists(floats(np.float64) | st.floats(), max_size=2),
+    size=st.floats(1e-3, 1e3) | floats(np.float64),
+    bias=st.none() | st.floats(0, 2),
+    x=finite_points(max_side=3),
+)
+def test_functions_of_any_kind(
+    name: str, kinks: list[float], size: float, bias: float | None, x: NDArray[Any]
+) -> None:
+    def kernels() -> Any:
+        activation = nk.Elementwise(FUNCTIONS[name], kinks=tuple(kinks))
+        layers = [nk.Dense(w_std=size, b_std=bias), activation, nk.Dense(b_std=bias)]
+        return nk.Serial(*layers).kernels(x)
+
+    result, message = attempt(kernels)
+    if not message:
+        for k in result:
+            assert np.all(np.isfinite(k))
+            assert same_bits(k, k.T)
+
+
+@given(x=finite_points(), value=st.sampled_from([np.nan, np.inf, -np.inf]), data=st.data())
+def test_points_that_are_not_finite(x: NDArray[Any], value: float, data: st.DataObject) -> None:
+    if x.size == 0:
+        return
+    broken = x.copy()
+    broken.flat[data.draw(st.integers(0, x.size - 1))] = value
+    network = nk.mlp(1, nk.Relu())
+    fine = np.ones((2, x.shape[1]), x.dtype)
+    for call, name in (
+        (lambda: network.ntk(broken), "x"),
+        (lambda: network.ntk(broken, diagonal=True), "x"),
+        (lambda: network.ntk(fine, broken), "x2"),
+    ):
+        result, message = attempt(call)
+        assert result is None
+        assert message.startswith(f"{name} ")
