@@ -71,53 +71,72 @@ def test_closed_forms_are_found_again(
     )
 
 
-def quadrature(
-    fn: Callable[[Array], Array], slope: Callable[[Array], Array], x: Array, w: float, b: float
-) -> nk.Kernels:
-    """One hidden layer, by the trapezoid rule on the plane, from differences of rows."""
-    z = np.linspace(-9, 9, 801)
-    weight = np.exp(-z * z / 2)
-    weight /= weight.sum()
-    rows = np.column_stack([w * x / math.sqrt(x.shape[1]), np.full(len(x), b)])
-    norm = np.linalg.norm(rows, axis=1)
-    unit = rows / norm[:, None]
-    count = len(x)
-    nngp, ntk = np.empty((count, count)), np.empty((count, count))
-    for i in range(count):
-        for j in range(count):
-            s = np.linalg.norm(unit[i] - unit[j]) / 2
-            c = np.linalg.norm(unit[i] + unit[j]) / 2
-            u = norm[i] * (c * z[:, None] + s * z)
-            v = norm[j] * (c * z[:, None] - s * z)
-            k = weight @ (fn(u) * fn(v)) @ weight
-            derivative = weight @ (slope(u) * slope(v)) @ weight
-            before = norm[i] * norm[j] * (c * c - s * s)
-            nngp[i, j] = w * w * k + b * b
-            ntk[i, j] = nngp[i, j] + w * w * derivative * before
-    return nk.Kernels(nngp, ntk)
-
-
 def sigmoid(u: Array) -> Array:
     return np.asarray(special.expit(u))
 
 
-@pytest.mark.parametrize("w_std", [0.6, 2.0])
-@pytest.mark.parametrize(
-    ("fn", "slope"),
-    [
-        (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
-        (sigmoid, lambda u: sigmoid(u) * sigmoid(-u)),
-        (lambda u: np.log1p(np.exp(-np.abs(u))) + np.maximum(u, 0), sigmoid),
-        (lambda u: u * sigmoid(u), lambda u: sigmoid(u) * (1 + u * sigmoid(-u))),
-    ],
-    ids=["tanh", "sigmoid", "softplus", "swish"],
-)
-def test_quadrature_agrees(fn: Any, slope: Any, w_std: float, points: Array) -> None:
-    x = points[[0, 1, 2, 5, 7, 10]]
-    network = nk.Serial(
-        nk.Dense(w_std=w_std, b_std=0.2), nk.Elementwise(fn), nk.Dense(w_std=w_std, b_std=0.2)
+def polar(f: Callable[[Array], Array], p: float, q: float, rho: float) -> float:
+    """E[f(u)f(v)], cut where u or v is 0; nodes gather on both sides of the cuts."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+
+    def rule(edges: Array) -> tuple[Array, Array]:
+        half = np.diff(edges)[:, None] / 2
+        return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
+
+    angle = math.acos(rho)
+    cuts = np.sort(np.mod([0.5, 1.5, 0.5 + angle / np.pi, 1.5 + angle / np.pi], 2)) * np.pi
+    shares = np.array([0, 0.003, 0.02, 0.1, 0.3, 0.7, 0.9, 0.98, 0.997])
+    arcs = np.diff(np.append(cuts, cuts[0] + 2 * np.pi))
+    edges = np.append((cuts[:, None] + arcs[:, None] * shares).ravel(), cuts[0] + 2 * np.pi)
+    theta, w_theta = rule(edges)
+    r, w_r = rule(np.append([0, 0.03, 0.1, 0.3, 0.8], np.linspace(1.7, 9.5, 7)))
+    w_r = w_r * r * np.exp(-r * r / 2) / (2 * np.pi)
+    u, v = (
+        np.outer(r, math.sqrt(p) * np.cos(theta)),
+        np.outer(r, math.sqrt(q) * np.cos(theta - angle)),
     )
-    assert_kernels(network.kernels(x), quadrature(fn, slope, x, w_std, 0.2))
+    return float(w_r @ (f(u) * f(v)) @ w_theta)
+
+
+@pytest.mark.parametrize(
+    ("activation", "fn", "slope"),
+    [
+        (nk.Tanh(), np.tanh, lambda u: 1 / np.cosh(u) ** 2),
+        (nk.Sigmoid(), sigmoid, lambda u: sigmoid(u) * sigmoid(-u)),
+        (nk.Softplus(), lambda u: np.logaddexp(0, u), sigmoid),
+        (nk.Swish(), lambda u: u * sigmoid(u), lambda u: sigmoid(u) * (1 + u * sigmoid(-u))),
+        (
+            nk.Elu(0.7),
+            lambda u: np.where(u > 0, u, 0.7 * np.expm1(np.minimum(u, 0))),
+            lambda u: np.where(u > 0, 1, 0.7 * np.exp(np.minimum(u, 0))),
+        ),
+        (
+            nk.Selu(),
+            lambda u: 1.0507009873554805 * np.where(u > 0, u, 1.6732632423543772 * np.expm1(u)),
+            lambda u: 1.0507009873554805 * np.where(u > 0, 1, 1.6732632423543772 * np.exp(u)),
+        ),
+        (nk.Elementwise(np.arctan), np.arctan, lambda u: 1 / (1 + u * u)),
+    ],
+    ids=["tanh", "sigmoid", "softplus", "swish", "elu", "selu", "arctan"],
+)
+def test_quadrature_agrees(activation: nk.Network, fn: Any, slope: Any) -> None:
+    # Variances from 1e-2 to 1e2, as a whole and alone, and correlations down to −1.
+    angles = np.array([0.0, 1e-4, 0.4, 1.3, math.pi / 2, 2.4, math.pi])
+    scales = np.array([1.0, 1.2, 0.1, 10.0, 3.0, 1.0, 0.3])
+    points = np.column_stack([np.cos(angles), np.sin(angles)]) * scales[:, None] * math.sqrt(2)
+    network = nk.Serial(nk.Dense(), activation, nk.Dense())
+    for x in (points, points[[0, 1, 5]], points[[3, 3]]):
+        got = network.kernels(x)
+        k = x @ x.T / 2
+        p = np.diagonal(k)
+        rho = np.clip(k / np.sqrt(np.outer(p, p)), -1, 1)
+        nngp, ntk = np.empty_like(k), np.empty_like(k)
+        for i, j in np.ndindex(k.shape):
+            correlation = 1.0 if i == j else rho[i, j]
+            with np.errstate(over="ignore"):
+                nngp[i, j] = polar(fn, p[i], p[j], correlation)
+                ntk[i, j] = nngp[i, j] + polar(slope, p[i], p[j], correlation) * k[i, j]
+        assert_kernels(got, nk.Kernels(nngp, ntk))
 
 
 def test_tanh_is_the_function_of_that_name(points: Array) -> None:
@@ -300,6 +319,27 @@ def clipped_product(a: float, b: float) -> float:
         values = np.clip(a * z, -1, 1) * np.clip(b * z, -1, 1) * np.exp(-z * z / 2)
         total += float(np.trapezoid(values, z))
     return total / math.sqrt(2 * math.pi)
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e-201, 1e-295, 1e-303, 5e-324])
+def test_the_smallest_rows(size: float) -> None:
+    # tanh(x) = x there; the row of ordinary size gives E[z·tanh(z)], the slope at 0 is 1.
+    x = np.array([[size], [1.0], [-size]])
+    network = nk.Serial(nk.Dense(), nk.Tanh(), nk.Dense())
+    for rows in (x, x[:1], x[[0, 2]]):
+        assert np.isfinite(network.ntk(rows)).all()
+    nngp, ntk = network.kernels(x)
+    z, w = np.polynomial.hermite_e.hermegauss(180)
+    mean = float(w @ (z * np.tanh(z)) / w.sum())
+    slope = float(w @ (1 / np.cosh(z) ** 2) / w.sum())
+    np.testing.assert_allclose(nngp[:, 1][[0, 2]], [size * mean, -size * mean], rtol=1e-9)
+    np.testing.assert_allclose(ntk[0, 1], size * (mean + slope), rtol=1e-9)
+
+
+def test_the_largest_rows() -> None:
+    network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
+    with pytest.raises(nk.NumericalError, match=r"sample 1 .* layer 2 \(Elementwise\(tanh\)\)"):
+        network.nngp([[1.0], [1e308]])
 
 
 class Broken(Exception):

@@ -30,7 +30,10 @@ def perceptrons(draw: st.DrawFn) -> Description:
     """Dense layers with or without an activation between them."""
     layers = [draw(dense())]
     for _ in range(draw(st.integers(0, 4))):
-        layers += [draw(activations()), draw(dense())] if draw(st.booleans()) else [draw(dense())]
+        if draw(st.booleans()):
+            kind, *layer = activation = draw(activations())
+            layers += layer if kind == "serial" else [activation]
+        layers.append(draw(dense()))
     return ["serial", *layers]
 
 

@@ -16,7 +16,16 @@ from ntkfast.networks.activations import (
 )
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
-from ntkfast.networks.elementwise import Elementwise, Tanh
+from ntkfast.networks.elementwise import (
+    Elementwise,
+    Elu,
+    Hardtanh,
+    Selu,
+    Sigmoid,
+    Softplus,
+    Swish,
+    Tanh,
+)
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
@@ -33,12 +42,14 @@ __all__ = [
     "Dense",
     "Dropout",
     "Elementwise",
+    "Elu",
     "Erf",
     "Exp",
     "ExpNormalized",
     "Gabor",
     "Gaussian",
     "Gelu",
+    "Hardtanh",
     "Hermite",
     "Identity",
     "LayerNorm",
@@ -52,12 +63,16 @@ __all__ = [
     "RectifiedMonomial",
     "Relu",
     "Residual",
+    "Selu",
     "Serial",
+    "Sigmoid",
     "SigmoidLike",
     "Sign",
     "Sin",
+    "Softplus",
     "Sum",
     "Summary",
+    "Swish",
     "Tanh",
     "mlp",
     "nngp_by_depth",

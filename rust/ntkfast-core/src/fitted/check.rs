@@ -57,31 +57,44 @@ pub(super) fn check(fitted: &Fitted, rule: &Rule, job: &Job) -> Result<f64> {
         }
     }
 
-    // D, whose error is multiplied by about the degree in its derivative.
+    // D, and D + m·∂D/∂m.
     for m in DEFECTS {
-        let polynomials = |count: usize| chebyshev(STRETCH * m.sqrt() - 1.0, count);
-        let exact = scaled.at(m, &finer)?;
+        let v = STRETCH * m.sqrt() - 1.0;
+        let (drops, slopes) = (scaled.at(m, &finer)?, scaled.slopes(m, &finer)?);
         let mut first = FIXED_SLOTS + fitted.distance.len() + fitted.odd.len();
         for part in 0..PARTS {
             let terms = &fitted.parts[part];
-            let mut errors = exact[part].clone();
-            for (term, polynomial) in terms.iter().zip(polynomials(terms.len())) {
-                for (i, left) in rows.iter().enumerate() {
-                    for (j, right) in rows.iter().enumerate() {
-                        errors[i * count + j] -= polynomial * term.product(&left[first..], &right[first..]);
-                    }
+            let (value, derivative) = chebyshev_with_derivative(v, terms.len());
+            let (mut drop_errors, mut slope_errors) = (drops[part].clone(), slopes[part].clone());
+            for (k, term) in terms.iter().enumerate() {
+                let slope = value[k] + 0.5 * STRETCH * m.sqrt() * derivative[k];
+                for (pair, (drop, error)) in drop_errors.iter_mut().zip(&mut slope_errors).enumerate() {
+                    let product = term.product(&rows[pair / count][first..], &rows[pair % count][first..]);
+                    *drop -= value[k] * product;
+                    *error -= slope * product;
                 }
                 first += term.len();
             }
-            let steepest = 1.0 + m.sqrt() * terms.len() as f64;
+            let share = |row: &[f64]| row[SHARE + part];
             // Of E[φ'φ'] only what shows in the NTK.
-            let share = |row: &[f64]| {
-                row[SLOPE + part].min(TANGENT.sqrt() * row[SHARE + part]).max(m.sqrt() * row[SHARE + part])
-            };
-            for (k, error) in errors.iter().enumerate() {
-                worst = worst.max(error.abs() * steepest * share(&rows[k / count]) * share(&rows[k % count]));
+            let slope_share = |row: &[f64]| row[SLOPE + part].min(TANGENT.sqrt() * row[SHARE + part]);
+            for (pair, (drop, slope)) in drop_errors.iter().zip(&slope_errors).enumerate() {
+                let (left, right) = (&rows[pair / count], &rows[pair % count]);
+                worst = worst.max(m * drop.abs() * share(left) * share(right));
+                worst = worst.max(slope.abs() * slope_share(left) * slope_share(right));
             }
         }
     }
     Ok(worst)
+}
+
+/// Chebyshev polynomials and their derivatives, T_k' = 2T_{k−1} + 2vT_{k−1}' − T_{k−2}'.
+fn chebyshev_with_derivative(v: f64, count: usize) -> (Vec<f64>, Vec<f64>) {
+    let values = chebyshev(v, count);
+    let mut derivatives = vec![0.0; count];
+    for k in 1..count {
+        let before = if k > 1 { 2.0 * v * derivatives[k - 1] - derivatives[k - 2] } else { -1.0 };
+        derivatives[k] = 2.0 * values[k - 1] + before;
+    }
+    (values, derivatives)
 }

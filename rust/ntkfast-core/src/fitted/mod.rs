@@ -107,7 +107,7 @@ impl Function {
         let source = Source { function: self, job };
         // Rows of scale zero have no direction, and matter only where φ does not vanish.
         let low = if zeros && source.values(&[0.0])?[0] != 0.0 { 0.0 } else { low };
-        let range = [low, high];
+        let range = [low, high].map(|scale| if scale > 0.0 { scale.max(TINIEST) } else { scale });
         let kept = || self.fits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = kept().iter().find(|fitted| fitted.serves(range, accuracy)) {
             return Ok(Arc::clone(found));
@@ -122,6 +122,9 @@ impl Function {
         Ok(fitted)
     }
 }
+
+/// Rows of smaller scales are what a power of the scale makes of this one.
+const TINIEST: f64 = 1e-200;
 
 /// A function on behalf of a job, which may be cancelled between calls.
 struct Source<'a> {

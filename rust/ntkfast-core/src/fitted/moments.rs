@@ -201,57 +201,90 @@ impl<'a> Basis<'a> {
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
     pub fn drops(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
+        self.integrate(m, rule, |part, row, nodes| {
+            let (scale, over) = (self.scales[row], inverse(norms[part][row]));
+            let differences = nodes.iter().map(|node| {
+                let [u, v, difference] = [node.u, node.v, node.difference].map(|z| scale * z);
+                node.root * over * self.sampled.difference(part, u, v, difference)
+            });
+            [differences.collect(), Vec::new()]
+        })
+    }
+
+    /// scale_i·scale_j·E[f_i'(u)f_j'(v)] likewise.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    pub fn slopes(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
+        self.integrate(m, rule, |part, row, nodes| {
+            let (scale, over) = (self.scales[row], inverse(norms[part][row]));
+            let slope = |z: f64, root: f64| root * over * scale * self.sampled.slope(part, scale * z);
+            [
+                nodes.iter().map(|node| slope(node.u, node.root)).collect(),
+                nodes.iter().map(|node| slope(node.v, node.root)).collect(),
+            ]
+        })
+    }
+
+    /// Σ over nodes at correlation 1 − m of a_i·a_j, or of a_i·b_j + b_i·a_j where `values` of a part and a row
+    /// gives both.
+    fn integrate(
+        &self,
+        m: f64,
+        rule: &Rule,
+        values: impl Fn(usize, usize, &[Node]) -> [Vec<f64>; 2],
+    ) -> Result<[Vec<f64>; PARTS]> {
         let count = self.scales.len();
+        let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
+        for chunk in self.nodes(m, rule).chunks(CHUNK) {
+            self.job.check()?;
+            for (part, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !sum.is_empty()) {
+                let (mut first, mut second) = (Vec::new(), Vec::new());
+                for row in 0..count {
+                    let [a, b] = values(part, row, chunk);
+                    first.extend(a);
+                    second.extend(b);
+                }
+                let mut products = vec![0.0; count * count];
+                let other = if second.is_empty() { &first } else { &second };
+                row_products(&mut products, count, &first, other, chunk.len());
+                for i in 0..count {
+                    for j in 0..count {
+                        let turned = if second.is_empty() { 0.0 } else { products[j * count + i] };
+                        sum[i * count + j] += products[i * count + j] + turned;
+                    }
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Nodes over a quarter of the plane; the other quarters give the same, with u and v exchanged in two of them.
+    fn nodes(&self, m: f64, rule: &Rule) -> Vec<Node> {
         let half_angle = (m / 2.0).sqrt().asin();
         let (sine, cosine) = half_angle.sin_cos();
         let cuts: Vec<f64> = self.cuts().collect();
         // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
         let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
-        let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
-        let mut nodes = Vec::with_capacity(CHUNK);
         let mut circle = arcs(half_angle, &[], 0.0, rule);
+        let mut nodes = Vec::with_capacity(radii.len() * circle.len());
         for (r, weight) in radii {
             if !cuts.is_empty() {
                 circle = arcs(half_angle, &cuts, r, rule);
             }
             let weight = weight * r * (-r * r / 2.0).exp() / PI;
-            for (cosines, w) in &circle {
+            nodes.extend(circle.iter().map(|(cosines, w)| {
                 let [u, v, difference] = cosines.map(|cosine| r * cosine);
-                nodes.push(Node { u, v, difference, root: (w * weight).sqrt() });
-                if nodes.len() == CHUNK {
-                    self.add(&nodes, norms, &mut sums)?;
-                    nodes.clear();
-                }
-            }
+                Node { u, v, difference, root: (w * weight).sqrt() }
+            }));
         }
-        self.add(&nodes, norms, &mut sums)?;
-        Ok(sums)
+        nodes
     }
+}
 
-    fn add(&self, nodes: &[Node], norms: &[Vec<f64>; PARTS], sums: &mut [Vec<f64>; PARTS]) -> Result<()> {
-        self.job.check()?;
-        if nodes.is_empty() {
-            return Ok(());
-        }
-        let count = self.scales.len();
-        for part in 0..PARTS {
-            if !self.sampled.has[part] {
-                continue;
-            }
-            let mut differences = Vec::with_capacity(count * nodes.len());
-            for (scale, norm) in self.scales.iter().zip(&norms[part]) {
-                let over = if *norm > 0.0 { 1.0 / norm } else { 0.0 };
-                differences.extend(nodes.iter().map(|node| {
-                    let [u, v, difference] = [node.u, node.v, node.difference].map(|z| scale * z);
-                    node.root * over * self.sampled.difference(part, u, v, difference)
-                }));
-            }
-            let mut products = vec![0.0; count * count];
-            row_products(&mut products, count, &differences, &differences, nodes.len());
-            sums[part].iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
-        }
-        Ok(())
-    }
+/// 1 over a norm; nothing of a row without one.
+fn inverse(norm: f64) -> f64 {
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 
 /// Two standard Gaussian variables, their difference, and the root of a weight.

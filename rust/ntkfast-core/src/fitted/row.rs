@@ -1,11 +1,11 @@
 //! A fit, and what it makes of a row.
 
-use super::Accuracy;
 use super::grid::Grid;
 use super::lowrank::LowRank;
 use super::moments::{Rule, spread};
 use super::sampled::{PARTS, Sampled};
 use super::sizes::Sizes;
+use super::{Accuracy, TINIEST};
 use crate::dual::Row;
 
 /// Slots of a row before the factors: its place ξ; √E[φ²] over the size that follows it, and one over that; of either
@@ -80,7 +80,8 @@ impl Fitted {
             }
             sum.max(0.0)
         });
-        let norm = spread(&self.sampled, scale, &self.rule).norm;
+        let seen = if scale > 0.0 { scale.max(TINIEST) } else { scale };
+        let norm = spread(&self.sampled, seen, &self.rule).norm * self.sizes.shrunk(scale, seen);
         let size = self.sizes.whole(scale, xi);
         constants[1] = share(norm, size);
         constants[2] = share(size, norm);

@@ -116,6 +116,13 @@ impl Sampled {
         if part == 0 && argument < 0.0 { -value } else { value }
     }
 
+    /// The derivative of a part at a positive or negative argument.
+    pub fn slope(&self, part: usize, argument: f64) -> f64 {
+        let Some(piece) = self.piece(argument.abs()) else { return 0.0 };
+        let slope = piece.slope(part, argument.abs());
+        if part == 1 && argument < 0.0 { -slope } else { slope }
+    }
+
     /// f(u) − f(v), with all its digits where u − v = `difference` is small.
     #[inline]
     pub fn difference(&self, part: usize, u: f64, v: f64, difference: f64) -> f64 {
@@ -208,6 +215,12 @@ impl Piece {
             odd = odd * square + pair[1];
         }
         odd * t + even
+    }
+
+    fn slope(&self, part: usize, u: f64) -> f64 {
+        let t = (u - self.middle) * self.zoom;
+        let powers = self.powers[part].iter().enumerate().skip(1).rev();
+        self.zoom * powers.fold(0.0, |sum, (k, power)| sum * t + k as f64 * power)
     }
 
     /// p(u) − p(v) by the polynomial (p(u) − p(v))/(u − v).

@@ -56,6 +56,14 @@ impl<'a> Scaled<'a> {
         Ok(parts)
     }
 
+    /// D + m·∂D/∂m at one defect, from derivatives of the function.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    pub fn slopes(&self, m: f64, rule: &Rule) -> Result<[Pairs; PARTS]> {
+        self.basis.slopes(m, &self.parts, rule)
+    }
+
     /// Chebyshev coefficients of D in v: `[part][coefficient]`.
     ///
     /// # Errors

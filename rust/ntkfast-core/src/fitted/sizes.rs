@@ -59,6 +59,11 @@ impl Sizes {
         self.whole.at(scale, xi)
     }
 
+    /// √E[φ²] of a tiny scale over that of another.
+    pub fn shrunk(&self, scale: f64, other: f64) -> f64 {
+        if scale == other { 1.0 } else { (scale / other).powf(self.whole.power) }
+    }
+
     /// About the standard deviation of a part of φ, or √E[φ²] where that part is nearly nothing.
     pub fn part(&self, part: usize, scale: f64, xi: f64) -> f64 {
         self.parts[part].at(scale, xi)

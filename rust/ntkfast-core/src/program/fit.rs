@@ -1,11 +1,14 @@
 //! Fitting a program's numerical activations to the rows of a call.
 
 use super::{Op, Program, RowTrace};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fitted::Accuracy;
 use crate::parallel::Job;
 use crate::scalar::Scalar;
 use std::borrow::Cow;
+
+/// Standard deviations at which functions can be sampled as far out as their Gaussian reaches.
+const LARGEST: f64 = 1e300;
 
 impl Program {
     /// The program with every function that is known by its values fitted to the scales which rows with these
@@ -13,7 +16,8 @@ impl Program {
     /// there is none.
     ///
     /// # Errors
-    /// [`crate::error::Error::Function`] where a function fails; [`crate::error::Error::Cancelled`].
+    /// [`Error::Function`] where a function fails; [`Error::Overflow`] where rows are too large before one;
+    /// [`Error::Cancelled`].
     pub fn fit<T: Scalar>(&self, features: usize, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
         if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
             return Ok(Cow::Borrowed(self));
@@ -30,6 +34,11 @@ impl Program {
                     rows.iter().filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
                 let low = shown.clone().fold(f64::INFINITY, f64::min);
                 let high = shown.fold(0.0, f64::max);
+                if high > LARGEST {
+                    let row = rows.iter().position(|row| row.scale == high).unwrap_or(0);
+                    let log10 = 2.0 * high.log10();
+                    return Err(Error::Overflow { layer: step.place.clone(), row, log10, dtype: T::NAME });
+                }
                 let zeros = rows.iter().any(|row| row.scale == 0.0);
                 // No rows at all: any range will do.
                 let range = if low <= high { [low, high] } else { [1.0, 1.0] };
