@@ -1,8 +1,14 @@
 """What the inner loops are made of, on every vector instruction set that is here.
 
 Samples of a running Gram matrix (`perf record` by the clock, which virtual machines have as well)
-say which stretches of code between two jumps take the time; `objdump` says what stands in them. Needs Linux on
-x86-64 with perf and objdump, and an extension that kept its symbols (that of `make build`).
+say which stretches of code between two jumps take the time; `objdump` says what stands in them.
+Needs Linux on x86-64 with perf and objdump, and an extension with symbols, which wheels have not:
+`cargo build --release -p ntkfast-py && cp target/release/lib_ntkfast.so
+python/ntkfast/_ntkfast.abi3.so`.
+
+Columns: samples in tiles of all in the extension; stretches of code that hold nine tenths of
+these; arithmetic on whole registers, fused multiply-adds among it; moves, broadcasts and blends;
+instructions of both kinds that read or write the stack; arithmetic on single numbers; calls.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def any_dense() -> st.SearchStrategy[list[Any]]:
 
 
 @st.composite
-def any_networks(draw: st.DrawFn, depth: int = 2) -> Description:
+def any_networks(draw: st.DrawFn, depth: int = 1) -> Description:
     """Networks of any layers with any parameters, in an order that has a chance to be valid."""
     layers: list[Any] = [draw(any_dense())]
     joins = ["residual", "sum", "product", "concatenate"]
