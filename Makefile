@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench docs wheel build clean
+.PHONY: help demo test lint bench fuzz docs wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -33,6 +33,10 @@ lint: build ## formatting, lints, types, and the stub against the extension
 bench: build ## the NTK Gram matrix against NumPy's matrix product
 	$(BIN)/python benchmarks/gram.py
 
+SECONDS_TO_FUZZ ?= 60
+fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SECONDS_TO_FUZZ=60
+	$(BIN)/python fuzz/edge.py --seconds $(SECONDS_TO_FUZZ)
+
 docs: .venv/.docs build ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
@@ -57,6 +61,10 @@ clean: ## remove what make made
 .venv/.built: .venv/.environment $(RUST_SOURCES)
 	@command -v cargo >/dev/null || { echo "make: cargo not found: install Rust from https://rustup.rs" >&2; exit 1; }
 	$(BIN)/maturin develop --release --locked --extras plots,sklearn,progress,scipy,test,lint
+	touch $@
+
+.venv/.fuzz: .venv/.environment
+	$(BIN)/python -m pip install 'atheris>=2.3,<4' || echo "make: no atheris for this Python: fuzzing without coverage" >&2
 	touch $@
 
 .venv/.docs: .venv/.built

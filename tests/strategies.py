@@ -1,12 +1,13 @@
 """Hypothesis strategies: valid networks as plain descriptions, and point sets full of traps."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from catalogue import Description
+from catalogue import BUILDERS, Description
 
 
 def decimals(low: float, high: float) -> st.SearchStrategy[float]:
@@ -150,3 +151,59 @@ def relative(relation: str, x: NDArray[np.float64], draw: st.DrawFn) -> NDArray[
     distance = 10.0 ** draw(st.integers(-14, -1)) * np.max(np.abs(x), initial=0.0)
     moved: NDArray[np.float64] = x + distance * shift
     return moved if relation == "near" else -moved
+
+
+def floats(dtype: Any) -> st.SearchStrategy[Any]:
+    """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
+    info = np.finfo(dtype)
+    sizes = [0.0, info.smallest_subnormal, info.tiny, info.tiny**0.5, 1.0, info.max**0.5, info.max]
+    edges = [float(sign * value) for value in sizes for sign in (1, -1)]
+    width = 8 * np.dtype(dtype).itemsize
+    return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
+
+
+def numbers() -> st.SearchStrategy[float]:
+    """Parameters: mostly ordinary ones, and any that there are."""
+    ordinary = decimals(-2.0, 2.0)
+    return st.one_of(ordinary, ordinary, ordinary, floats(np.float64), st.floats())
+
+
+def any_activations() -> st.SearchStrategy[list[Any]]:
+    """Every activation and pointwise layer of the catalogue, with any parameters."""
+    degrees = st.integers(0, 6) | st.integers(-1, 1001)
+    choices: list[st.SearchStrategy[Any]] = [
+        st.tuples(
+            st.just(kind),
+            *(degrees if field.name == "degree" else numbers() for field in fields(builder)),
+        )
+        for kind, builder in BUILDERS.items()
+        if isinstance(builder, type)
+    ]
+    choices.append(st.lists(numbers(), max_size=5).map(lambda coef: ["polynomial", *coef]))
+    choices.append(numbers().map(lambda keep: ["dropout", keep]))
+    return st.one_of(choices).map(list)
+
+
+def any_dense() -> st.SearchStrategy[list[Any]]:
+    """Dense layers of any parameters."""
+    width = st.none() | st.none() | st.just(3) | st.integers(-1, 2**70)
+    training = st.sampled_from(["ntk", "ntk", "frozen", "standard"])
+    return st.tuples(numbers(), st.none() | numbers(), width, training).map(lambda t: ["dense", *t])
+
+
+@st.composite
+def any_networks(draw: st.DrawFn, depth: int = 1) -> Description:
+    """Networks of any layers with any parameters, in an order that has a chance to be valid."""
+    layers: list[Any] = [draw(any_dense())]
+    joins = ["residual", "sum", "product", "concatenate"]
+    for _ in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["chain", "chain", *(joins if depth else [])]))
+        if kind == "chain":
+            layers += [draw(any_activations()), draw(any_dense())]
+        elif kind == "residual":
+            layers.append([kind, draw(any_activations()), draw(any_dense())])
+        else:
+            branches = draw(st.integers(0, 3))
+            layers.append([kind, *(draw(any_networks(depth - 1)) for _ in range(branches))])
+            layers.append(draw(any_dense()))
+    return ["serial", *layers]

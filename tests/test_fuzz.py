@@ -1,10 +1,11 @@
 """Anything at the edge: a result that keeps its promises, or an error that says what was wrong."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -12,25 +13,16 @@ from numpy.typing import NDArray
 import ntkfast as nk
 from catalogue import build
 from contract import same_bits
-from strategies import activations, dense, networks
+from strategies import activations, any_networks, dense, floats, networks, point_sets
 from tolerances import contract
 
 REFUSALS = (ValueError, TypeError, nk.NumericalError)
 
 
-def floats(dtype: Any) -> st.SearchStrategy[Any]:
-    """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
-    info = np.finfo(dtype)
-    sizes = [0.0, info.smallest_subnormal, info.tiny, info.tiny**0.5, 1.0, info.max**0.5, info.max]
-    edges = [float(sign * value) for value in sizes for sign in (1, -1)]
-    width = 8 * np.dtype(dtype).itemsize
-    return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
-
-
 @st.composite
 def finite_points(draw: st.DrawFn, max_side: int = 6) -> NDArray[Any]:
-    """Finite points of either float type, with any strides."""
-    dtype = draw(st.sampled_from([np.float64, np.float32]))
+    """Finite points of either float type and either byte order, with any strides."""
+    dtype = np.dtype(draw(st.sampled_from(["f8", "f4", ">f8", ">f4"])))
     n, d = draw(st.integers(0, max_side)), draw(st.integers(1, max_side))
     x = draw(hnp.arrays(dtype, (n, d), elements=floats(dtype)))
     step, other, order = (
@@ -46,10 +38,13 @@ def finite_points(draw: st.DrawFn, max_side: int = 6) -> NDArray[Any]:
 
 def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
     """Return the result and no message, or no result and the message of an error by contract."""
-    try:
-        return call(), ""
-    except REFUSALS as error:
-        return None, str(error) or "an error without a word"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".* is not resolved", category=RuntimeWarning)
+        try:
+            return call(), ""
+        except REFUSALS as error:
+            return None, str(error) or "an error without a word"
 
 
 @given(description=networks(), x=finite_points())
@@ -64,7 +59,7 @@ def test_finite_points_of_any_size_and_stride(description: Any, x: NDArray[Any])
         return
     for name, k in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
         assert k.shape == (len(x), len(x))
-        assert k.dtype == x.dtype
+        assert k.dtype == x.dtype.newbyteorder("=")
         assert np.all(np.isfinite(k))
         assert same_bits(k, k.T)
         assert same_bits(np.diagonal(k), getattr(network, name)(x, diagonal=True))
@@ -132,3 +127,85 @@ def test_layers_in_any_order(description: Any) -> None:
         for k in kernels:
             assert np.all(np.isfinite(k))
             assert same_bits(k, k.T)
+
+
+@given(description=any_networks(), x=finite_points(), cut=st.integers(0, 3))
+def test_any_network_of_any_size(description: Any, x: NDArray[Any], cut: int) -> None:
+    kernels, message = attempt(lambda: build(description).kernels(x))
+    if message:
+        return
+    network = build(description)
+    for name, k in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
+        assert k.shape == (len(x), len(x))
+        assert k.dtype == x.dtype.newbyteorder("=")
+        assert np.all(np.isfinite(k))
+        assert same_bits(k, k.T)
+        method = getattr(network, name)
+        assert same_bits(np.diagonal(k), method(x, diagonal=True))
+        block = method(x[:cut], x[cut:])
+        assert np.all(np.isfinite(block))
+
+
+NUMERICAL: list[nk.Network] = [
+    *(nk.Tanh(), nk.Sigmoid(), nk.Softplus(), nk.Swish(), nk.Elu(0.7), nk.Selu(), nk.Hardtanh()),
+    *(nk.Elementwise(fn) for fn in (np.arctan, np.abs, np.sign, np.ones_like, np.zeros_like)),
+    nk.Elementwise(lambda z: np.sin(5 * z)),
+    nk.Elementwise(lambda z: np.maximum(z - 0.5, 0), kinks=(0.5,)),
+]
+WRONG = [nk.Elementwise(lambda z: z * np.nan), nk.Elementwise(lambda z: z[1:])]
+
+
+def numerical(activation: nk.Network, w_std: float, b_std: float | None) -> nk.Network:
+    return nk.Serial(nk.Dense(w_std=w_std, b_std=b_std), activation, nk.Dense(b_std=b_std))
+
+
+@given(
+    activation=st.sampled_from([*NUMERICAL, *WRONG]),
+    w_std=floats(np.float64),
+    b_std=st.none() | floats(np.float64),
+    x=finite_points(max_side=3),
+)
+def test_functions_at_any_size(
+    activation: nk.Network, w_std: float, b_std: float | None, x: NDArray[Any]
+) -> None:
+    kernels, message = attempt(lambda: numerical(activation, w_std, b_std).kernels(x))
+    if not message:
+        for k in kernels:
+            assert np.all(np.isfinite(k))
+            assert same_bits(k, k.T)
+
+
+# Fits take most of a second each.
+@settings(max_examples=settings().max_examples // 4)
+@given(
+    activation=st.sampled_from(NUMERICAL),
+    w_std=st.floats(0.1, 3.0),
+    b_std=st.none() | st.floats(0.0, 2.0),
+    x=point_sets(max_n=2),
+)
+def test_functions_at_ordinary_sizes(
+    activation: nk.Network, w_std: float, b_std: float | None, x: NDArray[Any]
+) -> None:
+    kernels, message = attempt(lambda: numerical(activation, w_std, b_std).kernels(x))
+    assert not message
+    for k in kernels:
+        assert np.all(np.isfinite(k))
+        assert same_bits(k, k.T)
+
+
+@given(x=finite_points(), value=st.sampled_from([np.nan, np.inf, -np.inf]), data=st.data())
+def test_points_that_are_not_finite(x: NDArray[Any], value: float, data: st.DataObject) -> None:
+    if x.size == 0:
+        return
+    broken = x.copy()
+    broken.flat[data.draw(st.integers(0, x.size - 1))] = value
+    network = nk.mlp(1, nk.Relu())
+    fine = np.ones((2, x.shape[1]), x.dtype)
+    for call, name in (
+        (lambda: network.ntk(broken), "x"),
+        (lambda: network.ntk(broken, diagonal=True), "x"),
+        (lambda: network.ntk(fine, broken), "x2"),
+    ):
+        result, message = attempt(call)
+        assert result is None
+        assert message.startswith(f"{name} ")

@@ -17,7 +17,7 @@ const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
 const DEGREES: [usize; 15] = [5, 7, 9, 12, 15, 18, 22, 26, 31, 37, 44, 53, 64, 77, 92];
 const SCALES: [usize; 12] = [3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 31, 38];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
-const FEW: usize = 6;
+const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;
 /// Errors are seen at some places only; elsewhere they may be this much larger.
 const SAFETY: f64 = 3.0;
