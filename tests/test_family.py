@@ -30,7 +30,11 @@ def perceptrons(draw: st.DrawFn) -> Description:
     """Dense layers with or without an activation between them."""
     layers = [draw(dense())]
     for _ in range(draw(st.integers(0, 4))):
-        layers += [draw(activations()), draw(dense())] if draw(st.booleans()) else [draw(dense())]
+        if draw(st.booleans()):
+            activation = draw(activations())
+            # Some come with layers in front that keep them in range.
+            layers += activation[1:] if activation[0] == "serial" else [activation]
+        layers.append(draw(dense()))
     return ["serial", *layers]
 
 
