@@ -31,9 +31,8 @@ def perceptrons(draw: st.DrawFn) -> Description:
     layers = [draw(dense())]
     for _ in range(draw(st.integers(0, 4))):
         if draw(st.booleans()):
-            activation = draw(activations())
-            # Some come with layers in front that keep them in range.
-            layers += activation[1:] if activation[0] == "serial" else [activation]
+            kind, *layer = activation = draw(activations())
+            layers += layer if kind == "serial" else [activation]
         layers.append(draw(dense()))
     return ["serial", *layers]
 
