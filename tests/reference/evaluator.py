@@ -368,6 +368,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
         lambda x, a, b, c: a * erf(b * x) + c,
         lambda x, a, b, c: 2 * a * b / sqrt(pi) * exp(-((b * x) ** 2)),
     ),
+    "sigmoid_like": (
+        lambda x: FUNCTIONS["erf"][0](x, *map(mpf, SIGMOID_LIKE)),
+        lambda x: FUNCTIONS["erf"][1](x, *map(mpf, SIGMOID_LIKE)),
+    ),
     "gelu": (
         lambda x: x * mp.ncdf(x),
         lambda x: mp.ncdf(x) + x * mp.npdf(x),
