@@ -22,19 +22,24 @@ import ntkfast as nk
 Work = Callable[[], object]
 
 
-def alternate(works: Mapping[str, Work], repetitions: int) -> dict[str, list[float]]:
+def alternate(
+    works: Mapping[str, Work],
+    repetitions: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Time each work `repetitions` times, in turn, so that a machine's drift hits all alike.
 
     Results are dropped before the next work starts. One round before the first is not counted:
-    it wakes the threads and compiles the programs.
+    it wakes the threads and compiles the programs. For work on one thread the clock may be
+    ``time.process_time``, which stands still while others have the processor.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for repetition in range(-1, repetitions):
         for name, work in works.items():
             gc.collect()
-            start = time.perf_counter()
+            start = clock()
             result = work()
-            elapsed = time.perf_counter() - start
+            elapsed = clock() - start
             del result
             if repetition >= 0:
                 seconds[name].append(elapsed)

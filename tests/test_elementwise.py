@@ -287,6 +287,21 @@ def test_kinks_away_from_zero_at_one_norm(kinks: tuple[float, ...]) -> None:
         slope[index] = inside**2 + 2 * np.sum(step * density)
         kernel[index] = inside**2 * r + 2 * np.sum(step * density * (r - s))
     assert_kernels(got, nk.Kernels(kernel, kernel + slope * rho))
+    # Rounding makes no different norms of it.
+    rounded = network.kernels((x / 3).astype(np.float32) * np.float32(3))
+    assert_kernels(nk.Kernels(*(k.astype(np.float64) for k in rounded)), got, 1e-4)
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 1.3])
+def test_a_hinge_away_from_zero(size: float) -> None:
+    # max(u − ½, 0) is nothing at all near zero; E of its square and of its slope are known.
+    network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.maximum(u - 0.5, 0)), nk.Dense())
+    nngp, ntk = network.kernels([[size]])
+    a = 0.5 / size
+    above, density = special.ndtr(-a), math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
+    square = size * size * ((1 + a * a) * above - a * density)
+    np.testing.assert_allclose(nngp, square, rtol=1e-10)
+    np.testing.assert_allclose(ntk, square + above * size * size, rtol=1e-10)
 
 
 @pytest.mark.parametrize("scales", [[0.5, 1.0, 2.0], [1.0, 1.1]])

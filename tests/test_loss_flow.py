@@ -250,6 +250,22 @@ def test_a_loss_that_blows_up_stops_with_the_reason():
     assert "not finite at t = 0" in bad.reason
 
 
+@pytest.mark.parametrize("method", ["DOP853", "LSODA", "BDF"])
+def test_a_loss_without_a_bottom_stops_where_time_stands_still(method):
+    """f' = 1 + f³ reaches infinity before t = 1.21."""
+
+    def fall(f, _y):
+        return -float(np.sum(f + f**4 / 4)), -1 - f**3
+
+    flow = nk.LossFlow([[1.0]], [0.0], loss=fall, method=method, max_steps=3000)
+    with np.errstate(over="ignore"):
+        result = flow.integrate([0.0, 0.5, 2.0])
+    assert not result.completed
+    np.testing.assert_array_equal(result.times, [0.0, 0.5])
+    for words in ("at t = 1.209", "falls without bound", "less time"):
+        assert words in result.reason
+
+
 def test_progress_rises_to_the_end():
     seen = []
     nk.LossFlow(np.eye(3), one_hot(3, 2)).integrate(
@@ -302,7 +318,7 @@ GRAM, LABELS = np.eye(3), one_hot(3, 2)
         (lambda: nk.LossFlow(GRAM, LABELS, rtol=-1), ValueError, ["rtol is -1.0"]),
         (lambda: nk.LossFlow(GRAM, LABELS, atol=0), ValueError, ["atol is 0.0"]),
         (lambda: nk.LossFlow(GRAM, LABELS, max_steps=0), ValueError, ["max_steps is 0"]),
-        (lambda: nk.LossFlow(np.triu(np.ones((3, 3))), LABELS), ValueError, ["not symmetric"]),
+        (lambda: nk.LossFlow(np.triu(np.ones((3, 3))), LABELS), ValueError, ["theta[0, 1] = 1"]),
         (lambda: nk.LossFlow(-GRAM, LABELS), ValueError, ["theta has -1 on its diagonal"]),
         (lambda: nk.LossFlow(GRAM * np.nan, LABELS), ValueError, ["theta has a NaN"]),
         (lambda: nk.LossFlow(nk.mlp(1), LABELS), TypeError, ["theta is a network"]),
@@ -318,6 +334,11 @@ GRAM, LABELS = np.eye(3), one_hot(3, 2)
             lambda: nk.LossFlow(GRAM, LABELS, loss=lambda f, y: (0.0, f[0])).integrate(1.0),
             ValueError,
             ["gradient of shape (2,)", "(3, 2)"],
+        ),
+        (
+            lambda: nk.LossFlow(GRAM, LABELS, loss=lambda f, y: 1.0).integrate(1.0),
+            TypeError,
+            ["loss returned float", "(value, gradient by f)"],
         ),
         (
             lambda: nk.LossFlow(GRAM, LABELS).integrate(1.0, np.ones((3, 4))),

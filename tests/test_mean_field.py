@@ -161,10 +161,40 @@ def test_networks_and_activations_say_the_same():
         nk.Serial(
             nk.Serial(nk.Dense(w_std=1.5, b_std=0.1), nk.Erf()), nk.Dense(w_std=1.5, b_std=0.1)
         ),
+        # Signals propagate alike whatever is trained.
+        nk.mlp(2, nk.Erf(), w_std=1.5, b_std=0.1, width=9, parameterization="standard"),
+        nk.Serial(
+            nk.Dense(w_std=1.5, b_std=0.1, trainable=False),
+            nk.Erf(),
+            nk.Dense(w_std=1.5, b_std=0.1),
+        ),
     ):
         assert repr(mean_field(net)) == repr(alone)
     for fact in ("Erf()", "w_std=1.5", "chaotic", "q*=1.09", "chi(1)=1.23", "xi_c="):
         assert fact in repr(alone)
+
+
+@pytest.mark.parametrize("b_std", [None, 0.3])
+@pytest.mark.parametrize("step", [nk.Sign(), nk.RectifiedMonomial(0)], ids=repr)
+def test_activations_that_jump_have_no_slope(step, b_std):
+    # 1 − 2θ/π, or 1 − θ/π, of a correlation c = cos θ: its slope at c = 1 is infinite.
+    with pytest.raises(ValueError, match=r"jumps.*steep Erf"):
+        mean_field(step, w_std=1.2, b_std=b_std)
+
+
+@pytest.mark.parametrize(
+    ("activation", "mean_square_slope"),
+    [
+        (nk.Erf(b=1000), lambda q: 4e6 / (math.pi * math.sqrt(1 + 4e6 * q))),
+        (nk.Rbf(50), lambda q: 100),
+        (nk.Abs(), lambda q: 1),
+        (nk.Monomial(0), lambda q: 0),
+    ],
+)
+def test_activations_that_are_steep_or_bent_or_flat_have_one(activation, mean_square_slope):
+    field = mean_field(activation, w_std=1.2, b_std=0.3)
+    expected = 1.44 * mean_square_slope(field.variance)
+    assert field.chi_1 == pytest.approx(expected, rel=1e-12)
 
 
 # The NTK with depth.
@@ -240,6 +270,8 @@ FIELD = mean_field(nk.Erf(), w_std=1.5)
             ValueError,
             "equal blocks",
         ),
+        (lambda: mean_field(nk.Dropout(keep=0.5), w_std=1.0), TypeError, "an activation alone"),
+        (lambda: mean_field(nk.Serial(nk.Dense(), nk.LayerNorm())), ValueError, "equal blocks"),
         (lambda: FIELD.chi(1.5), ValueError, r"c has entries beyond \[-1, 1\]"),
         (lambda: FIELD.correlation_map(np.nan), ValueError, "c has entries"),
         (lambda: FIELD.variance_map(-1.0), ValueError, "q has -1"),

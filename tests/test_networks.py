@@ -217,22 +217,6 @@ def test_kernels_of_a_relu_network():
     assert_kernel(ntk, [[1, half, 2], [half, 1, 2 * half], [2, 2 * half, 4]])
 
 
-def test_sinusoids_are_a_gaussian_kernel():
-    # √2·sin(bx + π/4) = sin bx + cos bx, and the mean over all phases is the kernel of this one.
-    k = X @ X.T / 2
-    distance = np.diag(k)[:, None] + np.diag(k) - 2 * k
-    net = nk.Serial(nk.Dense(), nk.Sin(math.sqrt(2), 0.7, math.pi / 4))
-    assert_kernel(net.nngp(X), np.exp(-0.49 * distance / 2))
-
-
-def test_a_cosine_is_a_sine_a_quarter_turn_ahead():
-    for c in (0.0, 0.3, -40.0):
-        cosine = nk.Serial(nk.Dense(), nk.Cos(1.5, 0.7, c), nk.Dense())
-        sine = nk.Serial(nk.Dense(), nk.Sin(1.5, 0.7, c + math.pi / 2), nk.Dense())
-        for ours, theirs in zip(cosine.kernels(X), sine.kernels(X), strict=True):
-            assert_kernel(ours, theirs)
-
-
 def test_kernels_are_a_pair_and_print_a_summary():
     kernels = nk.Dense().kernels(X)
     nngp, ntk = kernels

@@ -201,10 +201,11 @@ def test_points_that_come_twice_are_one_point_with_half_the_noise(dtype, shift):
 
 def test_a_singular_kernel_without_noise_takes_a_jitter():
     sigma = np.ones((3, 3))
-    with pytest.warns(RuntimeWarning, match=r"singular.*noise_variance"):
+    with pytest.warns(RuntimeWarning, match=r"^nngp is singular.*noise_variance"):
         posterior = nk.Posterior.from_kernels(sigma, np.ones(3), noise_variance=0.0)
     assert 0 < posterior.regression.jitter <= 1e-8
     assert "jitter=3.7e-11" in repr(posterior)
+    assert "jitter of 3.7e-11 was added" in str(posterior)
     for kind in ("diagonal", "full"):
         for g in (
             posterior.predict(covariance=kind),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf, workdps
 
@@ -93,6 +93,12 @@ def test_random_networks_of_many_layers(data: st.DataObject, x: Points) -> None:
     description = data.draw(networks(smooth=False, min_blocks=20, max_blocks=20))
     expected = evaluator.every_pair(description, x)
     assert_within(errors(build(description), x, expected), contract(x.dtype))
+
+
+@settings(max_examples=settings().max_examples // 3)  # each costs 0.3 s
+@given(description=networks(min_blocks=20, max_blocks=20), x=point_sets(min_n=2, max_n=2, max_d=3))
+def test_random_networks_of_many_layers_of_any_kind(description: Description, x: Points) -> None:
+    assert_random_network(description, x)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -255,9 +261,9 @@ def test_parallel_points_of_any_norm(activation: list[Any], dtype: str) -> None:
 @pytest.mark.parametrize(
     "activation",
     [
-        *(["abs"], ["sign"], ["erf", 1.0, 1.0, 0.0], ["sigmoid_like"], ["gelu"]),
+        *(["relu"], ["abs"], ["sign"], ["erf", 1.0, 1.0, 0.0], ["sigmoid_like"], ["gelu"]),
         *(["sin", 1.0, 1.0, 0.0], ["rbf", 1.0], ["exp", 1.0, 1.0], ["exp_normalized", 1.0, -1.0]),
-        *(["gaussian", 1.0, -1.0], ["gabor"]),
+        *(["cos", 1.0, 1.0, 0.4], ["gaussian", 1.0, -1.0], ["gabor"]),
     ],
     ids=str,
 )

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+import ntkfast as nk
 from ntkfast.cli import main
+from ntkfast.networks import activations, elementwise, exponentials, polynomials
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -85,6 +87,14 @@ def test_make_targets_exist(commands: str) -> None:
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_activation_has_its_row() -> None:
+    page = (ROOT / "docs" / "activations.md").read_text(encoding="utf-8")
+    families = (activations, exponentials, polynomials, elementwise)
+    names = {name for family in families for name in family.__all__ if name in nk.__all__}
+    rows = re.findall(r"^\| `(\w+)\(", page, re.MULTILINE)
+    assert sorted(rows) == sorted(names)
 
 
 def test_the_picture_is_small_enough_for_a_repository() -> None:

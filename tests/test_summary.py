@@ -169,6 +169,29 @@ def test_bad_norms_are_refused(norm: Any, error: type[Exception], message: str) 
         nk.Dense().summary(norm)
 
 
+def test_the_number_of_features_is_the_fan_in_of_the_first_layer() -> None:
+    net = nk.mlp(1, nk.Abs(), width=5, parameterization="standard")
+    # A row of norm 2 has ‖x‖² = 4d: T = ‖x‖² behind the first layer, 5·4 more behind the second.
+    ntk = columns(net.summary(2.0, n_features=7), "ntk")[0]
+    assert ntk == pytest.approx([28, 28, 48], rel=1e-14)
+    assert columns(net.summary(2.0), "ntk")[0] == pytest.approx([4, 4, 24], rel=1e-14)
+    x = np.full((1, 7), 2.0)
+    assert ntk[-1] == pytest.approx(net.ntk(x)[0, 0], rel=1e-14)
+    # A mean over 7 features, of variance 4, and 3 neurons of variance 1.
+    beside = nk.Concatenate(nk.Identity(), nk.Dense(3, w_std=0.5))
+    variance = columns(beside.summary(2.0, n_features=7), "variance")[0]
+    assert variance[-1] == pytest.approx((7 * 4 + 3 * 1) / 10, rel=1e-14)
+    plain = nk.mlp(2, nk.Erf(), b_std=0.1)
+    assert plain.summary(2.0, n_features=7) == plain.summary(2.0)
+
+
+def test_bad_numbers_of_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_features is 0; expected an integer >= 1"):
+        nk.Dense().summary(n_features=0)
+    with pytest.raises(TypeError, match=r"n_features is 2\.5, of type float"):
+        nk.Dense().summary(n_features=2.5)  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_summarised_is_refused() -> None:
     with pytest.raises(ValueError, match="put a Dense before it"):
         nk.Relu().summary()

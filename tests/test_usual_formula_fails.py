@@ -67,6 +67,43 @@ def test_duplicate_rows_have_the_kernel_of_one(
         assert_near(many, expected, pair_scale(diagonal, diagonal))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "activation",
+    [
+        *(["rectified_monomial", degree] for degree in (0, 2, 3)),
+        ["monomial", 2],
+        ["polynomial", 0.0, 1.0, 0.5, -0.2],
+    ],
+    ids=str,
+)
+def test_diagonals_of_rectified_powers_and_polynomials_are_numbers(
+    activation: Description, dtype: str, rng: np.random.Generator
+) -> None:
+    x = np.concatenate([np.zeros((1, 4)), 0.5 * parallel(rng, 4)]).astype(dtype)
+    dense = ["dense", 1.0, None]
+    description = ["serial", dense, activation, dense]
+    network = build(description)
+    assert max(errors(network, x, every_pair(description, x)).values()) <= contract(dtype)
+    for name in KERNELS:
+        diagonal = kernel(network, name)(x, diagonal=True)
+        assert same_bits(diagonal, np.diagonal(kernel(network, name)(x)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("degree", [2, 3, 4])
+def test_hermite_polynomials_at_variances_other_than_1(
+    degree: int, dtype: str, rng: np.random.Generator
+) -> None:
+    x = parallel(rng, 5).astype(dtype)
+    description = ["serial", ["dense", 1.0, 0.1], ["hermite", degree], ["dense", 1.0, None]]
+    network = build(description)
+    assert max(errors(network, x, every_pair(description, x)).values()) <= contract(dtype)
+    # So that it would notice ρⁿ, which holds at unit variance alone.
+    k = network.nngp(x)
+    assert worst(k, np.ones_like(k), np.ones_like(k)) > 0.1
+
+
 @pytest.mark.parametrize("b_std", [None, 0.1])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_coincident_points_lose_no_digits_100_layers_deep(

@@ -21,6 +21,7 @@ __all__ = [
     "as_momentum",
     "as_settings",
     "as_targets",
+    "as_time",
     "as_times",
     "check_ridge",
     "check_semidefinite",
@@ -105,6 +106,14 @@ def as_times(t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
         place = f" at index {', '.join(map(str, index))}" if index else ""
         raise ValueError(f"t is {flat[wrong[0]]}{place}; expected 0 <= t <= inf")
     return flat, times.shape
+
+
+def as_time(t: npt.ArrayLike) -> Times:
+    """Return one time, as an array of shape (1,)."""
+    times, shape = as_times(t)
+    if shape:
+        raise ValueError(f"t has shape {shape}; expected one time (trajectory takes several)")
+    return times
 
 
 def as_initial(

@@ -6,17 +6,24 @@ K = Σ + D, with D the noise on the diagonal. Means are (m, c) here, or as y is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast.dynamics._predictive import as_covariance
+from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.linalg import matmul
+from ntkfast.networks import Network
 
-__all__ = ["Block", "on_test_points", "on_training_points"]
+__all__ = [
+    "Block",
+    "blocks_of_kernels",
+    "blocks_of_network",
+    "on_test_points",
+    "on_training_points",
+]
 
 # Σ between a block of test points and the training points, and the prior of the block.
 Block: TypeAlias = tuple[FloatArray, FloatArray | None]
@@ -54,3 +61,20 @@ def on_training_points(regression: KernelRegression, kind: str) -> Moments:
         covariance = np.diag(noise) - (product + product.T) / 2
         np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 0))
     return regression.predict_train(), covariance
+
+
+def blocks_of_network(
+    network: Network | None, points: FloatArray, x: FloatArray | None, kind: str
+) -> Iterator[Block]:
+    """Compute Σ between test and training points, some test points at a time."""
+    assert network is not None
+    assert x is not None
+    for rows in test_blocks(len(points), len(x), kind):
+        some = points[rows]
+        yield network.nngp(some, x), prior(network, some, kind)
+
+
+def blocks_of_kernels(nngp: FloatArray, given: FloatArray | None, kind: str) -> Iterator[Block]:
+    """Cut Σ between test and training points, and a prior, into blocks of test points."""
+    for rows in test_blocks(len(nngp), nngp.shape[1], kind):
+        yield nngp[rows], prior_rows(given, rows)

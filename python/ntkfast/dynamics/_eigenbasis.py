@@ -8,6 +8,7 @@ follow from these two. Θ⁻¹ is never formed.
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from ntkfast.dynamics._arguments import (
 from ntkfast.linalg import as_square, matmul
 from ntkfast.spectrum import Spectrum, eigh
 
-__all__ = ["Eigenbasis", "Filter", "blocks"]
+__all__ = ["Eigenbasis", "Filter", "blocks", "lost_in_rounding"]
 
 Filter: TypeAlias = Callable[[Times], npt.NDArray[np.float64]]
 
@@ -49,6 +50,8 @@ class Eigenbasis(ABC):
     reduction: Reduction
     diag_reg: float
     relative_diag_reg: float
+    seconds: float
+    """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
 
     def __init__(
         self,
@@ -65,20 +68,31 @@ class Eigenbasis(ABC):
         if not isinstance(theta, Spectrum):
             theta = as_square(theta, "theta")
         targets = as_targets(y, theta.n if isinstance(theta, Spectrum) else len(theta))
+        begun = time.perf_counter()
         spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
+        seconds = 0.0 if spectrum is theta else time.perf_counter() - begun
         check_semidefinite(spectrum)
-        vars(self).update(spectrum=spectrum, y=targets, **settings)  # frozen from here on
+        # Frozen from here on.
+        vars(self).update(spectrum=spectrum, y=targets, seconds=seconds, **settings)
         check_ridge(self.ridge, self.diag_reg, self.relative_diag_reg, spectrum)
 
     # What a rule has to say.
 
     @abstractmethod
-    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
-        """φ_t(λ), shape (k, n) for k times: coefficients at time t per unit of residual."""
+    def _gathered(self, t: Times) -> npt.NDArray[np.float64]:
+        """φ_t(λ), shape (k, n) for k times: coefficients at time t per unit of residual.
+
+        Any number will do for modes that are lost in rounding.
+        """
 
     @abstractmethod
     def _decay(self, t: Times) -> npt.NDArray[np.float64]:
         """1 − (λ + r)·φ_t(λ), shape (k, n), at finite times, without the cancellation."""
+
+    @property
+    def _speed(self) -> float:
+        """φ_t(0)/t: how fast a mode gathers that is not held back by what it has learnt."""
+        return self._rate
 
     def _times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
         """Return times as a flat array, and their shape; a rule may ask for more of them."""
@@ -120,11 +134,18 @@ class Eigenbasis(ABC):
         """Uᵀ(y − f_0), shape (n, c)."""
         return matmul(self._eigenvectors.T, self._initial_residual(f0, name))
 
+    def _lost(self, t: Times) -> npt.NDArray[np.bool_]:
+        """Which modes are left untrained at which times, shape (k, n)."""
+        shifted = self._eigenvalues + self.ridge
+        return lost_in_rounding(shifted, self.spectrum.tolerance, self._speed, t)
+
+    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
+        """φ_t(λ), shape (k, n), and 0 for what is left untrained."""
+        return np.where(self._lost(t), 0.0, self._gathered(t))
+
     def _fit_filter(self, t: Times) -> npt.NDArray[np.float64]:
         """λ·φ_t(λ): the share of the residual that is learnt."""
-        values = self._eigenvalues
-        # Where λ = 0 nothing is learnt, even if φ = ηt has overflowed.
-        return values * np.where(values > 0, self._filter(t), 0.0)
+        return self._eigenvalues * self._filter(t)
 
     def _residual_filter(self, t: Times) -> npt.NDArray[np.float64]:
         """1 − λ·φ_t(λ): the share of the residual that is left."""
@@ -133,9 +154,9 @@ class Eigenbasis(ABC):
         reached, ended = shifted > 0, np.isinf(t)
         kept = np.divide(self.ridge, shifted, out=np.zeros_like(shifted), where=reached)
         share = np.divide(self._eigenvalues, shifted, out=np.ones_like(shifted), where=reached)
-        decay = np.empty((t.size, shifted.size))
-        decay[ended] = shifted <= self.spectrum.tolerance
+        decay = np.zeros((t.size, shifted.size))
         decay[~ended] = self._decay(t[~ended])
+        decay[self._lost(t)] = 1.0
         left: npt.NDArray[np.float64] = kept + share * decay
         return left
 
@@ -160,6 +181,23 @@ class Eigenbasis(ABC):
                 moved = matmul(kernel, moved)
             result[block] = moved.reshape(rows, k, c).swapaxes(0, 1)
         return result
+
+
+def lost_in_rounding(
+    values: npt.NDArray[np.float64], tolerance: float, speed: float, t: Times
+) -> npt.NDArray[np.bool_]:
+    """Tell which modes training cannot see, shape (k, n) for k times and n values of λ + r.
+
+    A mode with λ + r <= tolerance may be nothing but rounding. Left alone at first it is as good as
+    untrained; from t = 1/(speed·tolerance) on, t = ∞ included, its rounding would show. So would
+    the overflow of what a mode of λ + r = 0 gathers.
+    """
+    with np.errstate(all="ignore"):
+        gathered = speed * t
+        visible, endless = gathered * tolerance >= 1, np.isinf(1 / values)
+    small = (values <= tolerance) & visible[:, None]
+    lost: npt.NDArray[np.bool_] = small | (endless & np.isinf(gathered)[:, None])
+    return lost
 
 
 def blocks(k: int, size: int) -> Iterator[slice]:

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_real
+from ntkfast._warnings import warn
 from ntkfast.networks import Network
 from ntkfast.networks.scaling import scaled
 
@@ -65,7 +66,10 @@ def maximize_evidence(
         options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6},
     )
     if not result.success:
-        _warn(f"the search did not converge: {result.message}; start nearer to the maximum")
+        warn(
+            f"Posterior.maximize: the search did not converge: {result.message}; start nearer to "
+            "the maximum"
+        )
     names = [name for name, free in zip(_NAMES, sought, strict=True) if free]
     at_bound = [
         f"{name} (times {math.exp(x):.3g})"
@@ -73,9 +77,8 @@ def maximize_evidence(
         if abs(x) > bound - 1e-3
     ]
     if at_bound:
-        _warn(f"the maximum lies at a bound of {', '.join(at_bound)}; start there, or widen span")
+        warn(
+            f"Posterior.maximize: the maximum lies at a bound of {', '.join(at_bound)}; start "
+            "there, or widen span"
+        )
     return candidate(result.x)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(f"Posterior.maximize: {message}", RuntimeWarning, stacklevel=4)

@@ -13,14 +13,22 @@ from typing import TypeAlias
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast.dynamics._arguments import Times
-from ntkfast.dynamics._predictive import as_covariance
+from ntkfast.dynamics._arguments import Times, as_cross_kernel
+from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 
-__all__ = ["Block", "Evolution", "Moments", "kernels_of"]
+__all__ = [
+    "Block",
+    "Evolution",
+    "Moments",
+    "as_cross_kernels",
+    "blocks_of_kernels",
+    "blocks_of_network",
+    "kernels_of",
+]
 
 # Kernels between a block of test points and the training points, and the prior of the block.
 Block: TypeAlias = tuple[Kernels, FloatArray | None]
@@ -41,7 +49,7 @@ class Evolution:
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" comes as one block."""
         vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        all_gains, _ = self._filters(times)
+        all_gains = self.flow._filter(times)
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
         for kernels, before in blocks:
@@ -73,7 +81,8 @@ class Evolution:
         What is left of f_0 comes from the filter of the residual, so that nothing cancels.
         """
         vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        for gains, left in zip(*self._filters(times), strict=True):
+        filters = zip(self.flow._filter(times), self.flow._residual_filter(times), strict=True)
+        for gains, left in filters:
             share = (self.flow._eigenvalues * gains).astype(vectors.dtype)
             mean = matmul(vectors, share[:, None] * modes)
             if kind == "none":
@@ -89,19 +98,6 @@ class Evolution:
                 after += noise * _row_sums(learnt, learnt)
                 before = self.nngp.diagonal()
             yield mean, as_covariance(after, before, kept, self._trace(noise))
-
-    def _filters(self, times: Times) -> tuple[FloatArray, FloatArray]:
-        """φ_t(λ) and 1 − λ·φ_t(λ), shape (k, n): modes lost in rounding stay untrained."""
-        flow = self.flow
-        gains, left = flow._filter(times), flow._residual_filter(times)
-        tolerance = flow.spectrum.tolerance
-        with np.errstate(all="ignore"):
-            visible = flow._rate * tolerance * times >= 1
-        lost = (flow._eigenvalues + flow.ridge <= tolerance) & (
-            visible[:, None] | ~np.isfinite(gains)
-        )
-        gains[lost], left[lost] = 0.0, 1.0
-        return gains, left
 
     def _times_prior(self, weights: FloatArray, noise: float = 0.0) -> FloatArray:
         """W·(Σ + σ²), with Σ in the eigenbasis of Θ."""
@@ -130,3 +126,39 @@ def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: 
         return network.kernels(x, x2)
     nngp = network.nngp(x, x2)
     return Kernels(nngp=nngp, ntk=nngp)
+
+
+def blocks_of_network(
+    network: Network | None, points: FloatArray, x: FloatArray | None, trained: str, kind: str
+) -> Iterator[Block]:
+    """Compute kernels between test and training points, some test points at a time."""
+    assert network is not None
+    assert x is not None
+    for rows in test_blocks(len(points), len(x), kind):
+        some = points[rows]
+        yield kernels_of(network, some, x, trained), prior(network, some, kind)
+
+
+def blocks_of_kernels(kernels: Kernels, given: FloatArray | None, kind: str) -> Iterator[Block]:
+    """Cut kernels between test and training points, and a prior, into blocks of test points."""
+    nngp, ntk = kernels
+    for rows in test_blocks(len(nngp), nngp.shape[1], kind):
+        yield Kernels(nngp[rows], ntk[rows]), prior_rows(given, rows)
+
+
+def as_cross_kernels(kernels: Kernels, n: int, trained: str) -> Kernels:
+    """Return kernels between any points and the n training points, checked."""
+    if not isinstance(kernels, Kernels):
+        raise TypeError(
+            f"kernels is of type {type(kernels).__name__}; expected a Kernels, as net.kernels "
+            "returns it, or Kernels(nngp=…, ntk=…)"
+        )
+    nngp = ntk = as_cross_kernel(kernels.nngp, n, "kernels.nngp", "net.nngp")
+    if trained == "all":
+        ntk = as_cross_kernel(kernels.ntk, n, "kernels.ntk", "net.ntk")
+    if ntk.shape != nngp.shape:
+        raise ValueError(
+            f"kernels.nngp has shape {nngp.shape} and kernels.ntk has shape {ntk.shape}; "
+            "expected one shape, (m, n)"
+        )
+    return Kernels(nngp=nngp, ntk=ntk)

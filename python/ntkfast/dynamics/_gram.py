@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._ntkfast import NumericalError
+from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky, as_square, cholesky
 
 __all__ = [
@@ -108,11 +108,9 @@ def factorise(
             f"{jitter / largest:.1g} of the largest entry, it has no Cholesky factor; {remedy}"
         )
     if jitter:
-        warnings.warn(
+        warn(
             f"{name} is singular to working precision: {jitter:.2g} was added to its diagonal, "
-            f"{jitter / largest:.1g} of the largest entry; {remedy}",
-            RuntimeWarning,
-            stacklevel=3,
+            f"{jitter / largest:.1g} of the largest entry; {remedy}"
         )
     return factor, jitter
 

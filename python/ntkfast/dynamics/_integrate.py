@@ -65,11 +65,13 @@ def integrate(
         if steps == max_steps:
             reason = _too_slow(steps, float(solver.t) * end, end, method)
             break
+        before = float(solver.t)
         message = solver.step()
+        if solver.status == "running" and solver.t - before < 10 * np.spacing(before):
+            reason = _failed("the steps have become too short to count", before * end)
+            break
         if solver.status == "failed" or not np.isfinite(solver.y).all():
-            reason = (
-                f"{message or _not_finite(float(solver.t) * end)} (at t = {solver.t * end:.6g})"
-            )
+            reason = _failed(message, float(solver.t) * end)
             break
         steps += 1
         reached = int(np.searchsorted(grid, solver.t, side="right"))
@@ -85,6 +87,15 @@ def _not_finite(time: float) -> str:
     return (
         f"the derivative is not finite at t = {time:.6g}: look for a loss that overflows, or for "
         "initial outputs beyond its range"
+    )
+
+
+def _failed(message: str | None, time: float) -> str:
+    if message is None:
+        return _not_finite(time)
+    return (
+        f"{message.rstrip('.')} at t = {time:.6g}: look for a loss that falls without bound or a "
+        "gradient that jumps, or ask for less time"
     )
 
 

@@ -55,7 +55,8 @@ class GradientDescent(SpectralTraining):
     Notes
     -----
     Errors are those that rounding η·λ causes: about k·ε·ηλ relative in a decaying mode, more near a
-    double root of the recurrence, where the problem itself is that sensitive.
+    double root of the recurrence, where the problem itself is that sensitive. Modes whose λ + r may
+    be nothing but rounding are left at f_0 from step (1 − m)/(η·tolerance) on, as in the limit.
 
     References
     ----------
@@ -114,15 +115,18 @@ class GradientDescent(SpectralTraining):
             )
         return steps, shape
 
-    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
+    @property
+    def _speed(self) -> float:
+        return self._rate / (1 - self.momentum)
+
+    def _gathered(self, t: Times) -> npt.NDArray[np.float64]:
         shifted = self._eigenvalues + self.ridge
         ended = np.isinf(t)
         result = np.empty((t.size, shifted.size))
-        result[ended] = np.divide(
-            1.0, shifted, out=np.zeros_like(shifted), where=shifted > self.spectrum.tolerance
-        )
+        result[ended] = np.divide(1.0, shifted, out=np.zeros_like(shifted), where=shifted > 0)
         gathered, _ = descent_filter(self._rate * shifted, t[~ended], self.momentum)
-        result[~ended] = self._rate * gathered
+        with np.errstate(over="ignore"):  # of modes that are left untrained
+            result[~ended] = self._rate * gathered
         return result
 
     def _decay(self, t: Times) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,8 +12,15 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice, as_real
-from ntkfast.dynamics._arguments import Reduction, Times, as_cross_kernel, as_targets, as_times
-from ntkfast.dynamics._evolution import Block, Evolution, Moments, kernels_of
+from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
+from ntkfast.dynamics._evolution import (
+    Evolution,
+    Moments,
+    as_cross_kernels,
+    blocks_of_kernels,
+    blocks_of_network,
+    kernels_of,
+)
 from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._predictive import (
     Covariance,
@@ -21,10 +28,8 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
-    prior,
-    prior_rows,
-    test_blocks,
 )
+from ntkfast.dynamics._summary import Summary
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.kernels import Kernels
@@ -34,7 +39,7 @@ __all__ = ["Ensemble"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Ensemble:
+class Ensemble(Summary):
     """The Gaussian over infinitely wide networks trained by gradient flow for a time t.
 
     At initialisation the outputs of infinitely wide networks are Gaussian with covariance Σ, the
@@ -75,12 +80,9 @@ class Ensemble:
     -----
     Costs the kernels and one eigendecomposition, about 9·n³; the first covariance adds 4·n³.
 
-    Modes whose λ is lost in rounding (up to `Spectrum.tolerance`) are left untrained as soon as
-    training is so long that rounding would show in them, t ≥ 1/(η·tolerance), as at t = ∞.
-
     References
     ----------
-    Lee et al. (2019), arXiv:1902.06720, section 2.4: the mean and covariance of predictions.
+    Lee et al. (2019), arXiv:1902.06720: the mean and covariance of predictions.
 
     Examples
     --------
@@ -205,7 +207,7 @@ class Ensemble:
         readout alone), 2·m²·n more for the full covariance. It is positive semi-definite up to
         rounding, and no variance is negative.
         """
-        return self.trajectory(x_test, _one_time(t), covariance, noise_variance)[0]
+        return self.trajectory(x_test, as_time(t), covariance, noise_variance)[0]
 
     def trajectory(
         self,
@@ -237,13 +239,7 @@ class Ensemble:
             return self._gaussians(times, self._evolution.on_training_points(times, kind, noise))
         points = as_test_points(x_test, self.x, "Ensemble")
 
-        def block(rows: slice) -> Block:
-            assert self.network is not None
-            some = points[rows]
-            kernels = kernels_of(self.network, some, self.x, self.trained)
-            return kernels, prior(self.network, some, kind)
-
-        blocks = map(block, test_blocks(len(points), len(self.nngp), kind))
+        blocks = blocks_of_network(self.network, points, self.x, self.trained, kind)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
 
     def predict_kernels(
@@ -272,34 +268,19 @@ class Ensemble:
         Normal
             At the m points, for each of the outputs.
         """
-        times = _one_time(t)
+        times = as_time(t)
         kind = covariance_kind(covariance)
         noise = as_real(noise_variance, "noise_variance", least=0.0)
-        if not isinstance(kernels, Kernels):
-            raise TypeError(
-                f"kernels is of type {type(kernels).__name__}; expected a Kernels, as net.kernels "
-                "returns it, or Kernels(nngp=…, ntk=…)"
-            )
-        n = len(self.nngp)
-        nngp = ntk = as_cross_kernel(kernels.nngp, n, "kernels.nngp", "net.nngp")
-        if self.trained == "all":
-            ntk = as_cross_kernel(kernels.ntk, n, "kernels.ntk", "net.ntk")
-        if ntk.shape != nngp.shape:
-            raise ValueError(
-                f"kernels.nngp has shape {nngp.shape} and kernels.ntk has shape {ntk.shape}; "
-                "expected one shape, (m, n)"
-            )
-        given = as_prior(nngp_test, len(nngp), kind)
-
-        def block(rows: slice) -> Block:
-            return Kernels(nngp[rows], ntk[rows]), prior_rows(given, rows)
-
-        blocks = map(block, test_blocks(len(nngp), n, kind))
+        both = as_cross_kernels(kernels, len(self.nngp), self.trained)
+        blocks = blocks_of_kernels(both, as_prior(nngp_test, len(both.nngp), kind), kind)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))[0]
 
     def __repr__(self) -> str:
         made_of = "kernels" if self.network is None else repr(self.network)
         return f"Ensemble({made_of}, {self.flow!r}, trained={self.trained!r})"
+
+    def _remarks(self) -> Iterator[str]:
+        return self.flow._remarks()
 
     @cached_property
     def _evolution(self) -> Evolution:
@@ -314,10 +295,3 @@ class Ensemble:
             )
             for (mean, covariance), t in zip(moments, times, strict=True)
         ]
-
-
-def _one_time(t: npt.ArrayLike) -> Times:
-    times, shape = as_times(t)
-    if shape:
-        raise ValueError(f"t has shape {shape}; expected one time (trajectory takes several)")
-    return times

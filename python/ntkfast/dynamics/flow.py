@@ -32,7 +32,7 @@ class GradientFlow(SpectralTraining):
         The NTK between the n training points, shape (n, n), or its `Spectrum` where it is at hand:
         the eigendecomposition is nearly all of the cost.
     y
-        Targets, shape (n,) or (n, c) for c outputs.
+        Targets, shape (n,), (n, c) for c outputs, or (n, …).
     learning_rate
         η > 0, in inverse units of time and of Θ.
     reduction
@@ -52,16 +52,15 @@ class GradientFlow(SpectralTraining):
 
     Notes
     -----
-    At finite t a mode whose λ is lost in rounding counts as zero only where it is negative: beyond
-    t ≈ 1/(η·n·ε·λ_max) such modes say more about rounding than about the data; ask for t = ∞.
+    Modes whose λ + r may be nothing but rounding (up to `Spectrum.tolerance`) are trained only as
+    long as that cannot show: from t = 1/(η·tolerance) on they are left at f_0, as at t = ∞.
 
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
     arrays): float32 throughout wants float32 targets too.
 
     References
     ----------
-    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5; Lee et al. (2019),
-    arXiv:1902.06720, equations 8 to 11.
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Lee et al. (2019), arXiv:1902.06720.
 
     Examples
     --------
@@ -71,7 +70,7 @@ class GradientFlow(SpectralTraining):
            [1., 1.]])
     """
 
-    def _filter(self, t: Times) -> npt.NDArray[np.float64]:
+    def _gathered(self, t: Times) -> npt.NDArray[np.float64]:
         return flow_filter(self._eigenvalues, t, self._rate, self.ridge, self.spectrum.tolerance)
 
     def _decay(self, t: Times) -> npt.NDArray[np.float64]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, check_finite
+from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.dynamics._arguments import (
@@ -21,11 +22,12 @@ from ntkfast.dynamics._arguments import (
     as_targets,
     check_semidefinite,
 )
+from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._integrate import integrate
-from ntkfast.dynamics._loss_arguments import as_grid, check_labels, check_symmetric
+from ntkfast.dynamics._loss_arguments import as_grid, check_diagonal, check_labels
 from ntkfast.dynamics.losses import LOSSES, Array, Loss, cross_entropy
 from ntkfast.dynamics.trajectory import Trajectory
-from ntkfast.linalg import as_square, matmul
+from ntkfast.linalg import matmul
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["LossFlow"]
@@ -133,9 +135,8 @@ class LossFlow:
             gram = matmul(vectors * theta.eigenvalues, vectors.T)
             gram = (gram + gram.T) / 2
         else:
-            gram = as_square(theta, "theta")
-            check_finite(gram, "theta")
-            check_symmetric(gram, "theta")
+            gram = as_gram(theta, "theta", "net.ntk(x)")
+            check_diagonal(gram)
         targets = as_targets(y, len(gram))
         if not callable(loss):
             check_labels(targets, loss)
@@ -180,8 +181,9 @@ class LossFlow:
         ------
         ImportError
             SciPy is not installed; the extra `scipy` brings it.
-        ValueError
-            Times that are not ascending and finite; a loss that returns another shape.
+        TypeError, ValueError
+            Times that are not ascending and finite; a loss that returns anything but a number and
+            a gradient of its own shape.
         """
         times = as_grid(t)
         start = as_initial(f0_train, "f0_train", self.y.shape, self.y.dtype)
@@ -193,6 +195,7 @@ class LossFlow:
             kernels.append(kernel)
             initial.append(as_initial(f0_test, "f0_test", rows, self.y.dtype))
         motion = _Motion(self, kernels, initial, float(times[-1]) if times.size else 0.0)
+        begun = time.perf_counter()
         with reporting(progress, "LossFlow", "‰") as report:
             course = integrate(
                 motion,
@@ -218,6 +221,7 @@ class LossFlow:
             loss=losses,
             steps=course.steps,
             evaluations=course.evaluations,
+            seconds=time.perf_counter() - begun,
             method=self.method,
             rtol=self.rtol,
             atol=self.atol,
@@ -263,7 +267,13 @@ class _Motion:
         return np.concatenate([self.start, np.zeros(self.size)])
 
     def value_and_gradient(self, f: Array) -> tuple[float, Array]:
-        value, gradient = self.loss(f, self.y)
+        result: Any = self.loss(f, self.y)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(
+                f"loss returned {type(result).__name__}; expected a tuple (value, gradient by f), "
+                "as the functions of ntkfast.dynamics.losses return it"
+            )
+        value, gradient = result
         gradient = np.asarray(gradient, dtype=np.float64)
         if gradient.shape != f.shape or np.ndim(value) != 0:
             raise ValueError(

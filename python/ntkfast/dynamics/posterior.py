@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
-from ntkfast.dynamics._conditioning import Block, on_test_points, on_training_points
 from ntkfast.dynamics._evidence import maximize_evidence
 from ntkfast.dynamics._gram import as_diagonal, as_gram, number_or_shape
 from ntkfast.dynamics._predictive import (
@@ -19,19 +20,19 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
-    prior,
-    prior_rows,
-    test_blocks,
 )
+from ntkfast.dynamics._summary import Summary
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
 
 __all__ = ["Posterior"]
 
+_REMEDY = "look for points that coincide, or give more noise_variance"
+
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Posterior:
+class Posterior(Summary):
     """The NNGP posterior: Gaussian process regression with the covariance of an infinite network.
 
     With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y, covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, through a Cholesky
@@ -73,8 +74,8 @@ class Posterior:
 
     References
     ----------
-    Lee et al. (2018), arXiv:1711.00165, equations 8 and 9. Rasmussen and Williams (2006), Gaussian
-    Processes for Machine Learning: algorithm 2.1; equations 5.10 to 5.12 for leave-one-out.
+    Lee et al. (2018), arXiv:1711.00165. Rasmussen and Williams (2006), Gaussian Processes for
+    Machine Learning, chapters 2 (regression) and 5 (marginal likelihood, leave-one-out).
 
     Examples
     --------
@@ -101,7 +102,8 @@ class Posterior:
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
-        regression = KernelRegression(network.nngp(points), targets, diag_reg=noise)
+        gram = network.nngp(points)
+        regression = KernelRegression._of(gram, targets, noise, "the NNGP of x", _REMEDY)
         vars(self).update(
             network=network, x=points, noise_variance=noise, regression=regression
         )  # frozen from here on
@@ -122,17 +124,13 @@ class Posterior:
         Returns
         -------
         Posterior
-            It has no network, and predicts by `predict_kernels`.
-
-        Raises
-        ------
-        TypeError, ValueError, NumericalError
-            As for the class; a matrix that is not symmetric and finite.
+            It has no network, and predicts by `predict_kernels`. Raises what the class does, and
+            ValueError for a matrix that is not symmetric and finite.
         """
         gram = as_gram(nngp, "nngp", "net.nngp(x)")
         targets = as_targets(y, len(gram), "nngp")
         noise = as_diagonal(noise_variance, len(gram), "noise_variance")
-        regression = KernelRegression(gram, targets, diag_reg=noise)
+        regression = KernelRegression._of(gram, targets, noise, "nngp", _REMEDY)
         posterior = cls.__new__(cls)
         vars(posterior).update(network=None, x=None, noise_variance=noise, regression=regression)
         return posterior
@@ -181,8 +179,8 @@ class Posterior:
         Notes
         -----
         Nelder and Mead's method on the logarithms of the factors, from SciPy: one or two hundred
-        posteriors, in float64. It finds a local maximum; where there may be several, start from
-        several networks and compare `log_marginal_likelihood`.
+        posteriors, in float64. The maximum is local: start from several networks where there may be
+        several, and compare `log_marginal_likelihood`.
         """
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
@@ -226,16 +224,11 @@ class Posterior:
         """
         kind = covariance_kind(covariance)
         if x_test is None:
-            return self._normal(*on_training_points(self.regression, kind))
+            return self._normal(*_conditioning.on_training_points(self.regression, kind))
         points = as_test_points(x_test, self.x, "Posterior")
 
-        def block(rows: slice) -> Block:
-            assert self.network is not None
-            some = points[rows]
-            return self.network.nngp(some, self.x), prior(self.network, some, kind)
-
-        blocks = test_blocks(len(points), len(self.regression.y), kind)
-        return self._normal(*on_test_points(self.regression, map(block, blocks)))
+        blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
+        return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
     def predict_kernels(
         self,
@@ -261,20 +254,16 @@ class Posterior:
             At the m points, for each of the outputs.
         """
         kind = covariance_kind(covariance)
-        n = self.regression.cholesky.n
+        n = len(self.regression.y)
         cross = as_cross_kernel(nngp_test_train, n, "nngp_test_train", "net.nngp")
         given = as_prior(nngp_test, len(cross), kind)
-        blocks = test_blocks(len(cross), n, kind)
-        parts = ((cross[rows], prior_rows(given, rows)) for rows in blocks)
-        return self._normal(*on_test_points(self.regression, parts))
+        blocks = _conditioning.blocks_of_kernels(cross, given, kind)
+        return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
 
-        Returns
-        -------
-        float
-            −½(yᵀK⁻¹y + log det K + n·log 2π) for each output.
+        For each output that is −½(yᵀK⁻¹y + log det K + n·log 2π).
         """
         y, factor = self.regression.y, self.regression.cholesky
         fit = float(np.sum(y * self.regression.coefficients, dtype=np.float64))
@@ -287,8 +276,7 @@ class Posterior:
         Returns
         -------
         Normal
-            Of the function at each training point, with variances:
-            mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
+            Of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
             ``log_density(y, noise_variance=…)`` is the log predictive probability of
             leave-one-out cross-validation. Costs 2·n³ once, not n factorisations.
         """
@@ -304,3 +292,6 @@ class Posterior:
         made_of = "kernels" if self.network is None else repr(self.network)
         noise = number_or_shape(self.noise_variance)
         return f"Posterior({made_of}, noise_variance={noise}, {self.regression!r})"
+
+    def _remarks(self) -> Iterator[str]:
+        return self.regression._remarks()

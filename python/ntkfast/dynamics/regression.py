@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,13 +21,16 @@ from ntkfast.dynamics._gram import (
     inverse_diagonal,
     number_or_shape,
 )
+from ntkfast.dynamics._summary import Summary
 from ntkfast.linalg import Cholesky, as_square, matmul
 
 __all__ = ["KernelRegression"]
 
+_REMEDY = "give more diag_reg, or take GradientFlow at t = inf, which serves singular kernels"
+
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class KernelRegression:
+class KernelRegression(Summary):
     """Kernel (ridge) regression, f(x) = Θ(x, X)·(Θ + r)⁻¹·y: training at t = ∞ from f_0 = 0.
 
     A Cholesky factor is all it takes, at a thirtieth of the cost of the eigendecomposition that
@@ -53,6 +58,8 @@ class KernelRegression:
         precision, then at most √ε times its largest diagonal entry, and said in a RuntimeWarning.
     condition_estimate
         (max L_ii/min L_ii)² of the factor L: a lower bound of the condition number.
+    seconds
+        Wall-clock time of the factorisation and the solve.
 
     Raises
     ------
@@ -73,7 +80,7 @@ class KernelRegression:
 
     References
     ----------
-    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5.
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572.
 
     Examples
     --------
@@ -86,6 +93,7 @@ class KernelRegression:
     coefficients: FloatArray
     cholesky: Cholesky
     jitter: float
+    seconds: float
 
     def __init__(
         self, theta: npt.ArrayLike, y: npt.ArrayLike, *, diag_reg: npt.ArrayLike = 0.0
@@ -93,24 +101,36 @@ class KernelRegression:
         gram = as_square(theta, "theta")
         targets = as_targets(y, len(gram))
         ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
-        remedy = (
-            "give more diag_reg (of a Posterior: noise_variance), or take GradientFlow at t = inf, "
-            "which serves singular kernels"
-        )
-        cholesky, jitter = factorise(gram, ridge, "theta", remedy)
-        outputs = targets.reshape(len(targets), math.prod(targets.shape[1:]))
-        coefficients = cholesky.solve(outputs).reshape(targets.shape)
+        self._solve(gram, targets, ridge, "theta", _REMEDY)
+
+    @classmethod
+    def _of(
+        cls, gram: FloatArray, y: FloatArray, diagonal: FloatArray, name: str, remedy: str
+    ) -> KernelRegression:
+        """Return the regression of checked arrays, which messages call by their `name`."""
+        regression = cls.__new__(cls)
+        regression._solve(gram, y, diagonal, name, remedy)
+        return regression
+
+    def _solve(
+        self, gram: FloatArray, y: FloatArray, diagonal: FloatArray, name: str, remedy: str
+    ) -> None:
+        begun = time.perf_counter()
+        cholesky, jitter = factorise(gram, diagonal, name, remedy)
+        outputs = y.reshape(len(y), math.prod(y.shape[1:]))
+        coefficients = cholesky.solve(outputs).reshape(y.shape)
         if not np.isfinite(coefficients).all():
             raise NumericalError(
-                f"the coefficients leave the range of {coefficients.dtype}, as theta is so small; "
-                "multiply theta and diag_reg by one constant, or give more diag_reg"
+                f"the coefficients leave the range of {coefficients.dtype}, as {name} is so small; "
+                f"multiply {name} and what is added to its diagonal by one constant, or {remedy}"
             )
         vars(self).update(
-            y=targets,
-            diag_reg=ridge,
+            y=y,
+            diag_reg=diagonal,
             coefficients=coefficients,
             cholesky=cholesky,
             jitter=jitter,
+            seconds=time.perf_counter() - begun,
         )  # frozen from here on
 
     @property
@@ -176,3 +196,11 @@ class KernelRegression:
             f"diag_reg={number_or_shape(self.diag_reg)}, jitter={self.jitter:.2g}, "
             f"condition number >= {self.condition_estimate:.3g}, {self.coefficients.dtype})"
         )
+
+    def _remarks(self) -> Iterator[str]:
+        yield f"factorised and solved in {self.seconds:.3g} s"
+        if self.jitter:
+            yield (
+                f"singular to working precision: a jitter of {self.jitter:.2g} was added to the "
+                "diagonal; look for duplicate points, or regularise more"
+            )

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast.dynamics._arguments import as_cross_kernel, as_initial, as_jacobian
 from ntkfast.dynamics._eigenbasis import Eigenbasis, blocks
+from ntkfast.dynamics._summary import Summary
 from ntkfast.linalg import matmul
 
 __all__ = ["SpectralTraining"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class SpectralTraining(Eigenbasis):
+class SpectralTraining(Eigenbasis, Summary):
     """An infinitely wide (or linearised) network trained on squared loss, in closed form."""
 
     def coefficients(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
@@ -117,9 +118,9 @@ class SpectralTraining(Eigenbasis):
         -------
         ndarray
             Shape t.shape; without the penalty of a regularisation. Of a gradient flow it never
-            rises over finite times; at t = ∞ it may exceed an earlier loss, above all in float32:
-            modes up to `Spectrum.tolerance` are left alone there, but learnt at finite times as far
-            as their rounded eigenvalues go. Costs 2·n²·c once and O(n) a time.
+            rises before t = 1/(η·tolerance), where modes up to `Spectrum.tolerance`, learnt till
+            then as far as their rounded eigenvalues go, are given up: it may rise there, above all
+            in float32. Costs 2·n²·c once and O(n) a time.
         """
         times, shape = self._times(t)
         modes = self._modes(f0)
@@ -182,7 +183,7 @@ class SpectralTraining(Eigenbasis):
 
         References
         ----------
-        Lee et al. (2019), arXiv:1902.06720, equation 8.
+        Lee et al. (2019), arXiv:1902.06720.
         """
         times, shape = self._times(t)
         matrix, start = as_jacobian(jacobian, parameters0, self.y.shape)
@@ -205,20 +206,18 @@ class SpectralTraining(Eigenbasis):
         """Return what a rule adds to the summary."""
         return ""
 
-    def __str__(self) -> str:
-        return "\n".join((repr(self), *self._remarks()))
-
     def _remarks(self) -> Iterator[str]:
-        """Yield what is out of the ordinary, and what can be done about it."""
+        if self.seconds:
+            yield f"eigendecomposition in {self.seconds:.3g} s"
         spectrum = self.spectrum
         if spectrum.n and spectrum.eigenvalues[0] < 0:
             yield (
-                f"  smallest eigenvalue {spectrum.eigenvalues[0]:.3g} is taken for rounding of 0; "
+                f"smallest eigenvalue {spectrum.eigenvalues[0]:.3g} is taken for rounding of 0; "
                 "if theta was computed in float32, pass it as float32"
             )
         if spectrum.rank < spectrum.n and self.ridge == 0:
             yield (
-                f"  theta is singular to working precision (rank {spectrum.rank} of {spectrum.n}): "
+                f"theta is singular to working precision (rank {spectrum.rank} of {spectrum.n}): "
                 "at t = inf what it cannot reach stays at f0; look for duplicate points, or add "
                 "diag_reg"
             )

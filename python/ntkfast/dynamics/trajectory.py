@@ -29,6 +29,8 @@ class Trajectory:
     steps, evaluations
         Accepted steps of the integrator, and evaluations of the right-hand side (those with which
         it estimates Jacobians not counted).
+    seconds
+        Wall-clock time of the integration.
     method, rtol, atol
         What it was told.
     completed
@@ -43,6 +45,7 @@ class Trajectory:
     loss: npt.NDArray[np.float64]
     steps: int
     evaluations: int
+    seconds: float
     method: str
     rtol: float
     atol: float
@@ -56,5 +59,6 @@ class Trajectory:
         return (
             f"Trajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times, "
             f"{reach}{fall}, {self.train.shape[1]} training points{test}, {self.steps} steps and "
-            f"{self.evaluations} evaluations of {self.method}: {self.reason})"
+            f"{self.evaluations} evaluations of {self.method} in {self.seconds:.3g} s: "
+            f"{self.reason})"
         )

@@ -188,7 +188,7 @@ class Network(ABC):
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 
-    def summary(self, norm: Norms = 1.0) -> Summary:
+    def summary(self, norm: Norms = 1.0, *, n_features: int = 1) -> Summary:
         """Show what each layer does to the kernels of a point with itself.
 
         Parameters
@@ -196,6 +196,9 @@ class Network(ABC):
         norm
             ‖x‖/√d, the root mean square of the d features of the point, ≥ 0; or a list of such
             norms. The variance of the input, K(x, x) = ‖x‖²/d, is its square.
+        n_features
+            d, ≥ 1. It matters to a Dense on the input in the standard parameterization, whose NTK
+            is d times that variance, and to a `Concatenate` with the input for a branch.
 
         Returns
         -------
@@ -206,10 +209,10 @@ class Network(ABC):
         Raises
         ------
         TypeError
-            A norm that is not a real number.
+            A norm that is not a real number, an ``n_features`` that is not an integer.
         ValueError
-            A norm that is negative, NaN or infinite, an empty list, or a network that needs a Dense
-            in front.
+            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, or a
+            network that needs a Dense in front.
         NumericalError
             A variance or NTK that is too large for a float.
 
@@ -230,7 +233,7 @@ class Network(ABC):
         layer 1 (Dense)        16     4   16         50.0%
         layer 3 (Dense)         4  0.25    8        100.0%
         """
-        return summarise(self._program, norm)
+        return summarise(self._program, norm, n_features)
 
 
 def _pair(out: object) -> tuple[object, object]:

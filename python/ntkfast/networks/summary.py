@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._ntkfast import Program, trace
-from ntkfast._scalars import as_real
+from ntkfast._scalars import as_count, as_real
 
 __all__ = ["LayerSummary", "Norms", "Summary", "summarise"]
 
@@ -80,7 +80,7 @@ def _table(title: str, rows: list[LayerSummary]) -> str:
     )
 
 
-def summarise(program: Program, norm: Norms) -> Summary:
+def summarise(program: Program, norm: Norms, n_features: int) -> Summary:
     """Return the layers of a compiled network at one or several input norms."""
     given = norm.tolist() if isinstance(norm, np.ndarray) else norm
     if isinstance(given, (list, tuple)):
@@ -90,7 +90,8 @@ def summarise(program: Program, norm: Norms) -> Summary:
             raise ValueError("norm is empty; expected a number >= 0 or a list of them")
     else:
         norms = [as_real(given, "norm", least=0.0)]
-    traces = trace(program, np.array(norms)[:, None])
+    features = as_count(n_features, "n_features", least=1)
+    traces = trace(program, np.array(norms), features)
     return Summary(
         tuple(
             LayerSummary(norm, *layer)

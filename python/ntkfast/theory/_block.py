@@ -14,7 +14,7 @@ from numpy.polynomial.chebyshev import Chebyshev
 
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_real
-from ntkfast.networks import Dense, Network, Serial
+from ntkfast.networks import Dense, Dropout, LayerNorm, Network, Serial
 from ntkfast.networks.composition import Composition, as_network
 
 __all__ = ["Block", "as_block"]
@@ -24,6 +24,8 @@ Array: TypeAlias = npt.NDArray[np.float64]
 # Below this correlation χ is read off a network with a bias; see `Block.chi`.
 _SMALL = 0.1
 _BIAS = 0.45
+
+_NO_ACTIVATION = (Composition, Dense, Dropout, LayerNorm)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ class Block:
             slopes[small] = biased.ntk(one, others)[0] / (q * (2 * flat[small] - _BIAS))
         return (self.w_std**2 * slopes).reshape(c.shape)
 
+    def jumps(self, q: float) -> bool:
+        """Tell whether φ jumps, as Sign does, so that the map of correlations is vertical at 1.
+
+        The map is convex, and χ its slope at 1 wherever it has one: no secant is steeper.
+        """
+        gap = 1e-6
+        one, others = _pairs(np.array([1.0, 1.0 - gap]), q)
+        equal, near = self._close(_probe(self.activation).nngp(one, others)[0])
+        rounding = 1e-6 * equal
+        return bool((equal - near) / gap > 1.01 * q * self.chi(np.array(1.0), q) + rounding)
+
     def _close(self, moments: FloatArray) -> Array:
         """Return K after the next Dense."""
         closed: Array = self.w_std**2 * moments.astype(np.float64) + self.b_std**2
@@ -92,7 +105,7 @@ def _pairs(c: Array, q: float) -> tuple[Array, Array]:
 def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Network, float, float]:
     """Return the activation, σ_w and σ_b of a network of equal blocks, or of those given."""
     network = as_network(net, "mean_field: net")
-    if not isinstance(network, (Composition, Dense)):
+    if not isinstance(network, _NO_ACTIVATION):
         if w_std is None:
             raise TypeError(
                 f"mean_field: w_std is missing; give it along with an activation: "
@@ -111,7 +124,7 @@ def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Net
     scales = {(d.w_std, d.b_std or 0.0) for d in dense if isinstance(d, Dense)}
     equal = len(scales) == 1 and len(set(activations)) == 1
     simple = all(isinstance(layer, Dense) for layer in dense) and not any(
-        isinstance(layer, (Composition, Dense)) for layer in activations
+        isinstance(layer, _NO_ACTIVATION) for layer in activations
     )
     if not (equal and simple):
         raise ValueError(

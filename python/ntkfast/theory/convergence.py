@@ -11,12 +11,14 @@ from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_count, as_real
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import (
+    Times,
     as_initial,
     as_momentum,
     as_targets,
     as_times,
     check_semidefinite,
 )
+from ntkfast.dynamics._eigenbasis import lost_in_rounding
 from ntkfast.linalg import matmul
 from ntkfast.spectrum import Spectrum, eigh
 
@@ -118,8 +120,8 @@ def loss_bound(
 
     References
     ----------
-    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 5; Du et al. (2019), arXiv:1810.02054,
-    section 3, with λ_0/2 for λ_min where the width is finite.
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Du, Zhai, Poczos, Singh (2019),
+    arXiv:1810.02054, with λ_0/2 for λ_min where the width is finite.
     """
     times, shape = as_times(t)
     start = as_real(loss0, "loss0", least=0.0)
@@ -130,14 +132,14 @@ def loss_bound(
 
 
 def _decay(
-    rate: float, values: npt.NDArray[np.float64], times: FloatArray, spectrum: Spectrum
+    rate: float, values: npt.NDArray[np.float64], times: Times, spectrum: Spectrum
 ) -> npt.NDArray[np.float64]:
-    """e^{−2ηλt}, shape (k, n); at t = ∞ what may be zero is, as in all that trains to the end."""
+    """e^{−2ηλt}, shape (k, n), and 1 for what `GradientFlow` leaves untrained."""
     exponent = np.zeros((times.size, values.size))
-    ended, begun = np.isinf(times), (times > 0) & np.isfinite(times)
-    with np.errstate(over="ignore", under="ignore"):
+    begun = times > 0  # where ηλ overflows, 0·∞ would be asked for
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         exponent[begun] = 2 * np.multiply.outer(times[begun], rate * values)
-        exponent[ended] = np.where(values > spectrum.tolerance, np.inf, 0.0)
+        exponent[lost_in_rounding(values, spectrum.tolerance, rate, times)] = 0.0
         return np.exp(-exponent)
 
 
@@ -163,7 +165,7 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
     """
     spectrum = as_spectrum(theta)
     targets = as_targets(y, spectrum.n)
@@ -201,7 +203,7 @@ def label_loss(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1, in continuous time.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, for gradient descent.
     """
     return GradientFlow(as_spectrum(theta), y, learning_rate=learning_rate).loss(t, f0)
 
@@ -236,8 +238,8 @@ def label_loss_bound(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, section 4: labels that align with the top
-    eigenvectors are learnt fast.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584: labels that align with the top eigenvectors
+    are learnt fast.
     """
     times, shape = as_times(t)
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
@@ -287,7 +289,7 @@ def discrete_residual_norm(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
     """
     descent = GradientDescent(as_spectrum(theta), y, learning_rate=learning_rate)
     return np.sqrt(2 * descent.loss(k, f0))

@@ -96,9 +96,9 @@ class MeanField:
     def condition_number(self, depth: int, n: int, correlation: float = 0.0) -> Array:
         """Compute how the condition number of the NTK grows with depth.
 
-        The kernel is that of `nk.mlp` on n inputs of variance q* with equal correlations, which
-        every data set comes near to with depth. The recursions of NNGP and NTK are followed as they
-        are, without asymptotics.
+        The kernel is that of `nk.mlp`, in the NTK parameterization, on n inputs of variance q* with
+        equal correlations, which every data set comes near to with depth. The recursions of NNGP
+        and NTK are followed as they are, without asymptotics.
 
         Parameters
         ----------
@@ -178,14 +178,15 @@ def mean_field(
     TypeError
         ``net`` is not a network; w_std is missing, or given twice.
     ValueError
-        ``net`` is not made of equal blocks.
+        ``net`` is not made of equal blocks; an activation that jumps, as `Sign` does.
 
     Notes
     -----
-    Assumes width → ∞ before depth → ∞ and independent weights. Where an activation has several
-    fixed points of the variance, q* is the first from 1, on the side that the map goes to. With
-    kernels in closed form fixed points are accurate to some 1e-12 away from criticality; near it
-    they are the less the closer χ is to 1. Activations known by their values take some seconds.
+    Assumes width → ∞ before depth → ∞ and independent weights. What is trained, and in which
+    parameterization, makes no difference. Where an activation has several fixed points of the
+    variance, q* is the first from 1, on the side that the map goes to. With kernels in closed form
+    fixed points are accurate to some 1e-12 away from criticality; near it they are the less the
+    closer χ is to 1. Activations known by their values take some seconds.
 
     References
     ----------
@@ -201,6 +202,11 @@ def mean_field(
     activation, w_std, b_std = as_block(net, w_std, b_std)
     block = Block(activation, w_std, b_std)
     variance, scale = variance_fixed_point(block)
+    if block.jumps(scale):
+        raise ValueError(
+            f"mean_field: {activation!r} jumps, so that its map of correlations is vertical at 1 "
+            "and has no slope χ; take a continuous activation, such as a steep Erf(b=10)"
+        )
     chi_1 = float(block.chi(np.array(1.0), scale))
     correlation = correlation_fixed_point(block, scale, margin=_CRITICAL)
     chi_star = chi_1 if correlation == 1 else float(block.chi(np.array(correlation), scale))

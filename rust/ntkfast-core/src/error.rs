@@ -56,7 +56,7 @@ pub enum Error {
         layer: String,
         /// Index of the sample.
         row: usize,
-        /// Logarithm (base ten) of the variance or NTK there.
+        /// Logarithm (base ten) of the variance or NTK there; infinite where no number holds its square root.
         log10: f64,
         /// Name of the output type.
         dtype: &'static str,
@@ -122,12 +122,17 @@ impl fmt::Display for Error {
             Self::NoConvergence { size } => {
                 write!(out, "the eigendecomposition of the {size} × {size} matrix did not converge")
             }
-            Self::Overflow { layer, row, log10, dtype } => write!(
-                out,
-                "the kernel of sample {row} grows to about 1e{log10:.0} at {layer}, more than {dtype} can hold: \
-                 use a smaller w_std there, scale the inputs down{}",
-                if *dtype == "float32" { ", or pass float64" } else { "" }
-            ),
+            Self::Overflow { layer, row, log10, dtype } => {
+                // √K is what is computed with: its square may be beyond the range of a number.
+                let size =
+                    if log10.is_finite() { format!("to about 1e{log10:.0}") } else { "beyond 1e616".into() };
+                write!(
+                    out,
+                    "the kernel of sample {row} grows {size} at {layer}, more than {dtype} can hold: use a smaller \
+                     w_std up to there, or smaller parameters of an activation, or scale the inputs down{}",
+                    if *dtype == "float32" { ", or pass float64" } else { "" }
+                )
+            }
             Self::Function { name, reason } => {
                 write!(out, "{name} must turn an array of numbers into as many finite numbers, but {reason}")
             }

@@ -2,29 +2,29 @@
 
 use crate::arrays::{read, unsuitable};
 use crate::door::Call;
-use crate::program::{PyProgram, rows, warnings};
+use crate::program::{PyProgram, warnings};
 use ntkfast_core::Result;
-use numpy::ndarray::Ix2;
+use numpy::ndarray::Ix1;
 use pyo3::prelude::*;
 
 /// A layer's (place, variance, χ, NTK, share).
 type Row = (String, f64, Option<f64>, f64, f64);
 
-/// For every row of `x`, the layers of the network in the order of evaluation.
+/// For rows of `features` numbers with these norms, ‖x‖/√features, the layers of the network in the order of
+/// evaluation.
 #[pyfunction]
-pub fn trace(program: &PyProgram, x: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<Row>>> {
-    let py = x.py();
-    let Some(x) = read::<f64, Ix2>("x", x)? else { return Err(unsuitable("x", 2, x)) };
-    let x = x.as_array();
-    let operations = program.operations(x.nrows(), x.ncols());
+pub fn trace(program: &PyProgram, norms: &Bound<'_, PyAny>, features: usize) -> PyResult<Vec<Vec<Row>>> {
+    let py = norms.py();
+    let Some(scales) = read::<f64, Ix1>("norms", norms)? else { return Err(unsuitable("norms", 1, norms)) };
+    let scales = scales.as_array().to_vec();
+    let operations = program.operations(scales.len(), 1);
     program.run(Call { py, operations, progress: None }, |job| {
-        let rows = rows("x", &x, job)?;
-        let fitted = program.program.fit::<f64>(x.ncols(), rows.scales(), job)?;
+        let fitted = program.program.fit::<f64>(features, &scales, job)?;
         let trace = |(row, &scale)| {
-            let layers = fitted.trace(x.ncols(), scale, row)?.into_iter();
+            let layers = fitted.trace(features, scale, row)?.into_iter();
             Ok(layers.map(|layer| (layer.place, layer.variance, layer.chi, layer.ntk, layer.share)).collect())
         };
-        let traces = rows.scales().iter().enumerate().map(trace).collect::<Result<_>>()?;
+        let traces = scales.iter().enumerate().map(trace).collect::<Result<_>>()?;
         Ok((warnings(&fitted), traces))
     })
 }

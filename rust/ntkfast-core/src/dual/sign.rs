@@ -26,8 +26,7 @@ impl Dual for Sign {
     }
 
     fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
-        // A product, so that what is not a number stays so.
-        Row { scale: if scale > 0.0 { 1.0 } else { 0.0 * scale }, slope: 0.0 }
+        Row { scale: if scale > 0.0 { 1.0 } else { 0.0 }, slope: 0.0 }
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! How far a fit is from the truth, where it was not fitted.
 
 use super::chebyshev::basis as chebyshev;
-use super::moments::{Basis, Rule};
+use super::moments::Basis;
 use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
 use super::sampled::PARTS;
 use super::series::{STRETCH, Scaled, TANGENT};
@@ -16,10 +16,10 @@ const PLACES: [f64; 5] = [-0.97, -0.52, 0.04, 0.61, 0.98];
 ///
 /// # Errors
 /// [`crate::error::Error::Cancelled`].
-pub(super) fn check(fitted: &Fitted, rule: &Rule, job: &Job) -> Result<f64> {
+pub(super) fn check(fitted: &Fitted, job: &Job) -> Result<f64> {
     let places: &[f64] = if fitted.grid.is_point() { &[0.0] } else { &PLACES };
     let scales: Vec<f64> = places.iter().map(|xi| fitted.grid.scale(*xi)).collect();
-    let finer = rule.finer();
+    let finer = fitted.rule.finer();
     let basis = Basis::new(&fitted.sampled, scales.clone(), &finer, job);
     let scaled = Scaled::new(&basis, &fitted.sizes, &fitted.grid);
     let rows: Vec<Vec<f64>> = scales

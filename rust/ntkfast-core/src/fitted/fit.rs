@@ -9,14 +9,15 @@ use super::sampled::{PARTS, Sampled};
 use super::series::{Moments, Pairs, Scaled, along_rows, tail};
 use super::sizes::Sizes;
 use super::{Accuracy, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::parallel::Job;
 
 /// Numbers of quadrature nodes, of Chebyshev points in the defect and in the scale, tried in turn.
 const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
 const DEGREES: [usize; 15] = [5, 7, 9, 12, 15, 18, 22, 26, 31, 37, 44, 53, 64, 77, 92];
 const SCALES: [usize; 12] = [3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 31, 38];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
-const FEW: usize = 6;
+const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;
 /// Errors are seen at some places only; elsewhere they may be this much larger.
 const SAFETY: f64 = 3.0;
@@ -28,107 +29,133 @@ const PROBES: [f64; 3] = [1e-3, 0.1, 0.9];
 /// # Errors
 /// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
 pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> Result<Fitted> {
-    let (target, job) = (accuracy.target, source.job);
-    let grid = Grid::new(range, SCALES[0]);
-    let top = grid.scale(1.0);
+    let job = source.job;
+    let range = Grid::new(range, SCALES[0], accuracy);
+    let top = range.scale(1.0);
     let (reach, beyond) = reach(source, top, accuracy.negligible)?;
     let sampled = Sampled::new(source, top * reach)?;
-    let basis = |scales: Vec<f64>, rule: &Rule| Basis::new(&sampled, scales, rule, job);
+    let sizes = Sizes::new(&sampled, &range, &Rule::new(RULES[FEW - 1], reach));
 
-    // What is needed is found on little: the quadrature and the degree at the ends and in the middle of the range,
-    // then the number of scales at a few defects.
-    let few =
-        || if grid.is_point() { vec![top] } else { [1.0, 0.0, -0.98].map(|xi| grid.scale(xi)).to_vec() };
-    let sizes = Sizes::new(&sampled, &grid, &Rule::new(RULES[5], reach));
-    let values = |rule: &Rule| {
-        let basis = basis(few(), rule);
-        let scaled = Scaled::new(&basis, &sizes, &grid);
-        let mut values: Vec<f64> =
-            basis.spreads.iter().zip(&scaled.whole).map(|(row, size)| row.norm / size).collect();
-        for m in PROBES {
-            let parts = scaled.at(m, rule)?;
-            values.extend((0..PARTS).flat_map(|part| scaled.weighted(part, &parts[part])));
-        }
-        Ok(values)
-    };
+    let search = Search { sampled: &sampled, sizes: &sizes, range: &range, target: accuracy.target, job };
     // Kinks that rows of different scales meet at different places are resolved by no series.
-    let smooth = sampled.kinks.is_empty() || grid.is_point();
-    let rules: Vec<Rule> = (RULES.iter().take(if smooth { RULES.len() } else { FEW }))
-        .map(|&count| Rule::new(count, reach))
-        .collect();
-    let (rule, rule_error) = settle(&rules, target, values)?;
-    let few = basis(few(), rule);
-    let scaled = Scaled::new(&few, &sizes, &grid);
-    let tried = if smooth && rule_error < HOPELESS { usize::MAX } else { FEW };
-    let mut degree = 0;
-    for count in DEGREES.into_iter().take(tried) {
-        let series = scaled.series(count, rule, job)?;
-        let weighted =
-            [0, 1].map(|part| series[part].iter().map(|pairs| scaled.weighted(part, pairs)).collect());
-        degree = count;
-        if tail(&weighted, |k| k as f64) <= target {
-            break;
-        }
-    }
-    let mut grid = grid;
-    for count in SCALES.into_iter().take(if grid.is_point() { 0 } else { tried }) {
-        grid = grid.with(count);
-        let basis = basis(grid.scales(), rule);
-        let scaled = Scaled::new(&basis, &sizes, &grid);
-        let moments = Moments::new(&scaled, rule);
-        let mut error =
-            tail(&[moments.distance, moments.odd].map(|pairs| along_rows(&pairs, count)), |_| 1.0);
-        for m in PROBES {
-            let parts = scaled.at(m, rule)?;
-            let weighted = [0, 1].map(|part| along_rows(&scaled.weighted(part, &parts[part]), count));
-            error = error.max(tail(&weighted, |_| 1.0));
-        }
-        if error <= target {
-            break;
-        }
-    }
+    let smooth = sampled.kinks.is_empty() || range.is_point();
+    let (rule, rule_error) = search.rule(if smooth { &RULES } else { &RULES[..FEW] }, reach)?;
+    let resolvable = smooth && rule_error < HOPELESS;
+    let degree = search.degree(if resolvable { &DEGREES } else { &DEGREES[..FEW] }, &rule)?;
+    let grid = search.grid(if resolvable { &SCALES } else { &SCALES[..FEW] }, &rule)?;
 
-    let basis = basis(grid.scales(), rule);
+    let basis = Basis::new(&sampled, grid.scales(), &rule, job);
     let scaled = Scaled::new(&basis, &sizes, &grid);
-    let series = scaled.series(degree, rule, job)?;
-    let moments = Moments::new(&scaled, rule);
+    let series = scaled.series(degree, &rule, job)?;
+    let moments = Moments::new(&scaled, &rule);
     let low_rank = |pairs: &Pairs| {
         let rows: Vec<Vec<f64>> = pairs.chunks_exact(grid.count).map(<[f64]>::to_vec).collect();
         LowRank::new(&rows, accuracy.negligible)
     };
-    let has_even = sampled.has[1] || sampled.origin != 0.0;
+    let has = [sampled.has[0], sampled.has[1] || sampled.origin != 0.0];
+    let part = |part: usize| {
+        if sampled.has[part] { series[part].iter().map(low_rank).collect() } else { Vec::new() }
+    };
     let mut fitted = Fitted {
         name: source.function.name.clone(),
         error: 0.0,
         accuracy,
         distance: if grid.is_point() { LowRank::default() } else { low_rank(&moments.distance) },
-        odd: if sampled.has[0] && has_even { low_rank(&moments.odd) } else { LowRank::default() },
-        parts: [0, 1].map(|part| {
-            if sampled.has[part] { series[part].iter().map(low_rank).collect() } else { Vec::new() }
-        }),
-        has: [sampled.has[0], has_even],
-        sizes,
+        odd: if has == [true, true] { low_rank(&moments.odd) } else { LowRank::default() },
+        parts: [part(0), part(1)],
+        has,
+        sizes: sizes.clone(),
         grid,
-        rule: rule.clone(),
+        rule,
         sampled: sampled.clone(),
     };
-    fitted.error = SAFETY * (beyond + rule_error.max(check(&fitted, rule, job)?));
+    fitted.error = SAFETY * (beyond + rule_error.max(check(&fitted, job)?));
     Ok(fitted)
 }
 
-/// The first rule from which the next changes nothing, and how much it changed.
-fn settle(rules: &[Rule], target: f64, values: impl Fn(&Rule) -> Result<Vec<f64>>) -> Result<(&Rule, f64)> {
-    let mut before = values(&rules[0])?;
-    let mut found = (&rules[0], f64::INFINITY);
-    for next in &rules[1..] {
-        let after = values(next)?;
-        let size = after.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
-        let change = before.iter().zip(&after).fold(0f64, |worst, (a, b)| worst.max((a - b).abs())) / size;
-        found = (next, change);
-        if change <= target {
-            break;
-        }
-        before = after;
+/// Finds what is needed on little: the quadrature and the degree at the ends and in the middle of the range, then
+/// the number of scales at a few defects.
+struct Search<'a> {
+    sampled: &'a Sampled,
+    sizes: &'a Sizes,
+    range: &'a Grid,
+    target: f64,
+    job: &'a Job,
+}
+
+impl<'a> Search<'a> {
+    /// The basis at the ends and in the middle of the range.
+    fn few(&self, rule: &Rule) -> Basis<'a> {
+        let places: &[f64] = if self.range.is_point() { &[0.0] } else { &[1.0, 0.0, -0.98] };
+        let scales = places.iter().map(|&xi| self.range.scale(xi)).collect();
+        Basis::new(self.sampled, scales, rule, self.job)
     }
-    Ok(found)
+
+    /// The first rule from which the next changes nothing, and how much it changed.
+    fn rule(&self, counts: &[usize], reach: f64) -> Result<(Rule, f64)> {
+        let values = |rule: &Rule| {
+            let basis = self.few(rule);
+            let scaled = Scaled::new(&basis, self.sizes, self.range);
+            let norms = basis.spreads.iter().zip(&scaled.whole);
+            let mut values: Vec<f64> = norms.map(|(row, size)| row.norm / size).collect();
+            for m in PROBES {
+                let parts = scaled.at(m, rule)?;
+                values.extend((0..PARTS).flat_map(|part| scaled.weighted(part, &parts[part])));
+            }
+            Ok::<_, Error>(values)
+        };
+        let mut rule = Rule::new(counts[0], reach);
+        let mut change = f64::INFINITY;
+        let mut before = values(&rule)?;
+        for &count in &counts[1..] {
+            rule = Rule::new(count, reach);
+            let after = values(&rule)?;
+            let size = after.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
+            change = before.iter().zip(&after).fold(0f64, |worst, (a, b)| worst.max((a - b).abs())) / size;
+            if change <= self.target {
+                break;
+            }
+            before = after;
+        }
+        Ok((rule, change))
+    }
+
+    /// The first number of Chebyshev points in the defect whose last coefficients are negligible.
+    fn degree(&self, counts: &[usize], rule: &Rule) -> Result<usize> {
+        let basis = self.few(rule);
+        let scaled = Scaled::new(&basis, self.sizes, self.range);
+        for &count in counts {
+            let series = scaled.series(count, rule, self.job)?;
+            let weighted =
+                [0, 1].map(|part| series[part].iter().map(|pairs| scaled.weighted(part, pairs)).collect());
+            if tail(&weighted, |k| k as f64) <= self.target {
+                return Ok(count);
+            }
+        }
+        Ok(counts[counts.len() - 1])
+    }
+
+    /// The range with the first number of scales whose last coefficients are negligible.
+    fn grid(&self, counts: &[usize], rule: &Rule) -> Result<Grid> {
+        if self.range.is_point() {
+            return Ok(*self.range);
+        }
+        for &count in counts {
+            let grid = self.range.with(count);
+            let basis = Basis::new(self.sampled, grid.scales(), rule, self.job);
+            let scaled = Scaled::new(&basis, self.sizes, &grid);
+            let moments = Moments::new(&scaled, rule);
+            let mut error =
+                tail(&[moments.distance, moments.odd].map(|pairs| along_rows(&pairs, count)), |_| 1.0);
+            for m in PROBES {
+                let parts = scaled.at(m, rule)?;
+                let weighted = [0, 1].map(|part| along_rows(&scaled.weighted(part, &parts[part]), count));
+                error = error.max(tail(&weighted, |_| 1.0));
+            }
+            if error <= self.target {
+                return Ok(grid);
+            }
+        }
+        Ok(self.range.with(counts[counts.len() - 1]))
+    }
 }

@@ -1,9 +1,13 @@
 //! The range of standard deviations that a fit serves.
 
+use super::Accuracy;
 use super::chebyshev::points;
 
 /// Ranges are rounded to this step of asinh(scale), so that fits are shared by calls with similar rows.
 const STEP: f64 = 1.0 / 16.0;
+
+/// Rows whose scales differ by less than this many negligible errors count as alike.
+const ALIKE: f64 = 30.0;
 
 /// Chebyshev points in a range of standard deviations. asinh is linear at zero, where kernels are smooth in the
 /// scale, and logarithmic far out.
@@ -16,10 +20,11 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The grid for rows whose scales lie in this range, with `count` points where they differ.
-    pub fn new([low, high]: [f64; 2], count: usize) -> Self {
+    /// The grid for rows whose scales lie in this range, with `count` points where they differ by more than errors
+    /// that do not matter.
+    pub fn new([low, high]: [f64; 2], count: usize, accuracy: Accuracy) -> Self {
         let (low, high) = (low.asinh(), high.asinh());
-        if high - low <= 1e-14 * high {
+        if high - low <= ALIKE * accuracy.negligible * high {
             return Self { low: high, high, count: 1 };
         }
         Self { low: (low / STEP).floor() * STEP, high: (high / STEP).ceil() * STEP, count }

@@ -42,7 +42,7 @@ pub struct Fitted {
 impl Fitted {
     /// Whether a new fit would give the same.
     pub(super) fn serves(&self, range: [f64; 2], accuracy: Accuracy) -> bool {
-        self.accuracy == accuracy && self.grid.with(1) == Grid::new(range, 1)
+        self.accuracy == accuracy && self.grid.with(1) == Grid::new(range, 1, accuracy)
     }
 
     /// Whether its estimated error is larger than it should be.

@@ -33,9 +33,10 @@ impl Sizes {
         let grid = grid.with(if grid.is_point() { 1 } else { POINTS });
         let spreads: Vec<Spread> = grid.scales().iter().map(|&scale| spread(sampled, scale, rule)).collect();
         let powers = [0, 1].map(|part| sampled.power(part));
-        let lowest = powers[0].min(powers[1]);
-        let whole = if sampled.origin == 0.0 && lowest.is_finite() { lowest } else { 0.0 };
+        let whole = if sampled.origin == 0.0 { powers[0].min(powers[1]) } else { 0.0 };
         let size = |power: f64, of: &dyn Fn(&Spread) -> f64| {
+            // A part that is nothing at all near zero follows no power.
+            let power = if power.is_finite() { power } else { 0.0 };
             let logarithms: Vec<f64> = (spreads.iter())
                 .map(|spread| (of(spread).max(f64::MIN_POSITIVE) / spread.scale.powf(power)).ln())
                 .collect();

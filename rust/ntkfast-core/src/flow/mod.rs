@@ -1,7 +1,7 @@
 //! Training in closed form, as functions of the spectrum.
 //!
 //! Under gradient flow on the squared loss the residual of an infinitely wide network decays mode by mode
-//! (Jacot et al. 2018; Lee et al. 2019, eq. 8): predictions are Θ·U φ_t(Λ) Uᵀ applied to the first residual,
+//! (Jacot et al. 2018; Lee et al. 2019): predictions are Θ·U φ_t(Λ) Uᵀ applied to the first residual,
 //! with a scalar filter φ_t. Θ⁻¹ never appears. Gradient descent does the same in steps ([`heavy_ball`]).
 
 mod heavy_ball;

@@ -35,7 +35,8 @@ impl<T: Scalar> Points<T> {
     /// Run the program's row pass. O(count · steps).
     ///
     /// # Errors
-    /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`; [`Error::Cancelled`].
+    /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`, or one on the way to it for
+    /// any number; [`Error::Cancelled`].
     pub fn new(rows: Rows<T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
         let mut strips: Vec<_> = rows
             .scales()
@@ -46,20 +47,20 @@ impl<T: Scalar> Points<T> {
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                program.run_row(rows.features, scale, registers, constants, |_, _| ());
+                let row = Row { features: rows.features, scale, index: block * STRIP + lane };
+                // Of what no number can hold nothing tells the size, on which all that follows depends.
+                let mut held = true;
+                program.run_row(row.features, scale, registers, constants, |_, trace| {
+                    held &= trace.scale.is_finite() && (trace.tangent.is_finite() || !wanted.ntk);
+                });
+                if !held {
+                    let all = Wanted { nngp: true, ..wanted };
+                    return Err(overflow::<f64>(program, row, registers, constants, all));
+                }
                 for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
                     let trace = registers[register];
                     if !fits::<T>(trace, wanted) {
-                        let row = block * STRIP + lane;
-                        return Err(overflow::<T>(
-                            program,
-                            rows.features,
-                            scale,
-                            registers,
-                            constants,
-                            wanted,
-                            row,
-                        ));
+                        return Err(overflow::<T>(program, row, registers, constants, wanted));
                     }
                     roots.scale.0[lane] = T::from_f64(trace.scale);
                     roots.tangent.0[lane] = T::from_f64(trace.tangent);
@@ -116,11 +117,11 @@ impl<T: Scalar> Constants<T> {
     }
 }
 
-/// The larger of the wanted scales; NaN where ∞ in between has left one.
+/// The larger of the wanted scales.
 fn size(trace: RowTrace, wanted: Wanted) -> f64 {
     let scale = if wanted.nngp { trace.scale } else { 0.0 };
     let tangent = if wanted.ntk { trace.tangent } else { 0.0 };
-    if scale >= tangent || scale.is_nan() { scale } else { tangent }
+    scale.max(tangent)
 }
 
 /// Whether `T` can hold the wanted kernels of a row with itself, which bound all others.
@@ -128,24 +129,30 @@ fn fits<T: Scalar>(trace: RowTrace, wanted: Wanted) -> bool {
     size(trace, wanted) <= T::MAX.sqrt() * (1.0 - T::EPSILON)
 }
 
+/// A row as it comes in.
+#[derive(Clone, Copy)]
+struct Row {
+    features: usize,
+    scale: f64,
+    index: usize,
+}
+
 /// The error that says at which step a row became too large.
 fn overflow<T: Scalar>(
     program: &Program,
-    features: usize,
-    scale: f64,
+    row: Row,
     registers: &mut [RowTrace],
     constants: &mut [f64],
     wanted: Wanted,
-    row: usize,
 ) -> Error {
-    let mut culprit = ("the input", size(RowTrace { scale, tangent: 0.0 }, wanted));
+    let mut culprit = ("the input", size(RowTrace { scale: row.scale, tangent: 0.0 }, wanted));
     let mut found = false;
-    program.run_row(features, scale, registers, constants, |step, trace| {
+    program.run_row(row.features, row.scale, registers, constants, |step, trace| {
         if !found {
             culprit = (&program.steps[step].place, size(trace, wanted));
             found = !fits::<T>(trace, wanted);
         }
     });
     let (layer, size) = culprit;
-    Error::Overflow { layer: layer.to_owned(), row, log10: 2.0 * size.log10(), dtype: T::NAME }
+    Error::Overflow { layer: layer.to_owned(), row: row.index, log10: 2.0 * size.log10(), dtype: T::NAME }
 }

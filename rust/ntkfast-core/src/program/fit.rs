@@ -30,8 +30,9 @@ impl Program {
             let inputs = step.inputs;
             if let Op::Elementwise(function) = &step.op {
                 let rows = &registers[inputs[0]];
-                let shown =
-                    rows.iter().filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
+                // Rows that no number can hold are refused later, by whoever computes with them.
+                let held = rows.iter().filter(|row| row.scale.is_finite());
+                let shown = held.filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
                 let low = shown.clone().fold(f64::INFINITY, f64::min);
                 let high = shown.fold(0.0, f64::max);
                 if high > LARGEST {

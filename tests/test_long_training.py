@@ -1,0 +1,84 @@
+"""Training so long that rounding in the kernel would show: singular kernels at large times."""
+
+import math
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from ntkfast import theory
+
+NET = nk.mlp(1, nk.Relu(), w_std=1.5, b_std=0.3)
+LONG = [1e16, 1e20, 1e100, 1e300, math.inf]
+
+
+def contradiction():
+    """Six points in the plane, each of them twice, with labels that differ."""
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    y = np.random.default_rng(1).normal(size=12)
+    return np.vstack([x, x]), y, np.random.default_rng(2).normal(size=(5, 2))
+
+
+def least_norm():
+    """Minimum-norm regression on contradictory labels is interpolation of their means."""
+    x, y, x_test = contradiction()
+    means = (y[:6] + y[6:]) / 2
+    return NET.ntk(x_test, x[:6]) @ np.linalg.solve(NET.ntk(x[:6]), means), np.tile(means, 2)
+
+
+def growth(spectrum, t):
+    """How far the rounding of a singular kernel may have grown, until it is left alone."""
+    grown = t * spectrum.tolerance
+    return grown if grown < 1 else 0.0
+
+
+@pytest.mark.parametrize("t", LONG)
+@pytest.mark.parametrize("momentum", [None, 0.0, 0.9])
+def test_contradictory_labels_end_at_their_mean(t, momentum):
+    x, y, x_test = contradiction()
+    theta, k_test = NET.ntk(x), NET.ntk(x_test, x)
+    if momentum is None:
+        rule = nk.GradientFlow(theta, y)
+    else:
+        rate = 0.5 * theory.max_learning_rate(theta, momentum=momentum)
+        rule = nk.GradientDescent(theta, y, learning_rate=rate, momentum=momentum)
+    on_test, on_train = least_norm()
+    np.testing.assert_allclose(rule.predict(t, k_test), on_test, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(rule.predict_train(t), on_train, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rule.residual(t), y - on_train, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("t", [0.3, 1e3, 1e10, 1e13, *LONG])
+@pytest.mark.parametrize("ridge", [0.0, 1e-16])
+def test_ensemble_and_flow_have_one_mean_at_any_time(t, ridge):
+    x, y, x_test = contradiction()
+    ensemble = nk.Ensemble(NET, x, y, diag_reg=ridge)
+    flow = nk.GradientFlow(NET.ntk(x), y, diag_reg=ridge)
+    for mean, f in [
+        (ensemble.predict(x_test, t).mean, flow.predict(t, NET.ntk(x_test, x))),
+        (ensemble.predict(None, t).mean, flow.predict_train(t)),
+    ]:
+        np.testing.assert_allclose(mean, f, rtol=1e-9, atol=1e-9 + growth(flow.spectrum, t))
+
+
+def test_a_kernel_of_zeros_moves_nothing_and_overflows_nowhere():
+    flow = nk.GradientFlow(np.zeros((2, 2)), [1.0, -1.0], learning_rate=1e10)
+    descent = nk.GradientDescent(np.zeros((2, 2)), [1.0, -1.0], learning_rate=1e10)
+    for t in (0.0, 1.0, 1e290, 1e308, math.inf):
+        for rule in (flow, descent):
+            assert np.isfinite(rule.coefficients(t)).all()
+            np.testing.assert_array_equal(rule.predict_train(t), 0)
+            np.testing.assert_array_equal(rule.residual(t), [1, -1])
+            np.testing.assert_array_equal(rule.predict(t, np.zeros((1, 2))), 0)
+    np.testing.assert_array_equal(flow.coefficients(1e290), [1e300, -1e300])
+
+
+@pytest.mark.parametrize("t", [0.0, 1.0, 1e10, *LONG])
+def test_bounds_on_the_loss_hold_for_singular_kernels_at_any_time(t):
+    x, y, _ = contradiction()
+    theta = nk.eigh(NET.ntk(x))
+    loss = theory.label_loss(theta, y, t)
+    assert loss <= theory.loss_bound(theta, t, 0.5 * y @ y) * (1 + 1e-12)
+    assert loss <= theory.label_loss_bound(theta, y, t) * (1 + 1e-12)
+    gap = y[:6] - y[6:]  # half of it stays on either side
+    assert loss >= 0.25 * gap @ gap * (1 - 1e-12 - growth(theta, t)) ** 2
