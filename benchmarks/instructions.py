@@ -8,7 +8,8 @@ python/ntkfast/_ntkfast.abi3.so`.
 
 Columns: samples in tiles of all in the extension; stretches of code that hold nine tenths of
 these; arithmetic on whole registers, fused multiply-adds among it; moves, broadcasts and blends;
-instructions of both kinds that read or write the stack; arithmetic on single numbers; calls.
+instructions of both kinds that read or write the stack; arithmetic on single numbers; calls; and
+the rest: addresses, counters, bounds, jumps.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ACTIVATIONS = {"relu": nk.Relu(), "erf": nk.Erf(), "tanh": nk.Tanh()}
 REGISTERS = {"avx512": "%zmm", "avx2": "%ymm"}
 # Blocks are taken from the hottest on, until they hold this share of the samples in tiles.
 SHARE = 0.9
-COLUMNS = ("packed", "fused", "moves", "stack", "single", "calls")
+COLUMNS = ("packed", "fused", "moves", "stack", "single", "calls", "other")
 
 FUSED = r"vfn?m(?:add|sub)\d+"
 ARITHMETIC = rf"(?:v(?:add|sub|mul|div|sqrt|max|min|cmp\w*)|{FUSED})"
@@ -61,7 +62,7 @@ class Instruction:
         if SINGLE.fullmatch(self.name):
             return ["single"]
         if register not in self.operands:
-            return []  # addresses and counters
+            return ["other"]
         kinds = ["packed"] if PACKED.fullmatch(self.name) else ["moves"]
         if re.match(FUSED, self.name):
             kinds.append("fused")

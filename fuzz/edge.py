@@ -4,9 +4,9 @@ Each input is a choice of property and the bytes from which Hypothesis draws its
 atheris (`make fuzz`) inputs that reach new lines of the package are kept and mutated further, in
 .hypothesis/fuzz, where the next run goes on. Without it, or with --blind, every input is fresh.
 
-A failure is printed and the run goes on; its input is also in Hypothesis' database, so that
-`HYPOTHESIS_PROFILE=ci pytest tests/test_fuzz.py` finds it again and shrinks it. What kills the
-process (an abort of the core) leaves its input in .hypothesis/fuzz-crash-*.
+A failure is printed and the run goes on; its input is also in Hypothesis' database, from where
+`--shrink NAME` takes it to find the smallest arguments that fail. What kills the process (an abort
+of the core) leaves its input in .hypothesis/fuzz-crash-*.
 """
 
 from __future__ import annotations
@@ -134,8 +134,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="how long to go on (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="of the random inputs (default 1)")
     parser.add_argument("--blind", action="store_true", help="without coverage")
+    parser.add_argument("--shrink", metavar="NAME", help="run a property that failed before")
     arguments = parser.parse_args()
-    if find_spec("atheris") and not arguments.blind:
+    if arguments.shrink:
+        Target().properties[arguments.shrink]()
+    elif find_spec("atheris") and not arguments.blind:
         guided(arguments.seconds, arguments.seed)
     else:
         target = Target()
