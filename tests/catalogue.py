@@ -212,10 +212,17 @@ def kinds(description: Description) -> list[str]:
     return [description[0], *(kind for part in inner for kind in kinds(part))]
 
 
+def has_step(description: Description) -> bool:
+    """Whether max(x, 0)⁰, which jumps as sign does, stands anywhere."""
+    inner = [part for part in description[1:] if isinstance(part, (list, tuple))]
+    return list(description) == ["rectified_monomial", 0] or any(map(has_step, inner))
+
+
 def kink_after_smooth(description: Description) -> bool:
     """Whether a kinked activation stands anywhere behind a smooth one, or behind a jump."""
     order = kinds(description)
-    first = next((i for i, kind in enumerate(order) if kind in {*SMOOTH, "sign"}), len(order))
+    starters = {*SMOOTH, "sign", *(["rectified_monomial"] if has_step(description) else [])}
+    first = next((i for i, kind in enumerate(order) if kind in starters), len(order))
     return any(kind in KINKED for kind in order[first + 1 :])
 
 

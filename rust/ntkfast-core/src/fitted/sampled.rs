@@ -180,6 +180,12 @@ impl Piece {
     ) -> (Self, f64, f64) {
         let (plus, minus) = values.split_at(TERMS);
         let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
+        let swing = |values: &[f64]| {
+            let largest = values.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+            largest - values.iter().fold(f64::INFINITY, |a, b| a.min(*b))
+        };
+        // Rounding of values, and of arguments times the slope.
+        let noise = size.max(origin.abs()) + swing(plus).max(swing(minus)) * to / (to - from);
         let mut worst = 0f64;
         let powers = [(-1.0, 0.0), (1.0, origin)].map(|(sign, origin)| {
             let part: Vec<f64> = plus.iter().zip(minus).map(|(a, b)| 0.5 * (a + sign * b) - origin).collect();
@@ -191,7 +197,7 @@ impl Piece {
             let chebyshev: Vec<f64> =
                 to_chebyshev.iter().map(|row| row.iter().zip(&part).map(|(a, b)| a * b).sum()).collect();
             let tail = chebyshev[TERMS - 2].abs() + chebyshev[TERMS - 1].abs();
-            if tail > RESOLVED * own && tail > 8.0 * f64::EPSILON * size.max(origin.abs()) && own > 1e-290 {
+            if tail > RESOLVED * own && tail > 8.0 * f64::EPSILON * noise && own > 1e-290 {
                 worst = worst.max(tail);
             }
             let mut powers = [0.0; TERMS];
