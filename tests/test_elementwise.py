@@ -1,24 +1,17 @@
 """Activations known by their values: against closed forms, against quadrature, and at the edge."""
 
-import itertools
-import math
 import pickle
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import special
 
 import ntkfast as nk
 from contract import same_bits
-
-Array = NDArray[np.float64]
-TOLERANCE = 1e-10  # of √(K_ii K_jj), for functions analytic on either side of 0
+from fitted import TOLERANCE, Array, assert_kernels, worst
 
 
 @pytest.fixture
@@ -29,18 +22,6 @@ def points() -> Array:
     x[5], x[6] = x[0] + 1e-7 * x[7], -x[0] + 1e-4 * x[7]
     x[8], x[9], x[10] = 0.0, 0.3 * x[9], 1.5 * x[10]
     return x
-
-
-def worst(got: Array, expected: Array, diagonal: Array) -> float:
-    scale = np.sqrt(np.outer(diagonal, diagonal))
-    gap = np.abs(got - expected)
-    assert not gap[scale == 0].any()
-    return float(np.max(gap[scale > 0] / scale[scale > 0]))
-
-
-def assert_kernels(got: nk.Kernels, expected: nk.Kernels, tolerance: float = TOLERANCE) -> None:
-    for ours, theirs in zip(got, expected, strict=True):
-        assert worst(ours, theirs, np.diagonal(theirs)) <= tolerance
 
 
 @pytest.mark.parametrize(("depth", "b_std"), [(1, None), (3, 0.3)])
@@ -69,74 +50,6 @@ def test_closed_forms_are_found_again(
         theirs.kernels(points.astype(np.float32).astype(np.float64)),
         1e-4,
     )
-
-
-def sigmoid(u: Array) -> Array:
-    return np.asarray(special.expit(u))
-
-
-def polar(f: Callable[[Array], Array], p: float, q: float, rho: float) -> float:
-    """E[f(u)f(v)], cut where u or v is 0; nodes gather on both sides of the cuts."""
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-
-    def rule(edges: Array) -> tuple[Array, Array]:
-        half = np.diff(edges)[:, None] / 2
-        return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
-
-    angle = math.acos(rho)
-    cuts = np.sort(np.mod([0.5, 1.5, 0.5 + angle / np.pi, 1.5 + angle / np.pi], 2)) * np.pi
-    shares = np.array([0, 0.003, 0.02, 0.1, 0.3, 0.7, 0.9, 0.98, 0.997])
-    arcs = np.diff(np.append(cuts, cuts[0] + 2 * np.pi))
-    edges = np.append((cuts[:, None] + arcs[:, None] * shares).ravel(), cuts[0] + 2 * np.pi)
-    theta, w_theta = rule(edges)
-    r, w_r = rule(np.append([0, 0.03, 0.1, 0.3, 0.8], np.linspace(1.7, 9.5, 7)))
-    w_r = w_r * r * np.exp(-r * r / 2) / (2 * np.pi)
-    u, v = (
-        np.outer(r, math.sqrt(p) * np.cos(theta)),
-        np.outer(r, math.sqrt(q) * np.cos(theta - angle)),
-    )
-    return float(w_r @ (f(u) * f(v)) @ w_theta)
-
-
-@pytest.mark.parametrize(
-    ("activation", "fn", "slope"),
-    [
-        (nk.Tanh(), np.tanh, lambda u: 1 / np.cosh(u) ** 2),
-        (nk.Sigmoid(), sigmoid, lambda u: sigmoid(u) * sigmoid(-u)),
-        (nk.Softplus(), lambda u: np.logaddexp(0, u), sigmoid),
-        (nk.Swish(), lambda u: u * sigmoid(u), lambda u: sigmoid(u) * (1 + u * sigmoid(-u))),
-        (
-            nk.Elu(0.7),
-            lambda u: np.where(u > 0, u, 0.7 * np.expm1(np.minimum(u, 0))),
-            lambda u: np.where(u > 0, 1, 0.7 * np.exp(np.minimum(u, 0))),
-        ),
-        (
-            nk.Selu(),
-            lambda u: 1.0507009873554805 * np.where(u > 0, u, 1.6732632423543772 * np.expm1(u)),
-            lambda u: 1.0507009873554805 * np.where(u > 0, 1, 1.6732632423543772 * np.exp(u)),
-        ),
-        (nk.Elementwise(np.arctan), np.arctan, lambda u: 1 / (1 + u * u)),
-    ],
-    ids=["tanh", "sigmoid", "softplus", "swish", "elu", "selu", "arctan"],
-)
-def test_quadrature_agrees(activation: nk.Network, fn: Any, slope: Any) -> None:
-    # Variances from 1e-2 to 1e2, as a whole and alone, and correlations down to −1.
-    angles = np.array([0.0, 1e-4, 0.4, 1.3, math.pi / 2, 2.4, math.pi])
-    scales = np.array([1.0, 1.2, 0.1, 10.0, 3.0, 1.0, 0.3])
-    points = np.column_stack([np.cos(angles), np.sin(angles)]) * scales[:, None] * math.sqrt(2)
-    network = nk.Serial(nk.Dense(), activation, nk.Dense())
-    for x in (points, points[[0, 1, 5]], points[[3, 3]]):
-        got = network.kernels(x)
-        k = x @ x.T / 2
-        p = np.diagonal(k)
-        rho = np.clip(k / np.sqrt(np.outer(p, p)), -1, 1)
-        nngp, ntk = np.empty_like(k), np.empty_like(k)
-        for i, j in np.ndindex(k.shape):
-            correlation = 1.0 if i == j else rho[i, j]
-            with np.errstate(over="ignore"):
-                nngp[i, j] = polar(fn, p[i], p[j], correlation)
-                ntk[i, j] = nngp[i, j] + polar(slope, p[i], p[j], correlation) * k[i, j]
-        assert_kernels(got, nk.Kernels(nngp, ntk))
 
 
 def test_tanh_is_the_function_of_that_name(points: Array) -> None:
@@ -187,174 +100,6 @@ def test_calls_do_not_grow_with_the_rows() -> None:
     before = len(lengths)
     network.ntk(x)  # the same scales: the fit is there
     assert len(lengths) == before
-
-
-def rows(scales: list[float]) -> Array:
-    """Return rows in random directions whose norms are these times √4."""
-    x = np.random.default_rng(3).standard_normal((len(scales), 4))
-    return 2 * x / np.linalg.norm(x, axis=1, keepdims=True) * np.array(scales)[:, None]
-
-
-def exponential(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
-    kernel = np.exp((p + q) / 2 + k)
-    return kernel, kernel
-
-
-def exponential_less_one(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
-    product = np.exp((p + q) / 2)
-    return product * np.expm1(k) + np.expm1(p / 2) * np.expm1(q / 2), product * np.exp(k)
-
-
-def square(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
-    return p * q + 2 * k * k, 4 * k
-
-
-def cube(p: Array, q: Array, k: Array) -> tuple[Array, Array]:
-    return 9 * p * q * k + 6 * k**3, 9 * (p * q + 2 * k * k)
-
-
-@pytest.mark.parametrize(
-    ("fn", "closed", "scales"),
-    [
-        (np.exp, exponential, [3.0]),
-        (np.exp, exponential, [0.1, 0.5, 1.0, 2.0, 3.0]),
-        (np.exp, exponential, [10.0]),
-        (np.expm1, exponential_less_one, [0.1, 3.2]),
-        (lambda u: u**3, cube, [1e-4, 1e-3, 0.01, 1.0, 1.0]),
-        (lambda u: u**3, cube, [1e-20, 1.0, 100.0]),
-        (lambda u: u * u, square, [1e-8]),
-        (lambda u: u * u, square, [1e-8, 1e-3, 7.0]),
-    ],
-    ids=["e^x", "e^x, wide", "e^x, far", "expm1", "x³", "x³, wide", "x², tiny", "x², wide"],
-)
-def test_rows_of_very_different_sizes(fn: Any, closed: Any, scales: list[float]) -> None:
-    # Functions that grow fast, or vanish fast at zero: every row to its own scale.
-    x = rows(scales)
-    k = x @ x.T / 4
-    p, q = np.diagonal(k)[:, None], np.diagonal(k)
-    kernel, derivative = closed(p, q, k)
-    got = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
-    assert_kernels(got, nk.Kernels(kernel, kernel + derivative * k), 1e-12)
-
-
-@pytest.mark.parametrize("fn", [np.cos, lambda u: np.exp(-u * u), lambda u: np.logaddexp(0, u)])
-def test_tiny_inputs_of_functions_that_do_not_vanish_there(fn: Any) -> None:
-    # φ(x) = φ(0) + O(x): all kernels are φ(0)² to this precision, and nothing is to be warned of.
-    x = rows([1e-8, 1e-7, 1e-9])
-    got = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense()).kernels(x)
-    for kernel in got:
-        np.testing.assert_allclose(kernel, float(fn(np.zeros(1))[0]) ** 2, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("fn", "name", "scales"),
-    [
-        (np.sign, "sign", [1.0, 1.5]),
-        (lambda u: np.clip(u, -1, 1), "<lambda>", [0.5, 1.0, 2.0]),
-        (lambda u: np.sin(10 * u), "<lambda>", [0.01, 10.0]),
-        (lambda u: u**9 + np.abs(u), "<lambda>", [1e-3, 100.0]),
-    ],
-    ids=["a step", "kinks at ±1", "fast waves", "two powers"],
-)
-def test_what_is_not_resolved_is_said(fn: Any, name: str, scales: list[float]) -> None:
-    network = nk.Serial(nk.Dense(), nk.Elementwise(fn), nk.Dense())
-    with pytest.warns(
-        RuntimeWarning, match=rf"Elementwise\({name}\) is not resolved.* of \de-?\d+"
-    ):
-        kernels = network.kernels(rows(scales))
-    assert np.isfinite(kernels.ntk).all()
-
-
-@pytest.mark.parametrize("kinks", [(), (-1.0, 1.0)])
-def test_kinks_away_from_zero_at_one_norm(kinks: tuple[float, ...]) -> None:
-    # clip(u, −1, 1) of rows of unit variance: they are found where they are not given.
-    x = rows([1.0] * 5)
-    network = nk.Serial(
-        nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1), kinks=kinks), nk.Dense()
-    )
-    got = network.kernels(x)
-    rho = x @ x.T / 4
-    np.fill_diagonal(rho, 1.0)
-    # ∂²K/∂ρ² = 2n(1, 1; ρ) − 2n(1, −1; ρ), integrated from ρ = 0 where K and ∂K/∂ρ are known.
-    nodes, weights = np.polynomial.legendre.leggauss(400)
-    inside = 2 * special.ndtr(1.0) - 1
-    kernel, slope = np.empty_like(rho), np.empty_like(rho)
-    for index, r in np.ndenumerate(rho):
-        angle = np.arcsin(r) * (1 + nodes) / 2
-        s = np.sin(angle)
-        density = (np.exp(-1 / (1 + s)) - np.exp(-1 / (1 - s))) / (2 * np.pi)
-        step = np.arcsin(r) / 2 * weights
-        slope[index] = inside**2 + 2 * np.sum(step * density)
-        kernel[index] = inside**2 * r + 2 * np.sum(step * density * (r - s))
-    assert_kernels(got, nk.Kernels(kernel, kernel + slope * rho))
-    # Rounding makes no different norms of it.
-    rounded = network.kernels((x / 3).astype(np.float32) * np.float32(3))
-    assert_kernels(nk.Kernels(*(k.astype(np.float64) for k in rounded)), got, 1e-4)
-
-
-@pytest.mark.parametrize("size", [0.3, 1.0, 1.3])
-def test_a_hinge_away_from_zero(size: float) -> None:
-    # max(u − ½, 0) is nothing at all near zero; E of its square and of its slope are known.
-    network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.maximum(u - 0.5, 0)), nk.Dense())
-    nngp, ntk = network.kernels([[size]])
-    a = 0.5 / size
-    above, density = special.ndtr(-a), math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
-    square = size * size * ((1 + a * a) * above - a * density)
-    np.testing.assert_allclose(nngp, square, rtol=1e-10)
-    np.testing.assert_allclose(ntk, square + above * size * size, rtol=1e-10)
-
-
-@pytest.mark.parametrize("scales", [[0.5, 1.0, 2.0], [1.0, 1.1]])
-def test_the_estimate_is_honest(scales: list[float]) -> None:
-    # clip(u, −1, 1), whose kinks rows of different norms meet at different places: its variances
-    # are known, and so is the error.
-    x = rows(scales)
-    network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.clip(u, -1, 1)))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        got = network.nngp(np.concatenate([x, x * 1.37]), x)
-    estimate = float(str(caught[0].message).split(" of ")[-1].split(".")[0])
-    size = np.sqrt(np.outer(clipped(np.concatenate([x, x * 1.37])), clipped(x)))
-    parallel = np.array([clipped_product(a, 1.37 * a) for a in scales])
-    error = np.abs(np.diagonal(got, -len(x)) - parallel) / np.diagonal(size, -len(x))
-    assert error.max() <= estimate
-
-
-def clipped(x: Array) -> Array:
-    """E[clip(z, −1, 1)²] for z of the rows' variances."""
-    return np.array([clipped_product(s, s) for s in np.linalg.norm(x, axis=1) / 2])
-
-
-def clipped_product(a: float, b: float) -> float:
-    """E[clip(a·z, −1, 1)·clip(b·z, −1, 1)], by the trapezoid rule between the kinks."""
-    edges = np.array([-12, *np.sort([-1 / a, -1 / b, 1 / b, 1 / a]), 12])
-    total = 0.0
-    for low, high in itertools.pairwise(edges):
-        z = np.linspace(low, high, 20001)
-        values = np.clip(a * z, -1, 1) * np.clip(b * z, -1, 1) * np.exp(-z * z / 2)
-        total += float(np.trapezoid(values, z))
-    return total / math.sqrt(2 * math.pi)
-
-
-@pytest.mark.parametrize("size", [1e-160, 1e-201, 1e-295, 1e-303, 5e-324])
-def test_the_smallest_rows(size: float) -> None:
-    # tanh(x) = x there; the row of ordinary size gives E[z·tanh(z)], the slope at 0 is 1.
-    x = np.array([[size], [1.0], [-size]])
-    network = nk.Serial(nk.Dense(), nk.Tanh(), nk.Dense())
-    for rows in (x, x[:1], x[[0, 2]]):
-        assert np.isfinite(network.ntk(rows)).all()
-    nngp, ntk = network.kernels(x)
-    z, w = np.polynomial.hermite_e.hermegauss(180)
-    mean = float(w @ (z * np.tanh(z)) / w.sum())
-    slope = float(w @ (1 / np.cosh(z) ** 2) / w.sum())
-    np.testing.assert_allclose(nngp[:, 1][[0, 2]], [size * mean, -size * mean], rtol=1e-9)
-    np.testing.assert_allclose(ntk[0, 1], size * (mean + slope), rtol=1e-9)
-
-
-def test_the_largest_rows() -> None:
-    network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
-    with pytest.raises(nk.NumericalError, match=r"sample 1 .* layer 2 \(Elementwise\(tanh\)\)"):
-        network.nngp([[1.0], [1e308]])
 
 
 class Broken(Exception):
