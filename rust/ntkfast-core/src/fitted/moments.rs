@@ -131,24 +131,20 @@ pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
     let cuts = sampled.kinks.iter().map(|kink| kink / scale);
     let nodes: Vec<(f64, f64)> =
         rule.line(cuts).into_iter().map(|(z, w)| (scale * z, w * density(z))).collect();
-    let values = |part: usize| {
-        nodes.iter().map(move |(u, _)| if sampled.has[part] { sampled.value(part, *u) } else { 0.0 })
-    };
     let weights = || nodes.iter().map(|node| node.1);
-    // Divided by the largest, so that no square leaves the range of a double.
-    let size = |part| values(part).fold(0f64, |worst, value| worst.max(value.abs()));
     let parts = [0, 1].map(|part| {
-        let size = size(part);
+        if !sampled.has[part] {
+            return (0.0, 0.0);
+        }
+        let values: Vec<f64> = nodes.iter().map(|(u, _)| sampled.value(part, *u)).collect();
+        // Divided by the largest, so that no square leaves the range of a double.
+        let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
         if size == 0.0 {
             return (0.0, 0.0);
         }
-        let mean = if part == 0 {
-            0.0
-        } else {
-            weights().zip(values(part)).map(|(w, value)| w * value / size).sum()
-        };
-        let square: f64 =
-            weights().zip(values(part)).map(|(w, value)| w * (value / size - mean).powi(2)).sum();
+        let mean =
+            if part == 0 { 0.0 } else { weights().zip(&values).map(|(w, value)| w * value / size).sum() };
+        let square: f64 = weights().zip(&values).map(|(w, value)| w * (value / size - mean).powi(2)).sum();
         (size * mean, size * square.sqrt())
     });
     let mean = sampled.origin + parts[1].0;
