@@ -30,8 +30,8 @@ lint: build ## formatting, lints, types, and the stub against the extension
 	$(BIN)/mypy
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
 
-bench: build ## the NTK Gram matrix against NumPy's matrix product
-	$(BIN)/python benchmarks/gram.py
+bench: build ## every bar on speed, most of them against NumPy's matrix product
+	$(BIN)/python benchmarks/suite.py
 
 SECONDS_TO_FUZZ ?= 60
 fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SECONDS_TO_FUZZ=60

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Work, alternate, machine, positive, write_json
+from harness import Work, alternate, base_parser, machine, positive, write_json
 from numpy.typing import NDArray
 
 import ntkfast as nk
@@ -212,20 +212,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=positive, default=2000, help="samples (default: %(default)s)")
-    parser.add_argument("-d", type=positive, default=50, help="features (default: %(default)s)")
-    parser.add_argument(
-        "--layers", type=positive, default=3, help="hidden layers (default: %(default)s)"
-    )
-    parser.add_argument("--repetitions", type=positive, default=11, help="(default: %(default)s)")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent / "results" / "activations.json",
-        metavar="FILE",
-        help="where to write the record, as JSON",
-    )
+    parser = base_parser(__doc__, "activations", repetitions=11)
+    parser.add_argument("-n", type=positive, default=2000, help="samples")
+    parser.add_argument("-d", type=positive, default=50, help="features")
+    parser.add_argument("--layers", type=positive, default=3, help="hidden layers")
     return parser
 
 

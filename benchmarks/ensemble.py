@@ -10,12 +10,20 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from harness import Row, Work, alternate, peak_memory, positive, table, write_json
-from threadpoolctl import threadpool_limits
+from harness import (
+    Row,
+    Work,
+    add_threads,
+    alternate,
+    base_parser,
+    on_threads,
+    peak_memory,
+    positive,
+    table,
+    write_json,
+)
 
 import ntkfast as nk
 
@@ -50,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"bias, float64, {threads} threads, {nk.info()['simd']}; best of {arguments.repetitions}\n"
     )
     work = prepare(m, n, d, threads)
-    with threadpool_limits(limits=threads, user_api="blas"):
+    with on_threads(threads):
         seconds = alternate({"predict": work, PRODUCTS: products(m, n)}, arguments.repetitions)
     row = Row("mean and variance", min(seconds["predict"]), min(seconds[PRODUCTS]))
     print(table([row], PRODUCTS))
@@ -68,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.output,
         {
             "settings": {"m": m, "n": n, "d": d, "threads": threads},
-            "rows": [{**asdict(row), "ratio": row.ratio}],
+            "rows": [row.record()],
             "peak_bytes": peak,
         },
     )
@@ -76,21 +84,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-m", type=positive, default=10_000, help="(default: %(default)s)")
-    parser.add_argument("-n", type=positive, default=2000, help="(default: %(default)s)")
-    parser.add_argument("-d", type=positive, default=100, help="features (default: %(default)s)")
-    parser.add_argument("--repetitions", type=positive, default=3, help="(default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=positive, default=nk.num_threads(), help="for both (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent / "results" / "ensemble.json",
-        metavar="FILE",
-        help="where to write the record, as JSON",
-    )
+    parser = base_parser(__doc__, "ensemble", repetitions=3)
+    add_threads(parser)
+    parser.add_argument("-m", type=positive, default=10_000, help="test points")
+    parser.add_argument("-n", type=positive, default=2000, help="training points")
+    parser.add_argument("-d", type=positive, default=100, help="features")
     return parser
 
 

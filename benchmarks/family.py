@@ -9,11 +9,19 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from harness import Row, Work, alternate, positive, table, write_json
+from harness import (
+    Row,
+    Work,
+    add_threads,
+    alternate,
+    base_parser,
+    on_threads,
+    positive,
+    table,
+    write_json,
+)
 
 import ntkfast as nk
 
@@ -46,33 +54,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"n = {n:,}, d = {d:,}, {depth} hidden ReLU layers with bias, float64, {threads} threads, "
         f"{nk.info()['simd']}; best of {arguments.repetitions}\n"
     )
-    nk.set_num_threads(threads)
-    rows = compare(n, d, depth, arguments.repetitions)
+    with on_threads(threads):
+        rows = compare(n, d, depth, arguments.repetitions)
     print(table(rows, DEEPEST))
     settings = {"n": n, "d": d, "depth": depth, "threads": threads}
-    record = [{**asdict(row), "ratio": row.ratio} for row in rows]
-    write_json(arguments.output, {"settings": settings, "rows": record})
+    write_json(arguments.output, {"settings": settings, "rows": [row.record() for row in rows]})
     print(f"record: {arguments.output}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=positive, default=2500, help="samples (default: %(default)s)")
-    parser.add_argument("-d", type=positive, default=784, help="features (default: %(default)s)")
-    parser.add_argument(
-        "--depth", type=positive, default=5, help="hidden layers (default: %(default)s)"
-    )
-    parser.add_argument("--repetitions", type=positive, default=7, help="(default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=positive, default=nk.num_threads(), help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent / "results" / "family.json",
-        metavar="FILE",
-        help="where to write the record, as JSON",
-    )
+    parser = base_parser(__doc__, "family", repetitions=7)
+    add_threads(parser)
+    parser.add_argument("-n", type=positive, default=2500, help="samples")
+    parser.add_argument("-d", type=positive, default=784, help="features")
+    parser.add_argument("--depth", type=positive, default=5, help="hidden layers")
     return parser
 
 

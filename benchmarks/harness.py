@@ -1,4 +1,4 @@
-"""What every benchmark shares: fair timing, memory of a fresh process, a table, a JSON record."""
+"""What benchmarks share: arguments, fair timing, memory of a fresh process, a table, a record."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import gc
 import json
 import multiprocessing
+import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 import ntkfast as nk
 
 Work = Callable[[], object]
+
+WIDTH = 52  # of the column that names works
 
 
 def alternate(
@@ -48,16 +51,55 @@ def alternate(
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: best of several, in seconds."""
+    """What a work took, and a reference where there is one; best of several."""
 
     work: str
     ours: float
-    numpy: float
+    reference: float | None = None
+    bar: float | None = None
+    """The most that the ratio may be, or `ours` where there is no reference."""
+    unit: str = "s"
 
     @property
-    def ratio(self) -> float:
-        """Our time in units of NumPy's."""
-        return self.ours / self.numpy
+    def figure(self) -> float:
+        """What the bar is on: the ratio, or `ours` where there is no reference."""
+        return self.ours if self.reference is None else self.ours / self.reference
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the figure is within the bar; None without one."""
+        return None if self.bar is None else self.figure <= self.bar
+
+    def record(self) -> dict[str, Any]:
+        """Return everything, for a JSON record."""
+        return {**asdict(self), "figure": self.figure, "met": self.met}
+
+
+def header(reference: str) -> str:
+    """Name the columns, and what the works are compared with."""
+    return f"{'work':<{WIDTH}}{'ntkfast':>12}{reference:>20}{'ratio':>8}{'at most':>10}"
+
+
+def line(row: Row) -> str:
+    """Lay a comparison out in columns."""
+
+    def quantity(value: float | None) -> str:
+        return "" if value is None else f"{value:.{3 if row.unit == 's' else 1}f} {row.unit}"
+
+    def figure(value: float | None) -> str:
+        if row.reference is None:
+            return quantity(value)
+        return "" if value is None else f"{value:.2f}"
+
+    ratio = "" if row.reference is None else figure(row.figure)
+    verdict = {None: "", True: "met", False: "missed"}[row.met]
+    cells = f"{quantity(row.ours):>12}{quantity(row.reference):>20}{ratio:>8}{figure(row.bar):>10}"
+    return f"{row.work:<{WIDTH}}{cells}  {verdict}".rstrip()
+
+
+def table(rows: Sequence[Row], reference: str) -> str:
+    """Lay the comparisons out in columns, under their names."""
+    return "\n".join([header(reference), *map(line, rows)])
 
 
 def positive(text: str) -> int:
@@ -68,13 +110,39 @@ def positive(text: str) -> int:
     return number
 
 
-def table(rows: Sequence[Row], numpy_work: str) -> str:
-    """Lay the comparisons out in columns."""
-    header = f"{'work':<20}{'ntkfast':>12}{numpy_work:>18}{'ratio':>9}"
-    lines = [
-        f"{row.work:<20}{row.ours:>10.3f} s{row.numpy:>16.3f} s{row.ratio:>9.2f}" for row in rows
-    ]
-    return "\n".join([header, *lines])
+def base_parser(description: str | None, record: str, repetitions: int) -> argparse.ArgumentParser:
+    """Return a parser of what every benchmark takes; its record is called `record`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--repetitions", type=positive, default=repetitions, help="the best counts")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(__file__).parent / "results" / f"{record}.json",
+        metavar="FILE",
+        help="where to write the record, as JSON",
+    )
+    return parser
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Let a parser take the number of threads."""
+    parser.add_argument("--threads", type=positive, default=nk.num_threads(), help="of both sides")
+
+
+@contextlib.contextmanager
+def on_threads(number: int) -> Iterator[None]:
+    """Let both sides compute on as many threads."""
+    from threadpoolctl import threadpool_limits
+
+    before = nk.num_threads()
+    nk.set_num_threads(number)
+    with threadpool_limits(limits=number, user_api="blas"):
+        try:
+            yield
+        finally:
+            nk.set_num_threads(before)
 
 
 def peak_memory(prepare: Callable[..., Work], *arguments: object) -> int | None:
@@ -136,6 +204,14 @@ def _high_water_mark() -> int | None:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return None
+
+
+def load() -> float | None:
+    """Return how many processes were running over the last minute; None where nobody tells.
+
+    On an idle machine a benchmark finds it near 0.
+    """
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def machine() -> dict[str, Any]:

@@ -1,22 +1,28 @@
 """Eigendecomposition and the solve for t = ∞ against NumPy and SciPy, in one run.
 
-The bars: `eigh` within 1.15 times ``numpy.linalg.eigh``; `KernelRegression`, which checks the
-matrix, factorises and solves, within 0.8 times ``scipy.linalg.cho_factor`` and ``cho_solve``.
+`eigh` against ``numpy.linalg.eigh``; `KernelRegression`, which checks the matrix, factorises and
+solves, against ``scipy.linalg.cho_factor`` and ``cho_solve``.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.linalg
-from harness import Row, alternate, positive, table, write_json
+from harness import (
+    Row,
+    add_threads,
+    alternate,
+    base_parser,
+    on_threads,
+    positive,
+    table,
+    write_json,
+)
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import ntkfast as nk
 
@@ -34,7 +40,7 @@ def compare_eigh(n: int, repetitions: int) -> Row:
     theta = gram(n)
     works = {"ours": lambda: nk.eigh(theta), "theirs": lambda: np.linalg.eigh(theta)}
     seconds = alternate(works, repetitions)
-    return Row(f"eigh, n = {n}", min(seconds["ours"]), min(seconds["theirs"]))
+    return Row(f"eigh, n = {n}", min(seconds["ours"]), min(seconds["theirs"]), bar=1.15)
 
 
 def compare_solve(n: int, c: int, repetitions: int) -> Row:
@@ -45,7 +51,7 @@ def compare_solve(n: int, c: int, repetitions: int) -> Row:
         "theirs": lambda: scipy.linalg.cho_solve(scipy.linalg.cho_factor(theta), y),
     }
     seconds = alternate(works, repetitions)
-    return Row(f"t = inf, n = {n}", min(seconds["ours"]), min(seconds["theirs"]))
+    return Row(f"t = inf, n = {n}", min(seconds["ours"]), min(seconds["theirs"]), bar=0.8)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -56,37 +62,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"float64, {arguments.c} outputs, {threads} threads, {nk.info()['simd']}; "
         f"best of {repetitions}\n"
     )
-    nk.set_num_threads(threads)
-    with threadpool_limits(limits=threads, user_api="blas"):
+    with on_threads(threads):
         rows = [compare_eigh(n, repetitions) for n in arguments.eigh]
         rows += [compare_solve(n, arguments.c, repetitions) for n in arguments.solve]
     print(table(rows, OTHERS))
     settings = {"c": arguments.c, "threads": threads}
-    records = [{**asdict(row), "ratio": row.ratio} for row in rows]
-    write_json(arguments.output, {"settings": settings, "rows": records})
+    write_json(arguments.output, {"settings": settings, "rows": [row.record() for row in rows]})
     print(f"\nrecord: {arguments.output}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = base_parser(__doc__, "linalg", repetitions=3)
+    add_threads(parser)
     parser.add_argument(
         "--eigh", type=positive, nargs="*", default=[2000, 4000], metavar="N", help="sizes"
     )
     parser.add_argument(
         "--solve", type=positive, nargs="*", default=[4000], metavar="N", help="sizes"
     )
-    parser.add_argument("-c", type=positive, default=10, help="outputs (default: %(default)s)")
-    parser.add_argument("--repetitions", type=positive, default=3, help="(default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=positive, default=nk.num_threads(), help="for both (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent / "results" / "linalg.json",
-        metavar="FILE",
-        help="where to write the record, as JSON",
-    )
+    parser.add_argument("-c", type=positive, default=10, help="outputs")
     return parser
 
 
