@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench fuzz docs wheel build clean
+.PHONY: help demo test lint bench bench-others bench-core fuzz docs wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 demo: build ## the whole way from images to test accuracy, and a figure
 	$(BIN)/ntkfast demo
@@ -32,6 +32,12 @@ lint: build ## formatting, lints, types, and the stub against the extension
 
 bench: build ## every bar on speed, most of them against NumPy's matrix product
 	$(BIN)/python benchmarks/suite.py
+
+bench-others: build .venv/.others ## other packages on the same data, into docs/comparison.md; 2.6 GB the first time
+	$(BIN)/python benchmarks/others.py
+
+bench-core: ## the inner loops of the core one at a time, without Python
+	cargo bench --locked -p ntkfast-core
 
 SECONDS_TO_FUZZ ?= 60
 fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SECONDS_TO_FUZZ=60
@@ -66,6 +72,11 @@ clean: ## remove what make made
 .venv/.fuzz: .venv/.environment
 	$(BIN)/python -m pip install 'atheris>=2.3,<4' || echo "make: no atheris for this Python: fuzzing without coverage" >&2
 	touch $@
+
+# What is not to be had here is left out of the comparison, and tried again the next time.
+.venv/.others: .venv/.environment benchmarks/neural_tangents.sh
+	{ $(BIN)/python -m pip install scikit-ntk==1.2.1 && PYTHON=$(PYTHON) benchmarks/neural_tangents.sh .venv/.neural-tangents && \
+		touch $@; } || echo "make: not all of the other packages could be installed: see above" >&2
 
 .venv/.docs: .venv/.built
 	$(BIN)/maturin develop --release --locked --extras docs

@@ -16,7 +16,7 @@ import platform
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from harness import Work, alternate, base_parser, machine, positive, write_json
 from numpy.typing import NDArray
+from pages import fill, line
 
 import ntkfast as nk
 from ntkfast.networks import activations, elementwise, exponentials, polynomials
@@ -32,7 +33,6 @@ FloatArray = NDArray[np.floating[Any]]
 Networks = Mapping[str, nk.Serial]
 
 PAGE = Path(__file__).parents[1] / "docs" / "activations.md"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 DTYPES = ("float64", "float32")
 
 # A new activation in one of these modules is measured without a word here, if it has defaults.
@@ -175,12 +175,7 @@ def fitted_table(costs: Mapping[str, Mapping[str, Cost]]) -> str:
     return "\n".join(lines)
 
 
-def line(cells: Iterable[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def fill(page: str, costs: Mapping[str, Mapping[str, Cost]], measured: str) -> str:
+def filled(page: str, costs: Mapping[str, Mapping[str, Cost]], measured: str) -> str:
     """Put costs into the last cells of the activations' rows, and the rest between the marks."""
     for name in costs[DTYPES[0]]:
         cells = " | ".join(f"{each[name].ratio:.1f}" for each in costs.values())
@@ -188,8 +183,7 @@ def fill(page: str, costs: Mapping[str, Mapping[str, Cost]], measured: str) -> s
         page, found = row.subn(rf"\g<1> {cells} |", page)
         if found != 1:
             raise SystemExit(f"{PAGE} has {found} rows for `{name}(...)`; expected one")
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{measured}\n\n{END}{rest.partition(END)[2]}"
+    return fill(page, measured)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -203,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = f"n = {n:,} Gaussian points, d = {d:,}, {layers} layers, one thread"
     measured = f"{caption(settings)}\n\n{fitted_table(costs)}"
     print(f"\n{measured}")
-    PAGE.write_text(fill(PAGE.read_text(), costs, measured))
+    PAGE.write_text(filled(PAGE.read_text(), costs, measured))
     record = {
         dtype: {name: asdict(cost) for name, cost in each.items()} for dtype, each in costs.items()
     }

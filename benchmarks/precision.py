@@ -12,10 +12,11 @@ import json
 import platform
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import machine
+from pages import fill, line
 
 import ntkfast as nk
 
@@ -28,7 +29,6 @@ from reference.cases import CASES, errors, read_points, references
 from tolerances import CONTRACT
 
 PAGE = Path(__file__).parents[1] / "docs" / "precision.md"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 # The rows of the table: by activation, unless a network mixes or joins.
 FAMILIES = {
@@ -126,11 +126,6 @@ def markdown(worst: Mapping[str, Errors]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def line(cells: Iterable[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, and write the page anew."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,9 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     table = markdown({level: measure_with(level) for level in levels()})
     print(table)
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    PAGE.write_text(fill(PAGE.read_text(), table))
 
 
 if __name__ == "__main__":

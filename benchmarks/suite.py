@@ -257,8 +257,9 @@ GROUPS: dict[str, Callable[[Run], list[Row]]] = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print a table, write the record."""
     arguments = _parser().parse_args(argv)
-    shrink = QUICK if arguments.quick else 1
-    repetitions = QUICK_REPETITIONS if arguments.quick else arguments.repetitions
+    repetitions, shrink = arguments.repetitions, 1
+    if arguments.quick:
+        repetitions, shrink = min(repetitions, QUICK_REPETITIONS), QUICK
     run, before = Run(repetitions, arguments.threads, shrink), load()
     print(
         f"3 hidden ReLU layers with bias and float64 unless said otherwise; {run.threads} threads, "
