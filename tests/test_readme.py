@@ -77,8 +77,8 @@ def test_sessions_are_what_the_command_prints(
 
 @pytest.mark.parametrize("commands", of_language("sh"))
 def test_make_targets_exist(commands: str) -> None:
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    wanted = re.findall(r"^make (\w+)$", commands, re.M)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    wanted = re.findall(r"^make ([\w-]+)$", commands, re.M)
     assert wanted
     assert set(wanted) <= set(targets)
 
