@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # An environment with neural-tangents, for benchmarks/others.py: neural_tangents.sh DIRECTORY
 #
-# It is apart from that of the package because the last release of neural-tangents, 0.6.5, wants a JAX of
-# its time, and that a NumPy below 2. It imports TensorFlow, which is most of the 2.6 GB that this takes.
+# It is apart from that of the package because it holds versions that are known to work together: JAX keeps
+# changing, neural-tangents does not. It imports TensorFlow, which is most of the 2.6 GB that this takes.
 # Needs Python 3.10, 3.11 or 3.12: PYTHON=python3.11 chooses one.
 set -euo pipefail
 directory=${1:?say where: neural_tangents.sh DIRECTORY}
