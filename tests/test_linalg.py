@@ -206,6 +206,25 @@ def test_number_of_threads_changes_no_bit(
         assert all(same_bits(x, y) for x, y in zip(results[0], others, strict=True))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_matrices_on_any_number_of_threads(
+    dtype: Any, rng: np.random.Generator, threads: None
+) -> None:
+    a = spd(rng, 850, dtype)  # several panels of the Cholesky factor
+    spectra, factors = [], []
+    for count in (1, 3):
+        nk.set_num_threads(count)
+        spectra.append(nk.eigh(a))
+        factors.append(cholesky(a).factor)
+    assert_spectrum(a, spectra[0])
+    assert same_bits(spectra[0].eigenvalues, spectra[1].eigenvalues)
+    assert same_bits(spectra[0].eigenvectors, spectra[1].eigenvectors)
+    assert same_bits(factors[0], factors[1])
+    assert not np.any(np.triu(factors[0], 1))
+    gap = np.linalg.norm(factors[0].astype(np.float64) @ factors[0].T.astype(np.float64) - a)
+    assert gap <= unit(dtype, 850) * np.linalg.norm(a)
+
+
 def test_integers_and_lists_become_float64() -> None:
     a = [[4, 2], [2, 3]]
     for theta in (a, np.array(a, np.float16), np.array(a, np.int8), np.eye(2, dtype=bool)):

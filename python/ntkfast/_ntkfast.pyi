@@ -19,6 +19,7 @@ __all__ = [
     "matmul",
     "num_threads",
     "set_num_threads",
+    "solve_refined",
     "trace",
 ]
 
@@ -62,6 +63,9 @@ def trace(
 def eigh(theta: _Array) -> tuple[_Array, _Array]: ...
 def cholesky(a: _Array) -> _Array: ...
 def cholesky_solve(l: _Array, b: _Array) -> _Array: ...
+
+# The solution and the diagonal of the factor, or None where float64 has to do all of it.
+def solve_refined(theta: _Array, diagonal: _Array, b: _Array) -> tuple[_Array, _Array] | None: ...
 def matmul(a: _Array, b: _Array) -> _Array: ...
 
 # One row a time, one column an eigenvalue.

@@ -43,6 +43,13 @@ class Cholesky:
             )
         object.__setattr__(self, "factor", factor)
 
+    @classmethod
+    def _of(cls, factor: FloatArray) -> Cholesky:
+        """Return what the core computed, which needs no second look."""
+        cholesky = cls.__new__(cls)
+        object.__setattr__(cholesky, "factor", factor)
+        return cholesky
+
     @property
     def n(self) -> int:
         """The order of the matrix."""
@@ -115,7 +122,7 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
     NumericalError
         ``a`` is not positive definite; the message names the pivot.
     """
-    return Cholesky(_ntkfast.cholesky(as_square(a, "a")))
+    return Cholesky._of(_ntkfast.cholesky(as_square(a, "a")))
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -49,6 +49,14 @@ class Spectrum:
         object.__setattr__(self, "eigenvalues", values)
         object.__setattr__(self, "eigenvectors", vectors)
 
+    @classmethod
+    def _of(cls, eigenvalues: FloatArray, eigenvectors: FloatArray) -> Spectrum:
+        """Return what the core computed, which needs no second look."""
+        spectrum = cls.__new__(cls)
+        object.__setattr__(spectrum, "eigenvalues", eigenvalues)
+        object.__setattr__(spectrum, "eigenvectors", eigenvectors)
+        return spectrum
+
     @property
     def n(self) -> int:
         """The order of the matrix."""
@@ -114,4 +122,4 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
         The iteration did not converge.
     """
     eigenvalues, eigenvectors = _ntkfast.eigh(as_square(theta, "theta"))
-    return Spectrum(eigenvalues, eigenvectors)
+    return Spectrum._of(eigenvalues, eigenvectors)

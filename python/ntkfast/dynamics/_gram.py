@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._ntkfast import NumericalError
 from ntkfast._warnings import warn
@@ -21,10 +22,14 @@ __all__ = [
     "inverse_diagonal",
     "number_or_shape",
     "row_blocks",
+    "solve_refined",
 ]
 
 # Numbers that a block of rows may hold: 8 MB in float64.
 _BLOCK = 1 << 20
+
+# From this order on a factorisation in float32 is tried first.
+_LARGE = 512
 
 # Jitter in units of the largest diagonal entry, as powers of ε: 4e-11, 4e-10, 1.5e-8 in float64.
 # A jitter j costs a relative error of j where λ ~ 1 and of ε/j where labels contradict each other.
@@ -115,9 +120,24 @@ def factorise(
     return factor, jitter
 
 
-def condition_estimate(factor: Cholesky) -> float:
+def solve_refined(
+    gram: FloatArray, diagonal: FloatArray, b: FloatArray
+) -> tuple[FloatArray, FloatArray] | None:
+    """Solve (gram + diag(diagonal))·x = b by a factor in float32, refined to float64.
+
+    Returns x and the diagonal of the factor; None where that gains nothing, or fails: for float32,
+    small matrices, and those with a condition number beyond some 10⁵. `gram` is checked on the
+    way. Half the time of a factorisation in float64, for a residual of the same size.
+    """
+    if not (len(gram) >= _LARGE and gram.dtype == b.dtype == np.float64):
+        return None
+    with np.errstate(over="ignore"):
+        entries = gram.diagonal() + diagonal.astype(np.float64, copy=False)
+    return _ntkfast.solve_refined(gram, entries, b)
+
+
+def condition_estimate(pivots: FloatArray) -> float:
     """(max L_ii/min L_ii)², which the condition number is not smaller than."""
-    pivots = factor.factor.diagonal()
     if pivots.size == 0:
         return float("nan")
     ratio = float(pivots.max()) / float(pivots.min())

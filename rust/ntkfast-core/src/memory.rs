@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Memory`].
 pub fn buffer<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    reserve(&mut out, count)?;
-    out.resize(count, T::default());
-    Ok(out)
+    // Asked for twice: the first request may be refused, the second gets pages that the system clears when
+    // they are first written to, by the thread that writes, and not at all where nobody does.
+    reserve(&mut Vec::<T>::new(), count)?;
+    Ok(vec![T::default(); count])
 }
 
 /// All that an iterator of known length gives.

@@ -102,6 +102,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::cholesky, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::cholesky_solve, module)?)?;
+    module.add_function(wrap_pyfunction!(linalg::solve_refined, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;

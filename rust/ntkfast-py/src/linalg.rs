@@ -1,12 +1,13 @@
 //! Decompositions, products and filters.
 
-use crate::arrays::{Number, copy_row, read, unsuitable, with_matrix};
+use crate::arrays::{Number, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
 use ntkfast_core::linalg::{self, SMALL, Symmetric};
 use ntkfast_core::{Error, flow, memory};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -24,7 +25,7 @@ macro_rules! by_dtype {
         $(if read::<f64, $dimension>($name, $array)?.is_none() && read::<f32, $dimension>($name, $array)?.is_none() {
             return Err(unsuitable($name, <$dimension as numpy::ndarray::Dimension>::NDIM.unwrap_or(0), $array));
         })+
-        Err(pyo3::exceptions::PyTypeError::new_err(concat!("arrays must have one dtype:", $(" ", $name),+)))
+        Err(PyTypeError::new_err(concat!("arrays must have one dtype:", $(" ", $name),+)))
     }};
 }
 
@@ -89,6 +90,34 @@ fn cholesky_solve_typed<'py, T: Number>(
     Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())
 }
 
+/// The solution, and the diagonal of the factor it took.
+type Refined<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
+
+#[pyfunction]
+pub fn solve_refined<'py>(
+    py: Python<'py>,
+    theta: Any<'_, 'py>,
+    diagonal: Any<'_, 'py>,
+    b: Any<'_, 'py>,
+) -> PyResult<Option<Refined<'py>>> {
+    let diagonal = vector("diagonal", diagonal)?;
+    let double = |name, array| read::<f64, Ix2>(name, array)?.ok_or_else(|| unsuitable(name, 2, array));
+    let (theta, b) = (double("theta", theta)?, double("b", b)?);
+    let (theta, b) = (theta.as_array(), b.as_array());
+    let (size, columns) = (diagonal.len(), b.ncols());
+    if theta.shape() != [size, size] || b.nrows() != size || columns == 0 {
+        let expected = format!("({size}, {size}), and {size} rows of b");
+        return refuse(&shape_error("theta", theta.shape(), expected));
+    }
+    let refined = Call { py, operations: by_size(size), progress: None }.run(|job| {
+        let rhs = memory::collect(b.iter().copied())?;
+        with_matrix(&theta, |theta| linalg::solve_refined("theta", theta, &diagonal, &rhs, columns, job))
+    })?;
+    let Some(refined) = refined else { return Ok(None) };
+    let solution = PyArray1::from_vec(py, refined.solution).reshape([size, columns])?;
+    Ok(Some((solution, PyArray1::from_vec(py, refined.pivots))))
+}
+
 #[pyfunction]
 pub fn matmul<'py>(py: Python<'py>, a: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
     by_dtype!(matmul_typed(py, "a" => a: Ix2, "b" => b: Ix2))
@@ -146,7 +175,7 @@ fn symmetric<T: Number>(argument: &'static str, array: &PyReadonlyArray2<'_, T>)
     square(argument, view.shape())?;
     let operations = view.len();
     Call { py: array.py(), operations, progress: None }
-        .run(|job| Symmetric::new(argument, view.nrows(), |row, buffer| copy_row(&view, row, buffer), job))
+        .run(|job| with_matrix(&view, |matrix| Symmetric::new(argument, matrix, job)))
 }
 
 fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {

@@ -31,6 +31,15 @@ pub struct Cholesky<T> {
 pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T>> {
     let (size, root) = (matrix.size, matrix.root_scale());
     let mut entries = matrix.entries;
+    factorise(&mut entries, size, job)?;
+    if root != T::from_f64(1.0) {
+        entries.iter_mut().for_each(|value| *value *= root);
+    }
+    Ok(Cholesky { factor: entries, size })
+}
+
+/// Turn a lower triangle, column by column, into its Cholesky factor. What is above the diagonal stays zero.
+pub(super) fn factorise<T: Scalar>(entries: &mut [T], size: usize, job: &Job) -> Result<()> {
     let par = parallelism(size);
     let params: Spec<LltParams, T> = Spec::default();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(PANEL.min(size), par, params));
@@ -38,7 +47,7 @@ pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T
     for start in (0..size).step_by(PANEL) {
         job.check()?;
         let width = PANEL.min(size - start);
-        let all = MatMut::from_column_major_slice_mut(&mut entries, size, size);
+        let all = MatMut::from_column_major_slice_mut(entries, size, size);
         let rest = all.submatrix_mut(start, start, size - start, size - start);
         let (mut corner, _, mut below, trailing) = rest.split_at_mut(width, width);
         let stack = MemStack::new(&mut memory);
@@ -61,16 +70,13 @@ pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T
             T::from_f64(-1.0),
             par,
         );
+        // Whole registers were written around the diagonal.
+        for column in start..start + width {
+            entries[column * size..][start..column].fill(T::default());
+        }
         job.advance();
     }
-    for (column, entries) in entries.chunks_exact_mut(size.max(1)).enumerate() {
-        let (above, below) = entries.split_at_mut(column);
-        above.fill(T::default());
-        for value in below {
-            *value *= root;
-        }
-    }
-    Ok(Cholesky { factor: entries, size })
+    Ok(())
 }
 
 /// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column;

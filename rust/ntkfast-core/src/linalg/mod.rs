@@ -3,16 +3,19 @@
 //! Two habits of faer 0.24 shape these modules. Its results depend on the *degree* of parallelism it is told,
 //! not on the threads that do the work: the degree is a constant, so bits do not depend on the machine. And
 //! its eigendecomposition loses accuracy where entries are near the ends of the number range: matrices are
-//! scaled to unit size by a power of two first.
+//! scaled by a power of two where they may be.
 
 mod cholesky;
 mod eigen;
 mod product;
+mod refinement;
 mod symmetric;
+mod triangle;
 
 pub use cholesky::{Cholesky, cholesky, cholesky_solve};
 pub use eigen::{Eigen, eigh};
 pub use product::{Matrix, product, row_products};
+pub use refinement::{Refined, solve_refined};
 pub use symmetric::Symmetric;
 
 /// What faer needs of a number.

@@ -1,16 +1,17 @@
 //! Symmetric matrices, checked and scaled.
 
-use crate::error::{Error, Result};
-use crate::memory;
+use super::Matrix;
+use super::triangle::{Triangle, triangle};
+use crate::error::Result;
 use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
 
-/// Largest difference between mirrored entries, in units of ε times the largest entry, that passes for rounding.
-const ROUNDING: f64 = 1e3;
+/// Exponents up to this one are left as they are: nothing a decomposition multiplies leaves the range.
+const HARMLESS: i32 = 16;
 
-/// A finite symmetric matrix, divided by a power of two so that its largest entry is near one.
+/// A finite symmetric matrix, divided by a power of two where its largest entry is far from one.
 pub struct Symmetric<T> {
-    /// Column by column (or row by row).
+    /// Its lower triangle, column by column; zero above the diagonal.
     pub(super) entries: Vec<T>,
     /// Number of rows.
     pub(super) size: usize,
@@ -19,39 +20,17 @@ pub struct Symmetric<T> {
 }
 
 impl<T: Scalar> Symmetric<T> {
-    /// Copy a matrix of `size` rows through `fill(row, buffer)`.
+    /// Copy a square matrix.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::NotSymmetric`], naming `argument`; [`Error::Memory`]; [`Error::Cancelled`].
-    pub fn new(
-        argument: &'static str,
-        size: usize,
-        fill: impl Fn(usize, &mut [T]) + Sync,
-        job: &Job,
-    ) -> Result<Self> {
-        let mut entries = memory::buffer(memory::size([size, size])?)?;
-        let mut largest = vec![0f64; size];
-        let rows = entries.chunks_exact_mut(size.max(1)).zip(&mut largest);
-        for_each_item(
-            job,
-            rows,
-            || (),
-            |(), row, (buffer, largest)| {
-                fill(row, buffer);
-                for (column, value) in buffer.iter().map(|value| value.to_f64()).enumerate() {
-                    if !value.is_finite() {
-                        return Err(Error::NotFinite { argument, row, column, value });
-                    }
-                    *largest = largest.max(value.abs());
-                }
-                Ok(())
-            },
-        )?;
-        let largest = largest.into_iter().fold(0.0, f64::max);
-        check_symmetry(argument, &entries, size, ROUNDING * T::EPSILON * largest, job)?;
-
+    /// [`crate::Error::NotFinite`], [`crate::Error::NotSymmetric`], naming `argument`; [`crate::Error::Memory`];
+    /// [`crate::Error::Cancelled`].
+    pub fn new(argument: &'static str, matrix: Matrix<'_, T>, job: &Job) -> Result<Self> {
+        let size = matrix.shape[0];
+        let Triangle { mut entries, largest } = triangle(argument, matrix, |value, _, _| value, job)?;
         // An even exponent, so that the root, which the Cholesky factor needs, is exact too.
         let exponent = if largest > 0.0 { largest.log2().floor() as i32 / 2 * 2 } else { 0 };
+        let exponent = if exponent.abs() <= HARMLESS { 0 } else { exponent };
         if exponent != 0 {
             for_each_item(
                 job,
@@ -87,37 +66,4 @@ impl<T: Scalar> Symmetric<T> {
 fn times_power(value: f64, exponent: i32) -> f64 {
     let half = 2f64.powi(exponent / 2);
     value * half * half
-}
-
-/// Compare mirrored entries, square by square so that both stay in cache.
-fn check_symmetry<T: Scalar>(
-    argument: &'static str,
-    entries: &[T],
-    size: usize,
-    tolerance: f64,
-    job: &Job,
-) -> Result<()> {
-    const SQUARE: usize = 32;
-    let mut worst = (0, 0, 0f64);
-    for top in (0..size).step_by(SQUARE) {
-        job.check()?;
-        for left in (0..=top).step_by(SQUARE) {
-            for row in top..size.min(top + SQUARE) {
-                for column in left..row.min(left + SQUARE) {
-                    let difference =
-                        (entries[row * size + column].to_f64() - entries[column * size + row].to_f64()).abs();
-                    if difference > worst.2 {
-                        worst = (row, column, difference);
-                    }
-                }
-            }
-        }
-    }
-    let (row, column, difference) = worst;
-    if difference > tolerance {
-        let at = |i: usize, j: usize| entries[i * size + j].to_f64();
-        let (value, mirrored) = (at(row, column), at(column, row));
-        return Err(Error::NotSymmetric { argument, row, column, value, mirrored });
-    }
-    Ok(())
 }
