@@ -56,7 +56,7 @@ class FiniteNetwork:
     -----
     All methods raise TypeError and ValueError for points that are not real and finite or have other
     than ``n_features`` features, and NumericalError where numbers leave the range of a float. They
-    work on blocks of rows, so that besides the result they take some 100 MB or less.
+    work on blocks of rows, so that besides the result they take a few hundred MB at most.
     """
 
     network: Network
