@@ -9,7 +9,7 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import classic, data, theory
+from ntkfast import classic, data, finite, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
@@ -136,6 +136,7 @@ __all__ = [
     "classic",
     "data",
     "eigh",
+    "finite",
     "info",
     "mlp",
     "nngp_by_depth",

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._scalars import as_choice
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._summary import Summary
-from ntkfast.finite._problem import as_problem, output_gram
+from ntkfast.finite._problem import as_problem, as_rule, output_gram
 
 if TYPE_CHECKING:
     from ntkfast.finite.network import FiniteNetwork
@@ -82,7 +81,7 @@ class LinearizedNetwork:
     def ntk(
         self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None, *, full: bool = False
     ) -> Array:
-        """Compute its kernel, at any parameters: that of the network at p_0, `FiniteNetwork.ntk`."""
+        """Compute its kernel, that of the network at p_0 whatever the parameters."""
         return self.network.ntk(x, x2, full=full)
 
     def train(
@@ -125,35 +124,17 @@ class LinearizedNetwork:
         -----
         Costs the empirical NTK and its eigendecomposition, about 9·(n·c)³.
         """
-        kind = as_choice(method, "method", ("flow", "descent"))
         points, targets = as_problem(self.network, x, y)
-        if kind == "flow" and momentum != 0:
-            raise ValueError(
-                f"momentum is {momentum!r} and method is 'flow', which has none; "
-                "expected momentum=0, or method='descent'"
-            )
-        theta = output_gram(self.network, points)
-        rule: GradientFlow | GradientDescent
-        if kind == "flow":
-            rule = GradientFlow(
-                theta,
-                targets.ravel(),
-                learning_rate=learning_rate,
-                reduction=reduction,
-                diag_reg=diag_reg,
-            )
-        else:
-            rule = GradientDescent(
-                theta,
-                targets.ravel(),
-                learning_rate=learning_rate,
-                momentum=momentum,
-                reduction=reduction,
-                diag_reg=diag_reg,
-            )
-        return LinearizedTraining(
-            self, points, targets, self.network.forward(points), rule
+        rule = as_rule(
+            output_gram(self.network, points),
+            targets.ravel(),
+            method=method,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            reduction=reduction,
+            diag_reg=diag_reg,
         )
+        return LinearizedTraining(self, points, targets, self.network.forward(points), rule)
 
     def __repr__(self) -> str:
         return f"LinearizedNetwork({self.network!r})"
@@ -238,12 +219,12 @@ class LinearizedTraining(Summary):
     def _remarks(self) -> Iterator[str]:
         return self.rule._remarks()
 
-    def _moved(self, alpha: Array) -> Array:
+    def _moved(self, alpha: FloatArray) -> Array:
         """Jᵀ·α, how far the parameters have come."""
         return self.model.network.gradient(self.x, alpha.reshape(self.y.shape))
 
     def _at(
-        self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[Array], Array]
+        self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
     ) -> Array:
         """Compute a result of the coefficients α_t for each time."""
         coefficients = self.rule.coefficients(t, self.f0.ravel())

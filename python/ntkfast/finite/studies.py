@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import product
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import as_floats, as_points
+from ntkfast._arrays import FloatArray, as_floats, as_points
+from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count
-from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
+from ntkfast.finite._problem import as_rule
 from ntkfast.finite.initial import init
-from ntkfast.finite.linearized import LinearizedNetwork
 from ntkfast.finite.network import FiniteNetwork
 from ntkfast.finite.scaling import Scaling
-from ntkfast.finite.training import train
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
@@ -26,6 +26,7 @@ from ntkfast.networks.composition import as_network
 __all__ = ["DriftStudy", "WidthStudy", "drift_study", "width_study"]
 
 Array = npt.NDArray[np.float64]
+Widths: TypeAlias = npt.NDArray[np.int64]
 Seeds: TypeAlias = int | Sequence[int]
 
 
@@ -96,13 +97,12 @@ def width_study(
     """
     points = as_points(x, "x").astype(np.float64)
     limit = as_network(network, "network").kernels(points)
-    errors: list[tuple[float, float]] = []
-    for finite in _networks(network, points.shape[1], None, widths, seeds, False, progress):
-        errors.append(
-            (_relative(finite.ntk(points), limit.ntk), _relative(finite.nngp(points), limit.nngp))
-        )
-    ntk, nngp = np.array(errors).T.reshape(2, len(widths), -1)
-    sizes = np.array(widths)
+    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
+    errors = [
+        (_relative(finite.ntk(points), limit.ntk), _relative(finite.nngp(points), limit.nngp))
+        for finite in _networks(network, points.shape[1], sizes, seeds_, progress)
+    ]
+    ntk, nngp = np.array(errors).T.reshape(2, len(sizes), len(seeds_))
     return WidthStudy(
         Scaling(sizes, ntk, "relative error of the NTK"),
         Scaling(sizes, nngp, "relative error of the NNGP kernel"),
@@ -198,48 +198,99 @@ def drift_study(
     """
     points, others = as_points(x, "x"), as_points(x_test, "x_test")
     targets = as_floats(y, "y")
+    limit = as_network(network, "network")
+    settings: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "reduction": reduction,
+    }
+    method: Literal["flow", "descent"] = "flow" if steps is None else "descent"
+    infinite = as_rule(limit.ntk(points), targets, method=method, **settings)
+    k_test = limit.ntk(others, points)
+    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
     outputs = None if targets.ndim == 1 else targets.shape[-1]
-    rates = {"learning_rate": learning_rate, "reduction": reduction}
-    kernel, k_test = network.ntk(points), network.ntk(others, points)
-    infinite: GradientFlow | GradientDescent
-    if steps is None:
-        infinite = GradientFlow(kernel, targets, **rates)
-    else:
-        infinite = GradientDescent(kernel, targets, momentum=momentum, **rates)
     rows: list[list[float]] = []
-    trajectories: list[FiniteTrajectory] = []
-    drawn = _networks(network, points.shape[1], outputs, widths, seeds, zero_output, progress)
-    for finite in drawn:
-        run = train(
-            finite,
-            points,
-            targets,
-            steps=steps,
-            t=t,
-            momentum=momentum,
-            x_test=others,
-            record=record,
-            **rates,
+    runs: list[FiniteTrajectory] = []
+    for finite in _networks(
+        limit, points.shape[1], sizes, seeds_, progress, output_dim=outputs, zero_output=zero_output
+    ):
+        run = finite.train(
+            points, targets, steps=steps, t=t, x_test=others, record=record, **settings
         )
         if not run.completed:
-            raise ValueError(f"training a network did not come to its end: {run.reason}")
-        linear = finite.linearize().train(
-            points,
-            targets,
-            method="flow" if steps is None else "descent",
-            momentum=momentum,
-            **rates,
-        )
+            raise NumericalError(f"training a network did not come to its end: {run.reason}")
+        assert run.test is not None
+        assert run.kernel_drift is not None
         end = run.times[-1]
-        limit = infinite.predict(end, k_test, linear.f0, finite.forward(others))
+        linear = finite.linearize().train(points, targets, method=method, **settings)
+        expected = infinite.predict(end, k_test, linear.f0, finite.forward(others))
         rows.append(
             [
-                run.kernel_drift[-1],
-                run.relative_distance[-1],
-                run.pattern_changes[-1],
+                float(run.kernel_drift[-1]),
+                float(run.relative_distance[-1]),
+                float(run.pattern_changes[-1]),
                 _root_mean_square(run.test[-1] - linear.predict(end, others)),
-                _root_mean_square(run.test[-1] - limit),
+                _root_mean_square(run.test[-1] - expected),
             ]
         )
-        trajectories.append(run)
-    return _summarised(np.array(rows), trajectories, np.array(widths))
+        runs.append(run)
+    found = np.array(rows).T.reshape(5, len(sizes), len(seeds_))
+    kernel, parameters, patterns, linearized, wide = found
+    return DriftStudy(
+        kernel=Scaling(sizes, kernel, "drift of the NTK"),
+        parameters=Scaling(sizes, parameters, "relative movement of the parameters"),
+        patterns=Scaling(sizes, patterns, "changes of the pattern") if patterns.any() else None,
+        linearized=Scaling(sizes, linearized, "distance from the linearised network"),
+        infinite=Scaling(sizes, wide, "distance from infinite width"),
+        trajectories=tuple(
+            tuple(runs[i : i + len(seeds_)]) for i in range(0, len(runs), len(seeds_))
+        ),
+    )
+
+
+def _networks(
+    network: Network,
+    n_features: int,
+    widths: Widths,
+    seeds: Sequence[int],
+    progress: Progress,
+    *,
+    output_dim: int | None = None,
+    zero_output: bool = False,
+) -> Iterator[FiniteNetwork]:
+    """Draw a network for each width and seed, and report each when the next is asked for."""
+    total = len(widths) * len(seeds)
+    with reporting(progress, "networks", "network") as report:
+        for done, (width, seed) in enumerate(product(widths, seeds), start=1):
+            yield init(
+                network,
+                n_features,
+                # The same seed draws other numbers at another width.
+                np.random.SeedSequence((seed, int(width))),
+                output_dim=output_dim,
+                width=int(width),
+                zero_output=zero_output,
+            )
+            if report is not None:
+                report(done, total)
+
+
+def _as_widths(widths: Sequence[int]) -> Widths:
+    return np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
+
+
+def _as_seeds(seeds: Seeds) -> list[int]:
+    if isinstance(seeds, Sequence):
+        found = [as_count(seed, "seeds", least=0) for seed in seeds]
+        if not found:
+            raise ValueError("seeds is empty; expected at least one")
+        return found
+    return list(range(as_count(seeds, "seeds", least=1)))
+
+
+def _relative(found: FloatArray, expected: FloatArray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import as_points
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, Report, reporting
 from ntkfast._scalars import as_choice, as_count, as_flag, as_real
 from ntkfast.dynamics._arguments import Reduction, as_momentum
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid
+from ntkfast.finite._arguments import as_inputs
 from ntkfast.finite._problem import as_problem, output_gram
 from ntkfast.finite.trajectory import FiniteTrajectory, Recorder
 from ntkfast.spectrum import eigh
@@ -53,18 +53,19 @@ def train(
     """Train a finite network on squared loss, all points in every step.
 
     Either by gradient descent, v ← m·v − η·∇L, p ← p + v from v = 0, for a number of ``steps``; or
-    by gradient flow, dp/dt = −η·∇L, for a time ``t``.
+    by gradient flow, dp/dt = −η·∇L, for a time ``t``. Also a method of `FiniteNetwork`.
 
     Parameters
     ----------
     network
-        The network at the start.
+        The network at the start; left out where this is called as its method.
     x
         Training points, shape (n, n_features).
     y
         Targets, of the shape of the outputs: (n,) or (n, c).
     steps, t
-        One of the two: the last step or time; or those to record, shape (k,), ascending.
+        One of the two: the last step or time; or those to record besides the start, shape (k,),
+        ascending.
     learning_rate
         η > 0. Descent on a wide network is stable below 2(1 + m)/λ_max of its NTK.
     momentum
@@ -116,7 +117,7 @@ def train(
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True) / mean_over
     momentum = as_momentum(momentum)
     grid = _as_record(steps, t, as_count(record, "record", least=1))
-    settings = {
+    settings: dict[str, Any] = {
         "method": as_choice(integrator, "integrator", get_args(Integrator)),
         "rtol": max(as_real(rtol, "rtol", least=0.0), 100 * float(np.finfo(float).eps)),
         "atol": as_real(atol, "atol", least=0.0, above=True),
@@ -130,7 +131,7 @@ def train(
         network,
         points,
         targets,
-        None if x_test is None else as_points(x_test, "x_test").astype(np.float64),
+        None if x_test is None else as_inputs(x_test, "x_test", network.n_features),
         mean_over=mean_over,
         kernel=as_flag(kernel, "kernel"),
         watched=_as_watched(snapshots, network.n_parameters),
@@ -168,7 +169,9 @@ def _descend(
             if step == 0:
                 bound = _DIVERGED * max(loss, recorder.loss(np.zeros_like(outputs)))
             if loss > bound:
-                return step, _diverged(recorder, step, momentum, f"the loss has grown to {loss:.3g}")
+                return step, _diverged(
+                    recorder, step, momentum, f"the loss has grown to {loss:.3g}"
+                )
             if recorded[step]:
                 recorder.record(step, network, outputs)
             if step == last:
@@ -185,7 +188,9 @@ def _descend(
 
 def _diverged(recorder: Recorder, step: int, momentum: float, what: str) -> str:
     theta = recorder.kernel_start
-    largest = eigh(output_gram(recorder.start, recorder.x) if theta is None else theta).eigenvalues[-1]
+    largest = eigh(output_gram(recorder.start, recorder.x) if theta is None else theta).eigenvalues[
+        -1
+    ]
     stable = 2 * (1 + momentum) / float(largest) * recorder.mean_over
     return (
         f"diverged at step {step}: {what}; lower learning_rate: the kernel at the start is stable "
@@ -226,8 +231,7 @@ def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: 
         raise ValueError("steps has numbers that are not whole; expected integers >= 0")
     if np.ndim(given) == 0:
         grid = np.linspace(0.0, grid[0], intervals + 1)
-        grid = np.unique(grid if steps is None else np.round(grid))
-    return grid
+    return np.union1d(0.0, grid if steps is None else np.round(grid))
 
 
 def _as_watched(snapshots: bool | npt.ArrayLike, count: int) -> npt.NDArray[np.intp] | None:

@@ -25,8 +25,8 @@ class FiniteTrajectory:
     Attributes
     ----------
     times
-        Shape (k,), ascending: steps of gradient descent, or times of gradient flow. All that were
-        asked for if ``completed``, else the first of them.
+        Shape (k,), ascending from 0: steps of gradient descent, or times of gradient flow. The
+        start and all that were asked for if ``completed``, else the first of them.
     train
         Shape (k,) + y.shape: the network on its training points.
     test
@@ -93,8 +93,8 @@ class FiniteTrajectory:
             f"FiniteTrajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times "
             f"from {self.times[0]:g} to {self.times[-1]:g}, loss from {self.loss[0]:.4g} to "
             f"{self.loss[-1]:.4g}, parameters moved by {self.relative_distance[-1]:.3g} of their "
-            f"norm, {drift}{self.pattern_changes[-1]:.3g} of the activation pattern changed, {self.steps} steps of "
-            f"{self.rule} in {self.seconds:.3g} s: {self.reason})"
+            f"norm, {drift}{self.pattern_changes[-1]:.3g} of the activation pattern changed, "
+            f"{self.steps} steps of {self.rule} in {self.seconds:.3g} s: {self.reason})"
         )
 
 
@@ -152,7 +152,7 @@ class Recorder:
         if self.kernel_start is not None:
             self.kernel_end = output_gram(network, self.x)
             drift = np.linalg.norm(self.kernel_end - self.kernel_start)
-            row["kernel_drift"] = _relative(drift, self.kernel_start)
+            row["kernel_drift"] = _relative(np.asarray(drift), self.kernel_start)
         for name, value in row.items():
             self.rows.setdefault(name, []).append(value)
         self.end = network
@@ -185,4 +185,3 @@ class Recorder:
             completed=reason == "",
             reason=reason or "reached the last time",
         )
-
