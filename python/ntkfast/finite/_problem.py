@@ -16,7 +16,7 @@ from ntkfast.finite._arguments import as_inputs
 if TYPE_CHECKING:
     from ntkfast.finite.network import FiniteNetwork
 
-__all__ = ["as_problem", "as_rule", "output_gram"]
+__all__ = ["as_problem", "as_rule", "check_flow", "output_gram"]
 
 Array = npt.NDArray[np.float64]
 
@@ -51,9 +51,14 @@ def as_rule(
     """Return training in closed form by the "flow" or by "descent"."""
     if as_choice(method, "method", ("flow", "descent")) == "descent":
         return GradientDescent(theta, y, momentum=momentum, **settings)
-    if as_momentum(momentum) > 0:
+    check_flow(as_momentum(momentum))
+    return GradientFlow(theta, y, **settings)
+
+
+def check_flow(momentum: float) -> None:
+    """Refuse momentum where it would have no effect."""
+    if momentum > 0:
         raise ValueError(
             f"momentum is {momentum:g}, and gradient flow has none; expected momentum=0, or "
             "gradient descent"
         )
-    return GradientFlow(theta, y, **settings)

@@ -156,13 +156,14 @@ def drift_study(
 ) -> DriftStudy:
     """Train networks of several widths, and measure how lazy their training is.
 
-    Theory bounds the change of the kernel by order 1/√width, slope −1/2, and that of f_t against
-    its linearisation likewise (Lee et al. 2019, theorem 2.1). Both are reached where changes add
-    up. In networks drawn from N(0, 1) they largely cancel, neurons with outgoing weights of
-    opposite signs moving in opposite directions, so that slopes near −1 are seen for smooth
-    activations and near −3/4 for ReLU with one hidden layer. Activation patterns, and the distance
-    to infinite width, whose kernel is off by 1/√width from the start, follow −1/2; the relative
-    movement of the parameters follows 1/√P, the square root of their number.
+    Theory bounds the change of the kernel by order 1/√width, slope −1/2, and what separates f_t
+    from its linearisation likewise (Lee et al. 2019, theorem 2.1). With random weights it is less:
+    neurons with outgoing weights of opposite signs move in opposite directions, and what they
+    change largely cancels. With one hidden layer slopes near −1 are seen for smooth activations,
+    and between −1/2 and −3/4 for ReLU, whose kinks are crossed. Activation patterns follow −1/2, as
+    does the distance to infinite width, whose kernel is off by 1/√width from the start. The
+    relative movement of parameters follows 1/√P, the root of their number: −1/2 with one hidden
+    layer, −1 with more.
 
     Parameters
     ----------
