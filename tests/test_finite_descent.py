@@ -112,9 +112,9 @@ def test_descent(kind, momentum, reduction):
 def test_flow(reduction):
     net, hand = drawn("erf"), ByHand("erf")
     size = len(Y) if reduction == "mean" else 1
-    t = np.array([0.0, 0.3, 2.0, 8.0])
+    t = np.array([0.0, 0.3, 2.0])
     settings = {"reduction": reduction, "x_test": X_TEST, "integrator": "DOP853"}
-    run = net.train(X, Y, t=t, learning_rate=1.5 * size, rtol=1e-11, atol=1e-12, **settings)
+    run = net.train(X, Y, t=t, learning_rate=1.5 * size, rtol=1e-9, atol=1e-10, **settings)
     solved = scipy.integrate.solve_ivp(
         lambda _, p: -1.5 * hand.gradient(p),
         (0, t[-1]),
@@ -127,20 +127,21 @@ def test_flow(reduction):
     assert run.completed
     np.testing.assert_array_equal(run.times, t)
     for row, p in enumerate(solved.y.T):
-        np.testing.assert_allclose(run.train[row], hand(p, X), rtol=0, atol=1e-9)
-        np.testing.assert_allclose(run.test[row], hand(p, X_TEST), rtol=0, atol=1e-9)
-    np.testing.assert_allclose(run.end.parameters, solved.y[:, -1], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(run.train[row], hand(p, X), rtol=0, atol=1e-7)
+        np.testing.assert_allclose(run.test[row], hand(p, X_TEST), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(run.end.parameters, solved.y[:, -1], rtol=0, atol=1e-7)
 
 
 def test_flow_with_the_default_tolerances_and_descent_in_small_steps():
     net, hand = drawn("relu"), ByHand("relu")
-    flow = net.train(X, Y, t=2.0, record=1)
-    p = net.parameters.copy()
-    for _ in range(20_000):  # Euler's method
-        p = p - 1e-4 * hand.gradient(p)
-    np.testing.assert_allclose(flow.train[-1], hand(p, X), rtol=0, atol=1e-3)
-    small = net.train(X, Y, steps=500, learning_rate=4e-3, record=1, kernel=False)
-    np.testing.assert_allclose(small.train[-1], hand(p, X), rtol=0, atol=1e-2)
+    flow = net.train(X, Y, t=1.0, record=1)
+    solved = scipy.integrate.solve_ivp(
+        lambda _, p: -hand.gradient(p), (0, 1), net.parameters, "LSODA", rtol=1e-6, atol=1e-8
+    )
+    expected = hand(solved.y[:, -1], X)
+    np.testing.assert_allclose(flow.train[-1], expected, rtol=0, atol=1e-3)
+    small = net.train(X, Y, steps=100, learning_rate=0.01, record=1, kernel=False)
+    np.testing.assert_allclose(small.train[-1], expected, rtol=0, atol=0.02)
     short = net.train(X, Y, t=2.0, max_steps=5)
     assert not short.completed
     assert "max_steps=5 were not enough" in short.reason
@@ -173,14 +174,14 @@ def test_divergence_is_told_with_the_rate_that_would_do(momentum, reduction):
     net = nk.finite.init(nk.Serial(nk.Dense()), 2, 8)
     stable = 2 * (1 + momentum) / np.linalg.eigvalsh(X @ X.T / 2)[-1]
     stable *= len(Y) if reduction == "mean" else 1
-    settings = {"momentum": momentum, "reduction": reduction, "steps": 3000}
+    settings = {"momentum": momentum, "reduction": reduction, "steps": 500}
     fine = net.train(X, Y, learning_rate=0.99 * stable, **settings)
     assert fine.completed
     assert fine.reason == "reached the last time"
     assert fine.loss[-1] < fine.loss[0]
-    run = net.train(X, Y, learning_rate=1.02 * stable, kernel=False, **settings)
+    run = net.train(X, Y, learning_rate=1.05 * stable, kernel=False, **settings)
     assert not run.completed
-    assert run.steps < 3000
+    assert run.steps < 500
     assert "diverged at step" in run.reason
     assert f"= {stable:.4g}" in run.reason
     assert "INCOMPLETE" in repr(run)
@@ -205,8 +206,8 @@ def test_what_is_recorded_and_what_is_not():
     assert run.test is run.kernel_drift is run.kernel_start is run.kernel_end is None
     assert "kernel" not in repr(run)
     assert run.start is net
-    timed = net.train(X, Y, t=2.0, record=4)
-    np.testing.assert_allclose(timed.times, [0, 0.5, 1, 1.5, 2])
+    timed = net.train(X, Y, t=0.2, record=4)
+    np.testing.assert_allclose(timed.times, [0, 0.05, 0.1, 0.15, 0.2])
     assert timed.snapshots is None
     still = net.train(X, Y, steps=0)
     np.testing.assert_array_equal(still.times, [0])
