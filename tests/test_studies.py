@@ -38,18 +38,27 @@ def test_the_fit_is_least_squares_of_logarithms():
 
 
 @pytest.mark.parametrize(
-    ("widths", "values", "kind", "words"),
+    ("widths", "values", "words"),
     [
-        ([1, 2], [1.0, 2.0], ValueError, "values has shape"),
-        ([1, 2], np.ones((3, 1)), ValueError, r"expected \(2, s\)"),
-        ([2, 2], np.ones((2, 1)), ValueError, "at least two that differ"),
-        ([1, 2], [[np.nan], [1.0]], ValueError, "values has a NaN"),
-        ([1, 2], [[1.0], [0.0]], nk.NumericalError, "error is 0 at width 2"),
+        ([1, 2], [1.0, 2.0], "values has shape"),
+        ([1, 2], np.ones((3, 1)), r"expected \(2, s\)"),
+        ([2, 2], np.ones((2, 1)), "at least two that differ"),
+        ([1, 2], [[np.nan], [1.0]], "values has a NaN"),
+        ([1, 2], [[1.0], [-1.0]], "values has -1"),
     ],
 )
-def test_scalings_that_are_none(widths, values, kind, words):
-    with pytest.raises(kind, match=words):
+def test_scalings_that_are_none(widths, values, words):
+    with pytest.raises(ValueError, match=words):
         Scaling(widths, values, "error")
+
+
+def test_what_vanishes_has_no_slope():
+    scaling = Scaling([1, 2], [[1.0, 0.5], [0.0, 0.1]], "error")
+    np.testing.assert_array_equal(scaling.typical, [np.sqrt(0.5), 0])
+    assert "some 0, no slope" in repr(scaling)
+    for ask in (lambda: scaling.slope, lambda: scaling.slope_error, lambda: scaling.law(3)):
+        with pytest.raises(nk.NumericalError, match="error is 0 at width 2"):
+            ask()
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -79,7 +88,7 @@ def test_training_becomes_lazy_as_the_width_grows(kind, by):
     near(study.parameters, -0.5)
     near(study.infinite, -0.5)
     if kind == "erf":
-        assert study.patterns is None
+        assert not study.patterns.values.any()
         near(study.kernel, -1.0)
         near(study.linearized, -1.0)
     else:  # theory bounds these by 1/√width, and they fall faster

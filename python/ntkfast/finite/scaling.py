@@ -29,7 +29,8 @@ class Scaling:
     widths
         Shape (w,), at least two of them that differ.
     values
-        Shape (w, s), > 0: s measurements at each width.
+        Shape (w, s), ≥ 0: s measurements at each width. Where one is 0 no power fits: asking for
+        the slope then raises NumericalError.
     name
         What was measured.
     """
@@ -49,18 +50,15 @@ class Scaling:
         check_finite(values, "values")
         if np.unique(widths).size < 2:
             raise ValueError(f"widths is {widths.tolist()}; expected at least two that differ")
-        if (values <= 0).any():
-            i = int(np.argmin(values.min(axis=1)))
-            raise NumericalError(
-                f"{self.name} is {values[i].min():g} at width {widths[i]}, of which there is no "
-                "logarithm; look for a network in which it vanishes at any width"
-            )
+        if (values < 0).any():
+            raise ValueError(f"values has {values.min():g}; expected >= 0")
         vars(self).update(widths=widths, values=values)
 
     @property
     def typical(self) -> Array:
         """Shape (w,): geometric means of the measurements."""
-        means: Array = np.exp(np.log(self.values).mean(axis=1))
+        with np.errstate(divide="ignore"):
+            means: Array = np.exp(np.log(self.values).mean(axis=1))
         return means
 
     @property
@@ -86,6 +84,11 @@ class Scaling:
     @cached_property
     def _fit(self) -> tuple[float, float, float]:
         """Slope and intercept of the logarithms, and the standard error of the slope."""
+        if (self.values == 0).any():
+            width = self.widths[int(np.argmin(self.values.min(axis=1)))]
+            raise NumericalError(
+                f"{self.name} is 0 at width {width}, and no power of the width is; look at values"
+            )
         x = np.repeat(np.log(self.widths.astype(np.float64)), self.values.shape[1])
         y = np.log(self.values).ravel()
         centred = x - x.mean()
@@ -99,8 +102,11 @@ class Scaling:
 
     def __repr__(self) -> str:
         seeds = self.values.shape[1]
+        slope = "some 0, no slope"
+        if self.values.all():
+            slope = f"slope {self.slope:.3f} ± {self.slope_error:.2g}"
         return (
             f"Scaling({self.name}: {self.typical[0]:.3g} at width {self.widths[0]} to "
             f"{self.typical[-1]:.3g} at width {self.widths[-1]}, {seeds} "
-            f"{'seed' if seeds == 1 else 'seeds'}, slope {self.slope:.3f} ± {self.slope_error:.2g})"
+            f"{'seed' if seeds == 1 else 'seeds'}, {slope})"
         )

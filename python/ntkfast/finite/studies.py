@@ -120,7 +120,7 @@ class DriftStudy:
     parameters
         ‖p_t − p_0‖/‖p_0‖.
     patterns
-        The share of the activation pattern that changed; None for activations without kinks.
+        The share of the activation pattern that changed; all 0 for activations without kinks.
     linearized
         Root mean square, over the test points, of f_t − f_lin with the network's own linearisation.
     infinite
@@ -131,7 +131,7 @@ class DriftStudy:
 
     kernel: Scaling
     parameters: Scaling
-    patterns: Scaling | None
+    patterns: Scaling
     linearized: Scaling
     infinite: Scaling
     trajectories: tuple[tuple[FiniteTrajectory, ...], ...]
@@ -240,7 +240,7 @@ def drift_study(
     return DriftStudy(
         kernel=Scaling(sizes, kernel, "drift of the NTK"),
         parameters=Scaling(sizes, parameters, "relative movement of the parameters"),
-        patterns=Scaling(sizes, patterns, "changes of the pattern") if patterns.any() else None,
+        patterns=Scaling(sizes, patterns, "changed share of the activation pattern"),
         linearized=Scaling(sizes, linearized, "distance from the linearised network"),
         infinite=Scaling(sizes, wide, "distance from infinite width"),
         trajectories=tuple(
