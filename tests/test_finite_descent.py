@@ -135,11 +135,11 @@ def test_flow(reduction):
 def test_flow_with_the_default_tolerances_and_descent_in_small_steps():
     net, hand = drawn("relu"), ByHand("relu")
     flow = net.train(X, Y, t=1.0, record=1)
-    solved = scipy.integrate.solve_ivp(
-        lambda _, p: -hand.gradient(p), (0, 1), net.parameters, "LSODA", rtol=1e-6, atol=1e-8
-    )
-    expected = hand(solved.y[:, -1], X)
-    np.testing.assert_allclose(flow.train[-1], expected, rtol=0, atol=1e-3)
+    p = net.parameters.copy()
+    for _ in range(2000):  # Euler's method: along a kink, others take ever shorter steps
+        p = p - 5e-4 * hand.gradient(p)
+    expected = hand(p, X)
+    np.testing.assert_allclose(flow.train[-1], expected, rtol=0, atol=2e-3)
     small = net.train(X, Y, steps=100, learning_rate=0.01, record=1, kernel=False)
     np.testing.assert_allclose(small.train[-1], expected, rtol=0, atol=0.02)
     short = net.train(X, Y, t=2.0, max_steps=5)
