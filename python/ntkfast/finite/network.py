@@ -253,7 +253,7 @@ class FiniteNetwork:
         self.parameters.flags.writeable = False  # which a pickle forgets
 
     def __repr__(self) -> str:
-        widths = ", ".join(str(layer.n_out) for layer in self._affine)
+        widths = ", ".join(str(layer.n_out) for layer in self._affine) or "none"
         return (
             f"FiniteNetwork({self.network!r}, n_features={self.n_features}, "
             f"widths of Dense layers: {widths}, {self.n_parameters} parameters)"
