@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from mpmath import mpf
 
 import ntkfast as nk
 from catalogue import BUILDERS, NETWORKS, build, kinds
 from finite import sized
 from reference.evaluator import FUNCTIONS
+from strategies import networks, point_sets
+from tolerances import pair_scale, worst
 
 POINTS = np.array([[1.1, -0.4, 0.3], [0.8, 0.5, -0.6], [-0.9, 0.7, 0.4], [0.2, 0.1, -0.5]])
 OTHERS = np.array([[0.3, -1.2, 0.1], [0.8, 0.5, -0.6]])
@@ -52,6 +56,25 @@ def test_every_derivative_is_that_of_the_jacobian(network, zero_output, rng):
     direction, residual = rng.standard_normal(p), rng.standard_normal((len(POINTS), c))
     assert_near(net.derivative(POINTS, direction), left @ direction)
     assert_near(net.gradient(POINTS, residual), np.einsum("nc,ncp->p", residual, left))
+
+
+@given(networks(), point_sets(d=3, min_n=1, max_n=5), st.integers(0, 99))
+def test_any_network_has_the_kernel_of_its_jacobian(description, x, seed):
+    assume("exp_normalized" not in kinds(description))
+    net = nk.finite.init(build(description), 3, seed, width=4, output_dim=None)
+    c = (net.output_shape or (1,))[0]
+    jacobian = net.jacobian(x).reshape(len(x), c * net.n_parameters)
+    expected = jacobian @ jacobian.T / c
+    ntk, own = net.ntk(x), net.ntk(x, diagonal=True)
+    scale = pair_scale(np.diag(expected), np.diag(expected))
+    assert worst(ntk, expected, scale) <= EXACT
+    np.testing.assert_array_equal(ntk, ntk.T)
+    assert worst(own, np.diag(ntk), np.diag(expected)) <= EXACT
+    assert worst(net.ntk(x, x), ntk, scale) <= EXACT
+    direction = np.random.default_rng(seed).standard_normal(net.n_parameters)
+    along = net.jacobian(x).reshape(len(x), c, net.n_parameters) @ direction
+    size = np.linalg.norm(jacobian, axis=1)[:, None] * np.linalg.norm(direction) * np.ones(c)
+    assert worst(net.derivative(x, direction).reshape(len(x), c), along, size) <= EXACT
 
 
 @pytest.mark.parametrize("network", CASES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
-from ntkfast.finite import _kernels
+from ntkfast.finite import _blocks
 from test_three_points import NETWORK, POINTS, THETA
 
 X = np.array([[1.1, -0.4], [0.8, 0.5], [-0.9, 0.7]])
@@ -122,7 +122,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch, rng, output_dim):
         yield from (net.ntk(x, diagonal=True), net.ntk(x), net.nngp(x[:20], x))
 
     whole = list(everything())
-    monkeypatch.setattr(_kernels, "_BUDGET", 1)  # the least: 16 rows at a time
+    monkeypatch.setattr(_blocks, "_BUDGET", 1)  # the least: 16 rows at a time
     for got, expected in zip(everything(), whole, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * abs(expected).max())
     for kernel in (net.ntk(x), net.nngp(x)):
@@ -183,8 +183,9 @@ def test_networks_are_values():
     twin = pickle.loads(pickle.dumps(net))
     np.testing.assert_array_equal(twin.ntk(X), net.ntk(X))
     assert twin.groups == net.groups
-    with pytest.raises(ValueError, match="read-only"):
-        net.parameters[0] = 1.0
+    for each in (net, twin, net.with_parameters(net.parameters)):
+        with pytest.raises(ValueError, match="read-only"):
+            each.parameters[0] = 1.0
     moved = net.with_parameters(np.zeros(net.n_parameters))
     assert moved.ntk(X)[0, 0] != net.ntk(X)[0, 0]
     assert net.forward(X[:0]).shape == (0,)

@@ -92,7 +92,8 @@ class Builder:
             )
         if isinstance(network, (Activation, Numerical)):
             # What is missing, a function or a package, shows now and not while training.
-            network._evaluate(np.zeros(1)), network._derivative(np.zeros(1))
+            with np.errstate(all="ignore"):
+                network._evaluate(np.zeros(1)), network._derivative(np.zeros(1))
             return Pointwise(place, n_in, network)
         if isinstance(network, LayerNorm):
             return Normalise(n_in, network.eps)

@@ -54,6 +54,7 @@ def init(
     Returns
     -------
     FiniteNetwork
+        With its parameters.
 
     Raises
     ------
@@ -62,8 +63,8 @@ def init(
     ValueError
         A hidden Dense without a width, widths that do not fit each other, ``ExpNormalized``, which
         is no function of a neuron.
-    MissingExtraError
-        Erf, SigmoidLike and Gelu need SciPy.
+    ImportError
+        SciPy is not installed, which Erf, SigmoidLike and Gelu need; the extra `scipy` brings it.
 
     Notes
     -----

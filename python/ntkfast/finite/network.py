@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast.finite._arguments import as_direction, as_inputs, as_residual
+from ntkfast.finite._blocks import by_rows, checked, gram, quiet, row_blocks, rows_at_a_time
 from ntkfast.finite._jacobian import add_gradient, allocate_jacobian, write_jacobian
 from ntkfast.finite._kernels import (
-    checked,
     gradients,
-    gram,
     ntk_block,
     ntk_diagonal,
     ntk_full_block,
     ntk_full_diagonal,
-    quiet,
-    row_blocks,
-    rows_at_a_time,
 )
 from ntkfast.finite._layers import Affine, Batch, Layer, Pointwise, Pulled
 from ntkfast.finite.linearized import LinearizedNetwork
@@ -31,8 +26,6 @@ from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
 
 __all__ = ["FiniteNetwork"]
-
-_Prepared = TypeVar("_Prepared")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,9 +90,8 @@ class FiniteNetwork:
     def forward(self, x: npt.ArrayLike) -> Array:
         """Compute the outputs at points: (n,) or (n, c)."""
         points = as_inputs(x, "x", self.n_features)
-        out = np.empty((len(points), self._layer.n_out))
-        for rows in self._blocks(points):
-            out[rows] = self._layer.run(self._batch(points[rows])).h
+        run = self._layer.run
+        out = by_rows(lambda x: run(self._batch(x)).h, points, self._rows(0), self._outputs)
         return checked(out, "the output").reshape(len(points), *self.output_shape)
 
     @quiet
@@ -120,10 +112,13 @@ class FiniteNetwork:
         """
         points = as_inputs(x, "x", self.n_features)
         along = as_direction(direction, "direction", self.n_parameters)
-        out = np.empty((len(points), self._layer.n_out))
-        for rows in self._blocks(points):
-            batch = self._batch(points[rows])
-            out[rows] = self._layer.run(batch).push(np.zeros_like(batch.h), along)
+        run = self._layer.run
+        out = by_rows(
+            lambda x: run(self._batch(x)).push(np.zeros_like(x), along),
+            points,
+            self._rows(0),
+            self._outputs,
+        )
         return checked(out, "the derivative").reshape(len(points), *self.output_shape)
 
     @quiet
@@ -145,7 +140,7 @@ class FiniteNetwork:
         points = as_inputs(x, "x", self.n_features)
         by = as_residual(residual, (len(points), *self.output_shape)).reshape(len(points), 1, -1)
         out = np.zeros(self.n_parameters)
-        for rows in self._blocks(points, outputs=1):
+        for rows in row_blocks(len(points), self._rows(1)):
             add_gradient(self._pulled(points[rows], by[rows]), out)
         return checked(out, "the gradient")
 
@@ -158,7 +153,7 @@ class FiniteNetwork:
         """
         points = as_inputs(x, "x", self.n_features)
         out = allocate_jacobian(len(points), self._layer.n_out, self.n_parameters)
-        for rows in self._blocks(points, self._layer.n_out):
+        for rows in row_blocks(len(points), self._rows()):
             write_jacobian(self._pulled(points[rows]), out[rows])
         shape = (len(points), *self.output_shape, self.n_parameters)
         return checked(out, "the Jacobian").reshape(shape)
@@ -202,19 +197,20 @@ class FiniteNetwork:
         "Fast Finite Width Neural Tangent Kernel", arXiv:2206.08720: other ways to the same sums.
         """
         points = as_inputs(x, "x", self.n_features)
+        outputs = self._outputs * 2 if full else ()
         if not diagonal:
+            second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
             combine = ntk_full_block if full else ntk_block
-            return self._gram(self._pulled, combine, points, x2, "the NTK", full=full)
-        if x2 is not None:
+            result = gram(self._pulled, combine, points, second, self._rows(), outputs)
+        elif x2 is None:
+            own = ntk_full_diagonal if full else ntk_diagonal
+            result = by_rows(lambda x: own(self._pulled(x)), points, self._rows(), outputs)
+        else:
             raise ValueError(
                 "diagonal=True is the kernel of each row of x with itself and takes no x2; "
                 "drop x2, or diagonal=True for the whole cross kernel"
             )
-        own = ntk_full_diagonal if full else ntk_diagonal
-        out = np.empty((len(points), *(self._layer.n_out,) * (2 * full)))
-        for rows in self._blocks(points, self._layer.n_out):
-            out[rows] = own(self._pulled(points[rows]))
-        return checked(out, "the NTK")
+        return checked(result, "the NTK")
 
     @quiet
     def nngp(self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None) -> Array:
@@ -231,7 +227,9 @@ class FiniteNetwork:
             Shape (n, m); exactly symmetric without ``x2``.
         """
         points = as_inputs(x, "x", self.n_features)
-        return self._gram(self._batch, self._layer.covariance, points, x2, "the NNGP kernel")
+        second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
+        result = gram(self._batch, self._layer.covariance, points, second, self._rows(0))
+        return checked(result, "the NNGP kernel")
 
     @quiet
     def preactivations(self, x: npt.ArrayLike) -> dict[str, Array]:
@@ -258,8 +256,12 @@ class FiniteNetwork:
 
     train = train
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.parameters.flags.writeable = False  # which a pickle forgets
+
     def __repr__(self) -> str:
-        widths = ", ".join(str(layer.n_out) for layer in self._affine)
+        widths = ", ".join(str(layer.n_out) for layer in self._affine) or "none"
         return (
             f"FiniteNetwork({self.network!r}, n_features={self.n_features}, "
             f"widths of Dense layers: {widths}, {self.n_parameters} parameters)"
@@ -271,25 +273,13 @@ class FiniteNetwork:
     def _pulled(self, points: Array, by: Array | None = None) -> list[Pulled]:
         return gradients(self._layer, self._batch(points), by)
 
-    def _blocks(self, points: Array, outputs: int = 0) -> list[slice]:
-        return row_blocks(len(points), rows_at_a_time(self._affine, outputs))
+    @property
+    def _outputs(self) -> tuple[int]:
+        return (self._layer.n_out,)
 
-    def _gram(
-        self,
-        prepare: Callable[[Array], _Prepared],
-        combine: Callable[[_Prepared, _Prepared], Array],
-        points: Array,
-        x2: npt.ArrayLike | None,
-        what: str,
-        *,
-        full: bool = False,
-    ) -> Array:
-        second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
-        outputs = self._layer.n_out
-        shape = (len(points), len(points if second is None else second))
-        out = np.empty((*shape, outputs, outputs) if full else shape)
-        rows = rows_at_a_time(self._affine, outputs)
-        return checked(gram(prepare, combine, points, second, rows, out), what)
+    def _rows(self, outputs: int | None = None) -> int:
+        """Return how many points to run at a time, with gradients of that many outputs, or all."""
+        return rows_at_a_time(self._affine, self._layer.n_out if outputs is None else outputs)
 
     def _watched(self, x: npt.ArrayLike) -> list[tuple[Pointwise, Array]]:
         seen: list[tuple[Pointwise, Array]] = []

@@ -89,11 +89,11 @@ class Elementwise(Numerical):
         and pickle as `fn` does.
     derivative
         Its derivative, of the same form, for finite networks; without it they take central
-        differences of `fn`, right to about ten digits. Kernels do not need it: that of the
-        derivative is the derivative of the kernel.
+        differences of `fn`, right to about ten digits where it is smooth. Kernels do not need it:
+        that of the derivative is the derivative of the kernel.
     kinks
-        Where the derivative jumps, as far as is known. Kinks are also found without it, and one at
-        0 needs no mention.
+        Where the derivative jumps, as far as is known. For kernels, kinks are also found without
+        it, and one at 0 needs no mention; activation patterns of finite networks are about these.
 
     Raises
     ------
