@@ -206,6 +206,7 @@ class LossFlow:
                 max_steps=self.max_steps,
                 report=report,
                 caller="LossFlow",
+                remedy="method='LSODA', or diag_reg",
             )
         outputs = course.states[:, : motion.size]
         n = self.y.size

@@ -145,7 +145,14 @@ def train(
         else:
             rule = f"gradient flow ({integrator})"
             motion = _Motion(recorder, rate * float(grid[-1]))
-            course = integrate(motion, grid, **settings, report=report, caller="train(t=…)")
+            course = integrate(
+                motion,
+                grid,
+                **settings,
+                report=report,
+                caller="train(t=…)",
+                remedy="looser tolerances, or gradient descent",
+            )
             done, reason = course.steps, course.reason
             for time, state in zip(grid, course.states, strict=False):
                 recorder.record(float(time), network.with_parameters(state))
