@@ -44,12 +44,18 @@ def integrate(
     atol: float,
     max_steps: int,
     report: Report | None,
+    caller: str,
+    remedy: str,
 ) -> Course:
-    """Follow a motion through ascending times, the last of which is its unit of time."""
+    """Follow a motion through ascending times, the last of which is its unit of time.
+
+    `caller` is what needs SciPy, in the error where there is none; `remedy` what to try where an
+    explicit method takes too many steps.
+    """
     try:
         from scipy import integrate as scipy_integrate
     except ImportError as error:
-        raise MissingExtraError("LossFlow", "scipy", "scipy") from error
+        raise MissingExtraError(caller, "scipy", "scipy") from error
     start = motion.initial_state()
     end = float(times[-1]) if times.size else 0.0
     if end == 0.0 or start.size == 0:
@@ -63,7 +69,7 @@ def integrate(
     states[:known] = start
     while solver.status == "running":
         if steps == max_steps:
-            reason = _too_slow(steps, float(solver.t) * end, end, method)
+            reason = _too_slow(steps, float(solver.t) * end, end, method, remedy)
             break
         before = float(solver.t)
         message = solver.step()
@@ -99,9 +105,9 @@ def _failed(message: str | None, time: float) -> str:
     )
 
 
-def _too_slow(steps: int, time: float, end: float, method: str) -> str:
+def _too_slow(steps: int, time: float, end: float, method: str, remedy: str) -> str:
     advice = (
-        "the problem is stiff: try method='LSODA', or diag_reg"
+        f"the problem is stiff: try {remedy}"
         if method in ("DOP853", "RK45")
         else "loosen rtol and atol"
     )

@@ -205,6 +205,8 @@ class LossFlow:
                 atol=self.atol,
                 max_steps=self.max_steps,
                 report=report,
+                caller="LossFlow",
+                remedy="method='LSODA', or diag_reg",
             )
         outputs = course.states[:, : motion.size]
         n = self.y.size

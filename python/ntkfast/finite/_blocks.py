@@ -1,0 +1,92 @@
+"""Points some rows at a time: memory stays small, and what leaves the range of a float is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+
+from ntkfast._ntkfast import NumericalError
+from ntkfast.finite._layers import Affine
+from ntkfast.networks.activations import Array
+
+__all__ = ["by_rows", "checked", "gram", "quiet", "row_blocks", "rows_at_a_time"]
+
+# Numbers that the values and gradients of a block of rows may take: 128 MB of them.
+_BUDGET = 2**24
+
+_Prepared = TypeVar("_Prepared")
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def rows_at_a_time(layers: Sequence[Affine], outputs: int) -> int:
+    """Return how many rows to run at a time, with gradients of a number of outputs."""
+    a_row = sum(layer.n_in + (2 + outputs) * layer.n_out for layer in layers)
+    return max(_BUDGET // max(a_row, 1), 16)
+
+
+def row_blocks(n: int, rows: int) -> list[slice]:
+    """Return slices that cover n rows."""
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+def by_rows(
+    function: Callable[[Array], Array], x: Array, rows: int, shape: tuple[int, ...]
+) -> Array:
+    """Return what a function of points gives, of a shape for each, some rows at a time."""
+    out = np.empty((len(x), *shape))
+    for block in row_blocks(len(x), rows):
+        out[block] = function(x[block])
+    return out
+
+
+def gram(
+    prepare: Callable[[Array], _Prepared],
+    combine: Callable[[_Prepared, _Prepared], Array],
+    x: Array,
+    x2: Array | None,
+    rows: int,
+    shape: tuple[int, ...] = (),
+) -> Array:
+    """Return a matrix between points, of a shape for each pair, block by block.
+
+    `prepare` makes of some points that by which `combine` computes a block of the matrix. Without
+    x2 half of it is the mirror of the other, also in the axes of outputs where there are any.
+    """
+    blocks, points = row_blocks(len(x), rows), x if x2 is None else x2
+    out = np.empty((len(x), len(points), *shape))
+    mirror = (1, 0, 3, 2)[: out.ndim]
+    for columns in row_blocks(len(points), rows):
+        right = prepare(points[columns])
+        for block in blocks:
+            if x2 is None and block == columns:
+                out[block, block] = combine(right, right)
+            elif x2 is not None or block.start > columns.start:
+                out[block, columns] = combine(prepare(x[block]), right)
+                if x2 is None:
+                    out[columns, block] = out[block, columns].transpose(mirror)
+    return out
+
+
+def quiet(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Silence NumPy about overflow: results are checked."""
+
+    @wraps(function)
+    def silent(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return function(*args, **kwargs)
+
+    return silent
+
+
+def checked(result: Array, what: str) -> Array:
+    """Return a result whose numbers are all finite; NumericalError otherwise."""
+    if result.size and not (np.isfinite(result.min()) and np.isfinite(result.max())):
+        raise NumericalError(
+            f"{what} of the finite network leaves the range of a float; "
+            "scale the points or the weights (w_std) down"
+        )
+    return result
