@@ -9,7 +9,7 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import data, theory
+from ntkfast import data, finite, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
@@ -133,6 +133,7 @@ __all__ = [
     "cholesky",
     "data",
     "eigh",
+    "finite",
     "info",
     "mlp",
     "nngp_by_depth",

@@ -1,14 +1,20 @@
 """Nonlinearities.
 
 A new one is one small class, here or in the module of its family (`exponentials`): its kind in the
-core, its parameters as fields.
+core, its parameters as fields, and for finite networks the function itself and its derivative.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from math import pi, sqrt
+from typing import ClassVar, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_real
 from ntkfast.networks.base import Network, Spec
 
@@ -16,6 +22,7 @@ __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "Array",
     "Cos",
     "Erf",
     "Gelu",
@@ -26,6 +33,8 @@ __all__ = [
     "Sign",
     "Sin",
 ]
+
+Array: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +59,19 @@ class Activation(Network):
     def _spec(self) -> Spec:
         return self._kind, self._parameters(), ()
 
+    @abstractmethod
+    def _evaluate(self, x: Array) -> Array:
+        """Return the function's values, element by element, for finite networks."""
+
+    @abstractmethod
+    def _derivative(self, x: Array) -> Array:
+        """Return its derivative; at a kink, that from the left."""
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        """Where it or its derivative jumps."""
+        return ()
+
 
 @dataclass(frozen=True, repr=False)
 class Identity(Activation):
@@ -57,9 +79,36 @@ class Identity(Activation):
 
     _kind: ClassVar[str] = "identity"
 
+    def _evaluate(self, x: Array) -> Array:
+        return x
+
+    def _derivative(self, x: Array) -> Array:
+        return np.ones_like(x)
+
 
 @dataclass(frozen=True, repr=False)
-class ABRelu(Activation):
+class _PiecewiseLinear(Activation):
+    """a·min(x, 0) + b·max(x, 0), a and b being what `_parameters` gives."""
+
+    _kind: ClassVar[str] = "abrelu"
+
+    def _evaluate(self, x: Array) -> Array:
+        a, b = self._parameters()
+        right = np.maximum(x, 0.0)
+        return right if (a, b) == (0.0, 1.0) else a * np.minimum(x, 0.0) + b * right
+
+    def _derivative(self, x: Array) -> Array:
+        a, b = self._parameters()
+        return np.where(x > 0, b, a)
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        a, b = self._parameters()
+        return (0.0,) if a != b else ()
+
+
+@dataclass(frozen=True, repr=False)
+class ABRelu(_PiecewiseLinear):
     """a·min(x, 0) + b·max(x, 0).
 
     References
@@ -67,26 +116,22 @@ class ABRelu(Activation):
     Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: arc-cosine kernels.
     """
 
-    _kind: ClassVar[str] = "abrelu"
     a: float
     b: float
 
 
 @dataclass(frozen=True, repr=False)
-class Relu(Activation):
+class Relu(_PiecewiseLinear):
     """max(x, 0)."""
-
-    _kind: ClassVar[str] = "abrelu"
 
     def _parameters(self) -> tuple[float, ...]:
         return 0.0, 1.0
 
 
 @dataclass(frozen=True, repr=False)
-class LeakyRelu(Activation):
+class LeakyRelu(_PiecewiseLinear):
     """alpha·min(x, 0) + max(x, 0)."""
 
-    _kind: ClassVar[str] = "abrelu"
     alpha: float = 0.01
 
     def _parameters(self) -> tuple[float, ...]:
@@ -94,10 +139,8 @@ class LeakyRelu(Activation):
 
 
 @dataclass(frozen=True, repr=False)
-class Abs(Activation):
+class Abs(_PiecewiseLinear):
     """|x|."""
-
-    _kind: ClassVar[str] = "abrelu"
 
     def _parameters(self) -> tuple[float, ...]:
         return -1.0, 1.0
@@ -117,9 +160,34 @@ class Sign(Activation):
 
     _kind: ClassVar[str] = "sign"
 
+    def _evaluate(self, x: Array) -> Array:
+        return np.sign(x)
+
+    def _derivative(self, x: Array) -> Array:
+        return np.zeros_like(x)
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        return (0.0,)
+
 
 @dataclass(frozen=True, repr=False)
-class Erf(Activation):
+class _ErrorFunction(Activation):
+    """a·erf(b·x) + c, the three being what `_parameters` gives."""
+
+    _kind: ClassVar[str] = "erf"
+
+    def _evaluate(self, x: Array) -> Array:
+        a, b, c = self._parameters()
+        return a * _erf(b * x, type(self).__name__) + c
+
+    def _derivative(self, x: Array) -> Array:
+        a, b, _ = self._parameters()
+        return 2.0 * a * b / sqrt(pi) * np.exp(-((b * x) ** 2))
+
+
+@dataclass(frozen=True, repr=False)
+class Erf(_ErrorFunction):
     """a·erf(b·x) + c.
 
     References
@@ -127,20 +195,17 @@ class Erf(Activation):
     Williams (1997), "Computing with Infinite Networks", section 3.1.
     """
 
-    _kind: ClassVar[str] = "erf"
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
 
 
 @dataclass(frozen=True, repr=False)
-class SigmoidLike(Activation):
+class SigmoidLike(_ErrorFunction):
     """½·erf(x/2.4020563531719796) + ½, which is near the logistic function 1/(1 + e^(−x)).
 
     It is Erf(0.5, 1/2.4020563531719796, 0.5), and has its closed form.
     """
-
-    _kind: ClassVar[str] = "erf"
 
     def _parameters(self) -> tuple[float, ...]:
         return 0.5, 1.0 / 2.4020563531719796, 0.5
@@ -158,6 +223,13 @@ class Gelu(Activation):
     """
 
     _kind: ClassVar[str] = "gelu"
+
+    def _evaluate(self, x: Array) -> Array:
+        return 0.5 * x * (1.0 + _erf(x / sqrt(2.0), "Gelu"))
+
+    def _derivative(self, x: Array) -> Array:
+        density = np.exp(-0.5 * x**2) / sqrt(2.0 * pi)
+        return 0.5 * (1.0 + _erf(x / sqrt(2.0), "Gelu")) + x * density
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,6 +250,12 @@ class Sin(Activation):
     def _parameters(self) -> tuple[float, ...]:
         return self.a, self.b, self.c, 0.0
 
+    def _evaluate(self, x: Array) -> Array:
+        return self.a * np.sin(self.b * x + self.c)
+
+    def _derivative(self, x: Array) -> Array:
+        return self.a * self.b * np.cos(self.b * x + self.c)
+
 
 @dataclass(frozen=True, repr=False)
 class Cos(Activation):
@@ -190,3 +268,18 @@ class Cos(Activation):
 
     def _parameters(self) -> tuple[float, ...]:
         return self.a, self.b, self.c, 1.0  # a quarter turn ahead
+
+    def _evaluate(self, x: Array) -> Array:
+        return self.a * np.cos(self.b * x + self.c)
+
+    def _derivative(self, x: Array) -> Array:
+        return -self.a * self.b * np.sin(self.b * x + self.c)
+
+
+def _erf(x: Array, caller: str) -> Array:
+    try:
+        from scipy.special import erf
+    except ImportError as error:
+        raise MissingExtraError(f"{caller} in a finite network", "scipy", "scipy") from error
+    values: Array = erf(x)
+    return values

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._scalars import as_real
+from ntkfast.networks.activations import Array
 from ntkfast.networks.base import Network, Spec
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "Tanh",
 ]
 
-Array: TypeAlias = npt.NDArray[np.float64]
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772  # of Selu
 Function: TypeAlias = Callable[[Array], npt.NDArray[Any]]
 
 
@@ -38,8 +39,12 @@ class Numerical(Network):
     """
 
     @abstractmethod
-    def _evaluate(self, x: Array) -> npt.NDArray[Any]:
+    def _evaluate(self, x: Array) -> Array:
         """Return the function's values, element by element."""
+
+    @abstractmethod
+    def _derivative(self, x: Array) -> Array:
+        """Return its derivative, for finite networks; at a kink, that from either side."""
 
     @property
     def _name(self) -> str:
@@ -48,7 +53,7 @@ class Numerical(Network):
 
     @property
     def _kinks(self) -> tuple[float, ...]:
-        """Where its derivative is known to jump, apart from 0."""
+        """Where its derivative is known to jump."""
         return ()
 
     def _spec(self) -> Spec:
@@ -57,23 +62,12 @@ class Numerical(Network):
 
 @dataclass(frozen=True)
 class _Values:
-    """A function whose values are checked; equal to that of an equal network."""
+    """A function's values; equal to that of an equal network."""
 
     network: Numerical
 
     def __call__(self, inputs: Array) -> Array:
-        values = np.asarray(self.network._evaluate(inputs))
-        if values.shape != inputs.shape:
-            raise ValueError(
-                f"{self.network._name} returned an array of shape {values.shape} for one of shape "
-                f"{inputs.shape}; expected a function that works element by element, "
-                "such as np.tanh"
-            )
-        if values.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{self.network._name} returned an array of {values.dtype}; expected real numbers"
-            )
-        return values.astype(np.float64)
+        return self.network._evaluate(inputs)
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,7 +88,8 @@ class Elementwise(Numerical):
         Takes a float64 array of shape (n,) and returns as many real numbers. Networks compare, hash
         and pickle as `fn` does.
     derivative
-        Its derivative, of the same form, for finite networks. Kernels do not need it: that of the
+        Its derivative, of the same form, for finite networks; without it they take central
+        differences of `fn`, right to about ten digits. Kernels do not need it: that of the
         derivative is the derivative of the kernel.
     kinks
         Where the derivative jumps, as far as is known. Kinks are also found without it, and one at
@@ -131,8 +126,31 @@ class Elementwise(Numerical):
         kinks = tuple(as_real(kink, "Elementwise: kinks") for kink in self.kinks)
         object.__setattr__(self, "kinks", kinks)
 
-    def _evaluate(self, x: Array) -> npt.NDArray[Any]:
-        return self.fn(x)
+    def _evaluate(self, x: Array) -> Array:
+        return self._checked(self.fn, x)
+
+    def _derivative(self, x: Array) -> Array:
+        if self.derivative is not None:
+            return self._checked(self.derivative, x)
+        # Truncation grows like h², rounding like ε/h: about equal at h = ∛ε.
+        step = np.cbrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(x))
+        above, below = x + step, x - step
+        slope: Array = (self._evaluate(above) - self._evaluate(below)) / (above - below)
+        return slope
+
+    def _checked(self, function: Function, inputs: Array) -> Array:
+        """Return what the user's function makes of a copy of the inputs, as float64."""
+        values = np.asarray(function(inputs.copy()))
+        name = self._name if function is self.fn else f"the derivative of {self._name}"
+        if values.shape != inputs.shape:
+            raise ValueError(
+                f"{name} returned an array of shape {values.shape} for one of shape "
+                f"{inputs.shape}; expected a function that works element by element, "
+                "such as np.tanh"
+            )
+        if values.dtype.kind not in "biuf":
+            raise TypeError(f"{name} returned an array of {values.dtype}; expected real numbers")
+        return values.astype(np.float64)
 
     @property
     def _name(self) -> str:
@@ -150,6 +168,9 @@ class Tanh(Numerical):
     def _evaluate(self, x: Array) -> Array:
         return np.tanh(x)
 
+    def _derivative(self, x: Array) -> Array:
+        return 1.0 - np.tanh(x) ** 2
+
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(Numerical):
@@ -158,6 +179,9 @@ class Sigmoid(Numerical):
     def _evaluate(self, x: Array) -> Array:
         return _sigmoid(x)
 
+    def _derivative(self, x: Array) -> Array:
+        return _sigmoid(x) * _sigmoid(-x)
+
 
 @dataclass(frozen=True, repr=False)
 class Softplus(Numerical):
@@ -165,6 +189,9 @@ class Softplus(Numerical):
 
     def _evaluate(self, x: Array) -> Array:
         return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+    def _derivative(self, x: Array) -> Array:
+        return _sigmoid(x)
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,6 +205,9 @@ class Swish(Numerical):
 
     def _evaluate(self, x: Array) -> Array:
         return x * _sigmoid(x)
+
+    def _derivative(self, x: Array) -> Array:
+        return _sigmoid(x) * (1.0 + x * _sigmoid(-x))
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,6 +232,13 @@ class Elu(Numerical):
     def _evaluate(self, x: Array) -> Array:
         return np.where(x < 0, self.alpha * np.expm1(np.minimum(x, 0.0)), x)
 
+    def _derivative(self, x: Array) -> Array:
+        return np.where(x < 0, self.alpha * np.exp(np.minimum(x, 0.0)), 1.0)
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        return (0.0,) if self.alpha != 1.0 else ()
+
 
 @dataclass(frozen=True, repr=False)
 class Selu(Numerical):
@@ -215,8 +252,14 @@ class Selu(Numerical):
     """
 
     def _evaluate(self, x: Array) -> Array:
-        scale, alpha = 1.0507009873554805, 1.6732632423543772
-        return scale * np.where(x < 0, alpha * np.expm1(np.minimum(x, 0.0)), x)
+        return _SCALE * np.where(x < 0, _ALPHA * np.expm1(np.minimum(x, 0.0)), x)
+
+    def _derivative(self, x: Array) -> Array:
+        return _SCALE * np.where(x < 0, _ALPHA * np.exp(np.minimum(x, 0.0)), 1.0)
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        return (0.0,)
 
 
 @dataclass(frozen=True, repr=False)
@@ -229,6 +272,9 @@ class Hardtanh(Numerical):
 
     def _evaluate(self, x: Array) -> Array:
         return np.clip(x, -1.0, 1.0)
+
+    def _derivative(self, x: Array) -> Array:
+        return np.where(np.abs(x) < 1.0, 1.0, 0.0)
 
     @property
     def _kinks(self) -> tuple[float, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import pi, sqrt
 from typing import ClassVar
 
+import numpy as np
+
 from ntkfast._scalars import as_real
-from ntkfast.networks.activations import Activation
+from ntkfast.networks.activations import Activation, Array
 
 __all__ = ["Exp", "ExpNormalized", "Gabor", "Gaussian", "Rbf"]
 
@@ -32,6 +34,12 @@ class Exp(Activation):
     def _parameters(self) -> tuple[float, ...]:
         return self.a, self.b, 0.0
 
+    def _evaluate(self, x: Array) -> Array:
+        return self.a * np.exp(self.b * x)
+
+    def _derivative(self, x: Array) -> Array:
+        return self.a * self.b * np.exp(self.b * x)
+
 
 @dataclass(frozen=True, repr=False)
 class Rbf(Activation):
@@ -53,6 +61,12 @@ class Rbf(Activation):
 
     def _parameters(self) -> tuple[float, ...]:
         return 1.0, sqrt(2.0) * sqrt(self.gamma), 1.0  # the wave with the cosine of Exp
+
+    def _evaluate(self, x: Array) -> Array:
+        return sqrt(2.0) * np.sin(sqrt(2.0) * sqrt(self.gamma) * x + pi / 4)
+
+    def _derivative(self, x: Array) -> Array:
+        return 2.0 * sqrt(self.gamma) * np.cos(sqrt(2.0) * sqrt(self.gamma) * x + pi / 4)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,6 +91,15 @@ class ExpNormalized(Activation):
         super().__post_init__()
         as_real(self.gamma, "ExpNormalized: gamma", least=0.0)
 
+    def _evaluate(self, x: Array) -> Array:
+        raise ValueError(
+            "ExpNormalized is a map of kernels and no function of a neuron, so that there is no "
+            "finite network of it; Rbf and Exp are functions with kernels of exponentials"
+        )
+
+    def _derivative(self, x: Array) -> Array:
+        return self._evaluate(x)
+
 
 @dataclass(frozen=True, repr=False)
 class Gaussian(Activation):
@@ -99,9 +122,22 @@ class Gaussian(Activation):
                 "variance otherwise (or is constant): for a bump of width s use b = -1/(2·s²)"
             )
 
+    def _evaluate(self, x: Array) -> Array:
+        return self.a * np.exp(self.b * x**2)
+
+    def _derivative(self, x: Array) -> Array:
+        return 2.0 * self.a * self.b * (x * np.exp(self.b * x**2))
+
 
 @dataclass(frozen=True, repr=False)
 class Gabor(Activation):
     """e^(−x²)·sin(x): an odd wave under a Gaussian envelope."""
 
     _kind: ClassVar[str] = "gabor"
+
+    def _evaluate(self, x: Array) -> Array:
+        return np.exp(-(x**2)) * np.sin(x)
+
+    def _derivative(self, x: Array) -> Array:
+        envelope = np.exp(-(x**2))
+        return envelope * np.cos(x) - 2.0 * (x * envelope) * np.sin(x)

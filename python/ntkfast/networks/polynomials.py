@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar
 
+import numpy as np
+from numpy.polynomial import polynomial
+
 from ntkfast._scalars import as_count, as_real
-from ntkfast.networks.activations import Activation
+from ntkfast.networks.activations import Activation, Array
 
 __all__ = ["Hermite", "Monomial", "Polynomial", "RectifiedMonomial"]
 
@@ -60,6 +64,12 @@ class Polynomial(Activation):
     def _parameters(self) -> tuple[float, ...]:
         return self.coef
 
+    def _evaluate(self, x: Array) -> Array:
+        return np.asarray(polynomial.polyval(x, self.coef), np.float64)
+
+    def _derivative(self, x: Array) -> Array:
+        return np.asarray(polynomial.polyval(x, polynomial.polyder(self.coef)), np.float64)
+
 
 @dataclass(frozen=True, repr=False)
 class _OfDegree(Activation):
@@ -87,6 +97,12 @@ class Monomial(_OfDegree):
     def _parameters(self) -> tuple[float, ...]:
         return (*[0.0] * self.degree, 1.0)
 
+    def _evaluate(self, x: Array) -> Array:
+        return x**self.degree
+
+    def _derivative(self, x: Array) -> Array:
+        return self.degree * x ** max(self.degree - 1, 0)
+
 
 @dataclass(frozen=True, repr=False)
 class Hermite(_OfDegree):
@@ -103,6 +119,19 @@ class Hermite(_OfDegree):
 
     _kind: ClassVar[str] = "hermite"
 
+    def _evaluate(self, x: Array) -> Array:
+        return self._last_two(x)[1]
+
+    def _derivative(self, x: Array) -> Array:
+        return sqrt(self.degree) * self._last_two(x)[0]
+
+    def _last_two(self, x: Array) -> tuple[Array, Array]:
+        """Return those of degree n − 1 and n by xhₙ = √(n + 1)·hₙ₊₁ + √n·hₙ₋₁."""
+        before, last = np.zeros_like(x), np.ones_like(x)
+        for n in range(self.degree):
+            before, last = last, (x * last - sqrt(n) * before) / sqrt(n + 1)
+        return before, last
+
 
 @dataclass(frozen=True, repr=False)
 class RectifiedMonomial(_OfDegree):
@@ -117,3 +146,13 @@ class RectifiedMonomial(_OfDegree):
     """
 
     _kind: ClassVar[str] = "rectified_monomial"
+
+    def _evaluate(self, x: Array) -> Array:
+        return np.where(x > 0, np.maximum(x, 0.0) ** self.degree, 0.0)
+
+    def _derivative(self, x: Array) -> Array:
+        return np.where(x > 0, self.degree * np.maximum(x, 0.0) ** max(self.degree - 1, 0), 0.0)
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        return (0.0,) if self.degree <= 1 else ()

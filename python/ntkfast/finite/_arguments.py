@@ -1,0 +1,84 @@
+"""What finite networks accept, and what they say when they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import as_floats, as_points, check_finite
+from ntkfast._scalars import as_count
+from ntkfast.networks.activations import Array
+
+__all__ = [
+    "Seed",
+    "as_direction",
+    "as_features",
+    "as_generator",
+    "as_inputs",
+    "as_residual",
+]
+
+Seed: TypeAlias = int | np.random.SeedSequence | np.random.Generator
+
+
+def as_inputs(x: npt.ArrayLike, name: str, n_features: int) -> Array:
+    """Return points of a network's number of features as float64."""
+    points = as_points(x, name)
+    if points.shape[1] != n_features:
+        raise ValueError(
+            f"{name} has {points.shape[1]} features; expected {n_features}, "
+            "as many as the network was made for"
+        )
+    check_finite(points, name)
+    return points.astype(np.float64, copy=False)
+
+
+def as_direction(value: npt.ArrayLike, name: str, n_parameters: int) -> Array:
+    """Return a copy of a vector in parameter space, read-only."""
+    array = as_floats(value, name)
+    if array.shape != (n_parameters,):
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected ({n_parameters},), "
+            "a number for each trainable parameter"
+        )
+    check_finite(array, name)
+    result = array.astype(np.float64)
+    result.flags.writeable = False
+    return result
+
+
+def as_residual(residual: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return a number for each output at each point."""
+    array = as_floats(residual, "residual")
+    if array.shape != shape:
+        raise ValueError(f"residual has shape {array.shape}; expected {shape}, that of the outputs")
+    check_finite(array, "residual")
+    return array.astype(np.float64, copy=False)
+
+
+def as_features(input_shape: int | Sequence[int]) -> int:
+    """Return the number of features."""
+    if isinstance(input_shape, (tuple, list)):
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"input_shape is {input_shape!r}; expected the number of features, or a tuple of "
+                "it: finite networks take vectors"
+            )
+        return as_count(input_shape[0], "input_shape[0]", least=1)
+    return as_count(input_shape, "input_shape", least=1)
+
+
+def as_generator(seed: Seed) -> np.random.Generator:
+    """Return a generator from a seed; itself if it is one."""
+    if isinstance(seed, (np.random.Generator, np.random.SeedSequence)):
+        return np.random.default_rng(seed)
+    if not isinstance(seed, Integral) or isinstance(seed, bool):
+        raise TypeError(
+            f"seed is {seed!r}, of type {type(seed).__name__}; expected an integer >= 0, "
+            "a numpy.random.Generator or a SeedSequence"
+        )
+    return np.random.default_rng(as_count(seed, "seed", least=0))

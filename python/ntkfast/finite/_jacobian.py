@@ -1,0 +1,51 @@
+"""Derivatives by all parameters, made of what a backward pass meets at dense layers."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from ntkfast.finite._layers import Pulled
+from ntkfast.networks.activations import Array
+
+__all__ = ["add_gradient", "allocate_jacobian", "write_jacobian"]
+
+
+def allocate_jacobian(n: int, outputs: int, parameters: int) -> Array:
+    """Return zeros of shape (n, outputs, parameters), or a MemoryError that says what they take."""
+    size, memory = 8 * n * outputs * parameters, _memory()
+    if size > memory:
+        raise MemoryError(
+            f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters takes "
+            f"{size / 1e9:.3g} GB, and this machine has {memory / 1e9:.3g} GB; "
+            "ntk, gradient and derivative never form it"
+        )
+    return np.zeros((n, outputs, parameters))
+
+
+def write_jacobian(pulled: list[Pulled], out: Array) -> None:
+    """Write the gradients of all outputs at a block of rows, (rows, outputs, parameters)."""
+    for layer, h, g in pulled:
+        shape = (*g.shape[:2], layer.n_in, layer.n_out)
+        weights = out[:, :, layer.weights].reshape(shape)  # a view
+        np.multiply(h[:, None, :, None], g[:, :, None, :], out=weights)
+        weights *= layer.weight_scale
+        if layer.biased:
+            out[:, :, layer.biases] = layer.bias_scale * g
+
+
+def add_gradient(pulled: list[Pulled], out: Array) -> None:
+    """Add the sum over a block of rows of the gradients of one sum of outputs, (parameters,)."""
+    for layer, h, g in pulled:
+        out[layer.weights] += layer.weight_scale * (h.T @ g[:, 0]).reshape(-1)
+        if layer.biased:
+            out[layer.biases] += layer.bias_scale * g[:, 0].sum(axis=0)
+
+
+def _memory() -> float:
+    """Return the machine's memory in bytes, or infinity where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

@@ -1,0 +1,118 @@
+"""Drawing a network of finite width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ntkfast._scalars import as_count, as_flag
+from ntkfast.finite._arguments import Seed, as_features, as_generator
+from ntkfast.finite._build import Builder, natural_width
+from ntkfast.finite._joins import Difference
+from ntkfast.finite._layers import Layer
+from ntkfast.finite.network import FiniteNetwork
+from ntkfast.networks import Network
+from ntkfast.networks.composition import as_network
+
+__all__ = ["init"]
+
+
+def init(
+    network: Network,
+    input_shape: int | Sequence[int],
+    seed: Seed,
+    *,
+    output_dim: int | None = None,
+    width: int | None = None,
+    zero_output: bool = False,
+) -> FiniteNetwork:
+    """Draw a network of finite width: its architecture, with random weights and biases.
+
+    In the NTK parameterization z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1); in the
+    standard one z = W h + b with W ~ N(0, w_std²/fan_in), b ~ N(0, b_std²).
+
+    Parameters
+    ----------
+    network
+        The architecture. A Dense keeps a width of its own.
+    input_shape
+        The number of features, or a tuple of it.
+    seed
+        An integer, a SeedSequence, or a Generator, which is drawn from. The same integer gives the
+        same network.
+    output_dim
+        Number of outputs c, of a last Dense without a width. None: one output, without an axis of
+        its own, or as many as the network has by itself.
+    width
+        Of all other Dense layers without a width.
+    zero_output
+        Take the difference of two copies over √2, f = (f_A − f_B)/√2, which start at equal
+        parameters and have their own from then on: f₀ = 0, and the NTK at the start is that of one
+        copy.
+
+    Returns
+    -------
+    FiniteNetwork
+
+    Raises
+    ------
+    TypeError
+        ``network`` is no network, other arguments of a wrong type.
+    ValueError
+        A hidden Dense without a width, widths that do not fit each other, ``ExpNormalized``, which
+        is no function of a neuron.
+    MissingExtraError
+        Erf, SigmoidLike and Gelu need SciPy.
+
+    Notes
+    -----
+    Where branches of a join have to have one width, free ones take that of the others; a
+    `Concatenate` shares ``output_dim`` equally among free ones. A `Dropout` drops the neurons that
+    a hash of the point chooses, so that a network is one function: the choices differ from point to
+    point, layer to layer and draw to draw, but equal rows lose the same neurons.
+
+    Examples
+    --------
+    >>> from ntkfast import mlp
+    >>> net = init(mlp(1, b_std=0.1), 2, seed=0, width=1000)
+    >>> net.n_parameters, net.forward([[1.0, 2.0]]).shape
+    (4001, (1,))
+    """
+    network = as_network(network, "network")
+    n_features = as_features(input_shape)
+    rng = as_generator(seed)
+    width = None if width is None else as_count(width, "width", least=1)
+    natural = natural_width(network, n_features)
+    wanted = natural or 1 if output_dim is None else as_count(output_dim, "output_dim", least=1)
+    if natural not in (None, wanted):
+        raise ValueError(
+            f"output_dim is {wanted}, but the network has {natural} outputs by itself; leave "
+            "output_dim unset, or the width of the last Dense"
+        )
+    copies = 2 if as_flag(zero_output, "zero_output") else 1
+    builders: list[Builder] = []
+    layers: list[Layer] = []
+    for copy in range(copies):
+        builder = Builder(width, builders[-1].n_parameters if builders else 0)
+        place = f"copy {copy + 1}" if copies == 2 else ""
+        layers.append(builder.build(network, n_features, wanted, place))
+        builders.append(builder)
+    first = builders[0]
+    parameters, fixed = np.empty(first.n_parameters), np.empty(first.n_fixed)
+    for affine in first.affine:
+        affine.draw(rng, parameters if affine.trainable else fixed)
+    for drop in first.drops:
+        drop.draw(rng, fixed)
+    parameters = np.tile(parameters, copies)
+    parameters.flags.writeable = False
+    layer = layers[0] if copies == 1 else Difference(wanted, tuple(layers))
+    return FiniteNetwork(
+        network,
+        n_features,
+        () if output_dim is None and wanted == 1 else (wanted,),
+        parameters,
+        layer,
+        tuple(affine for builder in builders for affine in builder.affine),
+        fixed,
+    )

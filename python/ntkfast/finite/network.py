@@ -1,0 +1,289 @@
+"""A network of finite width with its parameters: outputs, derivatives, kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast.finite._arguments import as_direction, as_inputs, as_residual
+from ntkfast.finite._jacobian import add_gradient, allocate_jacobian, write_jacobian
+from ntkfast.finite._kernels import (
+    checked,
+    gradients,
+    gram,
+    ntk_block,
+    ntk_diagonal,
+    ntk_full_block,
+    ntk_full_diagonal,
+    quiet,
+    row_blocks,
+    rows_at_a_time,
+)
+from ntkfast.finite._layers import Affine, Batch, Layer, Pointwise, Pulled
+from ntkfast.networks import Network
+from ntkfast.networks.activations import Array
+
+__all__ = ["FiniteNetwork"]
+
+_Prepared = TypeVar("_Prepared")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FiniteNetwork:
+    """A network with widths and parameters, as `init` draws it: a function of points, and its NTK.
+
+    Everything is float64. Points are samples in rows, shape (n, n_features); outputs have shape
+    (n,) where `output_dim` was left unset, (n, c) otherwise.
+
+    Attributes
+    ----------
+    network
+        The architecture.
+    n_features
+        Features of a point.
+    output_shape
+        () or (c,).
+    parameters
+        Shape (P,), read-only: all trainable weights and biases. In the NTK parameterization these
+        are the N(0, 1) draws, in the standard one the weights themselves.
+
+    Notes
+    -----
+    All methods raise TypeError and ValueError for points that are not real and finite or have other
+    than ``n_features`` features, and NumericalError where numbers leave the range of a float. They
+    work on blocks of rows, so that besides the result they take some 100 MB or less.
+    """
+
+    network: Network
+    n_features: int
+    output_shape: tuple[int, ...]
+    parameters: Array
+    _layer: Layer
+    _affine: tuple[Affine, ...]
+    _fixed: Array
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of trainable parameters, P."""
+        return self.parameters.size
+
+    @cached_property
+    def groups(self) -> dict[str, slice]:
+        """Names and places of weights and biases in `parameters`, layer by layer.
+
+        Layers are called what `Network.summary` calls them: "layer 1 (Dense) weights". Weights are
+        (fan_in, width), row by row.
+        """
+        found = {}
+        for layer in self._affine:
+            if layer.trainable:
+                found[f"{layer.name} weights"] = layer.weights
+                if layer.biased:
+                    found[f"{layer.name} biases"] = layer.biases
+        return found
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> FiniteNetwork:
+        """Return the network with other parameters, shape (P,); frozen layers keep their own."""
+        return replace(self, parameters=as_direction(parameters, "parameters", self.n_parameters))
+
+    @quiet
+    def forward(self, x: npt.ArrayLike) -> Array:
+        """Compute the outputs at points: (n,) or (n, c)."""
+        points = as_inputs(x, "x", self.n_features)
+        out = np.empty((len(points), self._layer.n_out))
+        for rows in self._blocks(points):
+            out[rows] = self._layer.run(self._batch(points[rows])).h
+        return checked(out, "the output").reshape(len(points), *self.output_shape)
+
+    @quiet
+    def derivative(self, x: npt.ArrayLike, direction: npt.ArrayLike) -> Array:
+        """Compute J·direction, the change of the outputs along a direction in parameter space.
+
+        Parameters
+        ----------
+        x
+            Shape (n, n_features).
+        direction
+            Shape (P,).
+
+        Returns
+        -------
+        ndarray
+            Shape (n,) or (n, c). By forward-mode differentiation, at twice the cost of `forward`.
+        """
+        points = as_inputs(x, "x", self.n_features)
+        along = as_direction(direction, "direction", self.n_parameters)
+        out = np.empty((len(points), self._layer.n_out))
+        for rows in self._blocks(points):
+            batch = self._batch(points[rows])
+            out[rows] = self._layer.run(batch).push(np.zeros_like(batch.h), along)
+        return checked(out, "the derivative").reshape(len(points), *self.output_shape)
+
+    @quiet
+    def gradient(self, x: npt.ArrayLike, residual: npt.ArrayLike) -> Array:
+        """Compute Jᵀ·residual: the gradient of ½‖f(x) − y‖² for the residual f(x) − y.
+
+        Parameters
+        ----------
+        x
+            Shape (n, n_features).
+        residual
+            Shape (n,) or (n, c), that of the outputs.
+
+        Returns
+        -------
+        ndarray
+            Shape (P,). By one backward pass, at about three times the cost of `forward`.
+        """
+        points = as_inputs(x, "x", self.n_features)
+        by = as_residual(residual, (len(points), *self.output_shape)).reshape(len(points), 1, -1)
+        out = np.zeros(self.n_parameters)
+        for rows in self._blocks(points, outputs=1):
+            add_gradient(self._pulled(points[rows], by[rows]), out)
+        return checked(out, "the gradient")
+
+    @quiet
+    def jacobian(self, x: npt.ArrayLike) -> Array:
+        """Compute the derivatives of the outputs by the parameters: (n, P) or (n, c, P).
+
+        It is exact up to rounding, and what `GradientFlow.parameters` takes. Raises MemoryError
+        where the machine cannot hold it; `ntk`, `gradient` and `derivative` do without.
+        """
+        points = as_inputs(x, "x", self.n_features)
+        out = allocate_jacobian(len(points), self._layer.n_out, self.n_parameters)
+        for rows in self._blocks(points, self._layer.n_out):
+            write_jacobian(self._pulled(points[rows]), out[rows])
+        shape = (len(points), *self.output_shape, self.n_parameters)
+        return checked(out, "the Jacobian").reshape(shape)
+
+    @quiet
+    def ntk(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None = None,
+        *,
+        diagonal: bool = False,
+        full: bool = False,
+    ) -> Array:
+        """Compute the empirical NTK, J(x)·J(x2)ᵀ, without the Jacobian.
+
+        Parameters
+        ----------
+        x
+            Shape (n, n_features).
+        x2
+            Shape (m, n_features); left out, it is ``x``, and the result is exactly symmetric.
+        diagonal
+            Only the kernel of each row with itself. Takes no ``x2``.
+        full
+            Between all pairs of outputs, instead of the mean over outputs of each with itself.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, m), or (n,) for a diagonal; with `full` two more axes of c outputs each.
+
+        Notes
+        -----
+        A sum over dense layers of (h·h')(g·g'), with h the input of the layer and g the gradient by
+        what it gives: one backward pass, and two matrix products a layer, 2·n·m·(fan_in + c·width)
+        multiplications.
+
+        References
+        ----------
+        Jacot, Gabriel, Hongler (2018), arXiv:1806.07572. Novak, Sohl-Dickstein, Schoenholz (2022),
+        "Fast Finite Width Neural Tangent Kernel", arXiv:2206.08720: other ways to the same sums.
+        """
+        points = as_inputs(x, "x", self.n_features)
+        if not diagonal:
+            combine = ntk_full_block if full else ntk_block
+            return self._gram(self._pulled, combine, points, x2, "the NTK", full=full)
+        if x2 is not None:
+            raise ValueError(
+                "diagonal=True is the kernel of each row of x with itself and takes no x2; "
+                "drop x2, or diagonal=True for the whole cross kernel"
+            )
+        own = ntk_full_diagonal if full else ntk_diagonal
+        out = np.empty((len(points), *(self._layer.n_out,) * (2 * full)))
+        for rows in self._blocks(points, self._layer.n_out):
+            out[rows] = own(self._pulled(points[rows]))
+        return checked(out, "the NTK")
+
+    @quiet
+    def nngp(self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None) -> Array:
+        """Compute the covariance of the outputs over draws of the last layer, given the others.
+
+        That is w_std²·h·h'/fan_in + b_std² with h the last hidden layer. Where branches end in
+        several last layers, their covariances are joined; what ends in something else than a Dense
+        enters as it is, in the mean over its neurons. For the difference of two copies
+        (``zero_output``) it is the mean of theirs.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, m); exactly symmetric without ``x2``.
+        """
+        points = as_inputs(x, "x", self.n_features)
+        return self._gram(self._batch, self._layer.covariance, points, x2, "the NNGP kernel")
+
+    @quiet
+    def preactivations(self, x: npt.ArrayLike) -> dict[str, Array]:
+        """Compute what enters each activation, by the layer's name: arrays (n, width)."""
+        return {layer.name: checked(h, layer.name) for layer, h in self._watched(x)}
+
+    @quiet
+    def activation_pattern(self, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Return on which side of the kinks of its activation each neuron is, at each point.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, N), True above the kink: N is the number of neurons with a kink, each once for
+            each of its kinks. Smooth activations have none.
+        """
+        watched = self._watched(x)
+        sides = [h > kink for layer, h in watched for kink in layer.activation._kinks]
+        return np.concatenate([np.empty((len(np.asarray(x)), 0), np.bool_), *sides], axis=1)
+
+    def __repr__(self) -> str:
+        widths = ", ".join(str(layer.n_out) for layer in self._affine)
+        return (
+            f"FiniteNetwork({self.network!r}, n_features={self.n_features}, "
+            f"widths of Dense layers: {widths}, {self.n_parameters} parameters)"
+        )
+
+    def _batch(self, points: Array) -> Batch:
+        return Batch(points, points, self.parameters, self._fixed)
+
+    def _pulled(self, points: Array, by: Array | None = None) -> list[Pulled]:
+        return gradients(self._layer, self._batch(points), by)
+
+    def _blocks(self, points: Array, outputs: int = 0) -> list[slice]:
+        return row_blocks(len(points), rows_at_a_time(self._affine, outputs))
+
+    def _gram(
+        self,
+        prepare: Callable[[Array], _Prepared],
+        combine: Callable[[_Prepared, _Prepared], Array],
+        points: Array,
+        x2: npt.ArrayLike | None,
+        what: str,
+        *,
+        full: bool = False,
+    ) -> Array:
+        second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
+        outputs = self._layer.n_out
+        shape = (len(points), len(points if second is None else second))
+        out = np.empty((*shape, outputs, outputs) if full else shape)
+        rows = rows_at_a_time(self._affine, outputs)
+        return checked(gram(prepare, combine, points, second, rows, out), what)
+
+    def _watched(self, x: npt.ArrayLike) -> list[tuple[Pointwise, Array]]:
+        seen: list[tuple[Pointwise, Array]] = []
+        self._layer.run(replace(self._batch(as_inputs(x, "x", self.n_features)), seen=seen))
+        return seen
