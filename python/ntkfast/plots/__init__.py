@@ -8,7 +8,7 @@ own keywords, or through the `Axes` that comes back.
 """
 
 from ntkfast.plots import figures
-from ntkfast.plots.results import accuracy, band, eigenvalues, images, loss, projections
+from ntkfast.plots.results import accuracy, band, eigenvalues, images, loss, projections, scaling
 from ntkfast.plots.style import BLUE, GREEN, ORANGE, SKY, VERMILION
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "images",
     "loss",
     "projections",
+    "scaling",
 ]

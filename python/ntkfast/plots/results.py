@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
     from ntkfast.dynamics.normal import Normal
     from ntkfast.dynamics.spectral import SpectralTraining
+    from ntkfast.finite import Scaling
     from ntkfast.spectrum import Spectrum
 
-__all__ = ["accuracy", "band", "eigenvalues", "images", "loss", "projections"]
+__all__ = ["accuracy", "band", "eigenvalues", "images", "loss", "projections", "scaling"]
 
 
-def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
+def loss(
+    training: SpectralTraining,
+    t: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    f0: ArrayLike = 0.0,
+    **line: Any,
+) -> Axes:
     """Draw the training loss against training time, both on logarithmic axes.
 
     Parameters
@@ -31,6 +39,8 @@ def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **lin
         Positive, finite times.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
+    f0 : array_like
+        The untrained network on the training points, as for ``training.loss``.
     **line
         Keywords of ``Axes.plot``.
 
@@ -45,7 +55,7 @@ def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **lin
         Matplotlib is not installed; the extra `plots` brings it.
     """
     ax = axes(ax, "plots.loss")
-    ax.loglog(t, training.loss(np.asarray(t)), **{"color": BLUE, **line})
+    ax.loglog(t, training.loss(np.asarray(t), f0), **{"color": BLUE, **line})
     ax.set(xlabel="training time $t$", ylabel="training loss")
     return ax
 
@@ -191,6 +201,41 @@ def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> A
     (mean,) = ax.plot(where, normal.mean, **{"color": BLUE, **line})
     ax.fill_between(where, lower, upper, color=mean.get_color(), alpha=0.2, linewidth=0)
     ax.set(xlabel="$x$", ylabel="$f(x)$")
+    return ax
+
+
+def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
+    """Draw what was measured at several widths and the power law through it, both logarithmic.
+
+    Parameters
+    ----------
+    measured : Scaling
+        Measurements, several at each width, as the studies of `nk.finite` return them.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+    **line
+        Keywords of ``Axes.plot``, for all that is drawn; ``label`` for the law, which is called
+        after its slope otherwise.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed; the extra `plots` brings it.
+    """
+    ax = axes(ax, "plots.scaling")
+    slope = f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}"
+    style = {"color": BLUE, **line, "label": line.get("label", slope)}
+    (law,) = ax.loglog(measured.widths, measured.law(measured.widths), **style)
+    dots = {"color": law.get_color(), "linestyle": "none", "zorder": 3}
+    ax.loglog(measured.widths, measured.values, marker=".", alpha=0.35, **dots)
+    ax.loglog(measured.widths, measured.typical, marker="o", **dots)
+    ax.set(xlabel="width", ylabel=measured.name)
+    ax.legend()
     return ax
 
 

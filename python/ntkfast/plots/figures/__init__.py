@@ -6,13 +6,26 @@ a Matplotlib figure, to be saved by ``.savefig(path)``. ``ntkfast figures DIR`` 
 
 from types import ModuleType
 
-from ntkfast.plots.figures import gaussian_process, kernel_map, labels, trainability
+from ntkfast.plots.figures import (
+    gaussian_at_initialization,
+    gaussian_process,
+    kernel_map,
+    labels,
+    linear_parameters,
+    parameter_motion,
+    trainability,
+    training_dynamics,
+)
 
 __all__ = ["FIGURES"]
 
 FIGURES: dict[str, ModuleType] = {
+    "a": training_dynamics,
     "b": labels,
+    "c": parameter_motion,
+    "d": linear_parameters,
     "f": kernel_map,
     "g": gaussian_process,
+    "i": gaussian_at_initialization,
     "k": trainability,
 }
