@@ -9,13 +9,14 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import data, finite, theory
+from ntkfast import classic, data, finite, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
     GradientFlow,
     KernelRegression,
+    LinearModel,
     LossFlow,
     Normal,
     Posterior,
@@ -104,6 +105,7 @@ __all__ = [
     "LayerNorm",
     "LayerSummary",
     "LeakyRelu",
+    "LinearModel",
     "LossFlow",
     "Monomial",
     "Network",
@@ -131,6 +133,7 @@ __all__ = [
     "Trajectory",
     "__version__",
     "cholesky",
+    "classic",
     "data",
     "eigh",
     "finite",

@@ -3,6 +3,7 @@
 from ntkfast.dynamics.descent import GradientDescent
 from ntkfast.dynamics.ensemble import Ensemble
 from ntkfast.dynamics.flow import GradientFlow
+from ntkfast.dynamics.linear import LinearModel
 from ntkfast.dynamics.loss_flow import LossFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.posterior import Posterior
@@ -14,6 +15,7 @@ __all__ = [
     "GradientDescent",
     "GradientFlow",
     "KernelRegression",
+    "LinearModel",
     "LossFlow",
     "Normal",
     "Posterior",

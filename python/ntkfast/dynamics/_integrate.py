@@ -44,12 +44,16 @@ def integrate(
     atol: float,
     max_steps: int,
     report: Report | None,
+    caller: str,
 ) -> Course:
-    """Follow a motion through ascending times, the last of which is its unit of time."""
+    """Follow a motion through ascending times, the last of which is its unit of time.
+
+    `caller` is what needs SciPy, in the error where there is none.
+    """
     try:
         from scipy import integrate as scipy_integrate
     except ImportError as error:
-        raise MissingExtraError("LossFlow", "scipy", "scipy") from error
+        raise MissingExtraError(caller, "scipy", "scipy") from error
     start = motion.initial_state()
     end = float(times[-1]) if times.size else 0.0
     if end == 0.0 or start.size == 0:

@@ -205,6 +205,7 @@ class LossFlow:
                 atol=self.atol,
                 max_steps=self.max_steps,
                 report=report,
+                caller="LossFlow",
             )
         outputs = course.states[:, : motion.size]
         n = self.y.size

@@ -25,6 +25,8 @@ from ntkfast.finite._kernels import (
     rows_at_a_time,
 )
 from ntkfast.finite._layers import Affine, Batch, Layer, Pointwise, Pulled
+from ntkfast.finite.linearized import LinearizedNetwork
+from ntkfast.finite.training import train
 from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
 
@@ -56,7 +58,7 @@ class FiniteNetwork:
     -----
     All methods raise TypeError and ValueError for points that are not real and finite or have other
     than ``n_features`` features, and NumericalError where numbers leave the range of a float. They
-    work on blocks of rows, so that besides the result they take some 100 MB or less.
+    work on blocks of rows, so that besides the result they take a few hundred MB at most.
     """
 
     network: Network
@@ -249,6 +251,12 @@ class FiniteNetwork:
         watched = self._watched(x)
         sides = [h > kink for layer, h in watched for kink in layer.activation._kinks]
         return np.concatenate([np.empty((len(np.asarray(x)), 0), np.bool_), *sides], axis=1)
+
+    def linearize(self) -> LinearizedNetwork:
+        """Return the network made linear in its parameters, at those that it has."""
+        return LinearizedNetwork(self)
+
+    train = train
 
     def __repr__(self) -> str:
         widths = ", ".join(str(layer.n_out) for layer in self._affine)

@@ -99,7 +99,8 @@ class _PiecewiseLinear(Activation):
 
     def _derivative(self, x: Array) -> Array:
         a, b = self._parameters()
-        return np.where(x > 0, b, a)
+        right = (x > 0).astype(np.float64)  # np.where takes three times as long on random signs
+        return right if (a, b) == (0.0, 1.0) else a * (1.0 - right) + b * right
 
     @property
     def _kinks(self) -> tuple[float, ...]:

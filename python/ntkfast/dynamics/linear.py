@@ -1,0 +1,298 @@
+"""Linear models, f(x) = φ(x)·w, trained by gradient flow: the pattern of all lazy training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_points, check_finite
+from ntkfast._scalars import as_real
+from ntkfast.dynamics._arguments import (
+    Reduction,
+    as_initial,
+    as_settings,
+    as_targets,
+    as_time,
+)
+from ntkfast.dynamics._modes import Modes, on_weights, weighted_squares
+from ntkfast.dynamics._predictive import Covariance, covariance_kind
+from ntkfast.dynamics._summary import Summary
+from ntkfast.dynamics.flow import GradientFlow
+from ntkfast.dynamics.normal import Normal
+from ntkfast.linalg import matmul
+
+__all__ = ["LinearModel"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class LinearModel(Summary):
+    """Linear regression on features, f = Φ·w, trained by gradient flow dw/dt = −η·∇_w L.
+
+    Its kernel Θ = Φ·Φᵀ does not move, so that everything has a closed form: with Φ = U·S·Vᵀ the
+    modes Vᵀw part, and each goes its own way to its target, w_t = w_0 + V·S·φ_t(S²)·Uᵀ(y − Φ·w_0)
+    with the filter φ_t of `GradientFlow`. A network linearised in its parameters is such a model,
+    with its Jacobian for Φ; and so is any set of functions of x that one cares to write down.
+
+    One singular value decomposition pays for everything. Where there are fewer features than points
+    no matrix is n × n.
+
+    Parameters
+    ----------
+    features
+        Φ, shape (n, p): the p features of the n training points, for linear regression the points
+        themselves. Append a column of ones for an intercept.
+    y
+        Targets, shape (n,), (n, c) or (n, …).
+    learning_rate
+        η > 0.
+    reduction
+        ``"sum"``: L = ½‖f − y‖². ``"mean"``: L = ½·mean((f − y)²), which divides η by n·c.
+    diag_reg
+        r ≥ 0: a penalty ½·r·‖w − w_0‖² on the weights, as it regularises Θ.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments of the wrong kind, shape or range.
+
+    Notes
+    -----
+    Costs about 20·n·p·min(n, p) once. At t = ∞ and r = 0 the weights are those of least squares
+    that are nearest to w_0: directions with singular values up to min(n, p)·ε·s_max stay there.
+
+    References
+    ----------
+    Golub, Van Loan (2013), "Matrix Computations", section 5.5: least squares of minimum norm. Ali,
+    Kolter, Tibshirani (2019), "A Continuous-Time View of Early Stopping for Least Squares",
+    arXiv:1810.10082: the flow in the basis of singular vectors.
+
+    Examples
+    --------
+    >>> model = LinearModel([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [0.0, 1.0, 2.0])
+    >>> model.parameters(float("inf")).round(12) + 0.0
+    array([0., 1.])
+    >>> model.distribution([[1.0, 3.0]], 2.0, covariance="diagonal").std.round(3)
+    array([0.177])
+    """
+
+    modes: Modes
+    y: FloatArray
+    learning_rate: float
+    reduction: Reduction
+    diag_reg: float
+    _flow: GradientFlow
+    _beyond: FloatArray
+
+    def __init__(
+        self,
+        features: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+    ) -> None:
+        settings = as_settings(learning_rate, reduction, diag_reg, 0.0)
+        del settings["relative_diag_reg"]
+        matrix = as_points(features, "features")
+        check_finite(matrix, "features")
+        targets = as_targets(y, len(matrix), "features")
+        vars(self).update(y=targets, **settings)  # frozen from here on
+        modes = Modes.of(matrix)
+        # Training sees the targets as the left singular vectors do, and nothing of the rest.
+        seen = on_weights(modes.left.T, targets)
+        beyond = np.zeros_like(targets)
+        if modes.k < len(targets):
+            beyond = targets - on_weights(modes.left, seen)
+        flow = GradientFlow(
+            modes.spectrum(),
+            seen,
+            learning_rate=self.learning_rate / self._mean_over,
+            diag_reg=self.diag_reg,
+        )
+        vars(self).update(modes=modes, _flow=flow, _beyond=beyond)
+
+    def parameters(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+        """Compute the weights.
+
+        Parameters
+        ----------
+        t
+            Training time ≥ 0, a number or an array of any shape; may be infinite.
+        w0
+            The weights at the start: a number, or what broadcasts to (p,) + y.shape[1:].
+
+        Returns
+        -------
+        ndarray
+            Shape t.shape + (p,) + y.shape[1:]. Costs 2·k·(k + p)·c a time, k = min(n, p).
+        """
+        start = self._start(w0)
+        gathered = self._flow.coefficients(t, self._seen(start))
+        return start + self._map(self.modes.right.T * self.modes.sizes, gathered)
+
+    def predict(
+        self, t: npt.ArrayLike, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0
+    ) -> FloatArray:
+        """Compute the model at any points.
+
+        Parameters
+        ----------
+        features_test
+            Shape (m, p): the features of m points.
+        t, w0
+            As in `parameters`.
+
+        Returns
+        -------
+        ndarray
+            Shape t.shape + (m,) + y.shape[1:]. Costs 2·m·k·p once and 2·k·(k + m)·c a time.
+        """
+        matrix, start = self._features(features_test), self._start(w0)
+        kernel = matmul(matrix, self.modes.right.T) * self.modes.sizes
+        before = on_weights(matrix, start)
+        return before + self._map(kernel, self._flow.coefficients(t, self._seen(start)))
+
+    def predict_train(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+        """Compute the model on its training points, shape t.shape + y.shape; see `parameters`."""
+        return self.y - self.residual(t, w0)
+
+    def residual(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+        """Compute what is left to learn, y − f_t, without cancellation where that is little.
+
+        Parameters
+        ----------
+        t, w0
+            As in `parameters`.
+
+        Returns
+        -------
+        ndarray
+            Shape t.shape + y.shape. Costs 2·k·(k + n)·c a time.
+        """
+        left = self._flow.residual(t, self._seen(self._start(w0)))
+        return self._beyond + self._map(self.modes.left, left)
+
+    def loss(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+        """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
+
+        Parameters
+        ----------
+        t, w0
+            As in `parameters`.
+
+        Returns
+        -------
+        ndarray
+            Shape t.shape, without the penalty of a regularisation. Costs O(k) a time.
+        """
+        within = self._flow.loss(t, self._seen(self._start(w0)))
+        never = 0.5 * np.square(self._beyond).sum()
+        total: FloatArray = (within + never) / within.dtype.type(self._mean_over)
+        return total
+
+    def distribution(
+        self,
+        features_test: npt.ArrayLike,
+        t: float = math.inf,
+        covariance: Covariance = "none",
+        *,
+        prior_variance: float = 1.0,
+        noise_variance: float = 0.0,
+        w0: npt.ArrayLike = 0.0,
+    ) -> Normal:
+        """Compute the distribution of predictions over random starts w_0 ~ N(w0, τ²·I).
+
+        Training maps a normal distribution of weights to another: in each mode it forgets the
+        start as it forgets the residual, and takes up the noise of the targets as it learns.
+
+        Parameters
+        ----------
+        features_test
+            Shape (m, p): the features of m points. The identity gives the weights themselves.
+        t
+            Training time from 0 (the prior) to infinity.
+        covariance
+            ``"none"``, ``"diagonal"`` (the variance of each point) or ``"full"``.
+        prior_variance
+            τ² ≥ 0.
+        noise_variance
+            σ² ≥ 0, variance of noise on the targets, of which each model sees its own draw. With
+            σ² = τ²·r the limit t = ∞ is the posterior of Bayesian linear regression.
+        w0
+            The mean of the starts, as in `parameters`.
+
+        Returns
+        -------
+        Normal
+            At the m points, for each of the outputs. Costs 2·m·k·p for each product with the
+            right singular vectors, of which a covariance takes two where p > k, and 2·m²·p more if
+            it is full.
+        """
+        time = as_time(t)
+        kind = covariance_kind(covariance)
+        prior = as_real(prior_variance, "prior_variance", least=0.0)
+        noise = as_real(noise_variance, "noise_variance", least=0.0)
+        matrix = self._features(features_test)
+        spread = None
+        if kind != "none":
+            left = math.sqrt(prior) * self._flow._residual_filter(time)[0]
+            taken_up = math.sqrt(noise) * self.modes.sizes * self._flow._filter(time)[0]
+            deviations = np.hypot(left, taken_up)
+            spread = weighted_squares(self.modes, matrix, deviations, prior, full=kind == "full")
+        return Normal(
+            self.predict(time, matrix, w0)[0],
+            spread,
+            f"linear models trained by gradient flow to t = {time[0]:g}",
+        )
+
+    @property
+    def singular_values(self) -> FloatArray:
+        """Shape (min(n, p),): those of the features, ascending."""
+        return self.modes.sizes
+
+    @property
+    def _mean_over(self) -> int:
+        return max(self.y.size, 1) if self.reduction == "mean" else 1
+
+    def _start(self, w0: npt.ArrayLike) -> FloatArray:
+        return as_initial(w0, "w0", (self.modes.right.shape[1], *self.y.shape[1:]), self.y.dtype)
+
+    def _seen(self, start: FloatArray) -> FloatArray:
+        """Return the untrained model as the left singular vectors see it, S·Vᵀ·w_0."""
+        return on_weights(self.modes.sizes[:, None] * self.modes.right, start)
+
+    def _features(self, features_test: npt.ArrayLike) -> FloatArray:
+        matrix = as_points(features_test, "features_test")
+        p = self.modes.right.shape[1]
+        if matrix.shape[1] != p:
+            raise ValueError(
+                f"features_test has shape {matrix.shape}; expected (m, {p}), a column for each "
+                "feature of the training points"
+            )
+        check_finite(matrix, "features_test")
+        return matrix
+
+    def _map(self, matrix: FloatArray, values: FloatArray) -> FloatArray:
+        return self.modes.mapped(matrix, values, self.y.ndim - 1)
+
+    def __repr__(self) -> str:
+        sizes = self.singular_values
+        span = f"singular values from {sizes[0]:.6g} to {sizes[-1]:.6g}, " if sizes.size else ""
+        return (
+            f"LinearModel({self.modes.right.shape[1]} features, {span}y of shape {self.y.shape}, "
+            f"learning_rate={self.learning_rate:g}, reduction={self.reduction!r}, "
+            f"diag_reg={self.diag_reg:g})"
+        )
+
+    def _remarks(self) -> Iterator[str]:
+        rank, k = self._flow.spectrum.rank, self.modes.k
+        if rank < k:
+            yield (
+                f"the features are dependent to working precision (rank {rank} of {k}): "
+                "what they do not tell apart stays at w_0"
+            )

@@ -1,0 +1,235 @@
+"""Networks replaced by their tangents at the start: what lazy training does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics import GradientDescent, GradientFlow
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics._summary import Summary
+from ntkfast.finite._problem import as_problem, as_rule, output_gram
+
+if TYPE_CHECKING:
+    from ntkfast.finite.network import FiniteNetwork
+
+__all__ = ["LinearizedNetwork", "LinearizedTraining"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearizedNetwork:
+    """A finite network, linear in its parameters: f_lin(x, p) = f(x, p_0) + J(x)·(p − p_0).
+
+    J is the Jacobian at the parameters p_0 of the network that is linearised, and is not formed:
+    one pass of forward-mode differentiation gives its product with a direction. Made by
+    `FiniteNetwork.linearize`.
+
+    Attributes
+    ----------
+    network
+        The network at p_0.
+
+    References
+    ----------
+    Lee et al. (2019), arXiv:1902.06720; Chizat, Oyallon, Bach (2019), "On Lazy Training in
+    Differentiable Programming", arXiv:1812.07956.
+
+    Examples
+    --------
+    >>> import ntkfast as nk
+    >>> net = nk.finite.init(nk.mlp(1, nk.Erf(), b_std=0.1), 1, 0, width=50)
+    >>> trained = net.linearize().train([[-1.0], [1.0]], [0.5, -0.5])
+    >>> trained.predict(float("inf"), [[-1.0], [1.0]]).round(9)
+    array([ 0.5, -0.5])
+    """
+
+    network: FiniteNetwork
+
+    @property
+    def parameters(self) -> Array:
+        """Shape (P,): p_0, where the network is linearised."""
+        return self.network.parameters
+
+    def forward(self, x: npt.ArrayLike, parameters: npt.ArrayLike | None = None) -> Array:
+        """Compute f_lin.
+
+        Parameters
+        ----------
+        x
+            Shape (n, n_features).
+        parameters
+            p, shape (P,); None for p_0, where f_lin is the network itself.
+
+        Returns
+        -------
+        ndarray
+            Shape (n,), or (n, c) for c outputs. Costs two or three forward passes.
+        """
+        outputs = self.network.forward(x)
+        if parameters is None:
+            return outputs
+        moved = self.network.with_parameters(parameters).parameters - self.parameters
+        return outputs + self.network.derivative(x, moved)
+
+    def ntk(
+        self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None, *, full: bool = False
+    ) -> Array:
+        """Compute its kernel, that of the network at p_0 whatever the parameters."""
+        return self.network.ntk(x, x2, full=full)
+
+    def train(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        method: Literal["flow", "descent"] = "flow",
+        learning_rate: float = 1.0,
+        momentum: float = 0.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+    ) -> LinearizedTraining:
+        """Train on squared loss, in closed form.
+
+        Parameters
+        ----------
+        x
+            Training points, shape (n, n_features).
+        y
+            Targets, of the shape of the outputs: (n,) or (n, c).
+        method
+            ``"flow"``, with times that are real numbers, or ``"descent"``, whose times are steps.
+        learning_rate, reduction, diag_reg
+            As for `GradientFlow`.
+        momentum
+            Of ``"descent"``, as for `GradientDescent`.
+
+        Returns
+        -------
+        LinearizedTraining
+            Parameters and predictions at any time.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Arguments of the wrong kind, shape or range; a learning rate at which descent diverges.
+
+        Notes
+        -----
+        Costs the empirical NTK and its eigendecomposition, about 9·(n·c)³.
+        """
+        points, targets = as_problem(self.network, x, y)
+        rule = as_rule(
+            output_gram(self.network, points),
+            targets.ravel(),
+            method=method,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            reduction=reduction,
+            diag_reg=diag_reg,
+        )
+        return LinearizedTraining(self, points, targets, self.network.forward(points), rule)
+
+    def __repr__(self) -> str:
+        return f"LinearizedNetwork({self.network!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearizedTraining(Summary):
+    """The training of a `LinearizedNetwork`, made by its `train`: p_t = p_0 + Jᵀ·A_t·(y − f_0).
+
+    Times t are numbers or arrays of any shape, may be infinite, and are whole numbers of steps for
+    gradient descent.
+
+    Attributes
+    ----------
+    model
+        The linearised network.
+    x, y
+        Training points and targets, float64.
+    f0
+        The untrained network on the training points.
+    rule
+        `GradientFlow` or `GradientDescent` on its kernel; all outputs of all points in one vector.
+    """
+
+    model: LinearizedNetwork
+    x: Array
+    y: Array
+    f0: Array
+    rule: GradientFlow | GradientDescent
+
+    def parameters(self, t: npt.ArrayLike) -> Array:
+        """Compute the parameters, shape t.shape + (P,), by one backward pass a time."""
+        network = self.model.network
+        return self._at(
+            t, (network.n_parameters,), lambda alpha: network.parameters + self._moved(alpha)
+        )
+
+    def predict(self, t: npt.ArrayLike, x_test: npt.ArrayLike) -> Array:
+        """Compute f_lin at other points, from the parameters.
+
+        Parameters
+        ----------
+        t
+            Training time.
+        x_test
+            Shape (m, n_features).
+
+        Returns
+        -------
+        ndarray
+            Shape t.shape + (m,) + y.shape[1:]. Costs a backward and a forward pass a time.
+        """
+        network = self.model.network
+        before = network.forward(x_test)
+        return self._at(
+            t,
+            before.shape,
+            lambda alpha: before + network.derivative(x_test, self._moved(alpha)),
+        )
+
+    def predict_train(self, t: npt.ArrayLike) -> FloatArray:
+        """Compute f_lin at the training points, shape t.shape + y.shape."""
+        flat = self.rule.predict_train(t, self.f0.ravel())
+        return flat.reshape(*flat.shape[:-1], *self.y.shape)
+
+    def residual(self, t: npt.ArrayLike) -> FloatArray:
+        """Compute what is left to learn, y − f_lin, shape t.shape + y.shape."""
+        flat = self.rule.residual(t, self.f0.ravel())
+        return flat.reshape(*flat.shape[:-1], *self.y.shape)
+
+    def loss(self, t: npt.ArrayLike) -> FloatArray:
+        """Compute the training loss, by the reduction, shape t.shape."""
+        return self.rule.loss(t, self.f0.ravel())
+
+    def network(self, t: npt.ArrayLike) -> FiniteNetwork:
+        """Return the network itself, not linearised, with the parameters of one time t."""
+        return self.model.network.with_parameters(self.parameters(t))
+
+    def __repr__(self) -> str:
+        return f"LinearizedTraining({self.model!r}, {self.rule!r})"
+
+    def _remarks(self) -> Iterator[str]:
+        return self.rule._remarks()
+
+    def _moved(self, alpha: FloatArray) -> Array:
+        """Jᵀ·α, how far the parameters have come."""
+        return self.model.network.gradient(self.x, alpha.reshape(self.y.shape))
+
+    def _at(
+        self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
+    ) -> Array:
+        """Compute a result of the coefficients α_t for each time."""
+        coefficients = self.rule.coefficients(t, self.f0.ravel())
+        times = coefficients.shape[:-1]
+        results = np.empty((coefficients.size // max(self.y.size, 1), *shape))
+        for row, alpha in zip(results, coefficients.reshape(-1, self.y.size), strict=True):
+            row[...] = result(alpha)
+        return results.reshape(*times, *shape)

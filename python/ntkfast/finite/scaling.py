@@ -1,0 +1,106 @@
+"""Powers of the width: how fast something vanishes as networks grow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import as_floats, check_finite
+from ntkfast._ntkfast import NumericalError
+
+__all__ = ["Scaling"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling:
+    """Something measured at several widths, several times at each, and the power law through it.
+
+    The law is value ≈ prefactor·width^slope, by least squares of the logarithms over all
+    measurements, each with the same weight.
+
+    Attributes
+    ----------
+    widths
+        Shape (w,), at least two of them that differ.
+    values
+        Shape (w, s), > 0: s measurements at each width.
+    name
+        What was measured.
+    """
+
+    widths: npt.NDArray[np.int64]
+    values: Array
+    name: str
+
+    def __post_init__(self) -> None:
+        values = as_floats(self.values, "values").astype(np.float64)
+        widths = np.asarray(self.widths, dtype=np.int64)
+        if values.ndim != 2 or len(values) != len(widths) or 0 in values.shape:
+            raise ValueError(
+                f"values has shape {values.shape}; expected ({len(widths)}, s) with s >= 1, a row "
+                "for each width"
+            )
+        check_finite(values, "values")
+        if np.unique(widths).size < 2:
+            raise ValueError(f"widths is {widths.tolist()}; expected at least two that differ")
+        if (values <= 0).any():
+            i = int(np.argmin(values.min(axis=1)))
+            raise NumericalError(
+                f"{self.name} is {values[i].min():g} at width {widths[i]}, of which there is no "
+                "logarithm; look for a network in which it vanishes at any width"
+            )
+        vars(self).update(widths=widths, values=values)
+
+    @property
+    def typical(self) -> Array:
+        """Shape (w,): geometric means of the measurements."""
+        means: Array = np.exp(np.log(self.values).mean(axis=1))
+        return means
+
+    @property
+    def slope(self) -> float:
+        """The power of the width."""
+        return self._fit[0]
+
+    @property
+    def slope_error(self) -> float:
+        """Standard error of the slope; infinite where two measurements determine it exactly."""
+        return self._fit[2]
+
+    @property
+    def prefactor(self) -> float:
+        """The law at width 1."""
+        return math.exp(self._fit[1])
+
+    def law(self, width: npt.ArrayLike) -> Array:
+        """Compute prefactor·width^slope, in the shape of ``width``."""
+        powers: Array = self.prefactor * np.asarray(width, dtype=np.float64) ** self.slope
+        return powers
+
+    @cached_property
+    def _fit(self) -> tuple[float, float, float]:
+        """Slope and intercept of the logarithms, and the standard error of the slope."""
+        x = np.repeat(np.log(self.widths.astype(np.float64)), self.values.shape[1])
+        y = np.log(self.values).ravel()
+        centred = x - x.mean()
+        spread = float(centred @ centred)
+        slope = float(centred @ y) / spread
+        intercept = float(y.mean() - slope * x.mean())
+        left = y - intercept - slope * x
+        if x.size == 2:
+            return slope, intercept, math.inf
+        return slope, intercept, math.sqrt(float(left @ left) / (x.size - 2) / spread)
+
+    def __repr__(self) -> str:
+        seeds = self.values.shape[1]
+        return (
+            f"Scaling({self.name}: {self.typical[0]:.3g} at width {self.widths[0]} to "
+            f"{self.typical[-1]:.3g} at width {self.widths[-1]}, {seeds} "
+            f"{'seed' if seeds == 1 else 'seeds'}, slope {self.slope:.3f} ± {self.slope_error:.2g})"
+        )

@@ -1,0 +1,296 @@
+"""How finite networks approach their limit as they grow wide, in numbers and fitted powers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, as_points
+from ntkfast._ntkfast import NumericalError
+from ntkfast._progress import Progress, reporting
+from ntkfast._scalars import as_count
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.finite._problem import as_rule
+from ntkfast.finite.initial import init
+from ntkfast.finite.network import FiniteNetwork
+from ntkfast.finite.scaling import Scaling
+from ntkfast.finite.trajectory import FiniteTrajectory
+from ntkfast.networks import Network
+from ntkfast.networks.composition import as_network
+
+__all__ = ["DriftStudy", "WidthStudy", "drift_study", "width_study"]
+
+Array = npt.NDArray[np.float64]
+Widths: TypeAlias = npt.NDArray[np.int64]
+Seeds: TypeAlias = int | Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class WidthStudy:
+    """Kernels of single random networks against those of infinite width, made by `width_study`.
+
+    Attributes
+    ----------
+    ntk, nngp
+        ‖K̂ − K‖_F/‖K‖_F for each width and seed, and the power of the width that it follows.
+    """
+
+    ntk: Scaling
+    nngp: Scaling
+
+
+def width_study(
+    network: Network,
+    x: npt.ArrayLike,
+    *,
+    widths: Sequence[int],
+    seeds: Seeds = 5,
+    progress: Progress = None,
+) -> WidthStudy:
+    """Measure how the kernels of random networks approach the analytic ones.
+
+    They are sums over the neurons of a layer, and so are off by order 1/√width: slope −1/2.
+
+    Parameters
+    ----------
+    network
+        The architecture, in the NTK parameterization, whose hidden Dense layers have no width.
+    x
+        Shape (n, n_features).
+    widths
+        Of the hidden layers, at least two that differ.
+    seeds
+        How many networks of each width, or their seeds. Each width has draws of its own.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``.
+
+    Returns
+    -------
+    WidthStudy
+        Relative errors and their slopes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments of the wrong kind, shape or range.
+
+    Notes
+    -----
+    Weights between two hidden layers of width N take 8·N² bytes, and their part of the NTK of n
+    points n²·N operations.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572: the limit.
+
+    Examples
+    --------
+    >>> import ntkfast as nk
+    >>> study = width_study(nk.mlp(1), [[1.0], [2.0]], widths=(64, 256, 1024), seeds=20)
+    >>> bool(abs(study.ntk.slope + 0.5) < 4 * study.ntk.slope_error)
+    True
+    """
+    points = as_points(x, "x").astype(np.float64)
+    limit = as_network(network, "network").kernels(points)
+    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
+    errors = [
+        (_relative(finite.ntk(points), limit.ntk), _relative(finite.nngp(points), limit.nngp))
+        for finite in _networks(network, points.shape[1], sizes, seeds_, progress)
+    ]
+    ntk, nngp = np.array(errors).T.reshape(2, len(sizes), len(seeds_))
+    return WidthStudy(
+        Scaling(sizes, ntk, "relative error of the NTK"),
+        Scaling(sizes, nngp, "relative error of the NNGP kernel"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DriftStudy:
+    """Trained networks against lazy training, at the end, by width; made by `drift_study`.
+
+    Attributes
+    ----------
+    kernel
+        ‖Θ_t − Θ_0‖_F/‖Θ_0‖_F on the training points.
+    parameters
+        ‖p_t − p_0‖/‖p_0‖.
+    patterns
+        The share of the activation pattern that changed; None for activations without kinks.
+    linearized
+        Root mean square, over the test points, of f_t − f_lin with the network's own linearisation.
+    infinite
+        The same against infinite width, that is, against the analytic NTK from the same f_0.
+    trajectories
+        The training itself: a row for each width, an entry for each seed.
+    """
+
+    kernel: Scaling
+    parameters: Scaling
+    patterns: Scaling | None
+    linearized: Scaling
+    infinite: Scaling
+    trajectories: tuple[tuple[FiniteTrajectory, ...], ...]
+
+
+def drift_study(
+    network: Network,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    x_test: npt.ArrayLike,
+    *,
+    widths: Sequence[int],
+    seeds: Seeds = 5,
+    steps: npt.ArrayLike | None = None,
+    t: npt.ArrayLike | None = None,
+    learning_rate: float = 1.0,
+    momentum: float = 0.0,
+    reduction: Reduction = "sum",
+    record: int = 50,
+    zero_output: bool = False,
+    progress: Progress = None,
+) -> DriftStudy:
+    """Train networks of several widths, and measure how lazy their training is.
+
+    Theory bounds the change of the kernel by order 1/√width, slope −1/2, and that of f_t against
+    its linearisation likewise (Lee et al. 2019, theorem 2.1). Both are reached where changes add
+    up. In networks drawn from N(0, 1) they largely cancel, neurons with outgoing weights of
+    opposite signs moving in opposite directions, so that slopes near −1 are seen for smooth
+    activations and near −3/4 for ReLU with one hidden layer. Activation patterns, and the distance
+    to infinite width, whose kernel is off by 1/√width from the start, follow −1/2; the relative
+    movement of the parameters follows 1/√P, the square root of their number.
+
+    Parameters
+    ----------
+    network
+        The architecture, in the NTK parameterization, whose hidden Dense layers have no width.
+    x, y
+        Training points, shape (n, n_features), and targets, (n,) or (n, c).
+    x_test
+        Shape (m, n_features): where functions are compared.
+    widths, seeds
+        As for `width_study`.
+    steps, t, learning_rate, momentum, reduction, record
+        Of the training, as for `FiniteNetwork.train`. `nk.theory.max_learning_rate` of the analytic
+        kernel says what is stable at large width.
+    zero_output
+        Whether networks start at f_0 = 0, as for `init`.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)`` of trained networks.
+
+    Returns
+    -------
+    DriftStudy
+        What changed by the end of training, its slopes, and the trajectories.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments of the wrong kind, shape or range; a training that diverged.
+
+    References
+    ----------
+    Lee et al. (2019), arXiv:1902.06720; Chizat, Oyallon, Bach (2019), arXiv:1812.07956.
+    """
+    points, others = as_points(x, "x"), as_points(x_test, "x_test")
+    targets = as_floats(y, "y")
+    limit = as_network(network, "network")
+    settings: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "reduction": reduction,
+    }
+    method: Literal["flow", "descent"] = "flow" if steps is None else "descent"
+    infinite = as_rule(limit.ntk(points), targets, method=method, **settings)
+    k_test = limit.ntk(others, points)
+    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
+    outputs = None if targets.ndim == 1 else targets.shape[-1]
+    rows: list[list[float]] = []
+    runs: list[FiniteTrajectory] = []
+    for finite in _networks(
+        limit, points.shape[1], sizes, seeds_, progress, output_dim=outputs, zero_output=zero_output
+    ):
+        run = finite.train(
+            points, targets, steps=steps, t=t, x_test=others, record=record, **settings
+        )
+        if not run.completed:
+            raise NumericalError(f"training a network did not come to its end: {run.reason}")
+        assert run.test is not None
+        assert run.kernel_drift is not None
+        end = run.times[-1]
+        linear = finite.linearize().train(points, targets, method=method, **settings)
+        expected = infinite.predict(end, k_test, linear.f0, finite.forward(others))
+        rows.append(
+            [
+                float(run.kernel_drift[-1]),
+                float(run.relative_distance[-1]),
+                float(run.pattern_changes[-1]),
+                _root_mean_square(run.test[-1] - linear.predict(end, others)),
+                _root_mean_square(run.test[-1] - expected),
+            ]
+        )
+        runs.append(run)
+    found = np.array(rows).T.reshape(5, len(sizes), len(seeds_))
+    kernel, parameters, patterns, linearized, wide = found
+    return DriftStudy(
+        kernel=Scaling(sizes, kernel, "drift of the NTK"),
+        parameters=Scaling(sizes, parameters, "relative movement of the parameters"),
+        patterns=Scaling(sizes, patterns, "changes of the pattern") if patterns.any() else None,
+        linearized=Scaling(sizes, linearized, "distance from the linearised network"),
+        infinite=Scaling(sizes, wide, "distance from infinite width"),
+        trajectories=tuple(
+            tuple(runs[i : i + len(seeds_)]) for i in range(0, len(runs), len(seeds_))
+        ),
+    )
+
+
+def _networks(
+    network: Network,
+    n_features: int,
+    widths: Widths,
+    seeds: Sequence[int],
+    progress: Progress,
+    *,
+    output_dim: int | None = None,
+    zero_output: bool = False,
+) -> Iterator[FiniteNetwork]:
+    """Draw a network for each width and seed, and report each when the next is asked for."""
+    total = len(widths) * len(seeds)
+    with reporting(progress, "networks", "network") as report:
+        for done, (width, seed) in enumerate(product(widths, seeds), start=1):
+            yield init(
+                network,
+                n_features,
+                # The same seed draws other numbers at another width.
+                np.random.SeedSequence((seed, int(width))),
+                output_dim=output_dim,
+                width=int(width),
+                zero_output=zero_output,
+            )
+            if report is not None:
+                report(done, total)
+
+
+def _as_widths(widths: Sequence[int]) -> Widths:
+    return np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
+
+
+def _as_seeds(seeds: Seeds) -> list[int]:
+    if isinstance(seeds, Sequence):
+        found = [as_count(seed, "seeds", least=0) for seed in seeds]
+        if not found:
+            raise ValueError("seeds is empty; expected at least one")
+        return found
+    return list(range(as_count(seeds, "seeds", least=1)))
+
+
+def _relative(found: FloatArray, expected: FloatArray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,187 @@
+"""What training a finite network gives back, and how it is written down on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast.finite._problem import output_gram
+
+if TYPE_CHECKING:
+    from ntkfast.finite.network import FiniteNetwork
+
+__all__ = ["FiniteTrajectory", "Recorder"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FiniteTrajectory:
+    """A finite network that was trained: what was recorded at k times, from the start on.
+
+    Attributes
+    ----------
+    times
+        Shape (k,), ascending from 0: steps of gradient descent, or times of gradient flow. The
+        start and all that were asked for if ``completed``, else the first of them.
+    train
+        Shape (k,) + y.shape: the network on its training points.
+    test
+        Shape (k, m) + y.shape[1:]: the network on other points; None where none were given.
+    loss
+        Shape (k,): the training loss, by the reduction.
+    distance
+        Shape (k,): ‖p_t − p_0‖, how far the parameters have come.
+    group_distance
+        The same for the weights and the biases of each layer, by the names of
+        `FiniteNetwork.groups`.
+    kernel_drift
+        Shape (k,): ‖Θ_t − Θ_0‖_F/‖Θ_0‖_F on the training points, between all outputs; None where
+        it was not asked for.
+    pattern_changes
+        Shape (k,): the share of pairs of a training point and a neuron that are on another side of
+        a kink of the activation than at the start; 0 where there are no kinks.
+    snapshots
+        Shape (k, q): the q parameters that were asked for; None where none were.
+    kernel_start, kernel_end
+        Shape (n, n), or (n·c, n·c) for c outputs: Θ at the start and at the last recorded time;
+        None without ``kernel_drift``.
+    start, end
+        The network at the start and at the last recorded time.
+    steps
+        Of gradient descent, or accepted ones of the integrator.
+    seconds
+        Wall-clock time.
+    rule
+        What it was trained by.
+    completed
+        Whether the last time was reached.
+    reason
+        Why it stopped, and what can be done about it.
+    """
+
+    times: Array
+    train: Array
+    test: Array | None
+    loss: Array
+    distance: Array
+    group_distance: dict[str, Array]
+    kernel_drift: Array | None
+    pattern_changes: Array
+    snapshots: Array | None
+    kernel_start: Array | None
+    kernel_end: Array | None
+    start: FiniteNetwork
+    end: FiniteNetwork
+    steps: int
+    seconds: float
+    rule: str
+    completed: bool
+    reason: str
+
+    @property
+    def relative_distance(self) -> Array:
+        """Shape (k,): ‖p_t − p_0‖/‖p_0‖."""
+        return _relative(self.distance, self.start.parameters)
+
+    def __repr__(self) -> str:
+        drift = "" if self.kernel_drift is None else f"kernel by {self.kernel_drift[-1]:.3g}, "
+        return (
+            f"FiniteTrajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times "
+            f"from {self.times[0]:g} to {self.times[-1]:g}, loss from {self.loss[0]:.4g} to "
+            f"{self.loss[-1]:.4g}, parameters moved by {self.relative_distance[-1]:.3g} of their "
+            f"norm, {drift}{self.pattern_changes[-1]:.3g} of the activation pattern changed, "
+            f"{self.steps} steps of {self.rule} in {self.seconds:.3g} s: {self.reason})"
+        )
+
+
+def _relative(sizes: Array, start: Array) -> Array:
+    """Divide by the norm of the start; what starts at zero has moved by inf or not at all."""
+    norm = float(np.linalg.norm(start))
+    if norm == 0:
+        return np.where(sizes > 0, np.inf, 0.0)
+    return sizes / norm
+
+
+class Recorder:
+    """Writes down what a network does in training."""
+
+    def __init__(
+        self,
+        start: FiniteNetwork,
+        x: Array,
+        y: Array,
+        x_test: Array | None,
+        *,
+        mean_over: int,
+        kernel: bool,
+        watched: npt.NDArray[np.intp] | None,
+    ) -> None:
+        self.start, self.x, self.y, self.x_test = start, x, y, x_test
+        self.mean_over, self.watched = mean_over, watched
+        self.kernel_start = output_gram(start, x) if kernel else None
+        self.kernel_end = self.kernel_start
+        self.pattern = start.activation_pattern(x)
+        self.end = start
+        self.rows: dict[str, list[object]] = {}
+
+    def loss(self, outputs: Array) -> float:
+        """Compute the loss of outputs on the training points."""
+        return float(0.5 * np.square(outputs - self.y).sum() / self.mean_over)
+
+    def record(self, time: float, network: FiniteNetwork, outputs: Array | None = None) -> None:
+        """Record the network at a time; `outputs` are those on the training points, if known."""
+        outputs = network.forward(self.x) if outputs is None else outputs
+        moved = network.parameters - self.start.parameters
+        row: dict[str, object] = {
+            "times": time,
+            "train": outputs,
+            "loss": self.loss(outputs),
+            "distance": np.linalg.norm(moved),
+            "pattern_changes": self._changes(network),
+        }
+        for name, place in self.start.groups.items():
+            row[name] = np.linalg.norm(moved[place])
+        if self.x_test is not None:
+            row["test"] = network.forward(self.x_test)
+        if self.watched is not None:
+            row["snapshots"] = network.parameters[self.watched]
+        if self.kernel_start is not None:
+            self.kernel_end = output_gram(network, self.x)
+            drift = np.linalg.norm(self.kernel_end - self.kernel_start)
+            row["kernel_drift"] = _relative(np.asarray(drift), self.kernel_start)
+        for name, value in row.items():
+            self.rows.setdefault(name, []).append(value)
+        self.end = network
+
+    def _changes(self, network: FiniteNetwork) -> float:
+        if self.pattern.size == 0:
+            return 0.0
+        return float(np.mean(network.activation_pattern(self.x) != self.pattern))
+
+    def trajectory(self, *, steps: int, seconds: float, rule: str, reason: str) -> FiniteTrajectory:
+        """Return all that was recorded; `reason` is why it stopped early, or empty."""
+        arrays = {name: np.array(values, dtype=np.float64) for name, values in self.rows.items()}
+        return FiniteTrajectory(
+            times=arrays["times"],
+            train=arrays["train"],
+            test=arrays.get("test"),
+            loss=arrays["loss"],
+            distance=arrays["distance"],
+            group_distance={name: arrays[name] for name in self.start.groups},
+            kernel_drift=arrays.get("kernel_drift"),
+            pattern_changes=arrays["pattern_changes"],
+            snapshots=arrays.get("snapshots"),
+            kernel_start=self.kernel_start,
+            kernel_end=self.kernel_end,
+            start=self.start,
+            end=self.end,
+            steps=steps,
+            seconds=seconds,
+            rule=rule,
+            completed=reason == "",
+            reason=reason or "reached the last time",
+        )
