@@ -7,16 +7,8 @@ import pytest
 from scipy import optimize, stats
 
 import ntkfast as nk
-from ntkfast.plots.figures import (
-    gaussian_at_initialization,
-    gaussian_process,
-    kernel_map,
-    labels,
-    linear_parameters,
-    parameter_motion,
-    trainability,
-    training_dynamics,
-)
+from ntkfast.plots.figures import gaussian_process, kernel_map, labels, trainability
+from small_figures import RESULTS
 
 
 @pytest.fixture(scope="module")
@@ -164,18 +156,6 @@ def test_trainability_is_lost_in_order_and_generalisation_in_chaos(
     ordered, critical, chaotic = phases.error[-1]
     assert critical < 0.15
     assert chaotic > 0.4
-
-
-RESULTS = {
-    "a": lambda: training_dynamics.compute(50, n=9),
-    "b": lambda: labels.compute(n=30),
-    "c": lambda: parameter_motion.compute(50),
-    "d": lambda: linear_parameters.compute((10, 40), n_seeds=2, n=9),
-    "f": lambda: kernel_map.compute(n=9),
-    "g": lambda: gaussian_process.compute(n=9),
-    "i": lambda: gaussian_at_initialization.compute((2, 5), n_draws=20, n=9),
-    "k": lambda: trainability.compute((0.9, 1.3), depth=4, stride=3, n_train=9),
-}
 
 
 def test_every_figure_is_drawn() -> None:

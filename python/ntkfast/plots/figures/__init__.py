@@ -9,10 +9,13 @@ from types import ModuleType
 from ntkfast.plots.figures import (
     gaussian_at_initialization,
     gaussian_process,
+    kernel_convergence,
     kernel_map,
     labels,
+    lazy_training,
     linear_parameters,
     parameter_motion,
+    three_models,
     trainability,
     training_dynamics,
 )
@@ -24,8 +27,11 @@ FIGURES: dict[str, ModuleType] = {
     "b": labels,
     "c": parameter_motion,
     "d": linear_parameters,
+    "e": three_models,
     "f": kernel_map,
     "g": gaussian_process,
+    "h": lazy_training,
     "i": gaussian_at_initialization,
+    "j": kernel_convergence,
     "k": trainability,
 }

@@ -25,7 +25,7 @@ class KernelConvergence:
     depths : tuple of int
         Hidden layers.
     studies : tuple of WidthStudy
-        Errors of both kernels for each width and seed, and the law through them, one for each depth.
+        Errors of both kernels for each width and seed, and the law through them, for each depth.
     """
 
     depths: tuple[int, ...]
@@ -35,7 +35,7 @@ class KernelConvergence:
 def compute(
     depths: Sequence[int] = (1, 3, 6),
     *,
-    widths: Sequence[int] = (16, 64, 256, 1024),
+    widths: Sequence[int] = (32, 100, 320, 1_000),
     n_seeds: int = 10,
     n: int = 10,
 ) -> KernelConvergence:

@@ -45,8 +45,8 @@ class LazyTraining:
 def compute(
     widths: Sequence[int] = (10, 100, 1_000, 10_000),
     *,
-    n: int = 12,
-    steps: int = 2_000,
+    n: int = 8,
+    steps: int = 1_000,
     seed: int = 0,
 ) -> LazyTraining:
     """Train `NETWORK` by gradient descent on a period of a sine.
@@ -98,8 +98,12 @@ def draw(result: LazyTraining) -> Figure:
             strict=False,
         ):
             values = getattr(trained, quantity)[1:]
-            ax.loglog(trained.times[1:], values, line, color=colour, lw=2, label=f"width {width:,}")
+            ax.semilogx(
+                trained.times[1:], values, line, color=colour, lw=2, label=f"width {width:,}"
+            )
         ax.set(title=title, ylabel=label, xlabel="steps of gradient descent")
+    for ax in panels[0, :3]:  # the last may be 0
+        ax.set(yscale="log")
     panels[0, 0].legend(fontsize=9)
 
     kernels = [
@@ -111,11 +115,12 @@ def draw(result: LazyTraining) -> Figure:
         for when, kernel in (("before", trained.kernel_start), ("after", trained.kernel_end))
     ]
     values = np.array([kernel for _, kernel in kernels])
-    scale = {"vmin": values.min(), "vmax": values.max(), "shading": "nearest"}
+    images = []
     for ax, (title, kernel) in zip(panels[1], kernels, strict=True):
         ax.grid(False)
-        image = ax.pcolormesh(result.x, result.x, kernel, cmap="cividis", **scale)
+        images.append(ax.pcolormesh(result.x, result.x, kernel, cmap="cividis", shading="nearest"))
+        images[-1].set_clim(values.min(), values.max())
         ax.set(title=title, xlabel="$x$", aspect="equal")
     panels[1, 0].set(ylabel="$x'$")
-    figure.colorbar(image, ax=panels[1].tolist(), label=r"$\Theta(x, x')$")
+    figure.colorbar(images[0], ax=panels[1].tolist(), label=r"$\Theta(x, x')$")
     return figure

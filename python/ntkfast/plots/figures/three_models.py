@@ -29,12 +29,14 @@ class ThreeModels:
         Training points on a line, and their targets.
     grid : ndarray, shape (m,)
         Where the functions are looked at.
-    t : tuple of float
-        Training times, shape (k,).
+    steps : tuple of int
+        Steps of gradient descent, shape (k,).
+    learning_rate : float
+        η, by which all are trained; steps times η is the time of gradient flow.
     widths : tuple of int
         Hidden units, shape (w,).
     full : ndarray, shape (w, k, m)
-        Finite networks, trained by gradient flow.
+        Finite networks.
     linear : ndarray, shape (w, k, m)
         The same networks, linearised at the start.
     infinite : ndarray, shape (k, m)
@@ -44,7 +46,8 @@ class ThreeModels:
     x: FloatArray
     y: FloatArray
     grid: FloatArray
-    t: tuple[float, ...]
+    steps: tuple[int, ...]
+    learning_rate: float
     widths: tuple[int, ...]
     full: FloatArray
     linear: FloatArray
@@ -64,18 +67,18 @@ class ThreeModels:
 
 
 def compute(
-    times: Sequence[float] = (0.1, 0.5, 2, 10, 100),
+    steps: Sequence[int] = (1, 5, 20, 100, 1_000),
     *,
     widths: Sequence[int] = (30, 3_000),
     seed: int = 0,
     n: int = 101,
 ) -> ThreeModels:
-    """Train all three on the three points.
+    """Train all three on the three points, by the same steps of gradient descent.
 
     Parameters
     ----------
-    times
-        Training times > 0, ascending.
+    steps
+        When to look at the functions, > 0, ascending.
     widths
         Hidden units of `NETWORK`. The finite networks are differences of two copies, so that they
         start at f = 0, as the limit is taken to do.
@@ -87,43 +90,50 @@ def compute(
     x, y = nk.data.three_points()
     x, grid = x[:, :1], np.linspace(-0.5, 1.5, n)
     points = grid[:, None]
+    theta = NETWORK.ntk(x)
+    rate = nk.theory.max_learning_rate(theta) / 3
     full, linear = [], []
     for width in widths:
         network = nk.finite.init(NETWORK, 1, seed, width=width, zero_output=True)
-        trained = network.train(x, y, t=[0.0, *times], x_test=points, kernel=False)
-        full.append(trained.test[1:])
-        linear.append(network.linearize().train(x, y).predict(times, points))
-    limit = nk.GradientFlow(NETWORK.ntk(x), y)
+        trained = network.train(
+            x, y, steps=[0, *steps], learning_rate=rate, x_test=points, kernel=False
+        )
+        full.append(np.asarray(trained.test)[1:])
+        tangent = network.linearize().train(x, y, method="descent", learning_rate=rate)
+        linear.append(tangent.predict(steps, points))
     return ThreeModels(
         x=x[:, 0],
         y=y,
         grid=grid,
-        t=tuple(times),
+        steps=tuple(steps),
+        learning_rate=rate,
         widths=tuple(widths),
         full=np.array(full),
         linear=np.array(linear),
-        infinite=limit.predict(times, NETWORK.ntk(points, x)),
+        infinite=nk.GradientDescent(theta, y, learning_rate=rate).predict(
+            steps, NETWORK.ntk(points, x)
+        ),
     )
 
 
 def draw(result: ThreeModels) -> Figure:
     """Draw a row for each width, and a column for each model."""
     figure, panels = new_figure(
-        "One training, three models, from the first moments to the end",
+        "One training, three models, from the first step to the last",
         (12, 3.7 * len(result.widths)),
         rows=len(result.widths),
         columns=3,
         sharex=True,
         sharey=True,
     )
-    colours = shades(len(result.t))
+    colours = shades(len(result.steps))
     for row, width, full, linear in zip(
         panels, result.widths, result.full, result.linear, strict=True
     ):
         titles = (f"finite network, width {width:,}", "the same, linearised", "infinite width")
         for ax, title, functions in zip(row, titles, (full, linear, result.infinite), strict=True):
-            for t, function, colour in zip(result.t, functions, colours, strict=True):
-                ax.plot(result.grid, function, color=colour, label=f"$t = {t:g}$")
+            for step, function, colour in zip(result.steps, functions, colours, strict=True):
+                ax.plot(result.grid, function, color=colour, label=f"step {step:,}")
             ax.plot(result.x, result.y, "o", color=VERMILION, label="targets", zorder=3)
             ax.set(title=title)
         row[0].set(ylabel="$f_t(x)$")
