@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ntkfast._scalars import as_count, as_real
-from ntkfast.data._seed import Seed, as_generator
+from ntkfast._seed import Seed, as_generator
 
 __all__ = ["one_hot", "random_labels"]
 
@@ -85,7 +85,7 @@ def random_labels(labels: ArrayLike, fraction: float, seed: Seed) -> NDArray[Any
         From 0 to 1: round(fraction·n) samples, drawn without replacement, get a new label, drawn
         with equal chances from the values that occur in `labels`. It may be the old one: at
         `fraction` 1 the labels are independent of the inputs.
-    seed : int or numpy.random.Generator
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
         The same integer gives the same labels.
 
     Returns

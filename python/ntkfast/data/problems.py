@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntkfast._scalars import as_count, as_real
-from ntkfast.data._seed import Seed, as_generator
+from ntkfast._seed import Seed, as_generator
 
 __all__ = ["chirp", "circle", "sine", "sphere", "step", "three_points"]
 
@@ -41,7 +41,7 @@ def sine(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Arra
         Number of points, ≥ 1, evenly spaced from −1 to 1.
     noise_std : float
         Standard deviation of Gaussian noise on the targets, ≥ 0.
-    seed : int or numpy.random.Generator
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
         Of the noise.
 
     Returns
@@ -90,7 +90,7 @@ def sphere(n: int, n_features: int, seed: Seed) -> Array:
         Number of points, ≥ 0.
     n_features : int
         The dimension of the space around it, ≥ 1.
-    seed : int or numpy.random.Generator
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
         The same integer gives the same points.
     """
     shape = as_count(n, "n", least=0), as_count(n_features, "n_features", least=1)
