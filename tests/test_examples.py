@@ -1,4 +1,4 @@
-"""The scripts in examples/: one for each figure, and they run."""
+"""The scripts in examples/: one for each figure, and they run; the page that shows them."""
 
 import runpy
 from pathlib import Path
@@ -14,8 +14,15 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = {module.__name__.rpartition(".")[2]: letter for letter, module in FIGURES.items()}
 
 
-def test_every_figure_has_an_example() -> None:
+def test_every_figure_has_an_example_and_a_page() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == NAMES.keys()
+    docs = EXAMPLES.parent / "docs"
+    page = (docs / "figures.md").read_text(encoding="utf-8")
+    for name, letter in NAMES.items():
+        image = f"images/{letter}-{name.replace('_', '-')}.png"
+        assert f"]({image})" in page
+        assert (docs / image).stat().st_size < 150_000
+        assert f"`{name}.compute(" in page
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -78,14 +78,14 @@ def compute(
 def draw(result: LazyTraining) -> Figure:
     """Draw loss, distance and kernel drift in training, and kernels before and after."""
     figure, panels = new_figure(
-        "Lazy training: loss, way of the parameters, and the kernel, by width",
+        "Lazy training: the wider the network, the less its parameters and its kernel move",
         (13, 7),
         rows=2,
         columns=4,
     )
     curves = (
         ("Training loss", r"$\frac{1}{2}\|f - y\|^2$", "loss"),
-        ("Way of the parameters", r"$\|p_t - p_0\|\,/\,\|p_0\|$", "relative_distance"),
+        ("Distance from the start", r"$\|p_t - p_0\|\,/\,\|p_0\|$", "relative_distance"),
         ("Drift of the kernel", r"$\|\Theta_t - \Theta_0\|\,/\,\|\Theta_0\|$", "kernel_drift"),
         ("Units that switched sides", "share of units and points", "pattern_changes"),
     )
@@ -122,5 +122,12 @@ def draw(result: LazyTraining) -> Figure:
         images[-1].set_clim(values.min(), values.max())
         ax.set(title=title, xlabel="$x$", aspect="equal")
     panels[1, 0].set(ylabel="$x'$")
-    figure.colorbar(images[0], ax=panels[1].tolist(), label=r"$\Theta(x, x')$")
+    figure.colorbar(
+        images[0],
+        ax=panels[1].tolist(),
+        location="bottom",
+        aspect=60,
+        pad=0.03,
+        label=r"$\Theta(x, x')$",
+    )
     return figure

@@ -21,6 +21,7 @@ __all__ = ["Trainability", "compute", "draw"]
 
 _SCALES = tuple(float(w) for w in np.linspace(0.7, 2.5, 37))
 _CORRELATION = 0.5  # of the points that the condition number starts from
+_LINES = ("edge of chaos", r"$6\,\xi_c$")  # Schoenholz et al. (2017): how deep signals reach
 _LEAST_LOSS = 1e-12  # that the map tells from nothing
 
 
@@ -189,6 +190,10 @@ def draw(result: Trainability) -> Figure:
     ax_kappa.plot([], [], "ko", ms=5, label=f"kernel of {result.n} points")
     ax_kappa.set(
         title="Condition number",
+        ylim=(
+            0.6,
+            20 * result.theory[np.isfinite(result.theory)].max(),
+        ),  # with room for the legend
         xlabel="depth (hidden layers)",
         ylabel=r"$\lambda_{\max}/\lambda_{\min}$",
     )
@@ -207,8 +212,11 @@ def _map(result: Trainability, values: FloatArray, ax: Axes, colours: str, label
     ax.grid(False)
     image = ax.pcolormesh(result.w_std, result.depths, values, cmap=colours, shading="nearest")
     ax.figure.colorbar(image, ax=ax, label=label)
-    ax.axvline(result.edge, color="white", lw=1.5, ls="--", label="edge of chaos")
-    ax.plot(result.w_std, 6 * result.correlation_depth, color="white", lw=1.5, label=r"$6\,\xi_c$")
+    # White lines with black rims, to be seen on any colour.
+    for colour, width, labels in (("black", 3.5, ("", "")), ("white", 1.5, _LINES)):
+        ax.axvline(result.edge, color=colour, lw=width, ls="--", label=labels[0])
+        reach = 6 * result.correlation_depth
+        ax.plot(result.w_std, reach, color=colour, lw=width, label=labels[1])
     ax.set(
         xlabel=r"$\sigma_w$",
         ylabel="depth (hidden layers)",
