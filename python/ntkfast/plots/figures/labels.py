@@ -81,6 +81,11 @@ def compute(
         How many of the labels are made random.
     seed
         Of the random labels.
+
+    Raises
+    ------
+    ImportError
+        scikit-learn, whose digits these are, is not installed; the extra `sklearn` brings it.
     """
     x, true = nk.data.two_digits(*digits, n=n)
     random = nk.data.random_labels(true, fraction, seed)

@@ -92,6 +92,11 @@ def compute(
         Training images, and steps of gradient descent. The rest of the images is the test.
     n
         Number of points whose condition number is followed.
+
+    Raises
+    ------
+    ImportError
+        scikit-learn, whose digits these are, is not installed; the extra `sklearn` brings it.
     """
     scales = np.asarray(w_std, dtype=np.float64)
     fields = [nk.theory.mean_field(nk.Erf(), w_std=w, b_std=b_std) for w in scales]
