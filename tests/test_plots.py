@@ -46,6 +46,31 @@ def test_eigenvalues_descend_and_leave_out_what_is_not_positive(ax: Axes) -> Non
     assert line.get_color() == "black"
 
 
+def test_projections_are_shares_of_the_labels(ax: Axes) -> None:
+    spectrum = nk.Spectrum(np.array([1.0, 2.0]), np.eye(2))
+    nk.plots.projections(spectrum, [3.0, -1.0], ax, label="true")
+    (line,) = ax.lines
+    assert np.array_equal(line.get_xdata(), [1, 2])
+    np.testing.assert_allclose(line.get_ydata(), [0.1, 0.9], rtol=1e-15)
+    assert line.get_label() == "true"
+    with pytest.raises(ValueError, match=r"y has shape \(2, 1\); expected \(2,\)"):
+        nk.plots.projections(spectrum, [[3.0], [1.0]], ax)
+
+
+def test_band_is_one_standard_deviation_around_the_mean(ax: Axes) -> None:
+    normal = nk.Normal(np.array([1.0, 2.0]), np.array([4.0, 9.0]))
+    nk.plots.band(normal, [0.0, 0.5], ax, color="black")
+    (line,) = ax.lines
+    assert np.array_equal(line.get_ydata(), [1, 2])
+    (band,) = ax.collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
+    assert corners == {(0, -1), (0, 3), (0.5, -1), (0.5, 5)}
+    with pytest.raises(ValueError, match=r"x has shape \(3,\) and the mean \(2,\)"):
+        nk.plots.band(normal, [0.0, 0.5, 1.0], ax)
+    with pytest.raises(ValueError, match="needs a covariance"):
+        nk.plots.band(nk.Normal(np.zeros(2)), [0.0, 0.5], ax)
+
+
 @pytest.mark.parametrize(("columns", "places"), [(None, 1), (2, 2)])
 def test_images_stand_side_by_side_with_captions(
     ax: Axes, columns: int | None, places: int

@@ -1,4 +1,4 @@
-"""The command line: ``ntkfast demo``, ``ntkfast info``.
+"""The command line: ``ntkfast demo``, ``ntkfast figures``, ``ntkfast info``.
 
 A command is a module with ``add_parser(commands)``, which sets ``run`` to a function from the
 parsed arguments to an exit code. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import ntkfast
 from ntkfast._optional import MissingExtraError
-from ntkfast.cli import demo, info
+from ntkfast.cli import demo, figures, info
 
 __all__ = ["main"]
 
@@ -21,6 +21,7 @@ _EXAMPLES = """\
 examples:
   ntkfast demo                       train an infinitely wide network on 1,797 digits
   ntkfast demo --output digits.pdf   the same, with the figure as PDF
+  ntkfast figures pictures           the theory in pictures, into the folder pictures
   ntkfast info                       what to put into a bug report
 """
 
@@ -83,5 +84,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ntkfast {ntkfast.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     demo.add_parser(commands)
+    figures.add_parser(commands)
     info.add_parser(commands)
     return parser

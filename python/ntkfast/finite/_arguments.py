@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +12,11 @@ from ntkfast._scalars import as_count
 from ntkfast.networks.activations import Array
 
 __all__ = [
-    "Seed",
     "as_direction",
     "as_features",
-    "as_generator",
     "as_inputs",
     "as_residual",
 ]
-
-Seed: TypeAlias = int | np.random.SeedSequence | np.random.Generator
 
 
 def as_inputs(x: npt.ArrayLike, name: str, n_features: int) -> Array:
@@ -70,15 +64,3 @@ def as_features(input_shape: int | Sequence[int]) -> int:
             )
         return as_count(input_shape[0], "input_shape[0]", least=1)
     return as_count(input_shape, "input_shape", least=1)
-
-
-def as_generator(seed: Seed) -> np.random.Generator:
-    """Return a generator from a seed; itself if it is one."""
-    if isinstance(seed, (np.random.Generator, np.random.SeedSequence)):
-        return np.random.default_rng(seed)
-    if not isinstance(seed, Integral) or isinstance(seed, bool):
-        raise TypeError(
-            f"seed is {seed!r}, of type {type(seed).__name__}; expected an integer >= 0, "
-            "a numpy.random.Generator or a SeedSequence"
-        )
-    return np.random.default_rng(as_count(seed, "seed", least=0))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ntkfast._scalars import as_count, as_flag
-from ntkfast.finite._arguments import Seed, as_features, as_generator
+from ntkfast._seed import Seed, as_generator
+from ntkfast.finite._arguments import as_features
 from ntkfast.finite._build import Builder, natural_width
 from ntkfast.finite._joins import Difference
 from ntkfast.finite._layers import Layer

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from ntkfast._arrays import as_points
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count
-from ntkfast.finite._arguments import Seed, as_generator, as_inputs
+from ntkfast._seed import Seed, as_generator
+from ntkfast.finite._arguments import as_inputs
 from ntkfast.finite.initial import init
 from ntkfast.networks import Network
 from ntkfast.networks.activations import Array

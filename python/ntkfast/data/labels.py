@@ -1,41 +1,16 @@
-"""Data for examples, and the two things one does to it before a kernel sees it."""
+"""Labels: as numbers, as rows, and spoilt on purpose."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite
-from ntkfast._optional import MissingExtraError
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, as_real
+from ntkfast._seed import Seed, as_generator
 
-__all__ = ["load_digits", "one_hot", "unit_norm"]
-
-
-def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return 1,797 handwritten digits of 8 × 8 pixels, with their labels.
-
-    The test set of the "Optical Recognition of Handwritten Digits" data (Alpaydin and Kaynak,
-    UCI repository, 1998), as it comes with scikit-learn: nothing is downloaded.
-
-    Returns
-    -------
-    x : ndarray, shape (1797, 64)
-        Rows of pixels, from 0 (paper) to 1 (ink).
-    y : ndarray, shape (1797,)
-        The digits, 0 to 9.
-
-    Raises
-    ------
-    ImportError
-        scikit-learn is not installed; the extra `sklearn` brings it.
-    """
-    try:
-        from sklearn import datasets
-    except ImportError as error:
-        raise MissingExtraError("load_digits", "scikit-learn", "sklearn") from error
-    pixels, labels = datasets.load_digits(return_X_y=True)
-    return np.asarray(pixels, dtype=np.float64) / 16, np.asarray(labels, dtype=np.int64)
+__all__ = ["one_hot", "random_labels"]
 
 
 def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float64]:
@@ -99,35 +74,57 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     return rows
 
 
-def unit_norm(x: ArrayLike) -> FloatArray:
-    """Scale every sample to Euclidean norm one; a sample of zeros stays as it is.
+def random_labels(labels: ArrayLike, fraction: float, seed: Seed) -> NDArray[Any]:
+    """Replace a part of the labels by random ones, which the inputs say nothing about.
 
     Parameters
     ----------
-    x : array_like, shape (n, ...)
-        One sample a row, of any shape (images are scaled as a whole).
+    labels : array_like, shape (n,)
+        Class labels: integers, or any numbers, such as ±1.
+    fraction : float
+        From 0 to 1: round(fraction·n) samples, drawn without replacement, get a new label, drawn
+        with equal chances from the values that occur in `labels`. It may be the old one: at
+        `fraction` 1 the labels are independent of the inputs.
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
+        The same integer gives the same labels.
 
     Returns
     -------
-    ndarray, shape (n, ...)
-        A new array; float32 stays float32, all else becomes float64.
+    ndarray, shape (n,)
+        A new array of the same type.
 
     Raises
     ------
     TypeError
-        `x` is not real numbers of at most 64 bits.
+        `labels` are not real numbers; `fraction` or `seed` are of the wrong type.
     ValueError
-        `x` has fewer than two dimensions, or holds a NaN or an infinity.
+        `labels` are not one-dimensional, or hold a NaN; `fraction` lies outside 0 to 1.
+
+    References
+    ----------
+    Zhang, Bengio, Hardt, Recht, Vinyals (2017), "Understanding deep learning requires rethinking
+    generalization", arXiv:1611.03530.
+
+    Examples
+    --------
+    >>> random_labels([1, 1, -1, -1], 0.0, seed=0)
+    array([ 1,  1, -1, -1])
     """
-    array = as_floats(x, "x")
-    if array.ndim < 2:
-        raise ValueError(f"x has shape {array.shape}; expected (n, ...), one sample a row")
-    check_finite(array, "x")
-    each = tuple(range(1, array.ndim))
-    # First to largest entry one: squares can neither overflow nor vanish then.
-    array = array / _nonzero(np.abs(array).max(axis=each, initial=0, keepdims=True))
-    return array / _nonzero(np.sqrt((array * array).sum(axis=each, keepdims=True)))
-
-
-def _nonzero(scale: FloatArray) -> FloatArray:
-    return np.where(scale > 0, scale, scale.dtype.type(1))
+    result = np.array(labels)
+    if result.ndim != 1:
+        raise ValueError(f"labels has shape {result.shape}; expected one dimension, (n,)")
+    if result.dtype.kind not in "biuf":
+        raise TypeError(
+            f"labels has dtype {result.dtype}; expected real numbers; for other labels use the "
+            "second result of numpy.unique(labels, return_inverse=True)"
+        )
+    if np.isnan(result).any():
+        raise ValueError(f"labels has a NaN at index {int(np.isnan(result).argmax())}")
+    share = as_real(fraction, "fraction", least=0.0)
+    if share > 1:
+        raise ValueError(f"fraction is {share!r}; expected a number from 0 to 1")
+    generator = as_generator(seed)
+    chosen = generator.choice(result.size, size=round(share * result.size), replace=False)
+    if chosen.size:
+        result[chosen] = generator.choice(np.unique(result), size=chosen.size)
+    return result

@@ -1,9 +1,4 @@
-"""Pictures of results: every function draws on one Matplotlib `Axes` and returns it.
-
-Without `ax` a function draws on the current axes of pyplot. Colours are those of Okabe and Ito
-(2008), which stay apart for colour-blind readers and in grey. Styling goes through Matplotlib's
-own keywords, or through the `Axes` that comes back.
-"""
+"""Pictures of training and of kernels, each on one `Axes`."""
 
 from __future__ import annotations
 
@@ -12,20 +7,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ntkfast._optional import MissingExtraError
+from ntkfast.plots.style import BLUE, GREEN, VERMILION, axes
+from ntkfast.theory import label_projections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ntkfast.dynamics.normal import Normal
     from ntkfast.dynamics.spectral import SpectralTraining
+    from ntkfast.finite import Scaling
     from ntkfast.spectrum import Spectrum
 
-__all__ = ["BLUE", "GREEN", "ORANGE", "VERMILION", "accuracy", "eigenvalues", "images", "loss"]
-
-BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+__all__ = ["accuracy", "band", "eigenvalues", "images", "loss", "projections", "scaling"]
 
 
-def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
+def loss(
+    training: SpectralTraining,
+    t: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    f0: ArrayLike = 0.0,
+    **line: Any,
+) -> Axes:
     """Draw the training loss against training time, both on logarithmic axes.
 
     Parameters
@@ -36,6 +39,8 @@ def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **lin
         Positive, finite times.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
+    f0 : array_like
+        The untrained network on the training points, as for ``training.loss``.
     **line
         Keywords of ``Axes.plot``.
 
@@ -49,8 +54,8 @@ def loss(training: SpectralTraining, t: ArrayLike, ax: Axes | None = None, **lin
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
-    ax = _axes(ax, "plots.loss")
-    ax.loglog(t, training.loss(np.asarray(t)), **{"color": BLUE, **line})
+    ax = axes(ax, "plots.loss")
+    ax.loglog(t, training.loss(np.asarray(t), f0), **{"color": BLUE, **line})
     ax.set(xlabel="training time $t$", ylabel="training loss")
     return ax
 
@@ -79,7 +84,7 @@ def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
-    ax = _axes(ax, "plots.accuracy")
+    ax = axes(ax, "plots.accuracy")
     ax.semilogx(t, 100 * np.asarray(share), **{"color": VERMILION, **line})
     ax.set(xlabel="training time $t$", ylabel="accuracy (%)")
     return ax
@@ -111,12 +116,126 @@ def eigenvalues(spectrum: Spectrum, ax: Axes | None = None, **line: Any) -> Axes
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
-    ax = _axes(ax, "plots.eigenvalues")
+    ax = axes(ax, "plots.eigenvalues")
     descending = np.asarray(spectrum.eigenvalues)[::-1]
     rank = np.arange(1, len(descending) + 1)
     positive = descending > 0
     ax.loglog(rank[positive], descending[positive], **{"color": GREEN, **line})
     ax.set(xlabel="rank $i$", ylabel=r"eigenvalue $\lambda_i$")
+    return ax
+
+
+def projections(spectrum: Spectrum, y: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
+    """Draw the share of the labels along each eigenvector, largest eigenvalue first.
+
+    The shares are those of `theory.label_projections`, divided by their sum ‖y‖². Labels with
+    their weight at the left are learnt fast.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The eigendecomposition of a Gram matrix.
+    y : array_like, shape (n,)
+        Labels.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+    **line
+        Keywords of ``Axes.plot``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed; the extra `plots` brings it.
+    ValueError
+        `y` is not one label for each row of the kernel.
+    """
+    parts = label_projections(spectrum, y)
+    if parts.ndim != 1:
+        raise ValueError(f"y has shape {parts.shape}; expected ({spectrum.n},), one label a point")
+    ax = axes(ax, "plots.projections")
+    shares = parts[::-1] / (parts.sum() or 1.0)
+    style = {"color": BLUE, "marker": "o", "markersize": 3, "linestyle": "none"}
+    ax.loglog(np.arange(1, len(shares) + 1), shares, **{**style, **line})
+    ax.set(xlabel="rank $i$", ylabel=r"share of the labels, $(v_i^\top y)^2 / \|y\|^2$")
+    return ax
+
+
+def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
+    """Draw a distribution of functions on a line: the mean, and a band of one std around it.
+
+    Parameters
+    ----------
+    normal : Normal
+        What `Ensemble` or `Posterior` predict at m points, with variances, for one output.
+    x : array_like, shape (m,)
+        Where these points lie, in ascending order.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+    **line
+        Keywords of ``Axes.plot``, for the mean.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed; the extra `plots` brings it.
+    ValueError
+        There are no variances, more outputs than one, or not as many places as points.
+    """
+    where = np.asarray(x)
+    if normal.mean.ndim != 1 or where.shape != normal.mean.shape:
+        raise ValueError(
+            f"x has shape {where.shape} and the mean {normal.mean.shape}; expected (m,) for both"
+        )
+    lower, upper = normal.mean - normal.std, normal.mean + normal.std
+    ax = axes(ax, "plots.band")
+    (mean,) = ax.plot(where, normal.mean, **{"color": BLUE, **line})
+    ax.fill_between(where, lower, upper, color=mean.get_color(), alpha=0.2, linewidth=0)
+    ax.set(xlabel="$x$", ylabel="$f(x)$")
+    return ax
+
+
+def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
+    """Draw what was measured at several widths and the power law through it, both logarithmic.
+
+    Parameters
+    ----------
+    measured : Scaling
+        Measurements, several at each width, as the studies of `nk.finite` return them.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+    **line
+        Keywords of ``Axes.plot``, for all that is drawn; ``label`` for the law, which is called
+        after its slope otherwise.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed; the extra `plots` brings it.
+    """
+    ax = axes(ax, "plots.scaling")
+    slope = f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}"
+    style = {"color": BLUE, **line, "label": line.get("label", slope)}
+    (law,) = ax.loglog(measured.widths, measured.law(measured.widths), **style)
+    dots = {"color": law.get_color(), "linestyle": "none", "zorder": 3}
+    ax.loglog(measured.widths, measured.values, marker=".", alpha=0.35, **dots)
+    ax.loglog(measured.widths, measured.typical, marker="o", **dots)
+    ax.set(xlabel="width", ylabel=measured.name)
+    ax.legend()
     return ax
 
 
@@ -153,7 +272,7 @@ def images(
         raise ValueError(f"pixels has shape {pictures.shape}; expected (k, height, width)")
     if len(captions) != len(pictures):
         raise ValueError(f"captions has {len(captions)} texts; expected {len(pictures)}")
-    ax = _axes(ax, "plots.images")
+    ax = axes(ax, "plots.images")
     ax.set_axis_off()
     if len(pictures) == 0:
         return ax
@@ -175,14 +294,3 @@ def images(
     rows = -(-len(pictures) // columns)
     ax.set(xlim=(-0.25 * width, across * columns - 0.25 * width), ylim=(down * rows, 0))
     return ax
-
-
-def _axes(ax: Axes | None, caller: str) -> Axes:
-    """Give `ax` back, or the current axes of pyplot."""
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingExtraError(caller, "Matplotlib", "plots") from error
-    return pyplot.gca()

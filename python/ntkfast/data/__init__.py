@@ -1,0 +1,24 @@
+"""Data for examples: small problems, real images, readers, and what one does to data."""
+
+from ntkfast.data.digits import load_digits, two_digits
+from ntkfast.data.features import append_one, unit_norm
+from ntkfast.data.files import load_idx, load_npz
+from ntkfast.data.labels import one_hot, random_labels
+from ntkfast.data.problems import chirp, circle, sine, sphere, step, three_points
+
+__all__ = [
+    "append_one",
+    "chirp",
+    "circle",
+    "load_digits",
+    "load_idx",
+    "load_npz",
+    "one_hot",
+    "random_labels",
+    "sine",
+    "sphere",
+    "step",
+    "three_points",
+    "two_digits",
+    "unit_norm",
+]

@@ -1,0 +1,109 @@
+"""Small problems: points on a line with targets, points on circles and spheres."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ntkfast._scalars import as_count, as_real
+from ntkfast._seed import Seed, as_generator
+
+__all__ = ["chirp", "circle", "sine", "sphere", "step", "three_points"]
+
+Array = NDArray[np.float64]
+
+
+def three_points() -> tuple[Array, Array]:
+    """Return the smallest problem that shows everything: three points on a line.
+
+    Returns
+    -------
+    x : ndarray, shape (3, 2)
+        0.2, 0.4 and 0.8, with a 1 appended for the bias, as `append_one` does.
+    y : ndarray, shape (3,)
+        −0.05, −0.2 and 0.3.
+
+    Examples
+    --------
+    >>> x, y = three_points()
+    >>> x[:, 0], y
+    (array([0.2, 0.4, 0.8]), array([-0.05, -0.2 ,  0.3 ]))
+    """
+    return np.array([[0.2, 1.0], [0.4, 1.0], [0.8, 1.0]]), np.array([-0.05, -0.2, 0.3])
+
+
+def sine(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Array]:
+    """Return n points of one period of a sine: y = sin(πx) + noise.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, ≥ 1, evenly spaced from −1 to 1.
+    noise_std : float
+        Standard deviation of Gaussian noise on the targets, ≥ 0.
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
+        Of the noise.
+
+    Returns
+    -------
+    x : ndarray, shape (n, 1)
+    y : ndarray, shape (n,)
+    """
+    x = _line(n)
+    return x, _noisy(np.sin(np.pi * x[:, 0]), noise_std, seed)
+
+
+def step(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Array]:
+    """Return n points of a jump: y = −1 for x < 0 and 1 from there on, + noise.
+
+    Parameters and results are those of `sine`. No continuous kernel reaches a jump quickly.
+    """
+    x = _line(n)
+    return x, _noisy(np.where(x[:, 0] < 0, -1.0, 1.0), noise_std, seed)
+
+
+def chirp(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Array]:
+    """Return n points of a wave that becomes faster: y = sin(π(1 + x)²) + noise.
+
+    Parameters and results are those of `sine`. Its left is learnt long before its right.
+    """
+    x = _line(n)
+    return x, _noisy(np.sin(np.pi * (1 + x[:, 0]) ** 2), noise_std, seed)
+
+
+def circle(n: int) -> Array:
+    """Return n evenly spaced points on the unit circle, shape (n, 2).
+
+    Point i is (cos α, sin α) with α = 2πi/n, so that a kernel of angles is a circulant matrix.
+    """
+    n = as_count(n, "n", least=0)
+    angle = 2 * np.pi * np.arange(n) / max(n, 1)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def sphere(n: int, n_features: int, seed: Seed) -> Array:
+    """Draw n points uniformly from the unit sphere, shape (n, n_features).
+
+    Parameters
+    ----------
+    n : int
+        Number of points, ≥ 0.
+    n_features : int
+        The dimension of the space around it, ≥ 1.
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
+        The same integer gives the same points.
+    """
+    shape = as_count(n, "n", least=0), as_count(n_features, "n_features", least=1)
+    points = as_generator(seed).standard_normal(shape)
+    unit: Array = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return unit
+
+
+def _line(n: int) -> Array:
+    n = as_count(n, "n", least=1)
+    return np.linspace(-1, 1, n)[:, None] if n > 1 else np.zeros((1, 1))
+
+
+def _noisy(y: Array, noise_std: float, seed: Seed) -> Array:
+    std = as_real(noise_std, "noise_std", least=0.0)
+    return y + std * as_generator(seed).standard_normal(y.size)

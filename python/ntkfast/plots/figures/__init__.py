@@ -1,0 +1,37 @@
+"""The theory in eleven figures, each with the numbers it shows.
+
+A figure is a module: ``compute()`` returns the numbers in a frozen object, and ``draw(result)``
+a Matplotlib figure, to be saved by ``.savefig(path)``. ``ntkfast figures DIR`` makes all of them.
+"""
+
+from types import ModuleType
+
+from ntkfast.plots.figures import (
+    gaussian_at_initialization,
+    gaussian_process,
+    kernel_convergence,
+    kernel_map,
+    labels,
+    lazy_training,
+    linear_parameters,
+    parameter_motion,
+    three_models,
+    trainability,
+    training_dynamics,
+)
+
+__all__ = ["FIGURES"]
+
+FIGURES: dict[str, ModuleType] = {
+    "a": training_dynamics,
+    "b": labels,
+    "c": parameter_motion,
+    "d": linear_parameters,
+    "e": three_models,
+    "f": kernel_map,
+    "g": gaussian_process,
+    "h": lazy_training,
+    "i": gaussian_at_initialization,
+    "j": kernel_convergence,
+    "k": trainability,
+}
