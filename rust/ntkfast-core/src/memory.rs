@@ -2,6 +2,17 @@
 
 use crate::error::{Error, Result};
 
+/// Room for `count` values.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub fn empty<T>(count: usize) -> Result<Vec<T>> {
+    let bytes = count.saturating_mul(size_of::<T>());
+    let mut out = Vec::new();
+    out.try_reserve_exact(count).map_err(|_| Error::Memory { bytes })?;
+    Ok(out)
+}
+
 /// `count` default values.
 ///
 /// # Errors
@@ -9,7 +20,7 @@ use crate::error::{Error, Result};
 pub fn buffer<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
     // Asked for twice: the first request may be refused, the second gets pages that the system clears when
     // they are first written to, by the thread that writes, and not at all where nobody does.
-    reserve(&mut Vec::<T>::new(), count)?;
+    empty::<T>(count)?;
     Ok(vec![T::default(); count])
 }
 
@@ -18,8 +29,7 @@ pub fn buffer<T: Copy + Default>(count: usize) -> Result<Vec<T>> {
 /// # Errors
 /// [`Error::Memory`].
 pub fn collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    reserve(&mut out, values.len())?;
+    let mut out = empty(values.len())?;
     out.extend(values);
     Ok(out)
 }
@@ -30,9 +40,4 @@ pub fn collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
 /// [`Error::Memory`] where it is no number at all.
 pub fn size(parts: [usize; 2]) -> Result<usize> {
     parts[0].checked_mul(parts[1]).ok_or(Error::Memory { bytes: usize::MAX })
-}
-
-fn reserve<T>(out: &mut Vec<T>, count: usize) -> Result<()> {
-    let bytes = count.saturating_mul(size_of::<T>());
-    out.try_reserve_exact(count).map_err(|_| Error::Memory { bytes })
 }

@@ -53,7 +53,7 @@ pub struct Cosine<N> {
 impl<N: Number> Cosine<N> {
     /// 1 − |ρ|.
     #[inline(always)]
-    fn least<const SIGNED: bool>(self) -> N {
+    pub fn least<const SIGNED: bool>(self) -> N {
         if SIGNED { self.delta.min(self.epsilon) } else { self.delta }
     }
 

@@ -18,13 +18,15 @@ pub fn basis(x: f64, count: usize) -> Vec<f64> {
     values
 }
 
-/// Row i of this matrix times the values at [`points`] gives coefficient i of the interpolant.
+/// Row k of this matrix times the values at [`points`] gives coefficient k of the interpolant.
 pub fn transform(count: usize) -> Vec<Vec<f64>> {
-    let at_points: Vec<_> = points(count).into_iter().map(|x| basis(x, count)).collect();
+    // T_k at point i is cos(πk(2i + 1)/(2·count)): whole turns are taken off while they are integers.
+    let polynomial =
+        |k: usize, i: usize| (PI * (k * (2 * i + 1) % (4 * count)) as f64 / (2 * count) as f64).cos();
     (0..count)
-        .map(|i| {
-            let weight = if i == 0 { 1.0 } else { 2.0 } / count as f64;
-            at_points.iter().map(|values| weight * values[i]).collect()
+        .map(|k| {
+            let weight = if k == 0 { 1.0 } else { 2.0 } / count as f64;
+            (0..count).map(|i| weight * polynomial(k, i)).collect()
         })
         .collect()
 }

@@ -14,8 +14,8 @@ use crate::parallel::Job;
 
 /// Numbers of quadrature nodes, of Chebyshev points in the defect and in the scale, tried in turn.
 const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
-const DEGREES: [usize; 15] = [5, 7, 9, 12, 15, 18, 22, 26, 31, 37, 44, 53, 64, 77, 92];
-const SCALES: [usize; 12] = [3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 31, 38];
+const DEGREES: [usize; 10] = [6, 10, 14, 18, 24, 32, 42, 55, 71, 92];
+const SCALES: [usize; 8] = [3, 5, 8, 12, 16, 21, 28, 38];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
 const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;

@@ -16,7 +16,7 @@
 //! and E[φ'φ'] = ∂K/∂k ∝ D + m·∂D/∂m: no derivative of φ is needed. All that is fitted is divided by both rows' own
 //! sizes ([`sizes`]), so that errors are relative to each row however these differ.
 
-mod chebyshev;
+pub(crate) mod chebyshev;
 mod check;
 mod fit;
 mod grid;
@@ -29,6 +29,7 @@ mod series;
 mod sizes;
 
 use fit::fit;
+pub use pair::GROUP;
 pub use row::Fitted;
 
 use crate::error::{Error, Result};

@@ -3,26 +3,14 @@
 //! 1 − v̂·v̂' loses half the digits of the angle where two rows nearly coincide. There (and, mirrored, where
 //! they are nearly antipodal) δ = ½‖v̂ − v̂'‖² is used instead, pair by pair; with few features, for all.
 
-use super::Points;
 use crate::program::Register;
 use crate::scalar::Scalar;
 use crate::simd::{Pack, Strip};
-use std::ops::Range;
 
 /// Up to this many features differences cost about as little as products.
 pub const FEW_FEATURES: usize = 32;
 
-/// The rows of a strip, feature by feature.
-pub fn transpose<T: Scalar>(points: &Points<T>, rows: Range<usize>, panel: &mut [Strip<T>]) {
-    let features = points.features();
-    for (lane, unit) in points.units(rows).chunks_exact(features).enumerate() {
-        for (column, value) in panel.iter_mut().zip(unit) {
-            column.0[lane] = *value;
-        }
-    }
-}
-
-/// δ = ½‖v̂ − v̂'‖² and ε = ½‖v̂ + v̂'‖² of one row against a transposed strip.
+/// δ = ½‖v̂ − v̂'‖² and ε = ½‖v̂ + v̂'‖² of one row against a packed strip.
 #[inline(always)]
 pub fn from_differences<P: Pack>(
     unit: &[P::Scalar],
@@ -55,7 +43,7 @@ pub fn from_differences<P: Pack>(
 /// not accurate are recomputed from `unit` and the strip's rows, in `others` one after the other.
 #[inline(always)]
 pub fn from_products<P: Pack>(
-    products: &[P::Scalar],
+    products: &Strip<P::Scalar>,
     unit: &[P::Scalar],
     others: &[P::Scalar],
     register: &mut Register<P::Scalar>,
@@ -64,7 +52,7 @@ pub fn from_products<P: Pack>(
     let close = P::splat(P::Scalar::CLOSE);
     let mut any = false;
     for pack in 0..P::PACKS {
-        let product = P::read(&products[pack * P::LANES..]);
+        let product = P::load(products, pack);
         let (delta, epsilon) = (one - product, one + product);
         delta.store(&mut register.delta, pack);
         epsilon.store(&mut register.epsilon, pack);

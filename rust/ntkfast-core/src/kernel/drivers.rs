@@ -1,10 +1,10 @@
 //! Walks over tiles.
 
-use super::tile::{Finished, TILE, TILE_STRIPS, Workspace, compute};
+use super::tile::{Finished, Pairs, TILE, TILE_STRIPS, Workspace};
 use super::{Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};
-use crate::program::Program;
+use crate::program::{Program, Zonal};
 use crate::scalar::Scalar;
 use crate::simd::{Level, STRIP};
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub fn gram<T: Scalar>(
     job: &Job,
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
-    let tiles: Vec<_> = (0..count).flat_map(|i| (i..count).map(move |j| (i, j))).collect();
+    let tiles: Vec<_> = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
     walk(program, points, points, &tiles, wanted, sink, job)
 }
 
@@ -46,10 +46,11 @@ pub fn cross<T: Scalar>(
         });
     }
     let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
-    let tiles: Vec<_> = (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).collect();
+    let tiles: Vec<_> = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
     walk(program, left, right, &tiles, wanted, sink, job)
 }
 
+/// Tiles of one column of tiles follow each other, so that it is packed once.
 fn walk<T: Scalar>(
     program: &Program,
     left: &Points<T>,
@@ -59,7 +60,10 @@ fn walk<T: Scalar>(
     sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
-    let level = Level::current();
+    let scales = left.scales().iter().chain(right.scales());
+    let count = left.count().saturating_mul(right.count());
+    let zonal = Zonal::new(program, left.features(), scales, count, [wanted.nngp, wanted.ntk]);
+    let pairs = Pairs { program, zonal, left, right, wanted, level: Level::current() };
     let sink = &*sink; // borrowed by this walk alone, shared by its threads
     let same = std::ptr::eq(left, right);
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
@@ -67,11 +71,11 @@ fn walk<T: Scalar>(
     for_each_index(
         job,
         tiles.len(),
-        || Workspace::new(program, left.features(), wanted, left.count()),
+        || Workspace::new(program, left.features(), wanted, [left.count(), right.count()]),
         |workspace, index| {
             let (i, j) = tiles[index];
             let (rows, columns) = (range(i, left.count()), range(j, right.count()));
-            compute(program, (left, rows.clone()), (right, columns.clone()), wanted, level, job, workspace)?;
+            pairs.compute(&rows, &columns, job, workspace)?;
             if same && i == j {
                 exact_diagonal(left, &rows, wanted, workspace);
             }

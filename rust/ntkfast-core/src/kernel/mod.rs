@@ -7,6 +7,7 @@
 mod cosine;
 mod drivers;
 mod points;
+mod product;
 mod rows;
 mod tile;
 mod writer;

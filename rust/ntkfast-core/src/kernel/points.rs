@@ -84,10 +84,15 @@ impl<T: Scalar> Points<T> {
         self.rows.features
     }
 
-    /// v̂ of some rows, row after row.
+    /// ‖x‖/√d of every row.
+    pub fn scales(&self) -> &[f64] {
+        self.rows.scales()
+    }
+
+    /// v̂ of some rows of one tile, row after row.
     #[inline(always)]
-    pub fn units(&self, rows: Range<usize>) -> &[T] {
-        &self.rows.units[rows.start * self.rows.features..rows.end * self.rows.features]
+    pub fn units(&self, rows: &Range<usize>) -> &[T] {
+        self.rows.units(rows)
     }
 
     /// Constants of the rows of a strip.

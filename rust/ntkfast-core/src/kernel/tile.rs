@@ -1,13 +1,13 @@
 //! One tile of pairs, from rows to finished kernel values, without leaving the second-level cache.
 
-use super::cosine::{FEW_FEATURES, from_differences, from_products, transpose};
+use super::cosine::{FEW_FEATURES, from_differences, from_products};
+use super::product::{Packing, Products, packed_strips};
 use super::{Points, Wanted};
 use crate::error::Result;
-use crate::linalg::row_products;
 use crate::parallel::Job;
-use crate::program::{Program, Register, execute};
+use crate::program::{Execution, Program, Register, Zonal};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Lanes, Level, Pack, STRIP, Single, Strip};
+use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
 use std::ops::Range;
 
 /// Rows and columns of a tile: half a megabyte of products, a whole number of strips.
@@ -60,81 +60,123 @@ pub trait Sink<T>: Sync {
 
 /// What a thread needs to compute tiles.
 pub struct Workspace<T> {
-    products: Vec<T>,
+    /// Inner products, row after row in [`TILE_STRIPS`] strips each; none for few features.
+    products: Vec<Strip<T>>,
     registers: Vec<Register<T>>,
     /// Constants of the tile's rows, row after row.
     constants: Vec<T>,
-    /// Transposed strip, for few features.
+    /// Some features of some columns, packed.
     panel: Vec<Strip<T>>,
+    /// Which ones: the first column and the first feature.
+    packed: Option<[usize; 2]>,
     /// The results, output by output.
     pub values: Vec<TileValues<T>>,
 }
 
 impl<T: Scalar> Workspace<T> {
-    /// Buffers for tiles of `rows` × `columns` at most.
-    pub fn new(program: &Program, features: usize, wanted: Wanted, rows: usize) -> Self {
-        let rows = rows.min(TILE);
+    /// Buffers for the tiles of `rows` rows and `columns` columns, all of one walk.
+    pub fn new(program: &Program, features: usize, wanted: Wanted, [rows, columns]: [usize; 2]) -> Self {
+        let (rows, strips) = (rows.min(TILE), columns.min(TILE).div_ceil(STRIP));
         let few = features <= FEW_FEATURES;
         let zero = Strip([T::default(); STRIP]);
         let buffer = |wanted: bool| vec![zero; if wanted { rows * TILE_STRIPS } else { 0 }];
         let values = |_: &usize| TileValues { nngp: buffer(wanted.nngp), ntk: buffer(wanted.ntk) };
         Self {
-            products: vec![T::default(); if few { 0 } else { rows * TILE }],
+            products: vec![zero; if few { 0 } else { rows * TILE_STRIPS }],
             registers: vec![Register::default(); program.registers],
             constants: vec![T::default(); rows * program.slots],
-            panel: vec![zero; if few { features } else { 0 }],
+            panel: vec![zero; strips * packed_strips(features.min(PACKED))],
+            packed: None,
             values: program.outputs.iter().map(values).collect(),
         }
     }
 }
 
+/// So many features of a tile's columns are packed at a time, and kept for the next tile where there are no more.
+const PACKED: usize = 4096;
+
 /// Above this many operations a pair, a tile is computed strip by strip, so that it can be stopped in between.
 const LONG: usize = 4096;
 
-/// Compute the kernels of `rows` of `left` with `columns` of `right` into `workspace.values`.
-///
-/// # Errors
-/// [`crate::error::Error::Cancelled`].
-pub fn compute<T: Scalar>(
-    program: &Program,
-    (left, rows): (&Points<T>, Range<usize>),
-    (right, columns): (&Points<T>, Range<usize>),
-    wanted: Wanted,
+/// Everything that a walk computes pairs from.
+pub struct Pairs<'a, T> {
+    /// What to run.
+    pub program: &'a Program,
+    /// What may run instead.
+    pub zonal: Option<Zonal<T>>,
+    /// Rows of the matrix.
+    pub left: &'a Points<T>,
+    /// Its columns.
+    pub right: &'a Points<T>,
+    /// Which kernels.
+    pub wanted: Wanted,
+    /// The instruction set.
+    pub level: Level,
+}
+
+impl<T: Scalar> Pairs<'_, T> {
+    /// Compute the kernels of some rows and columns into `workspace.values`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    pub fn compute(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        job: &Job,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let slots = self.program.slots;
+        for (row, constants) in rows.clone().zip(workspace.constants.chunks_exact_mut(slots.max(1))) {
+            for (constant, strip) in constants.iter_mut().zip(self.left.constants(row / STRIP)) {
+                *constant = strip.0[row % STRIP];
+            }
+        }
+        let steps = if self.zonal.is_some() { 1 } else { self.program.steps.len() };
+        let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
+        for start in columns.clone().step_by(width) {
+            job.check()?;
+            let part = start..columns.end.min(start + width);
+            let first = (start - columns.start) / STRIP;
+            multiply(self.left.units(rows), (self.right, &part), first, self.level, workspace);
+            let (pairs, rows) = (self, rows.clone());
+            T::dispatch(self.level, Work { pairs, rows, columns: part, first, workspace });
+        }
+        Ok(())
+    }
+}
+
+/// Pack what is not packed yet, and compute the products, which few features do without.
+fn multiply<T: Scalar>(
+    rows: &[T],
+    (right, columns): (&Points<T>, &Range<usize>),
+    first: usize,
     level: Level,
-    job: &Job,
     workspace: &mut Workspace<T>,
-) -> Result<()> {
-    let slots = program.slots;
-    for (row, constants) in rows.clone().zip(workspace.constants.chunks_exact_mut(slots.max(1))) {
-        for (constant, strip) in constants.iter_mut().zip(left.constants(row / STRIP)) {
-            *constant = strip.0[row % STRIP];
-        }
-    }
+) {
     let features = right.features();
-    let width = if features + OPERATIONS * program.steps.len() > LONG { STRIP } else { TILE };
-    for start in columns.clone().step_by(width) {
-        job.check()?;
-        let part = start..columns.end.min(start + width);
-        let first = start - columns.start;
-        if features > FEW_FEATURES {
-            let (a, b) = (left.units(rows.clone()), right.units(part.clone()));
-            row_products(&mut workspace.products[first..], TILE, a, b, features);
+    for start in (0..features).step_by(PACKED) {
+        let some = &(start..features.min(start + PACKED));
+        let panel = &mut workspace.panel[..columns.len().div_ceil(STRIP) * packed_strips(some.len())];
+        let whole = features <= FEW_FEATURES;
+        if workspace.packed != Some([columns.start, start]) {
+            let panel = &mut *panel;
+            T::dispatch(level, Packing { rows: right.units(columns), features, some, panel, whole });
+            workspace.packed = Some([columns.start, start]);
         }
-        let (rows, first) = (rows.clone(), first / STRIP);
-        T::dispatch(level, Work { program, left, rows, right, columns: part, first, wanted, workspace });
+        if !whole {
+            let out = &mut workspace.products[first..];
+            T::dispatch(level, Products { rows, features, some, panel, out, fresh: start == 0 });
+        }
     }
-    Ok(())
 }
 
 struct Work<'a, T> {
-    program: &'a Program,
-    left: &'a Points<T>,
+    pairs: &'a Pairs<'a, T>,
     rows: Range<usize>,
-    right: &'a Points<T>,
     columns: Range<usize>,
     /// Which strip of the tile the columns begin at.
     first: usize,
-    wanted: Wanted,
     workspace: &'a mut Workspace<T>,
 }
 
@@ -143,7 +185,7 @@ impl<T: Scalar> Kernel<T> for Work<'_, T> {
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        if self.wanted.ntk {
+        if self.pairs.wanted.ntk {
             self.run_strips::<P, true>();
         } else {
             self.run_strips::<P, false>();
@@ -154,34 +196,35 @@ impl<T: Scalar> Kernel<T> for Work<'_, T> {
 impl<T: Scalar> Work<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
-        let Self { program, left, rows, right, columns, first, wanted, workspace } = self;
-        let few = right.features() <= FEW_FEATURES;
+        let Self { pairs, rows, columns, first, workspace } = self;
+        let &Pairs { program, ref zonal, left, right, wanted, level } = pairs;
+        let features = right.features();
+        let few = features <= FEW_FEATURES;
         // Columns outside, rows inside: a strip's constants stay in the first-level cache.
         for (block, start) in (first..).zip(columns.clone().step_by(STRIP)) {
             let strip = start / STRIP;
             let others = start..columns.end.min(start + STRIP);
-            if few {
-                transpose(right, others.clone(), &mut workspace.panel);
-            }
             for (i, row) in rows.clone().enumerate() {
-                let unit = left.units(row..row + 1);
+                let unit = left.units(&(row..row + 1));
                 let input = &mut workspace.registers[0];
                 if few {
-                    from_differences::<P>(unit, &workspace.panel, input);
+                    let panel = &workspace.panel[(block - first) * packed_strips(features)..][..features];
+                    from_differences::<P>(unit, panel, input);
                 } else {
-                    let products = &workspace.products[i * TILE + block * STRIP..][..STRIP];
-                    from_products::<P>(products, unit, right.units(others.clone()), input);
+                    let products = &workspace.products[i * TILE_STRIPS + block];
+                    from_products::<P>(products, unit, right.units(&others), input);
                 }
                 if NTK {
                     input.tau = Strip([T::default(); STRIP]);
                 }
-                let constants = &workspace.constants[i * program.slots..][..program.slots];
-                execute::<P, NTK>(
-                    program,
-                    &mut workspace.registers,
-                    Single(constants),
-                    Lanes(right.constants(strip)),
-                );
+                let registers = &mut workspace.registers[..];
+                if let Some(zonal) = zonal {
+                    zonal.execute::<P>(registers, &program.outputs);
+                } else {
+                    let left = &workspace.constants[i * program.slots..][..program.slots];
+                    let right = right.constants(strip);
+                    T::dispatch(level, Execution { program, registers, left, right, ntk: NTK });
+                }
                 let place = i * TILE_STRIPS + block;
                 for ((output, &register), values) in
                     program.outputs.iter().enumerate().zip(&mut workspace.values)

@@ -12,11 +12,13 @@ mod rows;
 mod strip;
 mod trace;
 mod width;
+mod zonal;
 
 pub use rows::RowTrace;
-pub use strip::{Register, execute};
+pub use strip::{Execution, Register};
 pub use trace::LayerTrace;
 pub use width::Width;
+pub use zonal::Zonal;
 
 use crate::dual::{Activation, Dual, blend, with_dual};
 use crate::error::Result;

@@ -3,7 +3,9 @@
 use super::{Op, Program, Step};
 use crate::dual::blend::blend;
 use crate::dual::{Cosine, Dual, with_dual};
-use crate::simd::{Pack, STRIP, Side, Strip};
+use crate::fitted::GROUP;
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Lanes, Pack, STRIP, Side, Single, Strip};
 use std::array::from_fn;
 
 /// The state of a strip of pairs.
@@ -24,10 +26,36 @@ impl<T: Copy + Default> Default for Register<T> {
     }
 }
 
-/// Run the program on the strip in register 0; the results are left in the program's output registers.
-/// Without `NTK` no tangent is computed.
+/// Runs the program on the strip in register 0; the results are left in the program's output registers.
+pub struct Execution<'a, T> {
+    /// What to run.
+    pub program: &'a Program,
+    /// As many as the program has.
+    pub registers: &'a mut [Register<T>],
+    /// Constants of the one row.
+    pub left: &'a [T],
+    /// Constants of the rows in the strip.
+    pub right: &'a [Strip<T>],
+    /// Whether T is wanted; its cosines are not computed otherwise.
+    pub ntk: bool,
+}
+
+impl<T: Scalar> Kernel<T> for Execution<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self { program, registers, left, right, ntk } = self;
+        if ntk {
+            execute::<P, true>(program, registers, Single(left), Lanes(right));
+        } else {
+            execute::<P, false>(program, registers, Single(left), Lanes(right));
+        }
+    }
+}
+
 #[inline(always)]
-pub fn execute<P: Pack, const NTK: bool>(
+fn execute<P: Pack, const NTK: bool>(
     program: &Program,
     registers: &mut [Register<P::Scalar>],
     left: impl Side<P>,
@@ -72,11 +100,14 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
             }
         }),
         Op::Fitted(fitted) => {
-            for pack in 0..P::PACKS {
-                let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
-                let response = fitted.pair::<P, SIGNED>(pair.cosine, left, right, slot, pack);
-                let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
-                write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
+            for first in (0..P::PACKS).step_by(GROUP) {
+                let pairs: [_; GROUP] = from_fn(|i| read::<P, NTK, SIGNED>(step, registers, 0, first + i));
+                let cosines = pairs.map(|pair| pair.cosine);
+                let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, slot, first);
+                for (i, (pair, response)) in pairs.into_iter().zip(responses).enumerate() {
+                    let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
+                    write::<P, NTK, SIGNED>(&mut registers[output], first + i, pair);
+                }
             }
         }
         // Replaced by what is fitted to a call's rows before any pair is computed.

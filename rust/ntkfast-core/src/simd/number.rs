@@ -39,6 +39,9 @@ pub trait Pack: Number {
     const LANES: usize;
     /// Registers in a strip.
     const PACKS: usize = super::STRIP / Self::LANES;
+    /// So many sums for each of six rows, and what is added to them, fit into the processor's registers; divides
+    /// [`Self::PACKS`].
+    const SUMS: usize;
 
     /// The same lane value everywhere.
     fn broadcast(value: Self::Scalar) -> Self;

@@ -91,6 +91,7 @@ macro_rules! plain {
 
         impl Pack for Plain<$scalar> {
             const LANES: usize = LANES;
+            const SUMS: usize = 1;
 
             #[inline(always)]
             fn broadcast(value: $scalar) -> Self {

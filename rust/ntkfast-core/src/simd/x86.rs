@@ -11,7 +11,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 macro_rules! register {
     (
-        $name:ident, $register:ty, $scalar:ty, $lanes:literal, $mask:ty;
+        $name:ident, $register:ty, $scalar:ty, $lanes:literal, $sums:literal, $mask:ty;
         $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
         $fmadd:ident, $fnmadd:ident, $sqrt:ident, $max:ident, $min:ident;
         shift $slli:ident $to_bits:ident $from_bits:ident,
@@ -90,6 +90,7 @@ macro_rules! register {
 
         impl Pack for $name {
             const LANES: usize = $lanes;
+            const SUMS: usize = $sums;
 
             #[inline(always)]
             fn broadcast(value: $scalar) -> Self {
@@ -152,28 +153,28 @@ macro_rules! register {
 }
 
 register!(
-    F64x8, __m512d, f64, 8, __mmask8;
+    F64x8, __m512d, f64, 8, 4, __mmask8;
     _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd,
     _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_sqrt_pd, _mm512_max_pd, _mm512_min_pd;
     shift _mm512_slli_epi64 _mm512_castpd_si512 _mm512_castsi512_pd,
     less _mm512_cmp_pd_mask, blend mask_first _mm512_mask_blend_pd, any bits
 );
 register!(
-    F32x16, __m512, f32, 16, __mmask16;
+    F32x16, __m512, f32, 16, 4, __mmask16;
     _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps,
     _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_sqrt_ps, _mm512_max_ps, _mm512_min_ps;
     shift _mm512_slli_epi32 _mm512_castps_si512 _mm512_castsi512_ps,
     less _mm512_cmp_ps_mask, blend mask_first _mm512_mask_blend_ps, any bits
 );
 register!(
-    F64x4, __m256d, f64, 4, __m256d;
+    F64x4, __m256d, f64, 4, 2, __m256d;
     _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd,
     _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_sqrt_pd, _mm256_max_pd, _mm256_min_pd;
     shift _mm256_slli_epi64 _mm256_castpd_si256 _mm256_castsi256_pd,
     less _mm256_cmp_pd, blend mask_last _mm256_blendv_pd, any signs _mm256_movemask_pd
 );
 register!(
-    F32x8, __m256, f32, 8, __m256;
+    F32x8, __m256, f32, 8, 2, __m256;
     _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps,
     _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_sqrt_ps, _mm256_max_ps, _mm256_min_ps;
     shift _mm256_slli_epi32 _mm256_castps_si256 _mm256_castsi256_ps,

@@ -1,0 +1,211 @@
+//! Programs that are one function of the input's cosine.
+//!
+//! Where all rows have one norm, or the network is homogeneous, per-row constants are those of any row, and every
+//! output is a function of ρ alone: a zonal kernel on the sphere. Chebyshev series in √m, with m = δ for ρ ≥ 0 and ε
+//! below, then cost the same for any number of layers: kernels behind a kink are analytic in √m, not in ρ.
+
+use super::Program;
+use super::strip::{Execution, Register};
+use crate::fitted::chebyshev::{evaluate, points, transform};
+use crate::scalar::Scalar;
+use crate::simd::{Level, Pack, STRIP, Strip};
+
+/// Numbers of terms tried in turn.
+const TERMS: [usize; 12] = [10, 14, 18, 22, 26, 30, 36, 44, 54, 66, 80, 98];
+/// So many terms cost no more than a step of the program does.
+const TERMS_A_STEP: usize = 8;
+/// Pairs times steps from which the search pays.
+const WORTHWHILE: usize = 1 << 20;
+/// Registers of pairs at a time, so that none waits for its own last sum.
+const GROUP: usize = 4;
+/// Where a series is compared with the program, between its points.
+const PROBES: usize = 47;
+
+/// A function of ρ: coefficients for ρ ≥ 0 and for ρ < 0, from the highest order to the lowest.
+type Series<T> = Vec<[T; 2]>;
+
+/// Every output as a function of the input's cosine.
+#[derive(Clone, Debug)]
+pub struct Zonal<T> {
+    /// δ and the cosine of T, output by output; without terms where not wanted.
+    outputs: Vec<[Series<T>; 2]>,
+}
+
+impl<T: Scalar> Zonal<T> {
+    /// The functions that a program is on rows with these input scales, for so many pairs, of K and of T where they
+    /// are `wanted`; `None` where it is none, where no short series has the precision of `T`, or where layer by layer
+    /// is as quick.
+    pub fn new<'a>(
+        program: &Program,
+        features: usize,
+        scales: impl Iterator<Item = &'a f64>,
+        pairs: usize,
+        wanted: [bool; 2],
+    ) -> Option<Self> {
+        if pairs.saturating_mul(program.steps.len()) < WORTHWHILE {
+            return None;
+        }
+        let constants = shared_constants(program, features, scales, T::EPSILON)?;
+        let exact = Exact { program, constants: &constants, wanted };
+        let most = TERMS_A_STEP * program.steps.len() / program.outputs.len();
+        TERMS.into_iter().take_while(|count| *count <= most).find_map(|count| exact.fit(count))
+    }
+
+    /// Instead of the program, on the strip in register 0: leaves the results in the output registers.
+    #[inline(always)]
+    pub fn execute<P: Pack<Scalar = T>>(&self, registers: &mut [Register<T>], outputs: &[usize]) {
+        for first in (0..P::PACKS).step_by(GROUP) {
+            let mut v = [P::splat(0.0); GROUP];
+            let mut negative = [v[0].less(v[0]); GROUP];
+            for i in 0..GROUP {
+                let delta = P::load(&registers[0].delta, first + i);
+                let epsilon = P::load(&registers[0].epsilon, first + i);
+                let root = delta.min(epsilon).sqrt();
+                v[i] = root + root - P::splat(1.0);
+                negative[i] = epsilon.less(delta);
+            }
+            for ([delta, tau], &output) in self.outputs.iter().zip(outputs) {
+                let register = &mut registers[output];
+                if !delta.is_empty() {
+                    let values = sums::<P>(delta, v, negative);
+                    for (i, value) in values.into_iter().enumerate() {
+                        value.max(P::splat(0.0)).store(&mut register.delta, first + i);
+                    }
+                }
+                if !tau.is_empty() {
+                    let values = sums::<P>(tau, v, negative);
+                    for (i, value) in values.into_iter().enumerate() {
+                        value.store(&mut register.tau, first + i);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Values of a series, by Clenshaw's recurrence.
+#[inline(always)]
+fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; GROUP]) -> [P; GROUP] {
+    let zero = P::splat(0.0);
+    let (mut values, mut next, mut after) = ([zero; GROUP], [zero; GROUP], [zero; GROUP]);
+    for [above, below] in series {
+        let (above, below) = (P::broadcast(*above), P::broadcast(*below));
+        for i in 0..GROUP {
+            let coefficient = P::select(negative[i], below, above) - after[i];
+            values[i] = v[i].mul_add(next[i], coefficient);
+            (next[i], after[i]) = ((v[i] + v[i]).mul_add(next[i], coefficient), next[i]);
+        }
+    }
+    values
+}
+
+/// The constants of every row, where rows with these scales share them.
+fn shared_constants<'a>(
+    program: &Program,
+    features: usize,
+    scales: impl Iterator<Item = &'a f64>,
+    epsilon: f64,
+) -> Option<Vec<f64>> {
+    // Differences that pass for rounding: of norms, and of constants.
+    let (equal, same) = (8.0 * epsilon, 32.0 * f64::EPSILON);
+    let (mut low, mut high, mut zeros) = (f64::INFINITY, 0f64, false);
+    for &scale in scales {
+        zeros |= scale == 0.0;
+        low = if scale > 0.0 { low.min(scale) } else { low };
+        high = high.max(scale);
+    }
+    let run = |scale: f64| {
+        let (mut registers, mut constants) =
+            (vec![Default::default(); program.registers], vec![0.0; program.slots]);
+        program.run_row(features, scale, &mut registers, &mut constants, |_, _| ());
+        (registers, constants)
+    };
+    let (_, constants) = run(high);
+    let alike = |scale: f64| {
+        let (_, others) = run(scale);
+        constants.iter().zip(&others).all(|(a, b)| (a - b).abs() <= same * a.abs().max(b.abs()))
+    };
+    let shared = low <= high && (high - low <= equal * high || (alike(low) && alike((low * high).sqrt())));
+    // Rows of zeros may have constants of their own where nothing comes of them.
+    let vanish = || {
+        let (registers, _) = run(0.0);
+        program.outputs.iter().all(|&output| registers[output] == Default::default())
+    };
+    (shared && (!zeros || vanish())).then_some(constants)
+}
+
+/// A program whose rows all have the same constants.
+struct Exact<'a> {
+    program: &'a Program,
+    constants: &'a [f64],
+    wanted: [bool; 2],
+}
+
+impl Exact<'_> {
+    /// Series with so many terms at most; `None` where that is not enough.
+    fn fit<T: Scalar>(&self, count: usize) -> Option<Zonal<T>> {
+        let probes: Vec<f64> = (0..PROBES).map(|i| 2.0 * i as f64 / (PROBES - 1) as f64 - 1.0).collect();
+        let nodes = points(count);
+        let signs = [false, true].map(|negative| [&nodes, &probes].map(|v| self.values(v, negative)));
+        let matrix = transform(count);
+        let series = |output: usize, quantity: usize| -> Option<Series<T>> {
+            if !self.wanted[quantity] {
+                return Some(Vec::new());
+            }
+            let [above, below] = signs.each_ref().map(|[values, checks]| {
+                checked_series::<T>(&matrix, &values[output][quantity], &probes, &checks[output][quantity])
+            });
+            let pairs: Vec<_> = above?.into_iter().zip(below?).map(|(a, b)| [a, b]).collect();
+            let tiny = |pair: &&[f64; 2]| pair.iter().all(|c| c.abs() < negligible::<T>() / 16.0);
+            Some(pairs.iter().rev().skip_while(tiny).map(|pair| pair.map(T::from_f64)).collect())
+        };
+        let outputs =
+            (0..self.program.outputs.len()).map(|output| Some([series(output, 0)?, series(output, 1)?]));
+        Some(Zonal { outputs: outputs.collect::<Option<_>>()? })
+    }
+
+    /// δ and τ at points v of a series, output by output.
+    fn values(&self, v: &[f64], negative: bool) -> Vec<[Vec<f64>; 2]> {
+        let Self { program, constants: left, wanted: [_, ntk] } = *self;
+        let level = Level::current();
+        let right: Vec<_> = left.iter().map(|constant| Strip([*constant; STRIP])).collect();
+        let mut values = vec![[Vec::new(), Vec::new()]; program.outputs.len()];
+        for v in v.chunks(STRIP) {
+            let mut registers = vec![Register::default(); program.registers];
+            for (lane, v) in v.iter().enumerate() {
+                let m = ((1.0 + v) / 2.0).powi(2);
+                let [delta, epsilon] = if negative { [2.0 - m, m] } else { [m, 2.0 - m] };
+                (registers[0].delta.0[lane], registers[0].epsilon.0[lane]) = (delta, epsilon);
+            }
+            f64::dispatch(level, Execution { program, registers: &mut registers, left, right: &right, ntk });
+            for ([deltas, taus], &output) in values.iter_mut().zip(&program.outputs) {
+                deltas.extend(&registers[output].delta.0[..v.len()]);
+                taus.extend(&registers[output].tau.0[..v.len()]);
+            }
+        }
+        values
+    }
+}
+
+/// What a series may leave out.
+fn negligible<T: Scalar>() -> f64 {
+    2e-15f64.max(T::EPSILON / 4.0)
+}
+
+/// The series with these values at its points, unless it is too short, or not what it should be between them.
+fn checked_series<T: Scalar>(
+    matrix: &[Vec<f64>],
+    values: &[f64],
+    probes: &[f64],
+    checks: &[f64],
+) -> Option<Vec<f64>> {
+    let tolerance = 1e-14f64.max(4.0 * T::EPSILON);
+    let product = |row: &Vec<f64>| row.iter().zip(values).map(|(weight, value)| weight * value).sum::<f64>();
+    let mut series: Vec<f64> = matrix.iter().map(product).collect();
+    // Exact where points coincide, or are opposite.
+    series[0] += checks[0] - evaluate(&series, -1.0);
+    let error = |(v, value): (&f64, &f64)| (evaluate(&series, *v) - value).abs();
+    let close = probes.iter().zip(checks).map(error).all(|error| error <= tolerance);
+    let converged = series[series.len() - 2..].iter().all(|last| last.abs() <= negligible::<T>());
+    (close && converged).then_some(series)
+}
