@@ -1,11 +1,13 @@
 """What the README and the documentation show is what happens.
 
 A ``python`` block is run, in the namespace of those before it, and has to print the ``text`` block
-that follows it. A ``console`` block is a session of ``ntkfast``, in which the seconds may differ.
-The targets of make in a ``sh`` block exist.
+that follows it. The ``pycon`` blocks of a page are one session, and show what Python answers. A
+``console`` block is a session of ``ntkfast``, in which the seconds may differ. The targets of make
+in a ``sh`` block exist.
 """
 
 import contextlib
+import doctest
 import io
 import re
 import shlex
@@ -51,13 +53,31 @@ def printed_by(code: str, namespace: dict[str, object]) -> str:
     [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")],
     ids=lambda page: page.name,
 )
-def test_python_blocks_print_what_is_shown(page: Path) -> None:
+def test_python_blocks_print_what_is_shown(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where figures are saved
     namespace: dict[str, object] = {}
     found = [*blocks(page), ("", "")]
     for (language, text), (next_language, shown) in pairwise(found):
         if language == "python":
             printed = printed_by(text, namespace)
             assert printed == (shown if next_language == "text" else "")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```pycon" in page.read_text(encoding="utf-8")],
+    ids=lambda page: page.name,
+)
+def test_sessions_of_python_are_what_it_answers(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    # An answer ends at a blank line, which a fence is not; lines keep their numbers.
+    session = re.sub(r"^```\w*$", "", text, flags=re.M)
+    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 @pytest.mark.parametrize("session", of_language("console"))
