@@ -71,6 +71,13 @@ def test_homogeneous_networks_at_any_norms(depth: int) -> None:
     assert not layer_by_layer(net, x)
 
 
+def test_functions_that_are_constant() -> None:
+    net = nk.Serial(*nk.mlp(3, nk.Relu()).layers, nk.Abs(), nk.Dense(w_std=0.0, b_std=2.0))
+    x = unit_rows("float64")
+    np.testing.assert_allclose(net.nngp(x), 4.0, rtol=1e-15)
+    np.testing.assert_allclose(net.ntk(x), 4.0, rtol=1e-15)
+
+
 def test_duplicates_and_opposites_keep_their_values() -> None:
     x = unit_rows("float64")
     nngp, ntk = nk.mlp(3, nk.Abs(), w_std=1.1).kernels(x)

@@ -83,18 +83,23 @@ impl<T: Scalar> Zonal<T> {
     }
 }
 
-/// Values of a series, by Clenshaw's recurrence.
+/// Values of a series that is not empty, by Clenshaw's recurrence.
 #[inline(always)]
 fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; GROUP]) -> [P; GROUP] {
     let zero = P::splat(0.0);
-    let (mut values, mut next, mut after) = ([zero; GROUP], [zero; GROUP], [zero; GROUP]);
-    for [above, below] in series {
+    let (mut next, mut after) = ([zero; GROUP], [zero; GROUP]);
+    let last = series.len() - 1;
+    for [above, below] in &series[..last] {
         let (above, below) = (P::broadcast(*above), P::broadcast(*below));
         for i in 0..GROUP {
             let coefficient = P::select(negative[i], below, above) - after[i];
-            values[i] = v[i].mul_add(next[i], coefficient);
             (next[i], after[i]) = ((v[i] + v[i]).mul_add(next[i], coefficient), next[i]);
         }
+    }
+    let [above, below] = series[last].map(P::broadcast);
+    let mut values = next;
+    for i in 0..GROUP {
+        values[i] = v[i].mul_add(next[i], P::select(negative[i], below, above) - after[i]);
     }
     values
 }
@@ -155,9 +160,12 @@ impl Exact<'_> {
             let [above, below] = signs.each_ref().map(|[values, checks]| {
                 checked_series::<T>(&matrix, &values[output][quantity], &probes, &checks[output][quantity])
             });
-            let pairs: Vec<_> = above?.into_iter().zip(below?).map(|(a, b)| [a, b]).collect();
-            let tiny = |pair: &&[f64; 2]| pair.iter().all(|c| c.abs() < negligible::<T>() / 16.0);
-            Some(pairs.iter().rev().skip_while(tiny).map(|pair| pair.map(T::from_f64)).collect())
+            let mut pairs: Vec<_> = above?.into_iter().zip(below?).map(|(a, b)| [a, b]).collect();
+            let tiny = |pair: &[f64; 2]| pair.iter().all(|c| c.abs() < negligible::<T>() / 16.0);
+            while pairs.len() > 1 && pairs.last().is_some_and(tiny) {
+                pairs.pop();
+            }
+            Some(pairs.iter().rev().map(|pair| pair.map(T::from_f64)).collect())
         };
         let outputs =
             (0..self.program.outputs.len()).map(|output| Some([series(output, 0)?, series(output, 1)?]));
