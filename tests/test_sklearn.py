@@ -180,6 +180,7 @@ def test_many_points_are_predicted_in_blocks():
         (NTKRegressor(activation="rleu"), "activation is 'rleu'.*'leaky_relu'"),
         (NTKRegressor(activation=nk.Relu), r"activation is the class Relu; write Relu\(\)"),
         (NTKRegressor(network="relu"), "network is 'relu'"),
+        (NTKRegressor(network=nk.Relu()), "network is Relu.*end it in a Dense"),
         (NTKRegressor(depth=-1), "depth is -1"),
         (NTKRegressor(w_std=-1.0), "w_std is -1"),
         (NTKRegressor(t=-1.0), "t is -1"),

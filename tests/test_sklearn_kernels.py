@@ -127,6 +127,9 @@ def test_what_they_refuse():
         NTKKernel()(X, X, eval_gradient=True)
     with pytest.raises(ValueError, match="amplitude is -1"):
         NTKKernel(amplitude=-1.0)(X)
+    for scales in ({"w_std": "a"}, {"b_std": -1.0}):
+        with pytest.raises((TypeError, ValueError), match=f"{next(iter(scales))} is .*expected"):
+            NNGPKernel(**scales)(X)
     with pytest.raises(ValueError, match="activation is 'rleu'"):
         NTKKernel(activation="rleu").diag(X)
 

@@ -46,6 +46,19 @@ def test_of_several_it_is_the_integral(count):
             assert found[i] == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_of_one_against_many_it_is_the_integral(count):
+    means = np.full((1, count), -0.5)
+    means[0, 3] = 0.0
+    with mpmath.workdps(30):
+        expected = mpmath.quad(
+            lambda z: mpmath.npdf(z) * mpmath.ncdf(z + 0.5) ** (count - 1),
+            mpmath.linspace(-9, 10, 12),
+        )
+    found = probability_of_largest(means, np.ones(1))[0, 3]
+    assert found == pytest.approx(float(expected), abs=1e-14)
+
+
 def test_equals_share():
     found = probability_of_largest(np.full((1, 1000), 7.0), np.ones(1))
     np.testing.assert_allclose(found, 1e-3, rtol=1e-13)

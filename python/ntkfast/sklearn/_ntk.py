@@ -10,7 +10,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._gram import row_blocks
-from ntkfast.dynamics._predictive import as_covariance
+from ntkfast.dynamics._predictive import as_covariance, as_training_points
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
 
@@ -35,13 +35,12 @@ class NTKEstimator(NetworkEstimator):
     dual_coef_: FloatArray
 
     def _learn(self, points: FloatArray, targets: FloatArray) -> None:
-        self.network_ = self._network()
+        self.network_, self.X_fit_ = as_training_points(self._network(), points)
         time = as_time(self.t)[0]
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
         theta = self.network_.ntk(points)
-        self.X_fit_ = points.copy()
         if np.isinf(time):
             size = float(theta.diagonal().mean(dtype=np.float64))
             ridge = settings["diag_reg"] + settings["relative_diag_reg"] * size

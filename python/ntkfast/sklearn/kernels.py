@@ -73,8 +73,9 @@ class _NetworkKernel(Kernel):
         return Hyperparameter("w_std", "numeric", "fixed" if fixed else self.w_std_bounds)
 
     def _scaled_network(self, weights: float = 1.0, biases: float = 1.0) -> Network:
-        b_std = None if self.b_std is None else self.b_std * biases
-        return named_network(self.network, self.depth, self.activation, self.w_std * weights, b_std)
+        w_std = weights * as_real(self.w_std, "w_std", least=0.0)
+        b_std = None if self.b_std is None else biases * as_real(self.b_std, "b_std", least=0.0)
+        return named_network(self.network, self.depth, self.activation, w_std, b_std)
 
     def __call__(
         self, X: npt.ArrayLike, Y: npt.ArrayLike | None = None, eval_gradient: bool = False
