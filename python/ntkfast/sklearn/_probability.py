@@ -31,7 +31,8 @@ def probability_of_largest(mean: FloatArray, std: FloatArray) -> FloatArray:
     -------
     ndarray
         Shape (m, c), rows that sum to 1: ∫ φ(z − μ_i)·∏_{j≠i} Φ(z − μ_j) dz with μ = mean/std, by
-        the trapezoidal rule, to an absolute error of 1e-14 for a thousand outputs. Costs 145·m·c values of Φ.
+        the trapezoidal rule, to an absolute error of 1e-14 for a thousand outputs. Costs
+        145·m·c values of Φ.
     """
     means = mean.astype(np.float64, copy=False)
     below = means - means.max(axis=1, keepdims=True)
