@@ -89,6 +89,7 @@ def test_demo_without_its_extras_says_what_to_install(module: str) -> None:
     ("module", "code", "message"),
     [
         ("sklearn", "nk.data.load_digits()", "load_digits needs scikit-learn.*ntkfast.sklearn.'"),
+        ("sklearn", "nk.sklearn", "ntkfast.sklearn needs scikit-learn.*'ntkfast.sklearn.'"),
         ("matplotlib", "nk.plots.accuracy([1], [1])", "needs Matplotlib.*'ntkfast.plots.'"),
     ],
 )

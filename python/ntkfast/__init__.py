@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ntkfast import plots
+    from ntkfast import sklearn as sklearn
 
 __version__: str = info()["version"]
 
@@ -151,9 +152,10 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> "ModuleType":
-        # Pictures are loaded when they are first asked for: nothing else depends on them.
-        if name == "plots":
+        # Loaded when they are first asked for: nothing else depends on them. scikit-learn is needed
+        # by all of `sklearn`, which a star therefore does not import.
+        if name in ("plots", "sklearn"):
             from importlib import import_module
 
-            return import_module("ntkfast.plots")
+            return import_module(f"ntkfast.{name}")
         raise AttributeError(f"module 'ntkfast' has no attribute {name!r}")

@@ -1,0 +1,28 @@
+"""Infinitely wide networks as scikit-learn knows models: estimators and kernels.
+
+They take part in pipelines, searches and cross-validation; what they say is what `nk.Ensemble`,
+`nk.KernelRegression` and `nk.Posterior` say, which they keep as fitted attributes.
+"""
+
+from ntkfast._optional import MissingExtraError
+
+try:
+    from sklearn.utils.validation import validate_data as _validate_data  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError("ntkfast.sklearn", "scikit-learn >= 1.6", "sklearn") from error
+
+from ntkfast.sklearn.classifiers import NNGPClassifier, NTKClassifier
+from ntkfast.sklearn.kernels import NNGPKernel, NTKKernel
+from ntkfast.sklearn.regressors import NNGPRegressor, NTKRegressor
+from ntkfast.sklearn.selection import NTKClassifierCV, NTKRegressorCV
+
+__all__ = [
+    "NNGPClassifier",
+    "NNGPKernel",
+    "NNGPRegressor",
+    "NTKClassifier",
+    "NTKClassifierCV",
+    "NTKKernel",
+    "NTKRegressor",
+    "NTKRegressorCV",
+]

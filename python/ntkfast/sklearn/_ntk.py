@@ -1,0 +1,87 @@
+"""Estimators that are trained: the NTK regression at the end of training, or on the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ntkfast._arrays import FloatArray
+from ntkfast.dynamics import GradientFlow, KernelRegression
+from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
+from ntkfast.dynamics._gram import row_blocks
+from ntkfast.dynamics._predictive import as_covariance, as_training_points
+from ntkfast.linalg import matmul
+from ntkfast.sklearn._base import NetworkEstimator
+
+__all__ = ["NTKEstimator"]
+
+
+class NTKEstimator(NetworkEstimator):
+    """An infinitely wide network trained by gradient flow from random weights.
+
+    Where training goes on for ever a Cholesky factor of Θ serves for both mean and variance; a
+    finite time needs its eigenvectors.
+    """
+
+    t: float
+    learning_rate: float
+    reduction: Reduction
+    diag_reg: float
+    relative_diag_reg: float
+
+    training_: KernelRegression | GradientFlow
+    X_fit_: FloatArray
+    dual_coef_: FloatArray
+
+    def _learn(self, points: FloatArray, targets: FloatArray) -> None:
+        self.network_, self.X_fit_ = as_training_points(self._network(), points)
+        time = as_time(self.t)[0]
+        settings = as_settings(
+            self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
+        )
+        theta = self.network_.ntk(points)
+        if np.isinf(time):
+            size = float(theta.diagonal().mean(dtype=np.float64))
+            ridge = settings["diag_reg"] + settings["relative_diag_reg"] * size
+            self.training_ = KernelRegression(theta, targets, diag_reg=ridge)
+            self.dual_coef_ = self.training_.coefficients
+        else:
+            self.training_ = GradientFlow(theta, targets, **settings)
+            self.dual_coef_ = self.training_.coefficients(time)
+
+    def _outputs(self, points: FloatArray) -> FloatArray:
+        n = len(self.X_fit_)
+        columns = self.dual_coef_.reshape(n, -1)
+        means = [
+            matmul(self.network_.ntk(points[rows], self.X_fit_), columns)
+            for rows in _rows(len(points), max(n, 1024))
+        ]
+        return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
+
+    def _deviations(self, points: FloatArray) -> FloatArray:
+        # What training makes of f_0 is f_0(x) − B·f_0(X), of which Σ is the covariance.
+        nngp = self.network_.nngp(self.X_fit_)
+        trace = float(nngp.trace(dtype=np.float64))
+        variances = []
+        for rows in row_blocks(len(points), len(nngp)):
+            cross = self.network_.kernels(points[rows], self.X_fit_)
+            before = self.network_.nngp(points[rows], diagonal=True)
+            weights = self._weights(cross.ntk)
+            change = matmul(weights, nngp) - 2 * cross.nngp
+            after = before + np.einsum("ij,ij->i", weights, change)
+            variances.append(as_covariance(after, before, weights, trace))
+        deviations: FloatArray = np.sqrt(np.concatenate(variances))
+        return deviations
+
+    def _weights(self, ntk: FloatArray) -> FloatArray:
+        """B = Θ(x, X)·A_t, with which training takes f_0 to f_0 + B·(y − f_0)."""
+        if isinstance(self.training_, KernelRegression):
+            return self.training_.cholesky.solve(ntk.T).T
+        vectors = self.training_._eigenvectors
+        gains = self.training_._filter(as_time(self.t))[0].astype(vectors.dtype)
+        return matmul(matmul(ntk, vectors) * gains, vectors.T)
+
+
+def _rows(m: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, m)) for start in range(0, m, step))

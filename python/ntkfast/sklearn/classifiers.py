@@ -1,0 +1,217 @@
+"""Classification by infinitely wide networks: an output for each class, trained on squared loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ntkfast._arrays import FloatArray
+from ntkfast.data import one_hot
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.networks import Network
+from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
+from ntkfast.sklearn._nngp import NNGPEstimator
+from ntkfast.sklearn._ntk import NTKEstimator
+from ntkfast.sklearn._probability import probability_of_largest
+
+__all__ = ["NNGPClassifier", "NTKClassifier", "NetworkClassifier"]
+
+Self = TypeVar("Self", bound="NetworkClassifier")
+
+
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):
+    """An infinitely wide network that learns labels, as rows of 1 − 1/c and −1/c for c classes."""
+
+    classes_: npt.NDArray[Any]
+
+    def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Fit to training data.
+
+        Parameters
+        ----------
+        X
+            Shape (n, n_features): samples in rows; float64 and float32 are kept.
+        y
+            Shape (n,): labels of any kind, of two classes or more.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Data or parameters that are not as documented; sparse ``X``; one class alone.
+        NumericalError
+            What is to be inverted is not positive semi-definite, beyond what jitter can mend.
+        """
+        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES)
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has one class, {self.classes_.tolist()[0]!r}; "
+                "expected labels of at least two classes"
+            )
+        targets = one_hot(numbers, len(self.classes_)) - 1 / len(self.classes_)
+        self._learn(points, targets.astype(points.dtype))
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Predict the class whose mean output is the largest.
+
+        Parameters
+        ----------
+        X
+            Shape (m, n_features).
+
+        Returns
+        -------
+        ndarray
+            Shape (m,): labels out of ``classes_``.
+        """
+        outputs = self._outputs(self._new_points(X))
+        labels: npt.NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: npt.ArrayLike) -> FloatArray:
+        """Compute the probability that a class has the largest output.
+
+        Outputs are normal and independent, with the means that `predict` compares and the standard
+        deviation of the network at each point; without noise.
+
+        Parameters
+        ----------
+        X
+            Shape (m, n_features).
+
+        Returns
+        -------
+        ndarray
+            Shape (m, n_classes), in the order of ``classes_``; rows sum to 1. Costs what standard
+            deviations cost, far more than `predict`.
+        """
+        points = self._new_points(X)
+        return probability_of_largest(self._outputs(points), self._deviations(points))
+
+
+class NTKClassifier(NetworkClassifier, NTKEstimator):
+    """Infinitely wide networks trained by gradient flow to tell classes apart.
+
+    Probabilities are the shares of networks, from different random weights, that come to choose a
+    class. What all networks agree on, as at training points that are learnt without
+    regularisation, has probability 1: nothing is calibrated.
+
+    Parameters
+    ----------
+    depth, activation, w_std, b_std, network
+        The network, as for `NTKRegressor`.
+    t, learning_rate, reduction, diag_reg, relative_diag_reg
+        Its training, as for `NTKRegressor`.
+
+    Attributes
+    ----------
+    classes_
+        The labels, sorted.
+    network_, X_fit_, dual_coef_, training_, n_features_in_, feature_names_in_
+        As for `NTKRegressor`, with an output for each class.
+
+    Notes
+    -----
+    Costs are those of `NTKRegressor`.
+
+    References
+    ----------
+    Lee et al. (2019), arXiv:1902.06720; Lee et al. (2020), "Finite Versus Infinite Neural
+    Networks: an Empirical Study", arXiv:2007.15801.
+
+    Examples
+    --------
+    >>> model = NTKClassifier(depth=1).fit([[0.0], [1.0], [4.0]], ["low", "low", "high"])
+    >>> model.predict([[0.5], [5.0]])
+    array(['low', 'high'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        depth: int = 2,
+        activation: str | Network = "relu",
+        *,
+        w_std: float = math.sqrt(2),
+        b_std: float | None = 1.0,
+        network: Network | None = None,
+        t: float = math.inf,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+        relative_diag_reg: float = 1e-6,
+    ) -> None:
+        self.depth = depth
+        self.activation = activation
+        self.w_std = w_std
+        self.b_std = b_std
+        self.network = network
+        self.t = t
+        self.learning_rate = learning_rate
+        self.reduction = reduction
+        self.diag_reg = diag_reg
+        self.relative_diag_reg = relative_diag_reg
+
+
+class NNGPClassifier(NetworkClassifier, NNGPEstimator):
+    """Classification by Gaussian process regression with the covariance of an infinite network.
+
+    Labels are learnt as numbers with Gaussian noise, which has a closed form, unlike the posterior
+    of `sklearn.gaussian_process.GaussianProcessClassifier`.
+
+    Parameters
+    ----------
+    depth, activation, w_std, b_std, network
+        The network, as for `NTKRegressor`.
+    noise_variance
+        Variance ≥ 0 of the noise on the one-hot targets, a number or one a training point.
+
+    Attributes
+    ----------
+    classes_
+        The labels, sorted.
+    network_, posterior_, n_features_in_, feature_names_in_
+        As for `NNGPRegressor`, with an output for each class.
+
+    Notes
+    -----
+    Costs are those of `NNGPRegressor`.
+
+    References
+    ----------
+    Lee et al. (2018), arXiv:1711.00165, section 3: classification as regression.
+
+    Examples
+    --------
+    >>> model = NNGPClassifier(depth=1).fit([[0.0], [1.0], [4.0]], [False, False, True])
+    >>> model.predict_proba([[0.5], [5.0]]).argmax(axis=1)
+    array([0, 1])
+    """
+
+    def __init__(
+        self,
+        depth: int = 2,
+        activation: str | Network = "relu",
+        *,
+        w_std: float = math.sqrt(2),
+        b_std: float | None = 1.0,
+        network: Network | None = None,
+        noise_variance: npt.ArrayLike = 1e-2,
+    ) -> None:
+        self.depth = depth
+        self.activation = activation
+        self.w_std = w_std
+        self.b_std = b_std
+        self.network = network
+        self.noise_variance = noise_variance

@@ -1,0 +1,244 @@
+"""Regression by infinitely wide networks."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from ntkfast._arrays import FloatArray
+from ntkfast._scalars import as_flag
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.networks import Network
+from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
+from ntkfast.sklearn._nngp import NNGPEstimator
+from ntkfast.sklearn._ntk import NTKEstimator
+
+__all__ = ["NNGPRegressor", "NTKRegressor", "NetworkRegressor"]
+
+Self = TypeVar("Self", bound="NetworkRegressor")
+
+
+class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
+    """An infinitely wide network that learns numbers."""
+
+    normalize_y: bool
+
+    def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Fit to training data.
+
+        Parameters
+        ----------
+        X
+            Shape (n, n_features): samples in rows; float64 and float32 are kept.
+        y
+            Shape (n,) or (n, n_outputs): targets.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Data or parameters that are not as documented; sparse ``X``.
+        NumericalError
+            What is to be inverted is not positive semi-definite, beyond what jitter can mend.
+        """
+        points, targets = validate_data(
+            self, X, y, dtype=KEPT_TYPES, multi_output=True, y_numeric=True
+        )
+        targets = targets.astype(points.dtype, copy=False)
+        outputs = targets.shape[1:]
+        self.y_mean_, self.y_scale_ = np.zeros(outputs), np.ones(outputs)
+        if as_flag(self.normalize_y, "normalize_y"):
+            self.y_mean_ = targets.mean(axis=0, dtype=np.float64)
+            spread = targets.std(axis=0, dtype=np.float64)
+            self.y_scale_ = np.where(spread > 0, spread, 1.0)
+            targets = ((targets - self.y_mean_) / self.y_scale_).astype(points.dtype)
+        self._learn(points, targets)
+        return self
+
+    def predict(
+        self, X: npt.ArrayLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X
+            Shape (m, n_features).
+        return_std
+            Whether to return standard deviations, too.
+
+        Returns
+        -------
+        mean : ndarray
+            Shape (m,) or (m, n_outputs).
+        std : ndarray
+            The same shape: of the function, without noise on its observation. Only with
+            ``return_std``.
+        """
+        points = self._new_points(X)
+        outputs = self._outputs(points)
+        mean = (self.y_mean_ + self.y_scale_ * outputs).astype(outputs.dtype)
+        if not as_flag(return_std, "return_std"):
+            return mean
+        deviations = self._deviations(points).reshape(-1, *[1] * (mean.ndim - 1))
+        return mean, (self.y_scale_ * deviations).astype(mean.dtype)
+
+
+class NTKRegressor(NetworkRegressor, NTKEstimator):
+    """An infinitely wide network trained by gradient flow, averaged over its random beginnings.
+
+    At ``t=inf`` this is kernel (ridge) regression with the NTK; sooner, training was stopped early.
+    The standard deviation is that of networks from different random weights: `nk.Ensemble`.
+
+    Parameters
+    ----------
+    depth
+        Number of hidden layers.
+    activation
+        What follows each of them: a layer of ntkfast, or the name of one, such as ``"relu"``,
+        ``"erf"`` or ``"leaky_relu"``.
+    w_std, b_std
+        Standard deviations of the weights and biases of every layer; ``b_std=None``: no biases.
+    network
+        Any network of ntkfast that ends in a Dense, in place of the four parameters above.
+    t
+        Training time, from 0 to infinity.
+    learning_rate
+        η > 0; a finite time counts as η·t.
+    reduction
+        ``"sum"``: the loss is ½‖f − y‖². ``"mean"``: ½·mean((f − y)²), which divides η by the
+        number of targets.
+    diag_reg
+        Regularisation r ≥ 0, added to the diagonal of the NTK.
+    relative_diag_reg
+        The same in units of the NTK's mean diagonal entry, which suits any scale of ``X``. The
+        little that is the default serves points that coincide; give 0 to interpolate exactly.
+    normalize_y
+        Whether targets are learnt less their mean and in units of their standard deviation. The
+        network itself expects zero wherever it knows nothing.
+
+    Attributes
+    ----------
+    network_
+        The network.
+    X_fit_, dual_coef_
+        Training points and coefficients: the mean is Θ(x, X_fit_)·dual_coef_.
+    training_
+        `nk.KernelRegression` at t = ∞, with ``leave_one_out`` and ``condition_estimate``;
+        `nk.GradientFlow` for a finite time, with the whole course of training.
+    y_mean_, y_scale_
+        What ``normalize_y`` found; 0 and 1 without it.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    Fitting costs the kernel and n³/3 at t = ∞, 9·n³ for a finite time. Means cost the kernel and
+    2·m·n, standard deviations 4·m·n² more.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Lee et al. (2019), arXiv:1902.06720.
+
+    Examples
+    --------
+    >>> model = NTKRegressor(depth=1).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    >>> model.predict([[0.0], [1.0]]).round(3) + 0.0
+    array([0., 1.])
+    """
+
+    def __init__(
+        self,
+        depth: int = 2,
+        activation: str | Network = "relu",
+        *,
+        w_std: float = math.sqrt(2),
+        b_std: float | None = 1.0,
+        network: Network | None = None,
+        t: float = math.inf,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+        relative_diag_reg: float = 1e-6,
+        normalize_y: bool = False,
+    ) -> None:
+        self.depth = depth
+        self.activation = activation
+        self.w_std = w_std
+        self.b_std = b_std
+        self.network = network
+        self.t = t
+        self.learning_rate = learning_rate
+        self.reduction = reduction
+        self.diag_reg = diag_reg
+        self.relative_diag_reg = relative_diag_reg
+        self.normalize_y = normalize_y
+
+
+class NNGPRegressor(NetworkRegressor, NNGPEstimator):
+    """Gaussian process regression with the covariance of an infinitely wide network.
+
+    Parameters
+    ----------
+    depth, activation, w_std, b_std, network
+        The network, as for `NTKRegressor`.
+    noise_variance
+        Variance ≥ 0 of the noise on the targets, a number or one a training point; with
+        ``normalize_y`` in units of the targets' variance.
+    normalize_y
+        As for `NTKRegressor`.
+
+    Attributes
+    ----------
+    network_
+        The network.
+    posterior_
+        The `nk.Posterior`, with joint distributions, ``leave_one_out`` and ``regression``.
+    y_mean_, y_scale_
+        What ``normalize_y`` found; 0 and 1 without it.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    Fitting costs the kernel and n³/3. Means cost the kernel and 2·m·n, standard deviations 2·m·n²
+    more.
+
+    References
+    ----------
+    Lee et al. (2018), arXiv:1711.00165.
+
+    Examples
+    --------
+    >>> model = NNGPRegressor(depth=1).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    >>> mean, std = model.predict([[1.0], [4.0]], return_std=True)
+    >>> bool(std[0] < std[1])
+    True
+    """
+
+    def __init__(
+        self,
+        depth: int = 2,
+        activation: str | Network = "relu",
+        *,
+        w_std: float = math.sqrt(2),
+        b_std: float | None = 1.0,
+        network: Network | None = None,
+        noise_variance: npt.ArrayLike = 1e-2,
+        normalize_y: bool = False,
+    ) -> None:
+        self.depth = depth
+        self.activation = activation
+        self.w_std = w_std
+        self.b_std = b_std
+        self.network = network
+        self.noise_variance = noise_variance
+        self.normalize_y = normalize_y

@@ -1,0 +1,244 @@
+"""Estimators for scikit-learn against scikit-learn's own, matrix exponentials and Monte Carlo."""
+
+import doctest
+import importlib
+import pickle
+import pkgutil
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import ntkfast as nk
+from estimators import Data
+from gaussian_processes import trained_moments
+from ntkfast.sklearn import (
+    NNGPClassifier,
+    NNGPKernel,
+    NNGPRegressor,
+    NTKClassifier,
+    NTKRegressor,
+    NTKRegressorCV,
+)
+from processes import python
+
+NET = nk.mlp(2, nk.Erf(), w_std=1.4, b_std=0.3)
+NAMED = {"depth": 2, "activation": "erf", "w_std": 1.4, "b_std": 0.3}
+
+
+DATA = Data()
+
+
+def test_the_end_of_training_is_kernel_ridge_regression():
+    theta, cross = NET.ntk(DATA.x), NET.ntk(DATA.x_test, DATA.x)
+    ridge = 0.1 + 0.01 * theta.diagonal().mean()
+    reference = KernelRidge(alpha=ridge, kernel="precomputed")
+    for y in (DATA.y, DATA.y[:, 0]):
+        model = NTKRegressor(**NAMED, diag_reg=0.1, relative_diag_reg=0.01).fit(DATA.x, y)
+        expected = reference.fit(theta, y)
+        np.testing.assert_allclose(model.predict(DATA.x_test), expected.predict(cross), rtol=1e-11)
+        np.testing.assert_allclose(model.dual_coef_, expected.dual_coef_, rtol=1e-10)
+        assert model.network_ == NET
+    labels = np.array(["a", "b", "c"])
+    classifier = NTKClassifier(**NAMED, diag_reg=0.1, relative_diag_reg=0.01)
+    expected = reference.fit(theta, DATA.one_hot).predict(cross).argmax(axis=1)
+    classifier.fit(DATA.x, DATA.labels)
+    np.testing.assert_array_equal(classifier.classes_, labels)
+    np.testing.assert_array_equal(classifier.predict(DATA.x_test), labels[expected])
+
+
+@pytest.mark.parametrize("time", [{}, {"t": 0.0}, {"t": 3.0, "learning_rate": 0.2}])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_means_and_deviations_are_those_of_the_trained_process(time, normalize):
+    points = np.vstack([DATA.x, DATA.x_test])
+    n, y = len(DATA.x), DATA.y
+    shift, unit = (y.mean(axis=0), y.std(axis=0)) if normalize else (0.0, np.ones(2))
+    mean, covariance = trained_moments(
+        NET.nngp(points),
+        NET.ntk(points),
+        (y - shift) / unit,
+        n,
+        time.get("t", np.inf),
+        rate=time.get("learning_rate", 1.0),
+        ridge=0.2,
+    )
+    settings = {"diag_reg": 0.2, "relative_diag_reg": 0.0, "normalize_y": normalize, **time}
+    for model in (NTKRegressor(**NAMED, **settings), NTKRegressor(network=NET, **settings)):
+        found, std = model.fit(DATA.x, y).predict(DATA.x_test, return_std=True)
+        deviations = np.sqrt(covariance.diagonal())[n:, None] * unit
+        np.testing.assert_allclose(found, shift + unit * mean[n:], rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(std, deviations, rtol=1e-9)
+        np.testing.assert_array_equal(found, model.predict(DATA.x_test))
+
+
+def test_a_mean_loss_is_a_slower_one():
+    slow = NTKRegressor(t=280.0, reduction="mean").fit(DATA.x, DATA.y)
+    same = NTKRegressor(t=10.0).fit(DATA.x, DATA.y)
+    np.testing.assert_allclose(slow.predict(DATA.x_test), same.predict(DATA.x_test), rtol=1e-9)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_posterior_is_that_of_scikit_learn(normalize):
+    kernel = NNGPKernel(network=NET)
+    for y in (DATA.y, DATA.y[:, 0]):
+        model = NNGPRegressor(**NAMED, noise_variance=0.1, normalize_y=normalize).fit(DATA.x, y)
+        other = GaussianProcessRegressor(
+            kernel, alpha=0.1, optimizer=None, normalize_y=normalize
+        ).fit(DATA.x, y)
+        expected = other.predict(DATA.x_test, return_std=True)
+        found = model.predict(DATA.x_test, return_std=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        evidence = pytest.approx(other.log_marginal_likelihood_value_, rel=1e-11)
+        assert model.log_marginal_likelihood() == evidence
+    classifier = NNGPClassifier(**NAMED, noise_variance=0.1).fit(DATA.x, DATA.labels)
+    other = GaussianProcessRegressor(kernel, alpha=0.1, optimizer=None).fit(DATA.x, DATA.one_hot)
+    winners = other.predict(DATA.x_test).argmax(axis=1)
+    np.testing.assert_array_equal(classifier.predict(DATA.x_test), classifier.classes_[winners])
+    evidence = pytest.approx(other.log_marginal_likelihood_value_, rel=1e-11)
+    assert classifier.log_marginal_likelihood() == evidence
+
+
+@pytest.mark.parametrize("t", [np.inf, 0.5])
+def test_probabilities_are_shares_of_trained_networks(t):
+    """Of 200,000 drawn from the process: each share within 5 standard errors."""
+    points = np.vstack([DATA.x, DATA.x_test])
+    n, draws = len(DATA.x), 200_000
+    mean, covariance = trained_moments(
+        NET.nngp(points), NET.ntk(points), DATA.one_hot, n, t, ridge=0.5
+    )
+    model = NTKClassifier(**NAMED, t=t, diag_reg=0.5, relative_diag_reg=0.0)
+    found = model.fit(DATA.x, DATA.labels).predict_proba(DATA.x_test)
+    std = np.sqrt(covariance.diagonal())[n:, None]
+    rng = np.random.default_rng(0)
+    for probabilities, centre, deviation in zip(found, mean[n:], std, strict=True):
+        winners = (centre + deviation * rng.normal(size=(draws, 3))).argmax(axis=1)
+        shares = np.bincount(winners, minlength=3) / draws
+        assert (abs(shares - probabilities) <= 5 * np.sqrt(probabilities / draws)).all()
+
+
+def test_what_is_learnt_exactly_is_certain():
+    model = NTKClassifier(relative_diag_reg=0.0).fit(DATA.x, DATA.labels)
+    np.testing.assert_allclose(model.predict_proba(DATA.x), DATA.one_hot + 1 / 3, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["no", "yes", "no", "yes"], [True, False, True, True], [-3, 7, 0, 7], [0.0, 2.0, 2.0, 0.0]],
+)
+def test_labels_of_any_kind(labels):
+    x = [[0.0], [1.0], [2.0], [3.0]]
+    for model in (NTKClassifier(), NNGPClassifier(noise_variance=1e-6)):
+        found = model.fit(x, labels).predict(x)
+        assert found.tolist() == labels
+        assert found.dtype == np.asarray(labels).dtype
+        assert model.predict_proba(x).shape == (4, len(set(labels)))
+
+
+def test_searches_and_pipelines():
+    """A grid over names, numbers and whole networks; best by leave-one-out where data say so."""
+    x = np.linspace(-1, 1, 24)[:, None]
+    y = 7 * x[:, 0] - 3
+    grid = [
+        {"ntkregressor__depth": [0, 2], "ntkregressor__activation": ["relu", nk.Erf()]},
+        {"ntkregressor__network": [nk.Serial(nk.Dense(w_std=1.0)), NET]},
+    ]
+    pipeline = make_pipeline(StandardScaler(), NTKRegressor(relative_diag_reg=1e-3))
+    search = GridSearchCV(pipeline, grid, cv=4).fit(x, y)
+    assert search.best_params_["ntkregressor__depth"] == 0
+    assert search.best_estimator_.score(x, y) > 0.999
+    copy = clone(search.best_estimator_[-1].set_params(network=NET))
+    assert copy.network == NET
+    assert pickle.loads(pickle.dumps(search)).predict(x).tolist() == search.predict(x).tolist()
+
+
+def test_single_precision_stays():
+    for model in (NTKRegressor(diag_reg=0.1), NNGPRegressor(noise_variance=0.1)):
+        model.fit(DATA.x.astype("f"), DATA.y)
+        double = clone(model).fit(DATA.x, DATA.y).predict(DATA.x_test, return_std=True)
+        single = model.predict(DATA.x_test.astype("f"), return_std=True)
+        for found, expected in zip(single, double, strict=True):
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
+
+
+def test_many_points_are_predicted_in_blocks():
+    x = np.random.default_rng(0).normal(size=(2500, 2))
+    model = NTKRegressor().fit(x[:5], x[:5])
+    expected = nk.mlp(2, w_std=2**0.5, b_std=1.0).ntk(x, x[:5]) @ model.dual_coef_
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (NTKRegressor(activation="rleu"), "activation is 'rleu'.*'leaky_relu'"),
+        (NTKRegressor(activation=nk.Relu), r"activation is the class Relu; write Relu\(\)"),
+        (NTKRegressor(network="relu"), "network is 'relu'"),
+        (NTKRegressor(network=nk.Relu()), "network is Relu.*end it in a Dense"),
+        (NTKRegressor(depth=-1), "depth is -1"),
+        (NTKRegressor(w_std=-1.0), "w_std is -1"),
+        (NTKRegressor(t=-1.0), "t is -1"),
+        (NTKRegressor(learning_rate=0.0), "learning_rate is 0"),
+        (NTKRegressor(reduction="median"), "reduction is 'median'"),
+        (NTKRegressor(diag_reg=-1.0), "diag_reg is -1"),
+        (NTKRegressor(relative_diag_reg=-1.0), "relative_diag_reg is -1"),
+        (NTKRegressor(normalize_y="yes"), "normalize_y is 'yes'"),
+        (NNGPRegressor(noise_variance=-1.0), "noise_variance is -1"),
+        (NTKRegressorCV(depths=[]), r"depths is \[\]"),
+        (NTKRegressorCV(depths=[1.5]), "depths is 1.5"),
+        (NTKRegressorCV(relative_diag_regs=[-1.0]), "relative_diag_regs is -1"),
+    ],
+)
+def test_parameters_that_are_refused(model, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.fit(DATA.x, DATA.y)
+
+
+def test_data_that_are_refused():
+    sparse = scipy.sparse.csr_matrix(DATA.x)
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        NTKRegressor().fit(sparse, DATA.y)
+    with pytest.raises(ValueError, match="one class, 'a'; expected labels of at least two"):
+        NTKClassifier().fit([[0.0]], ["a"])
+    with pytest.raises(TypeError, match="return_std is 1"):
+        NTKRegressor().fit(DATA.x, DATA.y).predict(DATA.x, return_std=1)
+
+
+def test_one_point_is_enough_for_a_function():
+    mean, std = NTKRegressor(relative_diag_reg=0.0).fit([[1.0]], [3.0]).predict([[1.0]], True)
+    assert mean == pytest.approx(3.0)
+    assert std == pytest.approx(0.0, abs=1e-7)
+    normalized = NNGPRegressor(normalize_y=True).fit([[1.0]], [3.0])
+    assert normalized.predict([[5.0]]) == pytest.approx(3.0)
+
+
+def test_it_is_loaded_when_it_is_asked_for():
+    ended = python(
+        "-c",
+        "import sys, ntkfast as nk; assert 'sklearn' not in sys.modules; "
+        "assert nk.sklearn.NTKRegressor().depth == 2",
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_without_a_scikit_learn_that_is_new_enough_the_extra_is_named():
+    ended = python(
+        "-c",
+        "import ntkfast, sklearn.utils.validation as v; del v.validate_data; ntkfast.sklearn",
+    )
+    assert "ntkfast.sklearn needs scikit-learn >= 1.6" in ended.stderr
+    assert "ntkfast[sklearn]" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "module", [module.name for module in pkgutil.iter_modules(nk.sklearn.__path__)]
+)
+def test_examples_give_what_they_show(module):
+    failed, _ = doctest.testmod(importlib.import_module(f"ntkfast.sklearn.{module}"))
+    assert failed == 0
