@@ -20,7 +20,7 @@ from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Composition
 from ntkfast.networks.elementwise import Elementwise
 
-__all__ = ["Description", "build", "describe", "read"]
+__all__ = ["Description", "build", "describe", "known_layers", "read"]
 
 Description: TypeAlias = dict[str, Any]
 
@@ -38,7 +38,7 @@ def describe(network: Network) -> Description:
     if isinstance(network, Elementwise):
         raise TypeError(f"{network!r} cannot be described: {_NO_FUNCTIONS}")
     name = type(network).__name__
-    if _layers().get(name) is not type(network):
+    if known_layers().get(name) is not type(network):
         raise TypeError(
             f"{network!r} cannot be described: {name} is no layer of ntkfast, so that nobody "
             "else could read it; pickle it where both ends are yours"
@@ -94,7 +94,7 @@ def build(data: object, place: str = "the network", nesting: int = 0) -> Network
 
 def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
     """Return the class that the description names."""
-    known = _layers()
+    known = known_layers()
     name = data.get("type")
     if not isinstance(name, str):
         what = f"has {name!r} for its type" if "type" in data else "has no type"
@@ -109,7 +109,7 @@ def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
     return known[name]
 
 
-def _layers() -> dict[str, type[Network]]:
+def known_layers() -> dict[str, type[Network]]:
     """Return the layers that may be described, by name."""
     exported = (getattr(networks, name) for name in networks.__all__)
     return {
