@@ -19,6 +19,9 @@ from ntkfast import storage
 RNG = np.random.default_rng(11)
 X, X_TEST = RNG.standard_normal((24, 3)), RNG.standard_normal((5, 3))
 Y, Y2 = np.sin(X[:, 0]), np.stack([np.sin(X[:, 0]), np.cos(X[:, 1])], axis=1)
+FINITE = nk.Serial(
+    nk.Dense(trainable=False), nk.Relu(), nk.Dropout(keep=0.5), nk.Residual(nk.Dense(b_std=0.1))
+)
 NET = nk.Serial(nk.Dense(w_std=1.4, b_std=0.2), nk.Erf(), nk.Dense(w_std=1.4, b_std=0.2))
 THETA, CROSS = NET.ntk(X), NET.ntk(X_TEST, X)
 TIMES = [0.0, 0.7, 30.0, np.inf]
@@ -96,6 +99,38 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.finite.width_study(nk.mlp(1), X[:3], widths=[4, 8], seeds=2),
         lambda s: (s.ntk.values, s.ntk.slope, s.nngp.widths, s.nngp.name),
     ),
+    "FiniteNetwork": (
+        lambda: nk.finite.init(FINITE, 3, 0, output_dim=2, width=5, zero_output=True),
+        lambda net: (net.forward(X), net.ntk(X_TEST), net.parameters, net.output_shape),
+    ),
+    "FiniteNetwork, one output": (
+        lambda: nk.finite.init(nk.Serial(nk.Dense(6), nk.Relu(), nk.Dense()), 3, 1),
+        lambda net: (net.forward(X), net.parameters.flags.writeable),
+    ),
+    "FiniteTrajectory": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).train(
+            X, Y, learning_rate=0.01, steps=5, x_test=X_TEST
+        ),
+        lambda t: (
+            *(t.times, t.train, t.test, t.loss, t.kernel_drift, t.end.forward(X_TEST)),
+            *t.group_distance.values(),
+            *t.group_distance,
+        ),
+    ),
+    "LinearizedNetwork": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize(),
+        lambda net: (net.forward(X, np.ones(net.parameters.size)), net.ntk(X_TEST)),
+    ),
+    "LinearizedTraining": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize().train(X, Y),
+        lambda training: (training.predict(2.0, X_TEST), training.parameters(np.inf)),
+    ),
+    "DriftStudy": (
+        lambda: nk.finite.drift_study(
+            nk.mlp(1), X[:3], Y[:3], X_TEST, widths=[4, 8], seeds=2, steps=2, learning_rate=0.01
+        ),
+        lambda s: (s.kernel.values, s.infinite.values, s.trajectories[1][0].train),
+    ),
     "MeanField": (
         lambda: nk.theory.mean_field(nk.mlp(2, nk.Relu(), w_std=2.0)),
         lambda m: (m.variance, m.chi_1, m.variance_map(1.5)),
@@ -154,9 +189,9 @@ def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
         (THETA.astype(object), "of type ndarray, which has no form"),
         (nk.LossFlow(THETA, Y, loss=lambda f, y: (0.0, f)), r"loss is .* a function is no data"),
         (nk.Posterior(nk.mlp(1, nk.Elementwise(np.tanh)), X, Y), r"numpy\.tanh.* function is no d"),
-        (nk.finite.init(nk.mlp(1, width=2), 3, 0), "of type FiniteNetwork, which has no form"),
+        (nk.Normal([1.0]).sample, "of type method, which has no form in files: a function is no"),
     ],
-    ids=["object", "objects", "loss", "activation", "finite"],
+    ids=["object", "objects", "loss", "activation", "method"],
 )
 def test_what_has_no_form_leaves_the_old_file_alone(
     value: Any, message: str, tmp_path: Path
@@ -232,6 +267,8 @@ ARRAY = {"array": "a"}
         (around({"network": {"type": "Rleu"}}), r"damaged: .*did you mean 'Relu'"),
         (around({"network": {"type": "Elementwise", "fn": "os:system"}}), "damaged: .*run code"),
         (around({"float": "1e5"}), "damaged"),
+        (around({"dict": 1}), "damaged"),
+        (around({"tuple": 1}), "damaged"),
     ],
 )
 def test_foreign_and_damaged_files(header: Any, message: str, tmp_path: Path) -> None:
@@ -291,3 +328,14 @@ def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
             path.write_bytes(content[:i] + bytes([content[i] ^ 0x20]) + content[i + 1 :])
             with pytest.raises(ValueError, match=r"a\.npz"):
                 nk.load(path)
+
+
+def test_parameters_that_do_not_fit_their_network(tmp_path: Path) -> None:
+    net = nk.finite.init(nk.mlp(1), 3, 0, width=9)
+    nk.save(tmp_path / "a.npz", net)
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = dict(file)
+    arrays["parameters"] = arrays["parameters"][:-1]
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=r"a\.npz is damaged: there are 35 parameters and 0 fixed"):
+        nk.load(tmp_path / "a.npz")

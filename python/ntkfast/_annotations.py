@@ -22,6 +22,8 @@ def fits(value: object, annotation: Any) -> bool:
         return False  # functions are not read from files
     if origin is tuple and arguments[1:] == (...,):
         return isinstance(value, tuple) and all(fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(item, arguments[1]) for item in value.values())
     if origin is np.ndarray:
         (entry,) = get_args(arguments[1])
         kind = get_origin(entry) or entry

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -35,7 +34,17 @@ from ntkfast.dynamics import (
     Trajectory,
 )
 from ntkfast.dynamics._modes import Modes, SquaredSingularValues
-from ntkfast.finite import MonteCarloKernels, Scaling, WidthStudy
+from ntkfast.finite import (
+    DriftStudy,
+    FiniteNetwork,
+    FiniteTrajectory,
+    LinearizedNetwork,
+    LinearizedTraining,
+    MonteCarloKernels,
+    Scaling,
+    WidthStudy,
+)
+from ntkfast.finite.initial import restored
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
@@ -54,13 +63,19 @@ _CLASSES: dict[str, type] = {
         *(GradientFlow, GradientDescent, KernelRegression, LossFlow, Trajectory),
         *(LinearModel, Modes, SquaredSingularValues),
         *(Ensemble, Posterior, Normal),
-        *(MonteCarloKernels, Scaling, WidthStudy, MeanField),
+        *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
+        *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField),
     )
 }
 
 # What an object keeps beside its fields, where it does.
 _BESIDE: dict[type, dict[str, Any]] = {
     KernelRegression: {"_pivots": FloatArray, "cholesky": Cholesky, "_theta": FloatArray},
+}
+
+# Fields that follow from the others, and what makes an object of these.
+_DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
+    FiniteNetwork: ({"_layer", "_affine"}, restored),
 }
 
 
@@ -78,8 +93,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     value
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
-        `Normal`, `finite.MonteCarloKernels`, `finite.WidthStudy`, `finite.Scaling` or
-        `theory.MeanField`. Other results pickle.
+        `Normal`, `theory.MeanField`, or one of the results of `ntkfast.finite`.
 
     Raises
     ------
@@ -163,7 +177,7 @@ def load(path: str | PathLike[str]) -> Any:
         )
     try:
         value = _decoded(header.get("content"), arrays)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if arrays:
         raise ValueError(f"{path} is damaged: nothing refers to its array {min(arrays)!r}")
@@ -183,8 +197,12 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
     if isinstance(value, Network):
         return {"network": value.to_dict()}
     if isinstance(value, tuple):
-        items = enumerate(value)
-        return {"tuple": [_encoded(item, (*place, str(i)), arrays) for i, item in items]}
+        entries = enumerate(value)
+        return {"tuple": [_encoded(item, (*place, str(i)), arrays) for i, item in entries]}
+    if isinstance(value, dict):
+        items = enumerate(value.items())
+        named = {key: _encoded(item, (*place, str(i)), arrays) for i, (key, item) in items}
+        return {"dict": named}
     name = type(value).__name__
     if _CLASSES.get(name) is type(value):
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
@@ -196,7 +214,7 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
     """Yield what an object of a known class is made of."""
-    yield from ((field.name, getattr(value, field.name)) for field in fields(value))
+    yield from ((name, getattr(value, name)) for name in _hints(type(value)))
     beside = {key: vars(value)[key] for key in _BESIDE.get(type(value), ()) if key in vars(value)}
     if "cholesky" in beside:
         beside.pop("_theta", None)  # kept for that factor alone
@@ -225,6 +243,8 @@ def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
         return Network.from_dict(content)
     if kind == "tuple":
         return tuple(_decoded(item, arrays) for item in content)
+    if kind == "dict":
+        return {key: _decoded(item, arrays) for key, item in content.items()}
     raise ValueError(f"its header has an entry of the unknown kind {kind!r}")
 
 
@@ -240,6 +260,8 @@ def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]
     for key, value in values.items():
         if not fits(value, {**wanted, **beside}[key]):
             raise ValueError(f"{name} has {key} = {value!r}, of another type than expected")
+    if class_ in _DERIVED:
+        return _DERIVED[class_][1](**values)
     if hasattr(class_, "__post_init__"):  # which looks at the values
         return class_(**values)
     result: Any = object.__new__(class_)
@@ -247,7 +269,8 @@ def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]
     return result
 
 
-@cache
 def _hints(class_: type) -> dict[str, Any]:
-    hints = get_type_hints(class_)
-    return {field.name: hints[field.name] for field in fields(class_)}
+    """Return the annotations of the fields that are written."""
+    hints = get_type_hints(class_, localns=_CLASSES)
+    derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
+    return {field.name: hints[field.name] for field in fields(class_) if field.name not in derived}
