@@ -1,12 +1,14 @@
 """What the README and the documentation show is what happens.
 
 A ``python`` block is run, in the namespace of those before it, and has to print the ``text`` block
-that follows it. A ``console`` block is a session of ``ntkfast``, in which the seconds may differ.
-A ``toml`` block that begins with the name of a file is that file, to those behind it. All blocks of
-a page work in one folder of their own. The targets of make in a ``sh`` block exist.
+that follows it. The ``pycon`` blocks of a page are one session, and show what Python answers. A
+``console`` block is a session of ``ntkfast``, in which the seconds may differ. A ``toml`` block
+that begins with the name of a file is that file. Blocks of a page other than ``pycon`` are run in
+order, in one folder of their own. The targets of make in a ``sh`` block exist.
 """
 
 import contextlib
+import doctest
 import io
 import re
 import shlex
@@ -65,7 +67,7 @@ def printed_in(session: str) -> str:
 def test_blocks_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where figures are saved
     namespace: dict[str, object] = {}
     found = [*blocks(page), ("", "")]
     for (language, text), (next_language, shown) in pairwise(found):
@@ -77,6 +79,21 @@ def test_blocks_print_what_is_shown(
         elif language == "toml" and (name := re.match(r"# (\S+\.toml)\n", text)):
             pytest.importorskip("tomllib", reason="it came with Python 3.11")
             Path(name[1]).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```pycon" in page.read_text(encoding="utf-8")],
+    ids=lambda page: page.name,
+)
+def test_sessions_of_python_are_what_it_answers(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    # An answer ends at a blank line, which a fence is not; lines keep their numbers.
+    session = re.sub(r"^```\w*$", "", text, flags=re.M)
+    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 @pytest.mark.parametrize("commands", of_language("sh"))

@@ -4,7 +4,7 @@
 //! δ' = δ − w·(sin θ − θ cos θ)/π and E[φ'φ'] ∝ 1 − wθ/π, both free of cancellation. For ρ < 0 the same
 //! functions of the mirrored angle π − θ apply.
 
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::FRAC_1_PI;
@@ -59,8 +59,8 @@ impl Dual for AbRelu {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Fn(usize) -> N,
-        _right: impl Fn(usize) -> N,
+        _left: impl Constants<N>,
+        _right: impl Constants<N>,
     ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let kink = N::splat(self.kink);

@@ -6,6 +6,7 @@
 //!
 //! e = ½(√(l/r) − √(r/l))² + (P/l)(Q/r)·μ,  μ = 1 − ρ² = m(2 − m),  m = 1 − |ρ|.
 
+use super::Constants;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use std::f64::consts::SQRT_2;
@@ -33,12 +34,12 @@ pub struct Side<N> {
 impl<N: Number> Side<N> {
     /// Read the constants.
     #[inline(always)]
-    pub fn new(constants: impl Fn(usize) -> N) -> Self {
+    pub fn new(constants: impl Constants<N>) -> Self {
         let tiny = N::Scalar::TINY;
         Self {
-            root: constants(0).min(N::splat(1.0 / tiny)),
-            inverse: constants(1).max(N::splat(tiny)),
-            share: constants(2),
+            root: constants.get(0).min(N::splat(1.0 / tiny)),
+            inverse: constants.get(1).max(N::splat(tiny)),
+            share: constants.get(2),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
 
 use super::arcsine::{Arcsine, arcsine};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;
@@ -42,14 +42,14 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: impl Fn(usize) -> N) -> Self {
-        let cosine = constants(1).max(N::splat(N::Scalar::TINY));
+    fn new(constants: impl Constants<N>) -> Self {
+        let cosine = constants.get(1).max(N::splat(N::Scalar::TINY));
         Self {
-            sine: constants(0),
+            sine: constants.get(0),
             cosine,
-            complement: cosine * constants(2),
-            root: constants(3),
-            ratio: constants(4),
+            complement: cosine * constants.get(2),
+            root: constants.get(3),
+            ratio: constants.get(4),
         }
     }
 }
@@ -93,8 +93,8 @@ impl Dual for Erf {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let (one, half) = (N::splat(1.0), N::splat(0.5));
         let tiny = N::splat(N::Scalar::TINY);

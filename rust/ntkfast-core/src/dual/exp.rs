@@ -5,7 +5,7 @@
 //! kernel of the function times b².
 
 use super::sin::squeezed;
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::decay;
 
@@ -42,10 +42,10 @@ impl Dual for Exp {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
-        let (x, y) = (left(0), right(0));
+        let (x, y) = (left.get(0), right.get(0));
         let z = (x * y).mul_add(cosine.delta, N::splat(0.5) * (x - y) * (x - y));
         let fall = decay(z);
         Response { cosine: Cosine::even(z * fall.mean), slope: fall.end }

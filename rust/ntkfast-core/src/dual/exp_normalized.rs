@@ -3,7 +3,7 @@
 //! A map of kernels rather than a function of one Gaussian value: homogeneous of degree 1 in either row's
 //! standard deviation, and δ' = 1 − e^{−γδ}. What stands for E[φ'φ'] is its derivative by k, γ·e^{γ(ρ + shift)}.
 
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::decay;
@@ -41,8 +41,8 @@ impl Dual for ExpNormalized {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Fn(usize) -> N,
-        _right: impl Fn(usize) -> N,
+        _left: impl Constants<N>,
+        _right: impl Constants<N>,
     ) -> Response<N> {
         let z = N::splat(self.gamma.min(N::Scalar::MAX / 4.0)) * cosine.delta;
         let fall = decay(z);

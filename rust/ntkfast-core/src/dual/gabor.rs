@@ -14,7 +14,7 @@
 //!   Λ(y) = ln[sinh(y/2)/(y/2)] is a short series, since y ≤ ½.
 
 use super::envelope::{self, Side, overlap, vast};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -88,11 +88,11 @@ impl Dual for Gabor {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let (one, two, half) = (N::splat(1.0), N::splat(2.0), N::splat(0.5));
-        let slopes = [left(3) * right(3), left(4) * right(4)];
+        let slopes = [left.get(3) * right.get(3), left.get(4) * right.get(4)];
         let (l, r) = (Side::new(left), Side::new(right));
         let m = cosine.least::<SIGNED>();
         let rho = one - m;

@@ -4,7 +4,7 @@
 //! values they are 1/√(1 + e) and ρ/(1 + e)^{3/2}; with t = √(1 + e), δ' = 1 − 1/t = e/(t² + t).
 
 use super::envelope::{self, Side, overlap, vast};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 
 /// a·e^{bx²}.
@@ -41,8 +41,8 @@ impl Dual for Gaussian {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let one = N::splat(1.0);
         let both = overlap(&Side::new(left), &Side::new(right), cosine.least::<SIGNED>());

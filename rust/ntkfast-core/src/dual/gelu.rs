@@ -18,11 +18,10 @@
 
 use super::arcsine::arcsine;
 use super::blend::{blend, shares};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::polynomial;
-use std::array::from_fn;
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, FRAC_PI_2, TAU};
 
 /// x·Φ(x).
@@ -54,15 +53,15 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: impl Fn(usize) -> N) -> Self {
+    fn new(constants: impl Constants<N>) -> Self {
         Self {
-            sine: constants(0),
-            cosine: constants(1).max(N::splat(N::Scalar::TINY)),
-            root: constants(2),
-            turning: constants(3),
-            excess: constants(4),
-            slope: constants(5),
-            shares: from_fn(|i| constants(6 + i)),
+            sine: constants.get(0),
+            cosine: constants.get(1).max(N::splat(N::Scalar::TINY)),
+            root: constants.get(2),
+            turning: constants.get(3),
+            excess: constants.get(4),
+            slope: constants.get(5),
+            shares: [constants.get(6), constants.get(7), constants.get(8), constants.get(9)],
         }
     }
 }
@@ -112,8 +111,8 @@ impl Dual for Gelu {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
         let (l, r) = (Side::new(left), Side::new(right));

@@ -6,7 +6,7 @@
 
 use super::degree::degree;
 use super::series::{Orders, normalise};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 
 /// He_n/√n!.
@@ -45,8 +45,8 @@ impl Dual for Hermite {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let slope = self.slope.as_ref().map(Normalised::orders).unwrap_or_default();
         self.value.orders().respond::<N, SIGNED>(slope, cosine, left, right)

@@ -75,6 +75,21 @@ impl<N: Number> Cosine<N> {
     }
 }
 
+/// Per-row constants by number: of one row, or of a register of rows.
+pub trait Constants<N>: Copy {
+    /// Constant `slot`.
+    fn get(self, slot: usize) -> N;
+}
+
+/// As tests give them. Where registers are computed with, what is not inlined for certain is compiled for the
+/// baseline, and a closure is not.
+impl<N, F: Fn(usize) -> N + Copy> Constants<N> for F {
+    #[inline(always)]
+    fn get(self, slot: usize) -> N {
+        self(slot)
+    }
+}
+
 /// What an activation makes of a pair.
 #[derive(Clone, Copy, Debug)]
 pub struct Response<N> {
@@ -112,8 +127,8 @@ pub trait Dual: Sized {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N>;
 
     /// Whether the output's cosine is never negative, given whether the input's is.

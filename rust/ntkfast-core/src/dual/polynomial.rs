@@ -11,7 +11,7 @@
 
 use super::degree::HIGHEST;
 use super::series::{Orders, normalise};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use std::ops::Mul;
 
@@ -57,8 +57,8 @@ impl Dual for Polynomial {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         self.value.orders.respond::<N, SIGNED>(self.slope.orders, cosine, left, right)
     }

@@ -9,7 +9,7 @@
 //! are the two solutions of the first recurrence, and neither exceeds 1. E[φ'φ'] is the kernel of degree n − 1.
 
 use super::degree::degree;
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2};
@@ -59,8 +59,8 @@ impl Dual for RectifiedMonomial {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Fn(usize) -> N,
-        _right: impl Fn(usize) -> N,
+        _left: impl Constants<N>,
+        _right: impl Constants<N>,
     ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let m = cosine.least::<SIGNED>();

@@ -12,7 +12,7 @@
 //! Sums take ranges of constants, not closures over them: a closure that is not inlined is compiled without the
 //! instruction set, at five times the cost.
 
-use super::{Cosine, Response};
+use super::{Constants, Cosine, Response};
 use crate::simd::Number;
 use std::ops::Range;
 
@@ -42,8 +42,8 @@ impl Orders {
         self,
         slope: Self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         Response {
             cosine: self.cosine::<N, SIGNED>(cosine, &left, &right),
@@ -60,8 +60,8 @@ impl Orders {
     fn cosine<N: Number, const SIGNED: bool>(
         self,
         cosine: Cosine<N>,
-        left: &impl Fn(usize) -> N,
-        right: &impl Fn(usize) -> N,
+        left: &impl Constants<N>,
+        right: &impl Constants<N>,
     ) -> Cosine<N> {
         let (zero, half, two) = (N::splat(0.0), N::splat(0.5), N::splat(2.0));
         let m = cosine.least::<SIGNED>();
@@ -89,8 +89,8 @@ impl Orders {
         self,
         cosine: Cosine<N>,
         first: usize,
-        left: &impl Fn(usize) -> N,
-        right: &impl Fn(usize) -> N,
+        left: &impl Constants<N>,
+        right: &impl Constants<N>,
     ) -> N {
         let size = N::splat(1.0) - cosine.least::<SIGNED>();
         let rho = if SIGNED { N::select(cosine.epsilon.less(cosine.delta), -size, size) } else { size };
@@ -107,15 +107,15 @@ fn part<N: Number>(
     slots: Range<usize>,
     m: N,
     fall: N,
-    left: &impl Fn(usize) -> N,
-    right: &impl Fn(usize) -> N,
+    left: &impl Constants<N>,
+    right: &impl Constants<N>,
 ) -> Part<N> {
     let size = N::splat(1.0) - m;
     let (square, rest) = (size * size, m * (N::splat(2.0) - m));
     let zero = N::splat(0.0);
     let (mut part, mut fall) = (Part { spread: zero, total: zero, drop: zero }, fall);
     for i in slots {
-        let (c, d) = (left(i), right(i));
+        let (c, d) = (left.get(i), right.get(i));
         let (gap, product) = (c - d, c * d);
         part.spread = gap.mul_add(gap, part.spread);
         part.total = part.total + product;
@@ -130,12 +130,12 @@ fn part<N: Number>(
 fn horner<N: Number>(
     slots: Range<usize>,
     square: N,
-    left: &impl Fn(usize) -> N,
-    right: &impl Fn(usize) -> N,
+    left: &impl Constants<N>,
+    right: &impl Constants<N>,
 ) -> N {
     let mut sum = N::splat(0.0);
     for i in slots.rev() {
-        sum = sum.mul_add(square, left(i) * right(i));
+        sum = sum.mul_add(square, left.get(i) * right.get(i));
     }
     sum
 }

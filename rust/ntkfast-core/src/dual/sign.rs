@@ -3,7 +3,7 @@
 //! The cosine is 1 − 2θ/π, so that δ' = 2θ/π is of size √δ. The derivative vanishes almost everywhere: what
 //! earlier layers have trained has no effect behind a jump.
 
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::FRAC_2_PI;
@@ -33,8 +33,8 @@ impl Dual for Sign {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Fn(usize) -> N,
-        _right: impl Fn(usize) -> N,
+        _left: impl Constants<N>,
+        _right: impl Constants<N>,
     ) -> Response<N> {
         let theta = angle(cosine.least::<SIGNED>()).theta;
         Response { cosine: cosine.odd::<SIGNED>(theta * N::splat(FRAC_2_PI)), slope: N::splat(0.0) }

@@ -18,11 +18,10 @@
 //! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
 
 use super::blend::{blend, shares};
-use super::{Cosine, Dual, Response, Row};
+use super::{Constants, Cosine, Dual, Response, Row};
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::decay;
-use std::array::from_fn;
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// a·sin(bx + c + quarters·π/2), quarters 0 or 1: the last makes it a cosine without rounding c.
@@ -57,15 +56,15 @@ struct Side<N> {
 
 impl<N: Number> Side<N> {
     #[inline(always)]
-    fn new(constants: impl Fn(usize) -> N) -> Self {
+    fn new(constants: impl Constants<N>) -> Self {
         Self {
-            x: constants(0),
-            gauss: constants(1),
-            steep: constants(2),
-            level: constants(3),
-            shares: from_fn(|i| constants(4 + i)),
-            slope_even: constants(8),
-            slope_odd: constants(9),
+            x: constants.get(0),
+            gauss: constants.get(1),
+            steep: constants.get(2),
+            level: constants.get(3),
+            shares: [constants.get(4), constants.get(5), constants.get(6), constants.get(7)],
+            slope_even: constants.get(8),
+            slope_odd: constants.get(9),
         }
     }
 }
@@ -120,8 +119,8 @@ impl Dual for Sin {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Fn(usize) -> N,
-        right: impl Fn(usize) -> N,
+        left: impl Constants<N>,
+        right: impl Constants<N>,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
         let half = N::splat(0.5);

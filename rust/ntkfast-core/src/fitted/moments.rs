@@ -15,6 +15,7 @@ use super::sampled::{PARTS, Sampled};
 use crate::error::Result;
 use crate::linalg::row_products;
 use crate::parallel::Job;
+use std::borrow::Cow;
 use std::f64::consts::{FRAC_PI_2, PI};
 
 /// How many standard deviations are tried.
@@ -57,17 +58,18 @@ pub struct Rule {
     unit: Vec<(f64, f64)>,
     /// For the many short intervals between cuts.
     short: Vec<(f64, f64)>,
+    /// What [`Rule::line`] gives without cuts.
+    whole: Vec<(f64, f64)>,
     reach: f64,
 }
 
 impl Rule {
     /// This many nodes in an interval, and as far as `reach` standard deviations.
     pub fn new(count: usize, reach: f64) -> Self {
-        Self {
-            unit: gauss_legendre(count, 0.0, 1.0),
-            short: gauss_legendre(count.div_ceil(3), 0.0, 1.0),
-            reach,
-        }
+        let unit = gauss_legendre(count, 0.0, 1.0);
+        let short = gauss_legendre(count.div_ceil(3), 0.0, 1.0);
+        let whole = halves(&unit, &[0.0, reach]);
+        Self { unit, short, whole, reach }
     }
 
     /// A rule with half as many nodes again.
@@ -75,17 +77,14 @@ impl Rule {
         Self::new(self.unit.len() * 3 / 2, self.reach)
     }
 
-    /// [0, reach], cut at kinks. Twice as many nodes: moments of one variable cost little.
-    fn line(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
+    /// [0, reach], cut at kinks, with the Gaussian in the weights. Twice as many nodes: moments of one variable cost
+    /// little.
+    fn line(&self, cuts: impl Iterator<Item = f64>) -> Cow<'_, [(f64, f64)]> {
         let edges = edges(self.reach, cuts);
-        let halves = edges.windows(2).flat_map(|pair| {
-            let middle = 0.5 * (pair[0] + pair[1]);
-            [[pair[0], middle], [middle, pair[1]]]
-        });
-        halves.flat_map(|interval| on(&self.unit, interval)).collect()
+        if edges.len() == 2 { Cow::Borrowed(&self.whole) } else { Cow::Owned(halves(&self.unit, &edges)) }
     }
 
-    /// The same once, with nodes that gather at cuts: there what is integrated over a circle has square roots.
+    /// [0, reach] once, with nodes that gather at cuts: there what is integrated over a circle has square roots.
     fn radii(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
         let edges = edges(self.reach, cuts);
         if edges.len() == 2 {
@@ -100,6 +99,15 @@ impl Rule {
         };
         edges.windows(2).flat_map(interval).collect()
     }
+}
+
+/// A rule for [0, 1] on both halves of intervals between edges, for expectations over the Gaussian.
+fn halves(unit: &[(f64, f64)], edges: &[f64]) -> Vec<(f64, f64)> {
+    let intervals = edges.windows(2).flat_map(|pair| {
+        let middle = 0.5 * (pair[0] + pair[1]);
+        [[pair[0], middle], [middle, pair[1]]]
+    });
+    intervals.flat_map(|interval| on(unit, interval)).map(|(z, w)| (z, w * density(z))).collect()
 }
 
 /// A rule for [0, 1] on another interval.
@@ -129,14 +137,13 @@ pub struct Spread {
 /// The moments of a row with this standard deviation.
 pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
     let cuts = sampled.kinks.iter().map(|kink| kink / scale);
-    let nodes: Vec<(f64, f64)> =
-        rule.line(cuts).into_iter().map(|(z, w)| (scale * z, w * density(z))).collect();
+    let nodes = rule.line(cuts);
     let weights = || nodes.iter().map(|node| node.1);
     let parts = [0, 1].map(|part| {
         if !sampled.has[part] {
             return (0.0, 0.0);
         }
-        let values: Vec<f64> = nodes.iter().map(|(u, _)| sampled.value(part, *u)).collect();
+        let values: Vec<f64> = nodes.iter().map(|(z, _)| sampled.value(part, scale * z)).collect();
         // Divided by the largest, so that no square leaves the range of a double.
         let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
         if size == 0.0 {
@@ -184,7 +191,7 @@ impl<'a> Basis<'a> {
             };
             self.scales.iter().zip(norms).map(row).collect()
         });
-        (values, nodes.iter().map(|(z, w)| w * density(*z)).collect())
+        (values, nodes.iter().map(|(_, w)| *w).collect())
     }
 
     fn cuts(&self) -> impl Iterator<Item = f64> + '_ {

@@ -139,7 +139,9 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize>(
     let mut sums = [[P::splat(0.0); SUMS]; ROWS];
     if !fresh {
         for (row, sums) in sums.iter_mut().enumerate() {
-            *sums = from_fn(|i| P::load(&out[row * TILE_STRIPS], group * SUMS + i));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = P::load(&out[row * TILE_STRIPS], group * SUMS + i);
+            }
         }
     }
     let whole = depth / shared;
@@ -166,7 +168,10 @@ fn step<P: Pack, const ROWS: usize, const SUMS: usize>(
     strip: &Strip<P::Scalar>,
     place: usize,
 ) {
-    let others: [P; SUMS] = from_fn(|i| P::load(strip, place * SUMS + i));
+    let mut others = [P::splat(0.0); SUMS];
+    for (i, other) in others.iter_mut().enumerate() {
+        *other = P::load(strip, place * SUMS + i);
+    }
     for (sums, value) in sums.iter_mut().zip(values) {
         let value = P::broadcast(value);
         for (sum, other) in sums.iter_mut().zip(others) {

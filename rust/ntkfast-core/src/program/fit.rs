@@ -3,9 +3,12 @@
 use super::{Op, Program, RowTrace};
 use crate::error::{Error, Result};
 use crate::fitted::Accuracy;
-use crate::parallel::Job;
+use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
 use std::borrow::Cow;
+
+/// Rows at a time.
+const ROWS: usize = 256;
 
 /// Standard deviations at which functions can be sampled as far out as their Gaussian reaches.
 const LARGEST: f64 = 1e300;
@@ -47,12 +50,15 @@ impl Program {
             }
             step.first_slot = program.slots;
             program.slots += step.op.slots();
-            let mut constants = vec![0.0; step.op.slots()];
-            let results = (0..scales.len())
-                .map(|row| {
-                    step.op.row(features, inputs.map(|register| registers[register][row]), &mut constants)
-                })
-                .collect();
+            let mut results = vec![RowTrace::default(); scales.len()];
+            let constants = || vec![0.0; step.op.slots()];
+            for_each_item(job, results.chunks_mut(ROWS), constants, |constants, part, results| {
+                for (i, result) in results.iter_mut().enumerate() {
+                    let row = inputs.map(|register| registers[register][part * ROWS + i]);
+                    *result = step.op.row(features, row, constants);
+                }
+                Ok(())
+            })?;
             registers[step.output] = results;
         }
         Ok(Cow::Owned(program))

@@ -1,12 +1,11 @@
 //! The program on strips of pairs, in vector registers.
 
 use super::{Op, Program, Step};
-use crate::dual::blend::blend;
-use crate::dual::{Cosine, Dual, with_dual};
+use crate::dual::blend::{self, blend};
+use crate::dual::{Constants, Cosine, Dual, with_dual};
 use crate::fitted::GROUP;
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Lanes, Pack, STRIP, Side, Single, Strip};
-use std::array::from_fn;
 
 /// The state of a strip of pairs.
 #[derive(Clone, Debug)]
@@ -93,19 +92,23 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Activation(activation) => with_dual!(activation, dual => {
             for pack in 0..P::PACKS {
                 let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
-                let (l, r) = (|i| left.get(slot + i, pack), |i| right.get(slot + i, pack));
-                let response = dual.pair::<P, SIGNED>(pair.cosine, l, r);
+                let (left, right) = (At { side: left, slot, pack }, At { side: right, slot, pack });
+                let response = dual.pair::<P, SIGNED>(pair.cosine, left, right);
                 let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }),
         Op::Fitted(fitted) => {
             for first in (0..P::PACKS).step_by(GROUP) {
-                let pairs: [_; GROUP] = from_fn(|i| read::<P, NTK, SIGNED>(step, registers, 0, first + i));
-                let cosines = pairs.map(|pair| pair.cosine);
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
+                let (mut cosines, mut taus) = ([pair.cosine; GROUP], [pair.tau; GROUP]);
+                for i in 1..GROUP {
+                    let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
+                    (cosines[i], taus[i]) = (pair.cosine, pair.tau);
+                }
                 let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, slot, first);
-                for (i, (pair, response)) in pairs.into_iter().zip(responses).enumerate() {
-                    let pair = Pair { cosine: response.cosine, tau: response.slope * pair.tau };
+                for (i, (tau, response)) in taus.into_iter().zip(responses).enumerate() {
+                    let pair = Pair { cosine: response.cosine, tau: response.slope * tau };
                     write::<P, NTK, SIGNED>(&mut registers[output], first + i, pair);
                 }
             }
@@ -280,6 +283,26 @@ fn mix<P: Pack>(
     slot: usize,
     pack: usize,
 ) -> Cosine<P> {
-    let (left, right) = (from_fn(|i| left.get(slot + i, pack)), from_fn(|i| right.get(slot + i, pack)));
-    blend(first, second, left, right)
+    blend(first, second, shares(left, slot, pack), shares(right, slot, pack))
+}
+
+/// One side's constants of a sum.
+#[inline(always)]
+fn shares<P: Pack>(side: impl Side<P>, slot: usize, pack: usize) -> [P; blend::SLOTS] {
+    [side.get(slot, pack), side.get(slot + 1, pack), side.get(slot + 2, pack), side.get(slot + 3, pack)]
+}
+
+/// The constants of one side in one register, from a slot on.
+#[derive(Clone, Copy)]
+struct At<S> {
+    side: S,
+    slot: usize,
+    pack: usize,
+}
+
+impl<P: Pack, S: Side<P>> Constants<P> for At<S> {
+    #[inline(always)]
+    fn get(self, slot: usize) -> P {
+        self.side.get(self.slot + slot, self.pack)
+    }
 }
