@@ -306,6 +306,8 @@ def test_a_disk_that_fills_up_meanwhile(
         (["x.npy", "k.npy", "--depth", "1", "--threads", "0"], "--threads 0: expected at least 1"),
         (["x.npy", "k.txt", "--depth", "1"], "expected a name that ends in .npy"),
         (["x.npy", "no/k.npy", "--depth", "1"], "no is not a folder"),
+        (["x.npy", "./x.npy", "--depth", "1", "--force"], "from which the points come"),
+        (["x2.npy", "x.npy", "--depth", "1", "--force", "--x2", "x.npy"], "the points come"),
         (["x.npy", "k.npy", "--depth", "1", "--kernel", "nkt"], "invalid choice: 'nkt'"),
     ],
 )

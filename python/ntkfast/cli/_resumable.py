@@ -248,6 +248,8 @@ def _held(part: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BlockingIOError(f"{part}: another process is at work on it") from None
+        except OSError:
+            pass  # a file system without locks
         yield
 
 

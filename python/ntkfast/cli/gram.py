@@ -118,6 +118,8 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
         parser.error(f"--threads {arguments.threads}: expected at least 1")
     if out.suffix.lower() != ".npy":
         parser.error(f"OUT is {out}; expected a name that ends in .npy")
+    if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
+        parser.error(f"OUT is {out}, from which the points come")
     if not out.parent.is_dir():
         parser.error(f"OUT is {out}: {out.parent} is not a folder")
     if out.is_dir():
