@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 
 import ntkfast as nk
-from ntkfast.cli import _digits, demo, main
+from ntkfast.cli import _digits, demo, info, main
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "ntkfast"]
 
@@ -58,13 +59,20 @@ def test_bad_usage_is_2_and_says_why(
     assert "usage: ntkfast" in errors
 
 
-def test_info_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_says_what_a_bug_report_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NTKFAST_SIMD", "told")
+    monkeypatch.setattr(info, "_OPTIONAL", ("scipy", "no-such-package"))
     assert main(["info"]) == 0
     facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert facts["version"] == nk.__version__
     assert facts["numpy"] == np.__version__
     assert facts["threads"] == str(nk.num_threads())
     assert {"simd", "profile", "python", "platform"} <= facts.keys()
+    assert facts["scipy"] == scipy.__version__
+    assert facts["no-such-package"] == "not installed"
+    assert facts["NTKFAST_SIMD"] == "told"
 
 
 def test_module_and_script_are_the_same_program() -> None:

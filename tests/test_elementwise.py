@@ -1,10 +1,16 @@
 """Activations known by their values: against closed forms, against quadrature, and at the edge."""
 
 import pickle
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
@@ -169,3 +175,69 @@ def test_bits_do_not_depend_on_threads(points: Array) -> None:
         )
     assert same_bits(results[0], results[1])
     assert same_bits(results[0], results[2])
+
+
+def softsign(u: Array) -> Array:
+    """Return what a module of one's own might define."""
+    return u / (1 + np.abs(u))
+
+
+class Family:
+    """A place for functions."""
+
+    @staticmethod
+    def cube(u: Array) -> Array:
+        """Return the third power."""
+        return u**3
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        (nk.Elementwise(np.tanh), "Elementwise(numpy.tanh)"),
+        (nk.Elementwise(np.sinc), "Elementwise(numpy.sinc)"),
+        (nk.Elementwise(np.polynomial.hermite.hermval), None),
+        (nk.Elementwise(special.erf), "Elementwise(scipy.special.erf)"),
+        (nk.Elementwise(abs, kinks=[0]), "Elementwise(abs, kinks=(0.0,))"),
+        (nk.Elementwise(softsign), f"Elementwise({__name__}.softsign)"),
+        (nk.Elementwise(Family.cube), f"Elementwise({__name__}.Family.cube)"),
+        (
+            nk.Elementwise(np.sin, derivative=np.cos, kinks=(1, -2.5)),
+            "Elementwise(numpy.sin, derivative=numpy.cos, kinks=(1.0, -2.5))",
+        ),
+    ],
+    ids=repr,
+)
+def test_importable_functions_can_be_pasted(network: nk.Elementwise, text: str | None) -> None:
+    shown = repr(network)
+    assert text in (None, shown)
+    here = __name__.partition(".")[0]
+    modules = {"numpy": np, "scipy": scipy, here: sys.modules[here]}
+    assert eval(shown, {**modules, **vars(nk)}) == network
+    net = nk.mlp(2, network, w_std=1.5)
+    assert eval(repr(net), {**modules, **vars(nk)}) == net
+
+
+def test_what_the_main_program_defines_goes_by_its_name() -> None:
+    code = (
+        "import ntkfast as nk\ndef fn(u): return u\nnet = nk.mlp(1, nk.Elementwise(fn))\n"
+        "from ntkfast import *\nassert eval(repr(net)) == net\nprint(repr(net.layers[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "Elementwise(fn)\n"
+
+
+def test_other_functions_say_that_they_cannot_be_pasted() -> None:
+    def closure(u: Array) -> Array:
+        return u
+
+    file = re.escape(Path(__file__).name)
+    for fn, text in (
+        (closure, rf"Elementwise\(<function closure at {file}:\d+, not to be pasted>\)"),
+        (lambda u: u, rf"Elementwise\(<lambda at {file}:\d+, not to be pasted>\)"),
+        (partial(np.clip, a_min=0, a_max=1), r"Elementwise\(<object of type partial, not to be .*"),
+    ):
+        shown = repr(nk.Elementwise(fn))
+        assert re.fullmatch(text, shown)
+        with pytest.raises(SyntaxError):
+            compile(shown, "", "eval")

@@ -2,8 +2,9 @@
 
 A ``python`` block is run, in the namespace of those before it, and has to print the ``text`` block
 that follows it. The ``pycon`` blocks of a page are one session, and show what Python answers. A
-``console`` block is a session of ``ntkfast``, in which the seconds may differ. The targets of make
-in a ``sh`` block exist.
+``console`` block is a session of ``ntkfast``, in which the seconds may differ. A ``toml`` block
+that begins with the name of a file is that file. Blocks of a page other than ``pycon`` are run in
+order, in one folder of their own. The targets of make in a ``sh`` block exist.
 """
 
 import contextlib
@@ -48,12 +49,22 @@ def printed_by(code: str, namespace: dict[str, object]) -> str:
     return output.getvalue()
 
 
+def printed_in(session: str) -> str:
+    """Return what a session of the command prints, behind its first line."""
+    prompt, program, *arguments = shlex.split(session.split("\n", 1)[0])
+    assert (prompt, program) == ("$", "ntkfast")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert main(arguments) == 0
+    return SECONDS.sub(" s", output.getvalue())
+
+
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")],
+    [page for page in PAGES if re.search("```(python|console)", page.read_text(encoding="utf-8"))],
     ids=lambda page: page.name,
 )
-def test_python_blocks_print_what_is_shown(
+def test_blocks_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where figures are saved
@@ -63,6 +74,11 @@ def test_python_blocks_print_what_is_shown(
         if language == "python":
             printed = printed_by(text, namespace)
             assert printed == (shown if next_language == "text" else "")
+        elif language == "console":
+            assert printed_in(text) == SECONDS.sub(" s", text.split("\n", 1)[1])
+        elif language == "toml" and (name := re.match(r"# (\S+\.toml)\n", text)):
+            pytest.importorskip("tomllib", reason="it came with Python 3.11")
+            Path(name[1]).write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -78,21 +94,6 @@ def test_sessions_of_python_are_what_it_answers(page: Path) -> None:
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
     assert result.attempted > 0
     assert result.failed == 0
-
-
-@pytest.mark.parametrize("session", of_language("console"))
-def test_sessions_are_what_the_command_prints(
-    session: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    command, shown = session.split("\n", 1)
-    prompt, program, *arguments = shlex.split(command)
-    assert (prompt, program) == ("$", "ntkfast")
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 0
-    assert SECONDS.sub(" s", capsys.readouterr().out) == SECONDS.sub(" s", shown)
 
 
 @pytest.mark.parametrize("commands", of_language("sh"))

@@ -70,6 +70,7 @@ from ntkfast.networks import (
     ntk_by_frozen,
 )
 from ntkfast.spectrum import Spectrum, eigh
+from ntkfast.storage import load, save
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -139,12 +140,14 @@ __all__ = [
     "eigh",
     "finite",
     "info",
+    "load",
     "mlp",
     "nngp_by_depth",
     "ntk_by_depth",
     "ntk_by_frozen",
     "num_threads",
     "plots",
+    "save",
     "set_num_threads",
     "theory",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``ntkfast demo``, ``ntkfast figures``, ``ntkfast info``.
+"""The command line: ``ntkfast demo``, ``figures``, ``gram``, ``info``.
 
 A command is a module with ``add_parser(commands)``, which sets ``run`` to a function from the
 parsed arguments to an exit code. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import ntkfast
 from ntkfast._optional import MissingExtraError
-from ntkfast.cli import demo, figures, info
+from ntkfast.cli import demo, figures, gram, info
 
 __all__ = ["main"]
 
@@ -22,6 +22,7 @@ examples:
   ntkfast demo                       train an infinitely wide network on 1,797 digits
   ntkfast demo --output digits.pdf   the same, with the figure as PDF
   ntkfast figures pictures           the theory in pictures, into the folder pictures
+  ntkfast gram x.npy k.npy --depth 3    a kernel matrix, from a file of points to a file
   ntkfast info                       what to put into a bug report
 """
 
@@ -85,5 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     demo.add_parser(commands)
     figures.add_parser(commands)
+    gram.add_parser(commands)
     info.add_parser(commands)
     return parser

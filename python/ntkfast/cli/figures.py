@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
+from ntkfast._atomic import replacing
 from ntkfast._optional import MissingExtraError
 from ntkfast.plots.figures import FIGURES
 
@@ -112,10 +112,6 @@ def _with_bar(figures: list[Figure]) -> Iterator[Figure]:
 
 
 def _save(picture: Picture, path: Path, dpi: int) -> None:
-    """Write the whole file or none: under another name first."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    """Write the whole file or none."""
+    with replacing(path) as unfinished:
         picture.savefig(unfinished, format="png", dpi=dpi)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

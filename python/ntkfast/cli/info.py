@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
+_OPTIONAL = ("scipy", "scikit-learn", "matplotlib", "tqdm")
+
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "info",
-        help="version, SIMD level, threads and build profile",
-        description="Print the version, SIMD level, number of threads and build profile.",
+        help="what to put into a bug report",
+        description="Print the version, SIMD level, number of threads and build profile; the "
+        "versions of Python and of packages that ntkfast makes use of; the system, and what the "
+        "environment tells ntkfast.",
     )
     parser.set_defaults(run=_run)
 
@@ -31,9 +37,18 @@ def _run(_: argparse.Namespace) -> int:
         **ntkfast.info(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        **{package: _installed(package) for package in _OPTIONAL},
         "platform": platform.platform(),
+        **{name: value for name, value in os.environ.items() if name.startswith("NTKFAST_")},
     }
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}")
     return 0
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

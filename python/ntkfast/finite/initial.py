@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from ntkfast._seed import Seed, as_generator
 from ntkfast.finite._arguments import as_features
 from ntkfast.finite._build import Builder, natural_width
 from ntkfast.finite._joins import Difference
-from ntkfast.finite._layers import Layer
+from ntkfast.finite._layers import Affine, Layer
 from ntkfast.finite.network import FiniteNetwork
 from ntkfast.networks import Network
+from ntkfast.networks.activations import Array
 from ntkfast.networks.composition import as_network
 
-__all__ = ["init"]
+__all__ = ["init", "restored"]
 
 
 def init(
@@ -92,14 +94,8 @@ def init(
             f"output_dim is {wanted}, but the network has {natural} outputs by itself; leave "
             "output_dim unset, or the width of the last Dense"
         )
-    copies = 2 if as_flag(zero_output, "zero_output") else 1
-    builders: list[Builder] = []
-    layers: list[Layer] = []
-    for copy in range(copies):
-        builder = Builder(width, builders[-1].n_parameters if builders else 0)
-        place = f"copy {copy + 1}" if copies == 2 else ""
-        layers.append(builder.build(network, n_features, wanted, place))
-        builders.append(builder)
+    copies: Literal[1, 2] = 2 if as_flag(zero_output, "zero_output") else 1
+    layer, builders = _layers(network, n_features, wanted, width, copies)
     first = builders[0]
     parameters, fixed = np.empty(first.n_parameters), np.empty(first.n_fixed)
     for affine in first.affine:
@@ -108,13 +104,65 @@ def init(
         drop.draw(rng, fixed)
     parameters = np.tile(parameters, copies)
     parameters.flags.writeable = False
-    layer = layers[0] if copies == 1 else Difference(wanted, tuple(layers))
     return FiniteNetwork(
         network,
         n_features,
         () if output_dim is None and wanted == 1 else (wanted,),
         parameters,
         layer,
-        tuple(affine for builder in builders for affine in builder.affine),
+        _affine(builders),
         fixed,
+        width,
+        copies,
     )
+
+
+def restored(
+    network: Network,
+    n_features: int,
+    output_shape: tuple[int, ...],
+    parameters: Array,
+    _fixed: Array,
+    _width: int | None,
+    _copies: Literal[1, 2],
+) -> FiniteNetwork:
+    """Return a network that `init` drew, from the fields that its layers do not follow from."""
+    n_outputs = output_shape[0] if output_shape else 1
+    layer, builders = _layers(network, n_features, n_outputs, _width, _copies)
+    sizes = builders[-1].n_parameters, builders[0].n_fixed
+    if (parameters.shape, _fixed.shape) != ((sizes[0],), (sizes[1],)):
+        raise ValueError(
+            f"there are {parameters.size} parameters and {_fixed.size} fixed numbers; "
+            f"expected {sizes[0]} and {sizes[1]}, by the layers"
+        )
+    parameters.flags.writeable = False
+    return FiniteNetwork(
+        network,
+        n_features,
+        output_shape,
+        parameters,
+        layer,
+        _affine(builders),
+        _fixed,
+        _width,
+        _copies,
+    )
+
+
+def _layers(
+    network: Network, n_features: int, n_outputs: int, width: int | None, copies: int
+) -> tuple[Layer, list[Builder]]:
+    """Return the layers, and what built each copy of them."""
+    builders: list[Builder] = []
+    layers: list[Layer] = []
+    for copy in range(copies):
+        builder = Builder(width, builders[-1].n_parameters if builders else 0)
+        place = f"copy {copy + 1}" if copies == 2 else ""
+        layers.append(builder.build(network, n_features, n_outputs, place))
+        builders.append(builder)
+    layer = layers[0] if copies == 1 else Difference(n_outputs, tuple(layers))
+    return layer, builders
+
+
+def _affine(builders: list[Builder]) -> tuple[Affine, ...]:
+    return tuple(affine for builder in builders for affine in builder.affine)

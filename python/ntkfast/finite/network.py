@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,8 @@ class FiniteNetwork:
     _layer: Layer
     _affine: tuple[Affine, ...]
     _fixed: Array
+    _width: int | None  # as `init` was told, of which the layers follow
+    _copies: Literal[1, 2]
 
     @property
     def n_parameters(self) -> int:

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
+from ntkfast.networks.described import Described
 from ntkfast.networks.summary import Norms, Summary, summarise
 
 __all__ = ["Network", "Spec"]
@@ -25,7 +26,7 @@ Parameters are numbers or None; those of a function known by its values are (fun
 
 
 @dataclass(frozen=True, repr=False)
-class Network(ABC):
+class Network(Described, ABC):
     """An architecture of infinite width, as data without state.
 
     Every layer and every composition of layers is a network: hashable, comparable, picklable, and
@@ -61,12 +62,13 @@ class Network(ABC):
         # The program belongs to this process; a copy or a pickle compiles its own.
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def _given(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults."""
+        values = ((field, getattr(self, field.name)) for field in fields(self))
+        return {field.name: value for field, value in values if value != field.default}
+
     def __repr__(self) -> str:
-        shown = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        )
+        shown = (f"{name}={value!r}" for name, value in self._given().items())
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def ntk(

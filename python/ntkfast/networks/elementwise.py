@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._importable import shown
 from ntkfast._scalars import as_real
 from ntkfast.networks.activations import Array
 from ntkfast.networks.base import Network, Spec
@@ -86,7 +87,8 @@ class Elementwise(Numerical):
     ----------
     fn
         Takes a float64 array of shape (n,) and returns as many real numbers. Networks compare, hash
-        and pickle as `fn` does.
+        and pickle as `fn` does. They are printed with its full name, as ``numpy.tanh``, which can
+        be pasted where its module is imported; what has no such name stands in angle brackets.
     derivative
         Its derivative, of the same form, for finite networks; without it they take central
         differences of `fn`, right to about ten digits where it is smooth. Kernels do not need it:
@@ -151,6 +153,14 @@ class Elementwise(Numerical):
         if values.dtype.kind not in "biuf":
             raise TypeError(f"{name} returned an array of {values.dtype}; expected real numbers")
         return values.astype(np.float64)
+
+    def __repr__(self) -> str:
+        parts = [shown(self.fn)]
+        if self.derivative is not None:
+            parts.append(f"derivative={shown(self.derivative)}")
+        if self.kinks:
+            parts.append(f"kinks={self.kinks!r}")
+        return f"Elementwise({', '.join(parts)})"
 
     @property
     def _name(self) -> str:

@@ -1,0 +1,78 @@
+"""Points for a kernel, from a file in one of the usual formats."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast.data import load_npz
+
+__all__ = ["read_points"]
+
+
+def read_points(text: str) -> FloatArray:
+    """Read a file of points, one a row: NPY, NPZ (``file.npz:name`` for one of several) or CSV.
+
+    An NPY file is mapped, not read. Raises OSError where there is none, ValueError or TypeError for
+    what is not finite real numbers.
+    """
+    path, _, name = text.rpartition(":") if ".npz:" in text.lower() else (text, "", "")
+    file = Path(path)
+    readers = {".npy": _npy, ".npz": lambda file: _npz(file, name), ".csv": _csv}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise ValueError(
+            f"{file}: the ending is {file.suffix!r}; expected {', '.join(readers)}, a point a row"
+        )
+    array = as_floats(reader(file), text)
+    if array.ndim == 0 or not array.size:
+        raise ValueError(f"{text} has shape {array.shape}; expected a row for each point")
+    check_finite(array, text)
+    return array
+
+
+def _npy(file: Path) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(np.lib.format.open_memmap(file, mode="r"))
+    except ValueError as error:
+        raise ValueError(f"{file} is no NPY file of numbers, or is cut off ({error})") from None
+
+
+def _npz(file: Path, name: str) -> npt.NDArray[Any]:
+    arrays = load_npz(file)
+    if not name and len(arrays) == 1:
+        (name,) = arrays
+    if name not in arrays:
+        given = f"has no array {name!r}" if name else f"has {len(arrays)} arrays"
+        choices = ", ".join(f"{file}:{one}" for one in arrays) or "none"
+        raise ValueError(f"{file} {given}; choose one: {choices}")
+    return arrays[name]
+
+
+def _csv(file: Path) -> npt.NDArray[Any]:
+    with file.open(encoding="utf-8-sig") as lines:
+        first = lines.readline()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of an empty file
+            names = 0 if _numbers(first) else 1
+            return np.loadtxt(file, delimiter=",", ndmin=2, skiprows=names, encoding="utf-8-sig")
+    except (ValueError, UserWarning) as error:
+        raise ValueError(
+            f"{file}: {error}; expected numbers with commas between, as many in each line, and at "
+            "most one line of names before them"
+        ) from None
+
+
+def _numbers(line: str) -> bool:
+    """Tell whether a line is one of numbers, and not one of names."""
+    try:
+        list(map(float, line.split(",")))
+    except ValueError:
+        return False
+    return True

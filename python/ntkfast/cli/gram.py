@@ -1,0 +1,240 @@
+"""``ntkfast gram``: a kernel matrix from a file of points to a file, however large."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+import ntkfast as nk
+from ntkfast._arrays import FloatArray
+from ntkfast._atomic import replacing
+from ntkfast.cli._points import read_points
+from ntkfast.cli._resumable import Job, run
+from ntkfast.networks.activations import Activation
+from ntkfast.networks.description import known_layers
+from ntkfast.networks.elementwise import Numerical
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+__all__ = ["add_parser"]
+
+_DESCRIPTION = """\
+Compute the kernel matrix of the points in IN, a point a row, and write it to OUT in
+NumPy's format. Nothing as large as the matrix is held in memory. Until it is whole the
+file is OUT.part; where a run was ended, the same command goes on.
+"""
+
+_EXAMPLES = """\
+examples:
+  ntkfast gram x.npy k.npy --depth 3 --w-std 1.4142       NTK of a ReLU network, three hidden layers
+  ntkfast gram x.csv k.npy --network net.toml             any network, see below
+  ntkfast gram x.npy k.npy --depth 2 --kernel nngp --dtype float32
+  ntkfast gram test.npy k.npy --x2 train.npz:images --depth 3
+  ntkfast gram x.npy k.npy --depth 3                      again, after it was killed: it goes on
+
+a network in a file, TOML or JSON, in the form of Network.to_dict:
+  type = "Serial"
+  layers = [{type = "Dense", w_std = 1.5}, {type = "Erf"}, {type = "Dense", w_std = 1.5}]
+"""
+
+_MEASURED = 0.1  # seconds that the measurement for the estimate takes, about
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "gram",
+        help="compute a kernel matrix from a file to a file",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("points", metavar="IN", help="points: .npy, .npz (FILE.npz:NAME for one array) or .csv")
+    add("out", metavar="OUT", type=Path, help="the matrix, .npy")
+    add("--kernel", choices=["ntk", "nngp"], default="ntk", help="default: %(default)s")
+    add("--network", metavar="FILE", type=Path, help="the network, .toml or .json")
+    add("--depth", metavar="N", type=int, help="hidden layers of a multilayer perceptron")
+    add("--activation", metavar="NAME", help="of its layers, such as erf (default: relu)")
+    add("--w-std", metavar="S", type=float, help="of its weights (default: 1)")
+    add("--b-std", metavar="S", type=float, help="of its biases (default: none)")
+    add("--x2", metavar="FILE", help="other points, for the kernel from those of IN to these")
+    add("--diagonal", action="store_true", help="only the kernel of each point with itself")
+    add("--dtype", choices=["float64", "float32"], help="default: that of IN")
+    add("--threads", metavar="N", type=int, help="default: all of the processor's")
+    add(
+        "--force", action="store_true", help="overwrite OUT, drop an unfinished run of another kind"
+    )
+    parser.set_defaults(run=lambda arguments: _run(arguments, parser))
+
+
+def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    _check(arguments, parser)
+    if arguments.out.exists() and not arguments.force:
+        raise FileExistsError(f"{arguments.out} is there already; --force overwrites it")
+    try:
+        network = _network(arguments)
+        x = read_points(arguments.points)
+        x2 = None if arguments.x2 is None else read_points(arguments.x2)
+        types = [x.dtype, *([] if x2 is None else [x2.dtype])]
+        dtype = np.dtype(arguments.dtype or np.result_type(*types))
+        x = x.astype(dtype, copy=False)
+        x2 = None if x2 is None else x2.astype(dtype, copy=False)
+        if arguments.threads is not None:
+            nk.set_num_threads(arguments.threads)
+        job = Job(network, arguments.kernel, x, x2, arguments.out)
+        if arguments.diagonal:
+            _diagonal(job)
+        else:
+            _matrix(job, force=arguments.force)
+    except (ValueError, TypeError, ImportError) as error:
+        print(f"ntkfast: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse what cannot be meant, before any work."""
+    out: Path = arguments.out
+    of_mlp = ("activation", "w_std", "b_std")
+    if arguments.network is None and arguments.depth is None:
+        parser.error("which network? give --network FILE, or --depth N")
+    if arguments.network is not None:
+        for name in ("depth", *of_mlp):
+            if getattr(arguments, name) is not None:
+                option = name.replace("_", "-")
+                parser.error(f"--{option} and --network: the file says all of the network")
+    if arguments.diagonal and arguments.x2 is not None:
+        parser.error("--diagonal is about each point of IN with itself, and takes no --x2")
+    if arguments.threads is not None and arguments.threads < 1:
+        parser.error(f"--threads {arguments.threads}: expected at least 1")
+    if out.suffix.lower() != ".npy":
+        parser.error(f"OUT is {out}; expected a name that ends in .npy")
+    if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
+        parser.error(f"OUT is {out}, from which the points come")
+    if not out.parent.is_dir():
+        parser.error(f"OUT is {out}: {out.parent} is not a folder")
+    if out.is_dir():
+        parser.error(f"OUT is {out}, which is a folder")
+
+
+def _network(arguments: argparse.Namespace) -> nk.Network:
+    if arguments.network is not None:
+        return nk.Network.from_file(arguments.network)
+    choices = {
+        layer.__name__.lower(): layer
+        for layer in known_layers().values()
+        if issubclass(layer, (Activation, Numerical))
+    }
+    name = arguments.activation or "relu"
+    if name.lower() not in choices:
+        names = ", ".join(sorted(choices))
+        raise ValueError(
+            f"--activation {name}: there is none of that name; expected one of {names}"
+        )
+    try:
+        activation = choices[name.lower()]()
+    except TypeError:
+        raise ValueError(
+            f"--activation {name} needs numbers of its own: give a --network file"
+        ) from None
+    w_std = 1.0 if arguments.w_std is None else arguments.w_std
+    return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+
+
+def _diagonal(job: Job) -> None:
+    begun = time.perf_counter()
+    diagonal = job.evaluate(job.x, None, diagonal=True)
+    with replacing(job.out) as unfinished, unfinished.open("wb") as file:
+        np.save(file, diagonal)
+    print(f"{job.out}   {len(diagonal):,} numbers   {_duration(time.perf_counter() - begun)}")
+
+
+def _matrix(job: Job, *, force: bool) -> None:
+    rows = job.finished(force=force)
+    job.check_room()
+    n, m = job.shape
+    block = job.size // n * job.rows_a_block
+    inputs = sum(2 * array.nbytes for array in (job.x, job.x2) if array is not None)
+    left = (job.pairs(n) - job.pairs(rows)) * _seconds_a_pair(job)
+    print(
+        f"network    {job.network!r}\n"
+        f"output     {job.kernel.upper()}, {n:,} x {m:,}, {job.x.dtype}: {_bytes(job.size)}\n"
+        f"memory     {_bytes(inputs + block)}: points twice, {job.rows_a_block:,} rows at a time\n"
+        f"estimate   {_duration(left)}, and what the disk takes",
+        flush=True,
+    )
+    if rows:
+        print(f"goes on    behind row {rows:,} of {n:,}", flush=True)
+    begun = time.perf_counter()
+    try:
+        with _bar(job, rows) as on_pairs:
+            run(job, on_pairs, force=force)
+    except KeyboardInterrupt:
+        print(f"\nntkfast: {job.part} is unfinished; the same command goes on", file=sys.stderr)
+        raise
+    print(f"{job.out}   {_duration(time.perf_counter() - begun)}")
+
+
+def _seconds_a_pair(job: Job) -> float:
+    """Measure the kernel on a few of the points, and on more until that takes a while."""
+    size = 16
+    while True:
+        x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
+        begun = time.perf_counter()
+        job.evaluate(x, x2)
+        seconds = time.perf_counter() - begun
+        if seconds > _MEASURED or size >= max(job.shape):
+            return seconds / (len(x) * (len(x) + 1) / 2 if x2 is None else len(x) * len(x2))
+        size *= 2
+
+
+def _some(x: FloatArray, size: int) -> FloatArray:
+    """Return some rows, from all over the file."""
+    chosen: FloatArray = x[np.linspace(0, len(x) - 1, min(size, len(x))).astype(int)]
+    return chosen
+
+
+@contextmanager
+def _bar(job: Job, rows: int) -> Iterator[Callable[[int], object]]:
+    """Give what shows progress; on a terminal, and with tqdm, that is a bar."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield lambda _: None
+        return
+    total, begun = job.pairs(job.shape[0]), job.pairs(rows)
+    bar: tqdm[NoReturn]
+    with tqdm(
+        total=total,
+        initial=begun,
+        unit=" entries",
+        unit_scale=True,
+        delay=1,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        yield lambda pairs: bar.update(pairs - bar.n)
+
+
+def _bytes(size: int) -> str:
+    """Say how much that is, with three digits."""
+    number, units = float(size), iter(("kB", "MB", "GB", "TB", "PB", "EB"))
+    unit = "B"
+    while number >= 999.5:
+        number, unit = number / 1000, next(units)
+    return f"{number:.3g} {unit}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.3f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,163 @@
+"""Networks as plain data: dictionaries, lists, texts and numbers, for JSON and TOML files.
+
+Reading builds layers of the package from their names and numbers. It never runs code that a file
+brings along, and never looks a function up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from inspect import isabstract
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ntkfast import networks
+from ntkfast.networks.base import Network
+from ntkfast.networks.composition import Composition
+from ntkfast.networks.elementwise import Elementwise
+
+__all__ = ["Description", "build", "describe", "known_layers", "read"]
+
+Description: TypeAlias = dict[str, Any]
+
+# More than a network may be nested; what a file nests deeper is refused before Python is.
+_DEEPEST = 110
+
+_NO_FUNCTIONS = (
+    "a function is no data, and loading must not run code; take an activation with a name "
+    "(Tanh, Softplus, Polynomial, ...), or pickle the network where both ends are yours"
+)
+
+
+def describe(network: Network) -> Description:
+    """Return what `build` makes the same network of; see `Network.to_dict`."""
+    if isinstance(network, Elementwise):
+        raise TypeError(f"{network!r} cannot be described: {_NO_FUNCTIONS}")
+    name = type(network).__name__
+    if known_layers().get(name) is not type(network):
+        raise TypeError(
+            f"{network!r} cannot be described: {name} is no layer of ntkfast, so that nobody "
+            "else could read it; pickle it where both ends are yours"
+        )
+    return {"type": name, **{key: _plain(value) for key, value in network._given().items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Network):
+        return describe(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def build(data: object, place: str = "the network", nesting: int = 0) -> Network:
+    """Return the network that `data` describes; `place` is how messages call it."""
+    if not isinstance(data, Mapping):
+        raise TypeError(
+            f"{place} is of type {type(data).__name__}; expected a table with the name of a layer "
+            'and its fields, such as {"type": "Dense", "w_std": 1.4}'
+        )
+    if nesting > _DEEPEST:
+        raise ValueError(f"{place} is nested more than {_DEEPEST} deep; lengthen a chain instead")
+    layer = _layer(data, place)
+    given = {key: value for key, value in data.items() if key != "type"}
+    known = {field.name: field for field in fields(layer)}
+    for key in given:
+        if key not in known:
+            raise ValueError(
+                f"{place}: {layer.__name__} has no field {key!r}{_meant(key, known)}; "
+                f"expected {', '.join(known) or 'none'}"
+            )
+    for key, field in known.items():
+        if key not in given and field.default is MISSING:
+            raise ValueError(f"{place}: {layer.__name__} needs the field {key!r}")
+    branches: list[Network] = []
+    if issubclass(layer, Composition):
+        inner = given.pop("layers")
+        if not isinstance(inner, (list, tuple)):
+            raise TypeError(
+                f"{place}: layers is of type {type(inner).__name__}; expected a list of layers"
+            )
+        inside = "" if nesting == 0 else f"{place}."
+        branches = [
+            build(item, f"{inside}layers[{i}]", nesting + 1) for i, item in enumerate(inner)
+        ]
+    try:
+        return layer(*branches, **{key: _frozen(value) for key, value in given.items()})
+    except TypeError as error:
+        raise TypeError(f"{place}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
+    """Return the class that the description names."""
+    known = known_layers()
+    name = data.get("type")
+    if not isinstance(name, str):
+        what = f"has {name!r} for its type" if "type" in data else "has no type"
+        raise ValueError(f'{place} {what}; expected the name of a layer, such as "Dense"')
+    if name == Elementwise.__name__:
+        raise ValueError(f"{place} is an Elementwise: {_NO_FUNCTIONS}")
+    if name not in known:
+        raise ValueError(
+            f"{place}: there is no layer {name!r}{_meant(name, known)}; "
+            f"expected one of {', '.join(sorted(known))}"
+        )
+    return known[name]
+
+
+def known_layers() -> dict[str, type[Network]]:
+    """Return the layers that may be described, by name."""
+    exported = (getattr(networks, name) for name in networks.__all__)
+    return {
+        layer.__name__: layer
+        for layer in exported
+        if isinstance(layer, type)
+        and issubclass(layer, Network)
+        and not isabstract(layer)
+        and layer is not Elementwise
+    }
+
+
+def _meant(name: object, known: Iterable[str]) -> str:
+    """Ask for the nearest known name, if one is near."""
+    by_lower = {word.lower(): word for word in known}
+    near = get_close_matches(str(name).lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def read(path: str | PathLike[str]) -> Network:
+    """Return the network that a TOML or JSON file describes; see `Network.from_file`."""
+    file = Path(path)
+    form = file.suffix.lower()
+    if form not in (".json", ".toml"):
+        raise ValueError(f"{file}: the ending is {form!r}; expected .toml or .json")
+    content = file.read_bytes()
+    try:
+        text = content.decode("utf-8")
+        data = json.loads(text) if form == ".json" else _toml(text)
+    except (ValueError, RecursionError) as error:  # what both parsers raise, and for no UTF-8
+        raise ValueError(f"{file} is no {form[1:].upper()} file: {error}") from None
+    try:
+        return build(data)
+    except TypeError as error:
+        raise TypeError(f"{file}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ImportError:
+        raise ImportError(
+            "reading TOML needs Python 3.11 or later; write the same network as JSON"
+        ) from None
+    return tomllib.loads(text)

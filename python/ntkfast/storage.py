@@ -1,0 +1,276 @@
+"""Results in files: NPZ archives of arrays, with a header in JSON that says what they are.
+
+A file holds the fields of frozen dataclasses, and nothing else. Reading makes objects of the
+classes in `_CLASSES` from them, and runs no code that a file could bring along or name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._annotations import fits
+from ntkfast._arrays import FloatArray
+from ntkfast._atomic import replacing
+from ntkfast._ntkfast import info
+from ntkfast.data.files import load_npz
+from ntkfast.dynamics import (
+    Ensemble,
+    GradientDescent,
+    GradientFlow,
+    KernelRegression,
+    LinearModel,
+    LossFlow,
+    Normal,
+    Posterior,
+    Trajectory,
+)
+from ntkfast.dynamics._modes import Modes, SquaredSingularValues
+from ntkfast.finite import (
+    DriftStudy,
+    FiniteNetwork,
+    FiniteTrajectory,
+    LinearizedNetwork,
+    LinearizedTraining,
+    MonteCarloKernels,
+    Scaling,
+    WidthStudy,
+)
+from ntkfast.finite.initial import restored
+from ntkfast.kernels import Kernels
+from ntkfast.linalg import Cholesky
+from ntkfast.networks import Network
+from ntkfast.spectrum import Spectrum
+from ntkfast.theory import MeanField
+
+__all__ = ["load", "save"]
+
+_FORMAT, _VERSION = "ntkfast", 1
+_HEADER = "header"
+
+_CLASSES: dict[str, type] = {
+    class_.__name__: class_
+    for class_ in (
+        *(Kernels, Spectrum, Cholesky),
+        *(GradientFlow, GradientDescent, KernelRegression, LossFlow, Trajectory),
+        *(LinearModel, Modes, SquaredSingularValues),
+        *(Ensemble, Posterior, Normal),
+        *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
+        *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField),
+    )
+}
+
+# What an object keeps beside its fields, where it does.
+_BESIDE: dict[type, dict[str, Any]] = {
+    KernelRegression: {"_pivots": FloatArray, "cholesky": Cholesky, "_theta": FloatArray},
+}
+
+# Fields that follow from the others, and what makes an object of these.
+_DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
+    FiniteNetwork: ({"_layer", "_affine"}, restored),
+}
+
+
+def save(path: str | PathLike[str], value: object) -> None:
+    """Write a result, or a network, to a file that `load` reads.
+
+    The file is an NPZ archive: ``numpy.load`` gives its arrays too, by the names of their fields,
+    and a header in JSON as bytes. It is written under another name first, so that there is never
+    half a file, and takes the place of a file of that name.
+
+    Parameters
+    ----------
+    path
+        Where to. No ending is appended.
+    value
+        A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
+        `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
+        `Normal`, `theory.MeanField`, or one of the results of `ntkfast.finite`.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    TypeError
+        A value of another type, or one that holds a function: an `Elementwise` network, a loss of
+        your own. Functions are no data.
+
+    Notes
+    -----
+    What is computed when it is first asked for and can be computed again is not written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ntkfast import eigh
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/spectrum.npz", eigh([[2.0, 0.0], [0.0, 1.0]]))
+    ...     load(f"{folder}/spectrum.npz")
+    Spectrum(n=2, eigenvalues from 1 to 2, condition number 2, rank 2, float64)
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    header = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "version": info()["version"],
+        "content": _encoded(value, (), arrays),
+    }
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False)
+    members: dict[str, Any] = {_HEADER: np.frombuffer(text.encode(), np.uint8), **arrays}
+    with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, **members)
+
+
+def load(path: str | PathLike[str]) -> Any:
+    """Read what `save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    object
+        An object of the class that was saved, whose arrays have the same bits.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened.
+    ValueError
+        It is damaged, cut off, something else than a file of `save`, or written in a newer form
+        than this version of ntkfast knows.
+
+    Notes
+    -----
+    No code is run, whatever the file holds: arrays are numbers, and only classes of ntkfast that
+    `save` names are made of them.
+    """
+    arrays = load_npz(path)
+    if _HEADER not in arrays:
+        raise ValueError(
+            f"{path} was not written by save: it has no header, but the arrays "
+            f"{', '.join(arrays) or '(none)'}; ntkfast.data.load_npz reads those"
+        )
+    try:
+        header = json.loads(arrays.pop(_HEADER).tobytes())
+        if header["format"] != _FORMAT or not isinstance(header["format_version"], int):
+            raise ValueError("it is that of another program")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} was not written by save: its header cannot be read ({error})"
+        ) from None
+    if header["format_version"] > _VERSION:
+        raise ValueError(
+            f"{path} was written by ntkfast {header.get('version')}, in form "
+            f"{header['format_version']}; this is ntkfast {info()['version']}, which knows forms "
+            f"up to {_VERSION}: install a newer one"
+        )
+    try:
+        value = _decoded(header.get("content"), arrays)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if arrays:
+        raise ValueError(f"{path} is damaged: nothing refers to its array {min(arrays)!r}")
+    return value
+
+
+def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """Return `value` for JSON; its arrays are added to `arrays`, by the names of their fields."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        name = ".".join(place) or "array"
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, Network):
+        return {"network": value.to_dict()}
+    if isinstance(value, tuple):
+        entries = enumerate(value)
+        return {"tuple": [_encoded(item, (*place, str(i)), arrays) for i, item in entries]}
+    if isinstance(value, dict):
+        items = enumerate(value.items())
+        named = {key: _encoded(item, (*place, str(i)), arrays) for i, (key, item) in items}
+        return {"dict": named}
+    name = type(value).__name__
+    if _CLASSES.get(name) is type(value):
+        state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
+        return {"object": name, "fields": state}
+    where = f"{'.'.join(place)} is" if place else "value is"
+    advice = "a function is no data" if callable(value) else "expected a network or a result"
+    raise TypeError(f"{where} {value!r}, of type {name}, which has no form in files: {advice}")
+
+
+def _state(value: Any) -> Iterator[tuple[str, object]]:
+    """Yield what an object of a known class is made of."""
+    yield from ((name, getattr(value, name)) for name in _hints(type(value)))
+    beside = {key: vars(value)[key] for key in _BESIDE.get(type(value), ()) if key in vars(value)}
+    if "cholesky" in beside:
+        beside.pop("_theta", None)  # kept for that factor alone
+    yield from beside.items()
+
+
+def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """Return what `_encoded` was given; arrays are taken out of `arrays`."""
+    if not isinstance(data, dict):
+        if isinstance(data, list):
+            raise ValueError("a list stands where no list can be")
+        return data
+    kind, *others = data
+    content = data[kind]
+    if kind == "object" and others == ["fields"]:
+        return _object(content, data["fields"], arrays)
+    if others:
+        raise ValueError(f"its header has an entry of the unknown kind {sorted(data)}")
+    if kind == "float":
+        return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[content]
+    if kind == "array":
+        if content not in arrays:
+            raise ValueError(f"its array {content!r} is missing")
+        return arrays.pop(content)
+    if kind == "network":
+        return Network.from_dict(content)
+    if kind == "tuple":
+        return tuple(_decoded(item, arrays) for item in content)
+    if kind == "dict":
+        return {key: _decoded(item, arrays) for key, item in content.items()}
+    raise ValueError(f"its header has an entry of the unknown kind {kind!r}")
+
+
+def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """Return an object of a known class, with fields of the kinds that their annotations say."""
+    class_ = _CLASSES.get(name)
+    if class_ is None:
+        raise ValueError(f"there is no class {name!r} to make of it")
+    wanted, beside = _hints(class_), _BESIDE.get(class_, {})
+    if not wanted.keys() <= state.keys() <= wanted.keys() | beside.keys():
+        raise ValueError(f"{name} has the fields {sorted(state)}; expected {sorted(wanted)}")
+    values = {key: _decoded(item, arrays) for key, item in state.items()}
+    for key, value in values.items():
+        if not fits(value, {**wanted, **beside}[key]):
+            raise ValueError(f"{name} has {key} = {value!r}, of another type than expected")
+    if class_ in _DERIVED:
+        return _DERIVED[class_][1](**values)
+    if hasattr(class_, "__post_init__"):  # which looks at the values
+        return class_(**values)
+    result: Any = object.__new__(class_)
+    vars(result).update(values)
+    return result
+
+
+def _hints(class_: type) -> dict[str, Any]:
+    """Return the annotations of the fields that are written."""
+    hints = get_type_hints(class_, localns=_CLASSES)
+    derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
+    return {field.name: hints[field.name] for field in fields(class_) if field.name not in derived}

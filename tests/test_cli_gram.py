@@ -1,0 +1,399 @@
+"""``ntkfast gram``: the matrix that the network gives, whatever happens on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from contract import same_bits
+from ntkfast.cli import _resumable, gram, main
+
+X = np.random.default_rng(3).standard_normal((150, 4))
+X2 = np.random.default_rng(4).standard_normal((70, 4))
+NET = nk.mlp(2, nk.Erf(), w_std=1.3, b_std=0.2)
+MLP = ["--depth", "2", "--activation", "ERF", "--w-std", "1.3", "--b-std", "0.2"]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with points, in small blocks of rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_resumable, "_BLOCK", 1)  # 64 rows, then
+    monkeypatch.setattr(gram, "_MEASURED", 0.0)
+    np.save("x.npy", X)
+    np.save("x2.npy", X2)
+    Path("net.json").write_text(json.dumps(NET.to_dict()), encoding="utf-8")
+    return tmp_path
+
+
+def ended(*arguments: str) -> int:
+    return main(["gram", "x.npy", "k.npy", *arguments])
+
+
+def rounding(reference: Any) -> float:
+    return float(1e-13 * np.abs(reference).max())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (MLP, lambda: NET.ntk(X)),
+        (["--network", "net.json"], lambda: NET.ntk(X)),
+        ([*MLP, "--kernel", "nngp"], lambda: NET.nngp(X)),
+        ([*MLP, "--x2", "x2.npy"], lambda: NET.ntk(X, X2)),
+        (["--depth", "1"], lambda: nk.mlp(1).ntk(X)),
+        (["--depth", "1", "--threads", "1"], lambda: nk.mlp(1).ntk(X)),
+    ],
+    ids=["mlp", "file", "nngp", "x2", "relu", "threads"],
+)
+@pytest.mark.usefixtures("threads")
+def test_the_matrix_is_that_of_the_network(
+    options: list[str],
+    expected: Callable[[], Any],
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ended(*options) == 0
+    printed, errors = capsys.readouterr()
+    assert errors == ""
+    assert [line.split()[0] for line in printed.splitlines()] == [
+        *("network", "output", "memory", "estimate", "k.npy")
+    ]
+    k, reference = np.load("k.npy"), expected()
+    assert k.dtype == reference.dtype
+    np.testing.assert_allclose(k, reference, rtol=0, atol=rounding(reference))
+    if k.shape == (150, 150):
+        assert same_bits(k, k.T)
+        assert same_bits(k.diagonal(), reference.diagonal())
+    assert sorted(path.name for path in place.iterdir()) == [
+        *("k.npy", "net.json", "x.npy", "x2.npy")
+    ]
+
+
+def test_types_and_diagonals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(*MLP, "--dtype", "float32") == 0
+    k = np.load("k.npy")
+    assert k.dtype == np.float32
+    np.testing.assert_allclose(k, NET.ntk(X), rtol=1e-5, atol=1e-5)
+    assert ended(*MLP, "--diagonal", "--force", "--kernel", "nngp") == 0
+    assert same_bits(np.load("k.npy"), NET.nngp(X, diagonal=True))
+    np.save("x.npy", X.astype(np.float32))
+    assert ended(*MLP, "--force") == 0
+    assert np.load("k.npy").dtype == np.float32
+    assert ended(*MLP, "--force", "--x2", "x2.npy") == 0  # of the wider type
+    assert np.load("k.npy").dtype == np.float64
+    assert capsys.readouterr().err == ""
+
+
+def test_dropout_meets_only_itself_on_the_diagonal() -> None:
+    net = nk.Serial(nk.Dense(), nk.Relu(), nk.Dropout(keep=0.5), nk.Dense())
+    Path("net.json").write_text(json.dumps(net.to_dict()), encoding="utf-8")
+    np.save("x.npy", np.tile(X[:5], (20, 1)))
+    assert ended("--network", "net.json") == 0
+    reference = net.ntk(np.load("x.npy"))
+    np.testing.assert_allclose(np.load("k.npy"), reference, rtol=0, atol=rounding(reference))
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv with names", "npz", "npz:name", "npy, integers"])
+def test_points_in_other_formats(kind: str) -> None:
+    table, points = X.round(3), "x.csv"
+    if kind.startswith("csv"):
+        names = "a,b,c,d" if "names" in kind else ""
+        np.savetxt("x.csv", table, delimiter=",", header=names, comments="", encoding="utf-8")
+    elif kind == "npz":
+        np.savez(points := "x.npz", table)
+    elif kind == "npz:name":
+        np.savez("x.npz", images=table, labels=X[:, 0])
+        points = "x.npz:images"
+    else:
+        table = np.arange(12).reshape(6, 2) - 5
+        np.save(points := "x.npy", table)
+    assert main(["gram", points, "k.npy", "--depth", "1"]) == 0
+    reference = nk.mlp(1).ntk(table)
+    np.testing.assert_allclose(np.load("k.npy"), reference, rtol=0, atol=rounding(reference))
+
+
+def killed(tmp_path: Path, rows: int) -> None:
+    """Run the command in a process that is killed within the block behind so many rows."""
+    code = f"""
+        import os, signal, sys
+        from ntkfast.cli import _resumable, main
+        _resumable._BLOCK = 1
+        write = _resumable._write
+        def struck(job, matrix, start, stop, on_pairs):
+            if start == {rows}:
+                matrix[start : start + 10] = -1.0
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(job, matrix, start, stop, on_pairs)
+        _resumable._write = struck
+        main(["gram", "x.npy", "k.npy", *{MLP!r}, "--threads", "1"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "k.npy").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+@pytest.mark.parametrize("rows", [0, 64, 128])
+def test_a_killed_run_goes_on_to_the_same_bits(
+    rows: int, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gram", "x.npy", "whole.npy", *MLP]) == 0
+    killed(place, rows)
+    assert json.loads(Path("k.npy.part.json").read_bytes())["rows"] == rows
+    finished = np.load("k.npy.part")[:rows]
+    assert same_bits(finished, np.load("whole.npy")[:rows])
+    capsys.readouterr()
+    assert ended(*MLP) == 0
+    assert (f"behind row {rows} of 150" in capsys.readouterr().out) == (rows > 0)
+    assert Path("k.npy").read_bytes() == Path("whole.npy").read_bytes()
+    assert not list(place.glob("k.npy.*"))
+    assert not list(place.glob(".*"))
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """Run the command, interrupted within its second block."""
+    write = _resumable._write
+
+    def struck(job: Any, matrix: Any, start: int, stop: int, on_pairs: Any) -> None:
+        if start:
+            raise KeyboardInterrupt
+        write(job, matrix, start, stop, on_pairs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_resumable, "_write", struck)
+        return ended(*options)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert interrupted(monkeypatch, *MLP) == 130
+    assert "ntkfast: k.npy.part is unfinished; the same command goes on" in capsys.readouterr().err
+    assert ended(*MLP) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--kernel", "nngp"], "was begun with another kernel: repeat the command as it was"),
+        (["--w-std", "1.4"], "was begun with another network"),
+        (["--dtype", "float32"], "was begun with other points, another type of numbers"),
+        (["--x2", "x2.npy"], "was begun with other points in --x2, another shape"),
+    ],
+)
+def test_a_run_of_another_kind_is_not_gone_on_with(
+    change: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(monkeypatch, *MLP)
+    before = Path("k.npy.part").read_bytes()
+    capsys.readouterr()
+    assert ended(*MLP, *change) == 1
+    assert message in capsys.readouterr().err
+    assert Path("k.npy.part").read_bytes() == before
+    assert ended(*MLP, *change, "--force") == 0
+    assert not Path("k.npy.part").exists()
+    assert not Path("k.npy.part.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("version", "another version of ntkfast"), ("simd", "instruction set"), ("x", "other points")],
+)
+def test_every_part_of_the_fingerprint_counts(
+    key: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted(monkeypatch, *MLP)
+    record = json.loads(Path("k.npy.part.json").read_bytes())
+    record["fingerprint"][key] = "other"
+    Path("k.npy.part.json").write_text(json.dumps(record), encoding="utf-8")
+    assert ended(*MLP) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("k.npy.part.json", b"{}", "k.npy.part.json is damaged ('rows'); start again with --force"),
+        ("k.npy.part.json", b"", "is damaged"),
+        ("k.npy.part.json", None, "k.npy.part is there, but not k.npy.part.json"),
+        ("k.npy.part", b"cut off", "is not the file that k.npy.part.json tells of"),
+        ("k.npy.part", None, "is not the file that k.npy.part.json tells of"),
+    ],
+)
+def test_damaged_remains_are_refused(
+    name: str,
+    content: bytes | None,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupted(monkeypatch, *MLP)
+    Path(name).unlink()
+    if content is not None:
+        Path(name).write_bytes(content)
+    capsys.readouterr()
+    assert ended(*MLP) == 1
+    assert message in capsys.readouterr().err
+    assert ended(*MLP, "--force") == 0
+    np.testing.assert_allclose(np.load("k.npy"), NET.ntk(X), rtol=1e-12)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are those of POSIX")
+def test_two_at_once_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    with _resumable._held(Path("k.npy.part")):
+        assert ended(*MLP) == 1
+    assert "another process is at work on it" in capsys.readouterr().err
+    assert ended(*MLP) == 0
+
+
+def test_what_is_there_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("k.npy").write_bytes(b"mine")
+    assert ended(*MLP) == 1
+    assert capsys.readouterr().err == "ntkfast: k.npy is there already; --force overwrites it\n"
+    assert Path("k.npy").read_bytes() == b"mine"
+    assert ended(*MLP, "--force") == 0
+    assert np.load("k.npy").shape == (150, 150)
+
+
+def test_a_disk_without_room_is_said_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = type("Usage", (), {"free": 179_999})
+    monkeypatch.setattr(_resumable.shutil, "disk_usage", lambda _: usage)
+    assert ended(*MLP) == 1
+    errors = capsys.readouterr().err
+    assert errors == "ntkfast: k.npy needs 180,000 more bytes, and the disk has 179,999 free\n"
+    assert not list(place.glob("k.npy*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be reserved here")
+def test_a_disk_that_fills_up_meanwhile(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert ended(*MLP) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not list(place.glob("k.npy*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.npy", "k.npy"], "which network? give --network FILE, or --depth N"),
+        (["x.npy", "k.npy", "--network", "a", "--w-std", "1"], "--w-std and --network: the file"),
+        (["x.npy", "k.npy", "--depth", "1", "--diagonal", "--x2", "x.npy"], "takes no --x2"),
+        (["x.npy", "k.npy", "--depth", "1", "--threads", "0"], "--threads 0: expected at least 1"),
+        (["x.npy", "k.txt", "--depth", "1"], "expected a name that ends in .npy"),
+        (["x.npy", "no/k.npy", "--depth", "1"], "no is not a folder"),
+        (["x.npy", "./x.npy", "--depth", "1", "--force"], "from which the points come"),
+        (["x2.npy", "x.npy", "--depth", "1", "--force", "--x2", "x.npy"], "the points come"),
+        (["x.npy", "k.npy", "--depth", "1", "--kernel", "nkt"], "invalid choice: 'nkt'"),
+    ],
+)
+def test_bad_usage_is_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["gram", *arguments])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.npy", "--depth", "1"], "none.npy"),
+        (["x.txt", "--depth", "1"], "the ending is '.txt'; expected .npy, .npz, .csv"),
+        (["cut.npy", "--depth", "1"], "cut.npy is no NPY file of numbers, or is cut off"),
+        (["pickle.npy", "--depth", "1"], "pickle.npy is no NPY file of numbers"),
+        (["two.npz", "--depth", "1"], "has 2 arrays; choose one: two.npz:a, two.npz:b"),
+        (["two.npz:c", "--depth", "1"], "two.npz has no array 'c'; choose one: two.npz:a"),
+        (["ragged.csv", "--depth", "1"], "ragged.csv: "),
+        (["words.csv", "--depth", "1"], "words.csv: "),
+        (["empty.csv", "--depth", "1"], "empty.csv: "),
+        (["nan.csv", "--depth", "1"], "nan.csv has a NaN at index 1, 0; expected finite numbers"),
+        (["x.npy", "--depth", "-1"], "mlp: depth is -1; expected an integer >= 0"),
+        (["x.npy", "--depth", "1", "--w-std", "-1"], "Dense: w_std is -1.0"),
+        (["x.npy", "--depth", "1", "--activation", "rleu"], "--activation rleu: there is none"),
+        (["x.npy", "--depth", "1", "--activation", "dense"], "--activation dense: there is none"),
+        (["x.npy", "--depth", "1", "--activation", "abrelu"], "abrelu needs numbers of its own"),
+        (["x.npy", "--network", "none.toml"], "none.toml"),
+        (["x.npy", "--network", "bad.json"], "bad.json: the network: there is no layer 'Rleu'"),
+        (["x.npy", "--depth", "1", "--x2", "one.csv"], "x2 has shape (1, 1)"),
+    ],
+)
+def test_bad_files_are_1_and_say_why(
+    arguments: list[str], message: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cut.npy").write_bytes(Path("x.npy").read_bytes()[:-1])
+    np.save("pickle.npy", np.array([{}], dtype=object))
+    np.savez("two.npz", a=X, b=X)
+    for name, text in {
+        "ragged": "1,2\n3\n",
+        "words": "1,2\na,b\n",
+        "empty": "",
+        "nan": "1\nnan\n",
+        "one": "1\n",
+    }.items():
+        Path(f"{name}.csv").write_text(text, encoding="utf-8")
+    Path("bad.json").write_text('{"type": "Rleu"}', encoding="utf-8")
+    assert main(["gram", arguments[0], "k.npy", *arguments[1:]]) == 1
+    printed, errors = capsys.readouterr()
+    assert printed == ""
+    assert errors.startswith("ntkfast: ")
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert not list(place.glob("k.npy*"))
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["gram", "--help"])
+    printed = capsys.readouterr().out
+    assert "examples:\n  ntkfast gram x.npy k.npy" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_sizes_and_times_are_for_readers() -> None:
+    sizes = (0, 999, 1e3, 999_600, 12_345_678, 8e10, 3e15)
+    shown = ["0 B", "999 B", "1 kB", "1 MB", "12.3 MB", "80 GB", "3 PB"]
+    assert [gram._bytes(int(size)) for size in sizes] == shown
+    times = (0.0123, 119, 600, 90_000)
+    assert [gram._duration(t) for t in times] == ["0.012 s", "119.000 s", "10 min", "25.0 h"]
+
+
+def test_a_bar_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[int] = []
+    job = _resumable.Job(NET, "ntk", X, None, Path("k.npy"))
+    _resumable.run(job, seen.append, force=False)
+    assert seen == sorted(seen)
+    assert seen[-1] == job.pairs(150) == 150 * 151 // 2
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with gram._bar(job, 64) as on_pairs:
+        on_pairs(job.pairs(150))
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with gram._bar(job, 64) as on_pairs:
+        assert on_pairs(1) is None
+    assert capsys.readouterr().err.strip() == ""

@@ -1,0 +1,341 @@
+"""Results in files: the same bits come back, and what is no such file is refused."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from contract import same_bits
+from ntkfast import storage
+
+RNG = np.random.default_rng(11)
+X, X_TEST = RNG.standard_normal((24, 3)), RNG.standard_normal((5, 3))
+Y, Y2 = np.sin(X[:, 0]), np.stack([np.sin(X[:, 0]), np.cos(X[:, 1])], axis=1)
+FINITE = nk.Serial(
+    nk.Dense(trainable=False), nk.Relu(), nk.Dropout(keep=0.5), nk.Residual(nk.Dense(b_std=0.1))
+)
+NET = nk.Serial(nk.Dense(w_std=1.4, b_std=0.2), nk.Erf(), nk.Dense(w_std=1.4, b_std=0.2))
+THETA, CROSS = NET.ntk(X), NET.ntk(X_TEST, X)
+TIMES = [0.0, 0.7, 30.0, np.inf]
+
+
+def refined() -> nk.KernelRegression:
+    """Return a regression of which float32 was enough, so that its factor is still to come."""
+    x = RNG.standard_normal((600, 8))
+    return nk.KernelRegression(nk.mlp(1).ntk(x), x[:, 0], diag_reg=1.0)
+
+
+# What is saved, and all that it is asked before and after.
+CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "network": (lambda: NET, lambda net: net.ntk(X)),
+    "Kernels": (lambda: NET.kernels(X_TEST, X), tuple),
+    "Spectrum": (lambda: nk.eigh(THETA), lambda s: (s.eigenvalues, s.eigenvectors, s.rank)),
+    "Cholesky": (
+        lambda: nk.cholesky(THETA + np.eye(24)),
+        lambda c: (c.solve(Y2), c.log_determinant),
+    ),
+    "GradientFlow": (
+        lambda: nk.GradientFlow(THETA, Y2, learning_rate=0.3, diag_reg=1e-3),
+        lambda f: (f.predict(TIMES, CROSS), f.loss(TIMES), f.residual(TIMES)),
+    ),
+    "GradientFlow, float32": (
+        lambda: nk.GradientFlow(THETA.astype(np.float32), Y.astype(np.float32), reduction="mean"),
+        lambda f: (f.predict(TIMES, CROSS.astype(np.float32)), f.loss(TIMES)),
+    ),
+    "GradientDescent": (
+        lambda: nk.GradientDescent(THETA, Y, learning_rate=1e-3, momentum=0.9),
+        lambda f: (f.predict([0, 10, np.inf], CROSS), f.loss([3, 10**12])),
+    ),
+    "KernelRegression": (
+        lambda: nk.KernelRegression(THETA, Y2, diag_reg=np.linspace(0.1, 1.0, 24)),
+        lambda r: (r.predict(CROSS), r.predict_train(), r.leave_one_out(), r.condition_estimate),
+    ),
+    "KernelRegression, refined": (
+        refined,
+        lambda r: (r.coefficients, r.condition_estimate, r.leave_one_out()),
+    ),
+    "LinearModel": (
+        lambda: nk.LinearModel(X, Y2, diag_reg=0.1),
+        lambda m: (m.predict(TIMES, X_TEST), m.loss(TIMES), m.distribution(X_TEST, 1.0, "full")),
+    ),
+    "LossFlow": (
+        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic", momentum=0.5, learning_rate=0.1),
+        lambda f: f.integrate([0.5, 1.0], CROSS).test,
+    ),
+    "Trajectory": (
+        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic").integrate([0.1, 0.2]),
+        lambda t: (t.train, t.test, t.loss, t.completed, t.reason),
+    ),
+    "Ensemble": (
+        lambda: nk.Ensemble(NET, X, Y, reduction="mean"),
+        lambda e: [e.predict(X_TEST, t, "full") for t in TIMES],
+    ),
+    "Ensemble from kernels": (
+        lambda: nk.Ensemble.from_kernels(NET.nngp(X), nk.GradientFlow(THETA, Y)),
+        lambda e: e.predict_kernels(NET.kernels(X_TEST, X), NET.nngp(X_TEST), 2.0, "full"),
+    ),
+    "Posterior": (
+        lambda: nk.Posterior(NET, X, Y2, noise_variance=0.1),
+        lambda p: (p.predict(X_TEST, "full"), p.log_marginal_likelihood(), p.leave_one_out()),
+    ),
+    "Normal": (
+        lambda: nk.Posterior(NET, X, Y).predict(X_TEST, "diagonal"),
+        lambda n: (n, n.std, n.sample(3, seed=1), n.log_density(np.zeros(5))),
+    ),
+    "Normal, mean alone": (lambda: nk.Normal([1.0, 2.0], about="μ ± σ"), lambda n: n),
+    "MonteCarloKernels": (
+        lambda: nk.finite.monte_carlo_kernels(nk.mlp(1, width=8), X, n_samples=3, seed=0),
+        lambda m: (m.ntk, m.ntk_error, m.n_samples),
+    ),
+    "WidthStudy": (
+        lambda: nk.finite.width_study(nk.mlp(1), X[:3], widths=[4, 8], seeds=2),
+        lambda s: (s.ntk.values, s.ntk.slope, s.nngp.widths, s.nngp.name),
+    ),
+    "FiniteNetwork": (
+        lambda: nk.finite.init(FINITE, 3, 0, output_dim=2, width=5, zero_output=True),
+        lambda net: (net.forward(X), net.ntk(X_TEST), net.parameters, net.output_shape),
+    ),
+    "FiniteNetwork, one output": (
+        lambda: nk.finite.init(nk.Serial(nk.Dense(6), nk.Relu(), nk.Dense()), 3, 1),
+        lambda net: (net.forward(X), net.parameters.flags.writeable),
+    ),
+    "FiniteTrajectory": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).train(
+            X, Y, learning_rate=0.01, steps=5, x_test=X_TEST
+        ),
+        lambda t: (
+            *(t.times, t.train, t.test, t.loss, t.kernel_drift, t.end.forward(X_TEST)),
+            *t.group_distance.values(),
+            *t.group_distance,
+        ),
+    ),
+    "LinearizedNetwork": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize(),
+        lambda net: (net.forward(X, np.ones(net.parameters.size)), net.ntk(X_TEST)),
+    ),
+    "LinearizedTraining": (
+        lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize().train(X, Y),
+        lambda training: (training.predict(2.0, X_TEST), training.parameters(np.inf)),
+    ),
+    "DriftStudy": (
+        lambda: nk.finite.drift_study(
+            nk.mlp(1), X[:3], Y[:3], X_TEST, widths=[4, 8], seeds=2, steps=2, learning_rate=0.01
+        ),
+        lambda s: (s.kernel.values, s.infinite.values, s.trajectories[1][0].train),
+    ),
+    "MeanField": (
+        lambda: nk.theory.mean_field(nk.mlp(2, nk.Relu(), w_std=2.0)),
+        lambda m: (m.variance, m.chi_1, m.variance_map(1.5)),
+    ),
+}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two answers have the same bits."""
+    if isinstance(a, nk.Normal):
+        return same((a.mean, a.covariance, a.about), (b.mean, b.covariance, b.about))
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and same_bits(a, b)
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_comes_back_says_the_same_to_the_last_bit(name: str, tmp_path: Path) -> None:
+    make, ask = CASES[name]
+    first = make()
+    nk.save(tmp_path / "result.npz", first)
+    again = nk.load(str(tmp_path / "result.npz"))
+    assert type(again) is type(first)
+    assert repr(again) == repr(first)
+    assert same(ask(again), ask(first))
+    assert [path.name for path in tmp_path.iterdir()] == ["result.npz"]
+    # A file of a result that was asked, and of one that was loaded, serves as well.
+    nk.save(tmp_path / "result.npz", first)
+    assert same(ask(nk.load(tmp_path / "result.npz")), ask(first))
+    nk.save(tmp_path / "result.npz", again)
+    assert same(ask(nk.load(tmp_path / "result.npz")), ask(first))
+
+
+def test_every_class_that_can_be_saved_is_tried() -> None:
+    tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
+    parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
+    assert tried | parts == {*storage._CLASSES, "network"}
+
+
+def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
+    flow = nk.GradientFlow(THETA, Y)
+    nk.save(tmp_path / "flow", flow)
+    with np.load(tmp_path / "flow", allow_pickle=False) as arrays:
+        assert same_bits(arrays["spectrum.eigenvalues"], flow.spectrum.eigenvalues)
+        header = json.loads(arrays["header"].tobytes())
+    assert (header["format"], header["format_version"]) == ("ntkfast", 1)
+    assert header["version"] == nk.__version__
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (object(), r"value is <object .*> of type object, which has no form in files: expected"),
+        (THETA.astype(object), "of type ndarray, which has no form"),
+        (nk.LossFlow(THETA, Y, loss=lambda f, y: (0.0, f)), r"loss is .* a function is no data"),
+        (nk.Posterior(nk.mlp(1, nk.Elementwise(np.tanh)), X, Y), r"numpy\.tanh.* function is no d"),
+        (nk.Normal([1.0]).sample, "of type method, which has no form in files: a function is no"),
+    ],
+    ids=["object", "objects", "loss", "activation", "method"],
+)
+def test_what_has_no_form_leaves_the_old_file_alone(
+    value: Any, message: str, tmp_path: Path
+) -> None:
+    nk.save(tmp_path / "a.npz", NET)
+    with pytest.raises(TypeError, match=message.replace("> of", ">, of")):
+        nk.save(tmp_path / "a.npz", value)
+    assert nk.load(tmp_path / "a.npz") == NET
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nk.save(tmp_path / "a.npz", NET)
+
+    def full(file: io.BufferedWriter, **_: object) -> None:
+        file.write(b"PK half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        nk.save(tmp_path / "a.npz", nk.eigh(THETA))
+    assert nk.load(tmp_path / "a.npz") == NET
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    with pytest.raises(FileNotFoundError):
+        nk.save(tmp_path / "none" / "a.npz", NET)
+
+
+def packed(path: Path, header: Any, **arrays: Any) -> Path:
+    """Write a file by hand."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    np.savez(path, header=np.frombuffer(text, np.uint8), **arrays)
+    return path
+
+
+def around(content: Any, **changes: Any) -> dict[str, Any]:
+    return {"format": "ntkfast", "format_version": 1, "version": "0", "content": content, **changes}
+
+
+def of(name: str, **fields: Any) -> dict[str, Any]:
+    return {"object": name, "fields": fields}
+
+
+ARRAY = {"array": "a"}
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b"not JSON", "was not written by save: its header cannot be read"),
+        (b"[" * 100_000, "was not written by save: its header cannot be read"),
+        ([], "was not written by save: its header cannot be read"),
+        ({}, "was not written by save: its header cannot be read .'format'"),
+        (around(None, format="other"), "it is that of another program"),
+        (
+            around(None, format_version=2, version="9.9"),
+            r"was written by ntkfast 9\.9, in form 2; this is ntkfast .*: install a newer one",
+        ),
+        (around(None, format_version="1"), "it is that of another program"),
+        (around(of("system", command="ls")), "damaged: there is no class 'system'"),
+        (around(of("Path")), "damaged: there is no class 'Path'"),
+        (around({"call": "os.system"}), "damaged: .* the unknown kind 'call'"),
+        (around({"object": "Normal", "call": 1}), "damaged: .* of the unknown kind"),
+        (around([1]), "damaged: a list stands"),
+        (around({}), "damaged"),
+        (around({"array": "b"}), "damaged: its array 'b' is missing"),
+        (around(None), "damaged: nothing refers to its array 'a'"),
+        (around(of("Normal", mean=ARRAY)), r"damaged: Normal has the fields \['mean'\]; expected"),
+        (
+            around(of("Normal", mean=1.0, covariance=None, about="")),
+            "damaged: Normal has mean = 1.0, of another type than expected",
+        ),
+        (around(of("Cholesky", factor=ARRAY)), r"damaged: factor has shape \(3,\)"),
+        (around({"network": {"type": "Rleu"}}), r"damaged: .*did you mean 'Relu'"),
+        (around({"network": {"type": "Elementwise", "fn": "os:system"}}), "damaged: .*run code"),
+        (around({"float": "1e5"}), "damaged"),
+        (around({"dict": 1}), "damaged"),
+        (around({"tuple": 1}), "damaged"),
+    ],
+)
+def test_foreign_and_damaged_files(header: Any, message: str, tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.npz", header, a=np.ones(3))
+    with pytest.raises(ValueError, match=rf"a\.npz .*{message}"):
+        nk.load(path)
+
+
+def test_fields_are_of_the_kinds_that_the_classes_say(tmp_path: Path) -> None:
+    good = around(of("Kernels", nngp={"array": "a"}, ntk={"array": "b"}))
+    path = packed(tmp_path / "a.npz", good, a=np.ones(3), b=np.ones(3))
+    assert repr(nk.load(path)).startswith("Kernels(")
+    for wrong in (np.ones(3, int), np.ones(3, bool), np.ones(3, complex)):
+        packed(tmp_path / "a.npz", good, a=np.ones(3), b=wrong)
+        with pytest.raises(
+            ValueError, match=r"Kernels has ntk = .*, of another type than expected"
+        ):
+            nk.load(path)
+
+
+class Trap:
+    """What would run code when unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.abort, ()
+
+
+def test_pickles_are_never_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    trap = np.array([Trap()], dtype=object)
+    np.savez(path, header=np.frombuffer(json.dumps(around(ARRAY)).encode(), np.uint8), a=trap)
+    with pytest.raises(ValueError, match=r"member 'a\.npy' cannot be read"):
+        nk.load(path)
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="no NPZ file"):
+        nk.load(path)
+    np.savez(path, images=np.ones(3))
+    with pytest.raises(ValueError, match=r"it has no header, but the arrays images; ntkfast\.data"):
+        nk.load(path)
+
+
+def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
+    """Cut anywhere, or with any one byte of the arrays and the header turned, it is refused."""
+    path = tmp_path / "a.npz"
+    first = nk.GradientFlow(THETA[:3, :3], Y[:3])
+    nk.save(path, first)
+    content = path.read_bytes()
+    for size in range(0, len(content), 41):
+        path.write_bytes(content[:size])
+        with pytest.raises(ValueError, match=r"a\.npz"):
+            nk.load(path)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sizes = {info.header_offset: info.file_size for info in archive.infolist()}
+    for header, size in sizes.items():
+        start = content.index(b"\x93NUMPY", header)
+        for i in range(start, start + size, 17):
+            path.write_bytes(content[:i] + bytes([content[i] ^ 0x20]) + content[i + 1 :])
+            with pytest.raises(ValueError, match=r"a\.npz"):
+                nk.load(path)
+
+
+def test_parameters_that_do_not_fit_their_network(tmp_path: Path) -> None:
+    net = nk.finite.init(nk.mlp(1), 3, 0, width=9)
+    nk.save(tmp_path / "a.npz", net)
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = dict(file)
+    arrays["parameters"] = arrays["parameters"][:-1]
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=r"a\.npz is damaged: there are 35 parameters and 0 fixed"):
+        nk.load(tmp_path / "a.npz")
