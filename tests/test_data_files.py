@@ -117,6 +117,14 @@ def array_file(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def huge() -> bytes:
+    """Return an array file that says it is of 80 TB, and is not."""
+    buffer = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**13,)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + bytes(80)
+
+
 class Trap:
     """What would run code when unpickled."""
 
@@ -135,6 +143,7 @@ class Trap:
         (member(pickle.dumps(Trap())), "member 'x.npy' cannot be read .it is no array"),
         (npz(x=np.array([Trap()], dtype=object)), "'x.npy' cannot be read .*Object arrays"),
         (member(array_file(IMAGES)[:-1]), "member 'x.npy' cannot be read"),
+        (member(huge()), "member 'x.npy' cannot be read .*allocate"),
     ],
 )
 def test_foreign_npz_files_are_refused(path: Path, content: bytes, message: str) -> None:

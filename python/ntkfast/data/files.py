@@ -142,7 +142,16 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: object) -> ND
         if not content.startswith(_NPY):
             raise ValueError("it is no array of NumPy")
         array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError, RuntimeError, zlib.error, struct.error) as error:
+    # A header may promise more than there is, and more than there is memory for.
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+        zlib.error,
+        struct.error,
+    ) as error:
         raise ValueError(f"{path}: its member {info.filename!r} cannot be read ({error})") from None
     return array
 
