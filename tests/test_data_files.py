@@ -75,10 +75,13 @@ def test_a_cut_off_gzip_file_is_refused(path: Path) -> None:
     [
         (b"", r"no IDX file: it starts with the bytes \(none\)"),
         (b"<html>", "no IDX file: .* 3c 68 74 6d.*downloaded whole"),
-        (b"\0\0\x07\x01", "no IDX file: .* 00 00 07 01; expected 00 00, a type"),
+        (b"\0\0\x07\x01", "no IDX file: .* 00 00 07 01; expected 00 00, a type.*the right file"),
+        (b"\0\0", "no IDX file: .* 00 00; .*downloaded whole"),
         (npz(x=IMAGES), "looks like a ZIP archive: try load_npz"),
         (idx(IMAGES) + b"\0", "longer than its header says: more bytes"),
         (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "cut off: 0 bytes of data, expected"),
+        (struct.pack(">HBB4I", 0, 8, 4, 0, *[2**32 - 1] * 3), "file: NumPy has no array of shape"),
+        (struct.pack(">HBB99I", 0, 8, 99, *[1] * 99) + b"x", "file: NumPy has no array of shape"),
     ],
 )
 def test_foreign_idx_files_are_refused(path: Path, content: bytes, message: str) -> None:

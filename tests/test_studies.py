@@ -137,6 +137,8 @@ def test_a_study_is_what_its_networks_did():
     ("settings", "kind", "words"),
     [
         ({"widths": (8, 8)}, ValueError, "at least two that differ"),
+        ({"widths": ()}, ValueError, r"widths is \[\]; expected at least two"),
+        ({"x_test": X[:0]}, ValueError, r"x_test has shape \(0, 2\)"),
         ({"widths": (8, 0)}, ValueError, "widths is 0"),
         ({"seeds": 0}, ValueError, "seeds is 0"),
         ({"seeds": []}, ValueError, "seeds is empty"),
@@ -148,7 +150,13 @@ def test_a_study_is_what_its_networks_did():
 def test_refusals(settings, kind, words):
     given = {"widths": (8, 16), "seeds": 1, "steps": 2, "learning_rate": 0.01, **settings}
     with pytest.raises(kind, match=words):
-        nk.finite.drift_study(NET, X, Y, X_TEST, **given)
+        nk.finite.drift_study(NET, X, Y, **{"x_test": X_TEST, **given})
+
+
+@pytest.mark.parametrize("x", [X[:0], np.zeros((3, 2))])
+def test_errors_relative_to_nothing_are_refused(x):
+    with pytest.raises(ValueError, match="errors are relative"):
+        nk.finite.width_study(nk.mlp(1), x, widths=(4, 8), seeds=1)
 
 
 def test_a_narrow_network_that_diverges_is_an_error():

@@ -24,6 +24,7 @@ _Reader: TypeAlias = gzip.GzipFile | io.BufferedReader
 
 _GZIP, _ZIP, _NPY = b"\x1f\x8b", b"PK", b"\x93NUMPY"
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_IDX_CODES = [bytes([code]) for code in _IDX_TYPES]
 _PIECE = 1 << 20  # bytes read at once: a header may promise more than there is
 
 
@@ -85,7 +86,11 @@ def _read_idx(file: _Reader, path: object) -> NDArray[Any]:
             f"{path} is {state}: {found} bytes of data, expected {expected} for shape {shape} of "
             f"{dtype.name}"
         )
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    values = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+    try:
+        return values.reshape(shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: NumPy has no array of shape {shape} ({error})") from None
 
 
 def _read(file: _Reader, size: int) -> bytes:
@@ -162,6 +167,6 @@ def _advice(magic: bytes) -> str:
         return "It looks like a ZIP archive: try load_npz"
     if magic.startswith(_NPY):
         return "It is a single array: use numpy.load(path, allow_pickle=False)"
-    if magic.startswith((_GZIP, b"\0\0")):
+    if magic.startswith(_GZIP) or (magic[:2] == b"\0\0" and magic[2:3] in _IDX_CODES):
         return "It looks like an IDX file: try load_idx"
     return "Is it the right file, and was it downloaded whole?"

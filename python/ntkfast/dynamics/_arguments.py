@@ -96,15 +96,15 @@ def check_ridge(ridge: float, absolute: float, relative: float, spectrum: Spectr
         )
 
 
-def as_times(t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
+def as_times(t: npt.ArrayLike, name: str = "t") -> tuple[Times, tuple[int, ...]]:
     """Return times as a flat float64 array, and their shape."""
-    times = as_floats(t, "t").astype(np.float64, copy=False)
+    times = as_floats(t, name).astype(np.float64, copy=False)
     flat = times.reshape(-1)
     wrong = np.flatnonzero(~(flat >= 0))  # NaN included
     if wrong.size:
         index = tuple(int(i) for i in np.unravel_index(wrong[0], times.shape))
         place = f" at index {', '.join(map(str, index))}" if index else ""
-        raise ValueError(f"t is {flat[wrong[0]]}{place}; expected 0 <= t <= inf")
+        raise ValueError(f"{name} is {flat[wrong[0]]}{place}; expected 0 <= {name} <= inf")
     return flat, times.shape
 
 

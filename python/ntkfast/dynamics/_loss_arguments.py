@@ -11,18 +11,18 @@ from ntkfast.dynamics._arguments import Times, as_times
 __all__ = ["as_grid", "check_diagonal", "check_labels"]
 
 
-def as_grid(t: npt.ArrayLike) -> Times:
+def as_grid(t: npt.ArrayLike, name: str = "t") -> Times:
     """Return finite ascending times as a flat array."""
-    times, shape = as_times(t)
+    times, shape = as_times(t, name)
     if len(shape) > 1:
         raise ValueError(
-            f"t has shape {shape}; expected a number, or (k,) times in ascending order"
+            f"{name} has shape {shape}; expected a number, or (k,) numbers in ascending order"
         )
     if times.size and (np.diff(times) < 0).any():
-        raise ValueError("t is not in ascending order; use np.sort(t)")
+        raise ValueError(f"{name} is not in ascending order; use np.sort({name})")
     if times.size and np.isinf(times[-1]):
         raise ValueError(
-            "t is inf; expected finite times: what is integrated has no limit in closed form"
+            f"{name} is inf; expected finite times: what is integrated has no limit in closed form"
         )
     return times
 

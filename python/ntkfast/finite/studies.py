@@ -97,6 +97,11 @@ def width_study(
     """
     points = as_points(x, "x").astype(np.float64)
     limit = as_network(network, "network").kernels(points)
+    if not (limit.ntk.any() and limit.nngp.any()):
+        raise ValueError(
+            f"x has shape {points.shape}, and the analytic NTK or NNGP kernel on it is zero or "
+            "empty; expected points where neither is, as errors are relative"
+        )
     sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
     errors = [
         (_relative(finite.ntk(points), limit.ntk), _relative(finite.nngp(points), limit.nngp))
@@ -191,13 +196,17 @@ def drift_study(
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range; a training that diverged.
+        Arguments of the wrong kind, shape or range.
+    NumericalError
+        A training that diverged, or took too many steps.
 
     References
     ----------
     Lee et al. (2019), arXiv:1902.06720; Chizat, Oyallon, Bach (2019), arXiv:1812.07956.
     """
     points, others = as_points(x, "x"), as_points(x_test, "x_test")
+    if not len(others):
+        raise ValueError(f"x_test has shape {others.shape}; expected at least one point")
     targets = as_floats(y, "y")
     limit = as_network(network, "network")
     settings: dict[str, Any] = {
@@ -277,7 +286,10 @@ def _networks(
 
 
 def _as_widths(widths: Sequence[int]) -> Widths:
-    return np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
+    found = np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
+    if np.unique(found).size < 2:  # said before networks are trained for it
+        raise ValueError(f"widths is {found.tolist()}; expected at least two that differ")
+    return found
 
 
 def _as_seeds(seeds: Seeds) -> list[int]:

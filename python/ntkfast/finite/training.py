@@ -230,7 +230,7 @@ def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: 
             f"but {'neither' if t is None else 'both'} of them"
         )
     given: Any = t if steps is None else steps
-    grid = as_grid(given)
+    grid = as_grid(given, "t" if steps is None else "steps")
     if grid.size == 0:
         raise ValueError("there is no time to record; expected a number, or (k,) with k >= 1")
     if steps is not None and (grid != np.floor(grid)).any():
