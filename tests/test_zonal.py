@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import ntkfast as nk
 from catalogue import NETWORKS, build
+from contract import one_pass_or_two
 from tolerances import contract, pair_scale, worst
 
 Array = NDArray[np.floating[Any]]
@@ -60,6 +61,18 @@ def test_rows_of_one_norm(name: str, dtype: str) -> None:
     assert max(differences(build(NETWORKS[name]), unit_rows(dtype))) < contract(dtype)
 
 
+def test_most_networks_take_the_short_way() -> None:
+    x = unit_rows("float64")
+    assert sum(not layer_by_layer(build(net), x) for net in NETWORKS.values()) >= len(NETWORKS) / 2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("depth", [3, 10, 30, 100])
+def test_one_kernel_alone_has_the_bits_that_it_has_beside_the_other(depth: int, dtype: str) -> None:
+    one_pass_or_two(nk.mlp(depth, nk.Relu(), w_std=1.4), unit_rows(dtype))
+    one_pass_or_two(nk.mlp(depth, nk.Erf(), w_std=1.4, b_std=0.1), unit_rows(dtype))
+
+
 @pytest.mark.parametrize("depth", [2, 3, 30, 100])
 def test_homogeneous_networks_at_any_norms(depth: int) -> None:
     net = nk.mlp(depth, nk.LeakyRelu(0.2), w_std=1.4)
@@ -103,6 +116,7 @@ def test_functions_that_no_short_series_resolves_go_layer_by_layer() -> None:
 
 def test_functions_known_by_their_values() -> None:
     x = unit_rows("float64")
+    # Both ways run the same fit; that of the norms of a block may differ by what a fit leaves out.
     assert max(differences(nk.mlp(2, nk.Tanh(), w_std=1.5, b_std=0.1), x)) < 1e-11
 
 
@@ -111,7 +125,7 @@ def test_all_depths() -> None:
     whole = nk.ntk_by_depth(net, x)
     [blocks] = in_blocks(lambda *points: [nk.ntk_by_depth(net, *points)], x)
     for large, small in zip(whole, blocks, strict=True):
-        assert worst(large, small, pair_scale(np.diag(large), np.diag(large))) < 1e-13
+        assert worst(large, small, pair_scale(np.diag(large), np.diag(large))) < contract("float64")
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_points
 from ntkfast._ntkfast import NumericalError
-from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count
+from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
+from ntkfast.finite._draws import Seeds, as_seeds, as_widths, draws
 from ntkfast.finite._problem import as_rule
-from ntkfast.finite.initial import init
-from ntkfast.finite.network import FiniteNetwork
 from ntkfast.finite.scaling import Scaling
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
@@ -26,8 +23,6 @@ from ntkfast.networks.composition import as_network
 __all__ = ["DriftStudy", "WidthStudy", "drift_study", "width_study"]
 
 Array = npt.NDArray[np.float64]
-Widths: TypeAlias = npt.NDArray[np.int64]
-Seeds: TypeAlias = int | Sequence[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +97,10 @@ def width_study(
             f"x has shape {points.shape}, and the analytic NTK or NNGP kernel on it is zero or "
             "empty; expected points where neither is, as errors are relative"
         )
-    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
+    sizes, seeds_ = as_widths(widths, network, points.shape[1]), as_seeds(seeds)
     errors = [
         (_relative(finite.ntk(points), limit.ntk), _relative(finite.nngp(points), limit.nngp))
-        for finite in _networks(network, points.shape[1], sizes, seeds_, progress)
+        for finite in draws(network, points.shape[1], sizes, seeds_, progress)
     ]
     ntk, nngp = np.array(errors).T.reshape(2, len(sizes), len(seeds_))
     return WidthStudy(
@@ -217,11 +212,11 @@ def drift_study(
     method: Literal["flow", "descent"] = "flow" if steps is None else "descent"
     infinite = as_rule(limit.ntk(points), targets, method=method, **settings)
     k_test = limit.ntk(others, points)
-    sizes, seeds_ = _as_widths(widths), _as_seeds(seeds)
+    sizes, seeds_ = as_widths(widths, limit, points.shape[1]), as_seeds(seeds)
     outputs = None if targets.ndim == 1 else targets.shape[-1]
     rows: list[list[float]] = []
     runs: list[FiniteTrajectory] = []
-    for finite in _networks(
+    for finite in draws(
         limit, points.shape[1], sizes, seeds_, progress, output_dim=outputs, zero_output=zero_output
     ):
         run = finite.train(
@@ -256,49 +251,6 @@ def drift_study(
             tuple(runs[i : i + len(seeds_)]) for i in range(0, len(runs), len(seeds_))
         ),
     )
-
-
-def _networks(
-    network: Network,
-    n_features: int,
-    widths: Widths,
-    seeds: Sequence[int],
-    progress: Progress,
-    *,
-    output_dim: int | None = None,
-    zero_output: bool = False,
-) -> Iterator[FiniteNetwork]:
-    """Draw a network for each width and seed, and report each when the next is asked for."""
-    total = len(widths) * len(seeds)
-    with reporting(progress, "networks", "network") as report:
-        for done, (width, seed) in enumerate(product(widths, seeds), start=1):
-            yield init(
-                network,
-                n_features,
-                # The same seed draws other numbers at another width.
-                np.random.SeedSequence((seed, int(width))),
-                output_dim=output_dim,
-                width=int(width),
-                zero_output=zero_output,
-            )
-            if report is not None:
-                report(done, total)
-
-
-def _as_widths(widths: Sequence[int]) -> Widths:
-    found = np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
-    if np.unique(found).size < 2:  # said before networks are trained for it
-        raise ValueError(f"widths is {found.tolist()}; expected at least two that differ")
-    return found
-
-
-def _as_seeds(seeds: Seeds) -> list[int]:
-    if isinstance(seeds, Sequence):
-        found = [as_count(seed, "seeds", least=0) for seed in seeds]
-        if not found:
-            raise ValueError("seeds is empty; expected at least one")
-        return found
-    return list(range(as_count(seeds, "seeds", least=1)))
 
 
 def _relative(found: FloatArray, expected: FloatArray) -> float:

@@ -230,6 +230,8 @@ def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: 
             f"but {'neither' if t is None else 'both'} of them"
         )
     given: Any = t if steps is None else steps
+    if isinstance(given, (bool, np.bool_)):
+        raise TypeError(f"{'t' if steps is None else 'steps'} is {given}; expected a number")
     grid = as_grid(given, "t" if steps is None else "steps")
     if grid.size == 0:
         raise ValueError("there is no time to record; expected a number, or (k,) with k >= 1")

@@ -122,7 +122,9 @@ def draw(result: LinearParameters) -> Figure:
         ax.plot(result.grid, full, color=VERMILION, label="full model")
         ax.plot(result.x, result.y, "ko", ms=5, label="training points")
         ax.set(title=f"width {width:,}", xlabel="$x$", ylabel="$f(x)$", ylim=view)
-    panels.flat[0].legend(fontsize=9)
+    # The panel that shows most of every line explains them.
+    shown = [((view[0] < start) & (start < view[1])).mean() for start in result.start]
+    panels.flat[int(np.argmax(shown))].legend(fontsize=9)
     for ax in panels.flat[len(result.widths) :]:
         ax.set_axis_off()
     ax = panels.flat[len(result.widths)]

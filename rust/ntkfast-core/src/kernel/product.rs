@@ -137,13 +137,6 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize>(
     let shared = const { shared(SUMS * P::LANES) };
     let depth = rows[0].len();
     let mut sums = [[P::splat(0.0); SUMS]; ROWS];
-    if !fresh {
-        for (row, sums) in sums.iter_mut().enumerate() {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                *sum = P::load(&out[row * TILE_STRIPS], group * SUMS + i);
-            }
-        }
-    }
     let whole = depth / shared;
     for (first, strip) in (0..whole * shared).step_by(shared).zip(strips) {
         for i in 0..shared {
@@ -153,9 +146,13 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize>(
     for feature in whole * shared..depth {
         step(&mut sums, rows.map(|row| row[feature]), &strips[whole], feature % shared);
     }
+    // Sums of these features come first: one sum over all of them would lose digits where there are many.
     for (row, sums) in sums.iter().enumerate() {
+        let out = &mut out[row * TILE_STRIPS];
         for (i, sum) in sums.iter().enumerate() {
-            sum.store(&mut out[row * TILE_STRIPS], group * SUMS + i);
+            let pack = group * SUMS + i;
+            let before = if fresh { P::splat(0.0) } else { P::load(out, pack) };
+            (before + *sum).store(out, pack);
         }
     }
 }

@@ -135,10 +135,9 @@ impl<T: Scalar> Pairs<'_, T> {
         let steps = if self.zonal.is_some() { 1 } else { self.program.steps.len() };
         let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
         for start in columns.clone().step_by(width) {
-            job.check()?;
             let part = start..columns.end.min(start + width);
             let first = (start - columns.start) / STRIP;
-            multiply(self.left.units(rows), (self.right, &part), first, self.level, workspace);
+            multiply(self.left.units(rows), (self.right, &part), first, self.level, job, workspace)?;
             let (pairs, rows) = (self, rows.clone());
             T::dispatch(self.level, Work { pairs, rows, columns: part, first, workspace });
         }
@@ -147,15 +146,20 @@ impl<T: Scalar> Pairs<'_, T> {
 }
 
 /// Pack what is not packed yet, and compute the products, which few features do without.
+///
+/// # Errors
+/// [`crate::error::Error::Cancelled`].
 fn multiply<T: Scalar>(
     rows: &[T],
     (right, columns): (&Points<T>, &Range<usize>),
     first: usize,
     level: Level,
+    job: &Job,
     workspace: &mut Workspace<T>,
-) {
+) -> Result<()> {
     let features = right.features();
     for start in (0..features).step_by(PACKED) {
+        job.check()?;
         let some = &(start..features.min(start + PACKED));
         let panel = &mut workspace.panel[..columns.len().div_ceil(STRIP) * packed_strips(some.len())];
         let whole = features <= FEW_FEATURES;
@@ -169,6 +173,7 @@ fn multiply<T: Scalar>(
             T::dispatch(level, Products { rows, features, some, panel, out, fresh: start == 0 });
         }
     }
+    Ok(())
 }
 
 struct Work<'a, T> {

@@ -102,7 +102,7 @@ fn correct(
     job: &Job,
 ) -> Result<()> {
     let mut units = vec![0f64; columns];
-    for (row, scale) in residual.chunks_exact(columns).zip(scales) {
+    for (row, scale) in residual.chunks_exact(columns.max(1)).zip(scales) {
         row.iter().zip(&mut units).for_each(|(value, unit)| *unit = unit.max((value * scale).abs()));
     }
     units.iter_mut().filter(|unit| **unit == 0.0).for_each(|unit| *unit = 1.0);

@@ -154,9 +154,6 @@ impl Exact<'_> {
         let signs = [false, true].map(|negative| [&nodes, &probes].map(|v| self.values(v, negative)));
         let matrix = transform(count);
         let series = |output: usize, quantity: usize| -> Option<Series<T>> {
-            if !self.wanted[quantity] {
-                return Some(Vec::new());
-            }
             let [above, below] = signs.each_ref().map(|[values, checks]| {
                 checked_series::<T>(&matrix, &values[output][quantity], &probes, &checks[output][quantity])
             });
@@ -165,7 +162,9 @@ impl Exact<'_> {
             while pairs.len() > 1 && pairs.last().is_some_and(tiny) {
                 pairs.pop();
             }
-            Some(pairs.iter().rev().map(|pair| pair.map(T::from_f64)).collect())
+            // Of both quantities, so that one alone has the bits that it has beside the other.
+            let kept = if self.wanted[quantity] { pairs } else { Vec::new() };
+            Some(kept.iter().rev().map(|pair| pair.map(T::from_f64)).collect())
         };
         let outputs =
             (0..self.program.outputs.len()).map(|output| Some([series(output, 0)?, series(output, 1)?]));
@@ -174,7 +173,7 @@ impl Exact<'_> {
 
     /// δ and τ at points v of a series, output by output.
     fn values(&self, v: &[f64], negative: bool) -> Vec<[Vec<f64>; 2]> {
-        let Self { program, constants: left, wanted: [_, ntk] } = *self;
+        let Self { program, constants: left, .. } = *self;
         let level = Level::current();
         let right: Vec<_> = left.iter().map(|constant| Strip([*constant; STRIP])).collect();
         let mut values = vec![[Vec::new(), Vec::new()]; program.outputs.len()];
@@ -185,7 +184,10 @@ impl Exact<'_> {
                 let [delta, epsilon] = if negative { [2.0 - m, m] } else { [m, 2.0 - m] };
                 (registers[0].delta.0[lane], registers[0].epsilon.0[lane]) = (delta, epsilon);
             }
-            f64::dispatch(level, Execution { program, registers: &mut registers, left, right: &right, ntk });
+            f64::dispatch(
+                level,
+                Execution { program, registers: &mut registers, left, right: &right, ntk: true },
+            );
             for ([deltas, taus], &output) in values.iter_mut().zip(&program.outputs) {
                 deltas.extend(&registers[output].delta.0[..v.len()]);
                 taus.extend(&registers[output].tau.0[..v.len()]);

@@ -1,0 +1,28 @@
+"""Points with very many features, whose inner products are long sums of one sign."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from tolerances import contract, pair_scale, worst
+
+
+@pytest.mark.parametrize("d", [513, 4097, 300_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_sums_keep_their_digits(d: int, dtype: str) -> None:
+    x = np.random.default_rng(0).uniform(size=(5, d)).astype(dtype)
+    ntk = nk.mlp(1, nk.Relu(), w_std=1.0).ntk(x)
+    # One hidden layer by hand (Cho and Saul 2009): θ between rows is near 0.7, where its cosine
+    # loses no digits that matter here.
+    k = x.astype(np.longdouble) @ x.T.astype(np.longdouble) / d
+    norms = np.sqrt(np.diag(k))
+    cosine = np.minimum(k / np.outer(norms, norms), 1)
+    theta = np.arccos(cosine)
+    nngp = np.outer(norms, norms) * (np.sin(theta) + (np.pi - theta) * cosine) / (2 * np.pi)
+    expected = nngp + k * (np.pi - theta) / (2 * np.pi)
+    diagonal = np.diag(expected)
+    others = ~np.eye(5, dtype=bool)
+    scale = pair_scale(diagonal, diagonal)
+    assert worst(ntk[others], expected[others], scale[others]) < contract(dtype)
