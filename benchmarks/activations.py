@@ -147,11 +147,10 @@ def measure(n: int, d: int, layers: int, dtype: str, repetitions: int) -> dict[s
 def caption(settings: str) -> str:
     """Say what was measured, and where."""
     given = [repr(net) for name, net in catalogue().items() if name in PARAMETERS]
-    shown = ", ".join(f"`{text}`" for text in given if "<" not in text)
+    shown = ", ".join(f"`{text}`" for text in given)
     return (
         f"ntkfast {nk.__version__}, {machine()['processor']}, {nk.info()['simd']}, "
-        f"{platform.system()}; {settings}.\nParameters other than the defaults: {shown}, "
-        "`Elementwise(np.arctan)`."
+        f"{platform.system()}; {settings}.\nParameters other than the defaults: {shown}."
     )
 
 
