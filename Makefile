@@ -46,11 +46,12 @@ fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SE
 docs: .venv/.docs build ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
-# On Linux, zig links to a glibc that is older than any system still in use.
+# On Linux, zig links to a glibc that is older than any system still in use. Files out of an archive are of no age, so
+# that cargo would take its own crates for built: it has to forget them.
 MANYLINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
-wheel: .venv/.wheel ## an abi3 wheel, built from a source archive, and that archive, into dist/
-	rm -rf dist
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --sdist --release --locked $(MANYLINUX) --target-dir target --out dist
+wheel: .venv/.wheel ## a source archive, and built from that an abi3 wheel, into dist/
+	rm -rf dist target/wheel/{,*/}release/.fingerprint/ntkfast-*
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --sdist --release --locked $(MANYLINUX) --target-dir target/wheel --out dist
 
 test-wheel: .venv/bin/python ## what is in dist/, installed where there is neither Rust nor this folder
 	$(BIN)/python tests/wheel.py dist/*
