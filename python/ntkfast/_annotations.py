@@ -27,7 +27,7 @@ def fits(value: object, annotation: Any) -> bool:
     if origin is np.ndarray:
         (entry,) = get_args(arguments[1])
         kind = get_origin(entry) or entry
-        return isinstance(value, np.ndarray) and issubclass(value.dtype.type, kind)
+        return isinstance(value, np.ndarray) and (kind is Any or issubclass(value.dtype.type, kind))
     if annotation in (float, int):
         numbers = (int, float) if annotation is float else int
         return isinstance(value, numbers) and not isinstance(value, bool)

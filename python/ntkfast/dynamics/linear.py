@@ -192,7 +192,7 @@ class LinearModel(Displayed):
         """
         within = self._flow.loss(t, self._seen(self._start(w0)))
         never = 0.5 * np.square(self._beyond).sum()
-        total: FloatArray = (within + never) / within.dtype.type(self._mean_over)
+        total: FloatArray = ((within + never) / self._mean_over).astype(within.dtype)
         return total
 
     def distribution(

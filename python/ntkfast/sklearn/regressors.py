@@ -28,6 +28,9 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
 
     normalize_y: bool
 
+    y_mean_: npt.NDArray[np.float64] | float
+    y_scale_: npt.NDArray[np.float64] | float
+
     def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Fit to training data.
 
