@@ -34,7 +34,7 @@ fn positive(size: usize, shift: f64, scale: f64) -> Vec<f64> {
 fn symmetric<T: Scalar>(entries: &[f64], size: usize) -> Result<Symmetric<T>, Error> {
     let entries: Vec<T> = entries.iter().map(|value| T::from_f64(*value)).collect();
     let matrix = Matrix { entries: &entries, shape: [size, size], by_rows: true };
-    Symmetric::new("a", matrix, &Job::default())
+    Symmetric::new("a", matrix, None, &Job::default())
 }
 
 fn decompose<T: Scalar>(entries: &[f64], size: usize) -> Eigen<T> {
