@@ -66,8 +66,7 @@ PUBLISHED = {
 }
 
 REFERENCE = "NumPy and SciPy"
-MOST_TIME, MOST_MEMORY = 2.0, 3.0
-"""The bars: in units of the reference's time, and of an n × n matrix."""
+MOST_TIME, MOST_MEMORY = 2.0, 3.0  # of the reference's time, and of an n × n matrix
 
 
 @dataclass(frozen=True)
@@ -270,9 +269,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(measured)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
-    settings = {"n": arguments.n, "load_before": before, "load_after": after, **asdict(run)}
     record = {
-        "settings": settings,
+        "settings": {"n": arguments.n, "load_before": before, "load_after": after, **asdict(run)},
         "accuracies": [asdict(result) for result in results],
         "rows": [row.record() for row in rows],
     }

@@ -40,6 +40,7 @@ Predict = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 PAGE = Path(__file__).parents[1] / "docs" / "uci.md"
 DEPTHS = (1, 2, 3)
+ACTIVATIONS = (("relu", 2**0.5), ("erf", 1.0), ("erf", 2.0))
 RIDGES = tuple(np.logspace(-6, 1, 15))
 TREES = 300
 
@@ -68,11 +69,15 @@ class Result:
 
 
 def ntk(x: FloatArray, y: FloatArray) -> Predict:
-    """Choose depth and ridge by leave-one-out; variances are those of a process of covariance Θ.
+    """Choose network and ridge by leave-one-out; variances are those of a process of covariance Θ.
 
     Its amplitude does not change the means, and is chosen by leave-one-out, too.
     """
-    model = NTKRegressorCV(DEPTHS, relative_diag_regs=RIDGES).fit(x, y)
+    models = [
+        NTKRegressorCV(DEPTHS, activation, w_std=w_std, relative_diag_regs=RIDGES).fit(x, y)
+        for activation, w_std in ACTIVATIONS
+    ]
+    model = max(models, key=lambda each: each.best_score_)
     network, ridge = model.network_, model.best_diag_reg_
     posterior = nk.Posterior.from_kernels(network.ntk(x), y, noise_variance=ridge)
     others = posterior.leave_one_out()

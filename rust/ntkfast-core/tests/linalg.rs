@@ -91,6 +91,22 @@ fn bits_do_not_depend_on_threads() {
 }
 
 #[test]
+fn a_diagonal_stands_in_place_of_the_matrix_s_own() {
+    let (size, job) = (100, Job::default());
+    for scale in [1e-200, 1.0, 1e150] {
+        let mut entries = positive(size, 0.1, scale);
+        let diagonal: Vec<f64> = (0..size).map(|i| 2.0 * entries[i * (size + 1)]).collect();
+        let shape = [size, size];
+        let matrix = Matrix { entries: &entries, shape, by_rows: true };
+        let given = Symmetric::new("a", matrix, Some(&diagonal), &job).expect("symmetric");
+        (0..size).for_each(|i| entries[i * (size + 1)] = diagonal[i]);
+        let written = symmetric::<f64>(&entries, size).expect("symmetric");
+        let factor = |matrix| lease().expect("threads").install(|| cholesky(matrix, &job)).expect("definite");
+        assert!(factor(given).factor == factor(written).factor);
+    }
+}
+
+#[test]
 fn cholesky_solves() {
     for size in [1, 5, 64, 100, 300, 520] {
         for scale in [1.0, 1e150, 1e-200] {
