@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench bench-others bench-core fuzz docs wheel test-wheel build clean
+.PHONY: help demo test lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -35,6 +35,11 @@ bench: build ## every bar on speed, most of them against NumPy's matrix product
 
 bench-others: build .venv/.others ## other packages on the same data, into docs/comparison.md; 2.6 GB the first time
 	$(BIN)/python benchmarks/others.py
+
+bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and docs/uci.md
+	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-data MNIST=... UCI=..." >&2; exit 1; }
+	$(if $(MNIST),$(BIN)/python benchmarks/mnist.py $(MNIST))
+	$(if $(UCI),$(BIN)/python benchmarks/uci.py $(UCI))
 
 bench-core: ## the inner loops of the core one at a time, without Python
 	cargo bench --locked -p ntkfast-core

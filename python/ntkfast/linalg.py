@@ -124,7 +124,8 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
     NumericalError
         ``a`` is not positive definite; the message names the pivot.
     """
-    return Cholesky._of(_ntkfast.cholesky(as_square(a, "a")))
+    matrix = as_square(a, "a")
+    return Cholesky._of(_ntkfast.cholesky(matrix, matrix.diagonal()))
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
