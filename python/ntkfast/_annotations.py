@@ -14,6 +14,8 @@ __all__ = ["fits"]
 def fits(value: object, annotation: Any) -> bool:
     """Tell whether `value` is of the type; of an array, what its numbers are."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if hasattr(origin, "__value__"):  # an alias by name, as NDArray is from NumPy 2.5 on
+        return fits(value, origin.__value__[arguments])
     if origin in (Union, types.UnionType):
         return any(fits(value, one) for one in arguments)
     if origin is Literal:
