@@ -151,10 +151,10 @@ def read(folder: Path, name: str) -> FloatArray:
     return np.loadtxt(path, delimiter=",", ndmin=2)
 
 
-def splits(folder: Path, number: int, at_most: int) -> Iterator[Split]:
-    """Cut a data set into its first splits, thinned to so many training and test rows."""
+def splits(folder: Path, first: int, number: int, at_most: int) -> Iterator[Split]:
+    """Cut a data set into some of its splits, thinned to so many training and test rows."""
     data, masks = read(folder, "data"), read(folder, "test_mask")
-    for split, mask in enumerate(masks.T[:number]):
+    for split, mask in enumerate(masks.T[first : first + number], first):
         rng = np.random.default_rng(split)
         train, test = (
             data[np.sort(rng.permutation(np.flatnonzero(rows))[:at_most])]
@@ -209,25 +209,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     before, sizes, results = load(), [], []
     with on_threads(arguments.threads):
         for name in names:
-            cut = list(splits(arguments.folder / name, arguments.splits, arguments.at_most))
+            some = (arguments.first, arguments.splits, arguments.at_most)
+            cut = list(splits(arguments.folder / name, *some))
             sizes.append(f"{name} {len(cut[0].x):,} × {cut[0].x.shape[1]}")
-            for number, split in enumerate(cut):
+            for number, split in enumerate(cut, arguments.first):
                 for method in METHODS:
                     result = measure(name, method, number, split)
                     print(result, flush=True)
                     results.append(result)
     measured = (
-        f"{arguments.splits} splits of at most {arguments.at_most:,} training rows; how many, and "
-        f"features: {', '.join(sizes)}. scikit-learn {version('scikit-learn')}, "
-        f"{machine()['processor']}, {platform.system()}, {arguments.threads} threads; load before: "
-        f"{before}, after: {load()}.\n\n"
+        f"{arguments.splits} splits, from number {arguments.first} on, of at most "
+        f"{arguments.at_most:,} training rows; how many, and features: {', '.join(sizes)}. "
+        f"scikit-learn {version('scikit-learn')}, {machine()['processor']}, {platform.system()}, "
+        f"{arguments.threads} threads; load before: {before}, after: {load()}.\n\n"
         f"RMSE:\n\n{markdown(results, 'rmse', 3, min)}\n\n"
         f"Log density of a test target, nats:\n\n{markdown(results, 'log_density', 2, max)}\n\n"
         f"Seconds a split:\n\n{markdown(results, 'seconds', 1, min)}"
     )
     print(measured)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
-    settings = {"splits": arguments.splits, "at_most": arguments.at_most, "load_before": before}
+    settings = {name: getattr(arguments, name) for name in ("first", "splits", "at_most")}
+    settings["load_before"] = before
     rows = [asdict(result) for result in results]
     write_json(arguments.output, {"settings": settings, "rows": rows})
     print(f"record: {arguments.output}")
@@ -239,8 +241,9 @@ def _parser() -> argparse.ArgumentParser:
     add_threads(parser)
     parser.add_argument("--sets", nargs="*", metavar="NAME", help="data sets; all without it")
     parser.add_argument(
-        "--splits", type=positive, default=10, help="of each set, from the first on"
+        "--first", type=int, default=3, help="the first split; 0 to 2 helped to choose the methods"
     )
+    parser.add_argument("--splits", type=positive, default=7, help="how many of each set")
     parser.add_argument("--at-most", type=positive, default=1000, help="rows to learn from")
     return parser
 
