@@ -1,0 +1,385 @@
+//! The program on a group of pairs of images: plane by plane, run by run.
+
+use super::layout::{Layout, Slot};
+use super::maps::Constants;
+use super::plan::{Graph, Key, Plan, Run};
+use super::pool::{Pooling, Reading, Tensor};
+use super::window::{Both, CELLS, Plane, Scratch, Windowing, read};
+use super::{GROUP, Group};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::parallel::Job;
+use crate::program::{Op, Program, Register, run_step};
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Level, Pack, Side};
+
+/// Everything that planes are computed from.
+#[derive(Clone, Copy)]
+pub struct Machine<'a> {
+    pub program: &'a Program,
+    pub graph: &'a Graph,
+    pub layout: &'a Layout,
+    pub plan: &'a Plan,
+    pub channels: usize,
+    pub ntk: bool,
+}
+
+/// What a thread needs to run them.
+pub struct Workspace<T> {
+    /// Strip by strip of a plane, all registers.
+    state: Vec<Register<T>>,
+    scratch: Scratch<T>,
+    sums: Vec<[Group<T>; 2]>,
+    /// Pool by pool, by step.
+    pub tensors: Vec<Tensor>,
+}
+
+impl Machine<'_> {
+    /// Buffers.
+    ///
+    /// # Errors
+    /// [`Error::PlaneMemory`].
+    pub fn workspace<T: Scalar>(&self) -> Result<Workspace<T>> {
+        let bytes = self.bytes::<T>();
+        let refused = |_| Error::PlaneMemory { bytes };
+        let registers = self.plan.cells.div_ceil(CELLS) * self.program.registers;
+        let mut state = memory::empty(registers).map_err(refused)?;
+        state.resize(registers, Register::default());
+        let mut tensors = Vec::new();
+        for index in 0..self.program.steps.len() {
+            let pairs = self.plan.pairs(index);
+            let mut tensor = Tensor::default();
+            for values in [&mut tensor.kernel, &mut tensor.tangent] {
+                *values = memory::buffer(pairs).map_err(refused)?;
+            }
+            tensors.push(tensor);
+        }
+        Ok(Workspace { state, scratch: Scratch::new(), sums: Vec::new(), tensors })
+    }
+
+    /// How much memory a thread takes.
+    pub fn bytes<T: Scalar>(&self) -> usize {
+        let planes = self.plan.cells * self.program.registers * 3 * GROUP * size_of::<T>();
+        let pairs: usize = (0..self.program.steps.len()).map(|step| self.plan.pairs(step)).sum();
+        planes + pairs * 2 * GROUP * size_of::<f64>() + 4 * self.layout.size * size_of::<Group<T>>()
+    }
+
+    /// Compute a group of pairs, the left images of which have these constants and the right ones those. What comes
+    /// out is in register 0 of the output, cosines and all.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn run<T: Scalar>(
+        &self,
+        sides: [&Constants<T>; 2],
+        selfs: bool,
+        workspace: &mut Workspace<T>,
+        job: &Job,
+    ) -> Result<[[f64; GROUP]; 2]> {
+        let level = Level::current();
+        for run in &self.plan.runs {
+            if let Some(step) = run.pool {
+                let tensor = &mut workspace.tensors[step];
+                tensor.kernel.fill([0.0; GROUP]);
+                tensor.tangent.fill([0.0; GROUP]);
+            }
+            for down in &run.axes[0] {
+                for across in &run.axes[1] {
+                    job.check()?;
+                    let keys = [down, across];
+                    T::dispatch(level, Work { machine: self, run, keys, sides, selfs, workspace });
+                }
+            }
+        }
+        let register = &workspace.state[self.program.outputs[0]];
+        let mut values = [[0.0; GROUP]; 2];
+        for lane in 0..GROUP {
+            let product = |which: usize| sides[0].result[which][lane] * sides[1].result[which][lane];
+            values[0][lane] = product(0) * (1.0 - register.delta.0[lane].to_f64());
+            values[1][lane] = product(1) * register.tau.0[lane].to_f64();
+        }
+        Ok(values)
+    }
+}
+
+struct Work<'a, 'b, T> {
+    machine: &'a Machine<'a>,
+    run: &'a Run,
+    keys: [&'a Key; 2],
+    sides: [&'a Constants<T>; 2],
+    selfs: bool,
+    workspace: &'b mut Workspace<T>,
+}
+
+impl<T: Scalar> Kernel<T> for Work<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        if self.machine.ntk {
+            self.plane::<P, true>();
+        } else {
+            self.plane::<P, false>();
+        }
+    }
+}
+
+impl<'a, T: Scalar> Work<'a, '_, T> {
+    #[inline(always)]
+    fn plane<P: Pack<Scalar = T>, const NTK: bool>(mut self) {
+        let Machine { program, graph, .. } = *self.machine;
+        if self.run.reads_input {
+            self.input::<P, NTK>();
+        }
+        let steps = &self.run.steps[..];
+        let mut next = 0;
+        while next < steps.len() {
+            let index = steps[next];
+            let step = &program.steps[index];
+            let first = next;
+            next += 1;
+            if self.cells(index + 1) == 0 {
+                continue;
+            }
+            match &step.op {
+                Op::Window(_) => {
+                    if step.signed_output || step.signed[0] {
+                        self.window::<P, NTK, true>(index);
+                    } else {
+                        self.window::<P, NTK, false>(index);
+                    }
+                }
+                Op::Pool { .. } => self.read_tensor(index, NTK),
+                Op::Dropout { .. } if self.selfs => self.drop_out::<P, NTK>(index),
+                _ => {
+                    // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
+                    let sheet = graph.sheets[index + 1];
+                    while next < steps.len() && self.goes_along(steps[next], sheet) {
+                        next += 1;
+                    }
+                    self.pointwise::<P, NTK>(&steps[first..next], index + 1);
+                }
+            }
+        }
+        if let Some(step) = self.run.pool {
+            self.add_to_tensor::<P, NTK>(step);
+        }
+    }
+
+    fn goes_along(&self, index: usize, sheet: usize) -> bool {
+        let op = &self.machine.program.steps[index].op;
+        self.machine.graph.sheets[index + 1] == sheet
+            && !op.is_spatial()
+            && !(self.selfs && matches!(op, Op::Dropout { .. }))
+    }
+
+    fn tracks(&self, value: usize) -> [&'a [[u32; 2]]; 2] {
+        let sheet = self.machine.graph.sheets[value];
+        self.keys.map(|key| key.tracks[sheet].as_slice())
+    }
+
+    fn cells(&self, value: usize) -> usize {
+        let [down, across] = self.tracks(value);
+        down.len() * across.len()
+    }
+
+    fn both(&self) -> Both<'a, T> {
+        Both { left: &self.sides[0].data, right: &self.sides[1].data }
+    }
+
+    /// Cosines of the channels of the input.
+    #[inline(always)]
+    fn input<P: Pack<Scalar = T>, const NTK: bool>(&mut self) {
+        let Machine { program, graph, layout, channels, .. } = *self.machine;
+        let width = graph.grids[0][1];
+        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[0]]);
+        let (left_data, right_data) = (&self.sides[0].data, &self.sides[1].data);
+        let parts = GROUP / P::LANES;
+        let half = P::splat(0.5);
+        for (row, pair) in down.iter().enumerate() {
+            let [left_row, right_row] = pair.map(|place| place as usize * width);
+            for (column, pair) in across.iter().enumerate() {
+                let left = layout.units + (left_row + pair[0] as usize) * channels;
+                let right = layout.units + (right_row + pair[1] as usize) * channels;
+                let cell = row * across.len() + column;
+                let register = &mut self.workspace.state[cell / CELLS * program.registers];
+                for part in 0..parts {
+                    let (mut near, mut far) = (P::splat(0.0), P::splat(0.0));
+                    let channels_of =
+                        left_data[left..][..channels].iter().zip(&right_data[right..][..channels]);
+                    for (a, b) in channels_of {
+                        let (a, b) = (read::<P>(a, part), read::<P>(b, part));
+                        let (difference, sum) = (a - b, a + b);
+                        near = difference.mul_add(difference, near);
+                        far = sum.mul_add(sum, far);
+                    }
+                    let pack = cell % CELLS * parts + part;
+                    (half * near).store(&mut register.delta, pack);
+                    (half * far).store(&mut register.epsilon, pack);
+                    if NTK {
+                        P::splat(0.0).store(&mut register.tau, pack);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn window<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(&mut self, index: usize) {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let input = graph.inputs[index][0];
+        let [Some(down), Some(across)] = self.keys.map(|key| key.windows[index].as_ref()) else { return };
+        let outputs = self.keys.map(|key| &key.tracks[graph.sheets[index + 1]]);
+        let windowing = Windowing {
+            step: &program.steps[index],
+            plane: Plane {
+                outputs,
+                windows: [down, across],
+                row: self.keys[1].tracks[graph.sheets[input]].len(),
+                widths: [graph.grids[input][1], graph.grids[index + 1][1]],
+            },
+            constants: self.both(),
+            maps: [layout.maps[input], layout.maps[index + 1]],
+            proportional: layout.roots[index + 1].is_some(),
+            registers: program.registers,
+        };
+        windowing.run::<P, NTK, SIGNED>(&mut self.workspace.state, &mut self.workspace.scratch);
+    }
+
+    /// Steps that do not mix positions, on the planes of one sheet.
+    #[inline(always)]
+    fn pointwise<P: Pack<Scalar = T>, const NTK: bool>(&mut self, steps: &[usize], value: usize) {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[value]]);
+        let width = graph.grids[value][1];
+        let (cells, columns) = (down.len() * across.len(), across.len());
+        let anywhere = steps.iter().all(|&step| layout.uniform[step]);
+        let mut places = [[0; CELLS]; 2];
+        for (strip, registers) in
+            self.workspace.state.chunks_exact_mut(program.registers).take(cells.div_ceil(CELLS)).enumerate()
+        {
+            if !anywhere {
+                for i in 0..CELLS {
+                    let cell = (strip * CELLS + i).min(cells - 1);
+                    let (row, column) = (down[cell / columns], across[cell % columns]);
+                    for side in 0..2 {
+                        places[side][i] = row[side] as usize * width + column[side] as usize;
+                    }
+                }
+            }
+            let [left, right] = [0, 1].map(|side| Cells {
+                data: &self.sides[side].data,
+                slots: &layout.slots,
+                places: places[side],
+            });
+            for &step in steps {
+                let step = &program.steps[step];
+                if step.signed_output || step.signed.contains(&true) {
+                    run_step::<P, NTK, true>(step, registers, left, right);
+                } else {
+                    run_step::<P, NTK, false>(step, registers, left, right);
+                }
+            }
+        }
+    }
+
+    /// Dropout where some image meets itself: neurons at one position are those of the sample itself.
+    #[inline(always)]
+    fn drop_out<P: Pack<Scalar = T>, const NTK: bool>(&mut self, index: usize) {
+        let Machine { program, graph, .. } = *self.machine;
+        let step = &program.steps[index];
+        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[index + 1]]);
+        let mut kept = Vec::new();
+        for (row, rows) in down.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
+            debug_assert_eq!(rows[0], rows[1]);
+            for (column, _) in across.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
+                let cell = row * across.len() + column;
+                let strip = cell / CELLS * program.registers;
+                let register = &self.workspace.state[strip + step.inputs[0]];
+                for lane in 0..GROUP {
+                    if self.sides[0].images[lane] == self.sides[1].images[lane] {
+                        let at = cell % CELLS * GROUP + lane;
+                        kept.push((
+                            strip,
+                            at,
+                            [register.delta.0[at], register.epsilon.0[at], register.tau.0[at]],
+                        ));
+                    }
+                }
+            }
+        }
+        self.pointwise::<P, NTK>(&[index], index + 1);
+        for (strip, at, [delta, epsilon, tau]) in kept {
+            let register = &mut self.workspace.state[strip + step.output];
+            (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) = (delta, epsilon, tau);
+        }
+    }
+
+    /// Which of the program's pools a step is.
+    fn pool_number(&self, index: usize) -> usize {
+        let steps = &self.machine.program.steps[..index];
+        steps.iter().filter(|step| matches!(step.op, Op::Pool { .. })).count()
+    }
+
+    #[inline(always)]
+    fn read_tensor(&mut self, index: usize, ntk: bool) {
+        let Machine { program, graph, layout, plan, .. } = *self.machine;
+        let reading = Reading {
+            step: &program.steps[index],
+            registers: program.registers,
+            tracks: self.tracks(index + 1),
+            sources: self.keys.map(|key| key.sources[index].as_slice()),
+            row: plan.tensors[index][1].len(),
+            width: graph.grids[index + 1][1],
+            pool: self.pool_number(index),
+            sides: self.sides,
+            proportional: layout.roots[index + 1].is_some(),
+            ntk,
+        };
+        let Workspace { state, tensors, .. } = &mut *self.workspace;
+        reading.run(&tensors[index], state);
+    }
+
+    #[inline(always)]
+    fn add_to_tensor<P: Pack<Scalar = T>, const NTK: bool>(&mut self, index: usize) {
+        let Machine { program, graph, layout, plan, .. } = *self.machine;
+        let input = graph.inputs[index][0];
+        let pooling = Pooling {
+            input: program.steps[index].inputs[0],
+            registers: program.registers,
+            tracks: self.tracks(input),
+            targets: self.keys.map(|key| key.targets.as_slice()),
+            reached: &self.keys[1].reached,
+            row: plan.tensors[index][1].len(),
+            width: graph.grids[input][1],
+            constants: self.both(),
+            maps: layout.maps[input],
+        };
+        let Workspace { state, tensors, sums, .. } = &mut *self.workspace;
+        pooling.run::<P, NTK>(state, &mut tensors[index], sums);
+    }
+}
+
+/// Constants at the positions of a strip.
+struct Cells<'a, T> {
+    data: &'a [Group<T>],
+    slots: &'a [Slot],
+    places: [usize; CELLS],
+}
+
+impl<T> Clone for Cells<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Cells<'_, T> {}
+
+impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
+    #[inline(always)]
+    fn get(self, slot: usize, pack: usize) -> P {
+        let parts = GROUP / P::LANES;
+        let Slot { base, pitch } = self.slots[slot];
+        read(&self.data[base + self.places[pack / parts] * pitch], pack % parts)
+    }
+}
