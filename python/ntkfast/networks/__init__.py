@@ -31,13 +31,23 @@ from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
+from ntkfast.networks.spatial import (
+    AvgPool,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSumPool,
+    SumPool,
+)
 from ntkfast.networks.summary import LayerSummary, Summary
 
 __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "AvgPool",
     "Concatenate",
+    "Conv",
     "Cos",
     "Dense",
     "Dropout",
@@ -46,9 +56,12 @@ __all__ = [
     "Erf",
     "Exp",
     "ExpNormalized",
+    "Flatten",
     "Gabor",
     "Gaussian",
     "Gelu",
+    "GlobalAvgPool",
+    "GlobalSumPool",
     "Hardtanh",
     "Hermite",
     "Identity",
@@ -71,6 +84,7 @@ __all__ = [
     "Sin",
     "Softplus",
     "Sum",
+    "SumPool",
     "Summary",
     "Swish",
     "Tanh",

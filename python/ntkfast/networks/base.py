@@ -47,6 +47,11 @@ class Network(Described, ABC):
         return 0
 
     @cached_property
+    def _rank(self) -> int | None:
+        """The number of spatial dimensions, 1 or 2; None where the layers take either."""
+        return None
+
+    @cached_property
     def _program(self) -> Program:
         return Program(self._spec())
 
