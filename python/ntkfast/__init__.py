@@ -70,10 +70,13 @@ from ntkfast.networks import (
     SumPool,
     Swish,
     Tanh,
+    cntk,
     mlp,
+    myrtle,
     nngp_by_depth,
     ntk_by_depth,
     ntk_by_frozen,
+    wide_resnet,
 )
 from ntkfast.spectrum import Spectrum, eigh
 from ntkfast.storage import load, save
@@ -148,12 +151,14 @@ __all__ = [
     "__version__",
     "cholesky",
     "classic",
+    "cntk",
     "data",
     "eigh",
     "finite",
     "info",
     "load",
     "mlp",
+    "myrtle",
     "nngp_by_depth",
     "ntk_by_depth",
     "ntk_by_frozen",
@@ -162,6 +167,7 @@ __all__ = [
     "save",
     "set_num_threads",
     "theory",
+    "wide_resnet",
 ]
 
 if not TYPE_CHECKING:

@@ -31,6 +31,7 @@ from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
+from ntkfast.networks.ready import cntk, myrtle, wide_resnet
 from ntkfast.networks.spatial import (
     AvgPool,
     Conv,
@@ -88,8 +89,11 @@ __all__ = [
     "Summary",
     "Swish",
     "Tanh",
+    "cntk",
     "mlp",
+    "myrtle",
     "nngp_by_depth",
     "ntk_by_depth",
     "ntk_by_frozen",
+    "wide_resnet",
 ]

@@ -90,12 +90,13 @@ class Network(Described, ABC):
         Parameters
         ----------
         x
-            Shape (n, n_features): samples in rows. float64 and float32 are kept; float16,
-            integers, booleans and lists become float64; ``x`` and ``x2`` of different types
-            take the wider.
+            Shape (n, n_features): samples in rows. Networks with a `Conv`, pooling or `Flatten`
+            take (n, height, width, channels), or (n, length, channels) for sequences. float64 and
+            float32 are kept; float16, integers, booleans and lists become float64; ``x`` and
+            ``x2`` of different types take the wider.
         x2
-            Shape (m, n_features): the second set of samples. Left out, it is ``x``, and the
-            result is exactly symmetric.
+            Shape (m, n_features), or as for ``x``: the second set of samples. Left out, it is
+            ``x``, and the result is exactly symmetric.
         diagonal
             Only the kernel of each row with itself, without an n × n array. Takes no ``x2``.
         out
@@ -135,6 +136,7 @@ class Network(Described, ABC):
             out=(out,),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )[0]
 
     def nngp(
@@ -162,6 +164,7 @@ class Network(Described, ABC):
             out=(out,),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )[0]
 
     def kernels(
@@ -192,6 +195,7 @@ class Network(Described, ABC):
             out=_pair(out),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 

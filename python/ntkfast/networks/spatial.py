@@ -114,7 +114,7 @@ class Conv(_Window, Weighted):
 
     References
     ----------
-    Arora, Du, Hu, Li, Salakhutdinov, Wang (2019), arXiv:1904.11955, section 4; Novak et al. (2019),
+    Arora, Du, Hu, Li, Salakhutdinov, Wang (2019), arXiv:1904.11955; Novak et al. (2019),
     arXiv:1810.05148; Garriga-Alonso, Aitchison, Rasmussen (2019), arXiv:1808.05587.
 
     Examples
