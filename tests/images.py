@@ -67,7 +67,9 @@ IMAGE_NETWORKS: dict[str, Description] = {
     "average pooling, circular": [
         *("serial", CONV, RELU, pool("avg_pool", 2, 3, 1, 2, padding="CIRCULAR"), CONV, RELU, GAP)
     ],
-    "sum pooling": ["serial", CONV, RELU, pool("sum_pool", 2, 2, 1, 1), CONV, RELU, FLATTEN],
+    "sum pooling": [
+        *("serial", CONV, RELU, pool("sum_pool", 2, 2, 1, 1), conv(3, 3, w_std=0.4), RELU, FLATTEN)
+    ],
     "sum of sums": ["serial", SMALL, ABS, pool("sum_pool", 1, 2), ["global_sum_pool"], BIASED],
     "pooling of a Gaussian": ["serial", CONV, pool("avg_pool", 2, 2), RELU, GAP, DENSE],
     "pooling, then layers": ["serial", CONV, RELU, GAP, BIASED, ["residual", RELU, DENSE]],
