@@ -222,8 +222,8 @@ class Network(Described, ABC):
         TypeError
             A norm that is not a real number, an ``n_features`` that is not an integer.
         ValueError
-            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, or a
-            network that needs a Dense in front.
+            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, a
+            network that needs a Dense in front, or one for images or sequences.
         NumericalError
             A variance or NTK that is too large for a float.
 
@@ -244,6 +244,12 @@ class Network(Described, ABC):
         layer 1 (Dense)        16     4   16         50.0%
         layer 3 (Dense)         4  0.25    8        100.0%
         """
+        if self._program.spatial:
+            raise ValueError(
+                "summary() follows one variance through the layers, and this network has layers "
+                "for images or sequences, where each position has its own; summarise the network "
+                "with Dense layers in place of its Conv layers, and without pooling and Flatten"
+            )
         return summarise(self._program, norm, n_features)
 
 

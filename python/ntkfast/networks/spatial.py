@@ -10,12 +10,16 @@ from ntkfast._scalars import as_choice, as_count
 from ntkfast.networks.base import Network, Spec
 from ntkfast.networks.layers import Weighted
 
-__all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "SumPool"]
+__all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "Spatial", "SumPool"]
 
 _PADDINGS = ("SAME", "VALID", "CIRCULAR")
 
 
-class _Window(Network):
+class Spatial(Network):
+    """A layer for images or sequences, which knows that neurons have positions."""
+
+
+class _Window(Spatial):
     """A layer each of whose outputs sees a window of positions.
 
     The window has one size for each spatial dimension, and so have the strides from one window to
@@ -212,7 +216,7 @@ class SumPool(_Pool):
 
 
 @dataclass(frozen=True, repr=False)
-class GlobalAvgPool(Network):
+class GlobalAvgPool(Spatial):
     """The mean of each channel over all positions, which ends the part of a network with positions.
 
     Kernels: the means of K[p, p'] and T[p, p'] over all pairs of positions.
@@ -223,7 +227,7 @@ class GlobalAvgPool(Network):
 
 
 @dataclass(frozen=True, repr=False)
-class GlobalSumPool(Network):
+class GlobalSumPool(Spatial):
     """The sum of each channel over all positions, which ends the part of a network with positions.
 
     Kernels: the sums of K[p, p'] and T[p, p'] over all pairs of positions.
@@ -234,7 +238,7 @@ class GlobalSumPool(Network):
 
 
 @dataclass(frozen=True, repr=False)
-class Flatten(Network):
+class Flatten(Spatial):
     """All positions and channels in one row of neurons, which ends the part with positions.
 
     Kernels: the means of K[p, p] and T[p, p] over positions. What different positions have to do
