@@ -129,6 +129,24 @@ IMAGE_NETWORKS: dict[str, Description] = {
 }
 
 
+def on_rows(description: Description) -> Description:
+    """Return the network that remains on images of one position."""
+    kind, *rest = description
+    if kind == "conv":
+        return ["dense", *rest[5:]]
+    if kind in ("flatten", "global_avg_pool", "global_sum_pool", "avg_pool", "sum_pool"):
+        return ["identity"]
+    return [kind, *(on_rows(p) if isinstance(p, (list, tuple)) else p for p in rest)]
+
+
+def without_windows(description: Description) -> Description:
+    """Return the network with filters and windows of one position."""
+    kind, *rest = description
+    if kind in ("conv", "avg_pool", "sum_pool"):
+        return [kind, 1, 1, *rest[2:]]
+    return [kind, *(without_windows(p) if isinstance(p, (list, tuple)) else p for p in rest)]
+
+
 def random_images(n: int, *shape: int, seed: int = 0) -> Images:
     """Return images of Gaussian pixels."""
     return np.random.default_rng([seed, n, *shape]).standard_normal((n, *shape))

@@ -8,7 +8,7 @@ import pytest
 import ntkfast as nk
 from catalogue import Description, build
 from contract import KERNELS, kernel
-from images import IMAGE_NETWORKS, random_images
+from images import IMAGE_NETWORKS, on_rows, random_images, without_windows
 from tolerances import CONTRACT, pair_scale, worst
 
 
@@ -18,24 +18,6 @@ def assert_same(a: Any, b: Any, tolerance: float = CONTRACT["float64"]) -> None:
         got, expected = getattr(a, name), getattr(b, name)
         scale = pair_scale(np.diagonal(expected), np.diagonal(expected))
         assert worst(got, expected, scale) <= tolerance
-
-
-def on_rows(description: Description) -> Description:
-    """Return the network that remains on images of one position."""
-    kind, *rest = description
-    if kind == "conv":
-        return ["dense", *rest[5:]]
-    if kind in ("flatten", "global_avg_pool", "global_sum_pool", "avg_pool", "sum_pool"):
-        return ["identity"]
-    return [kind, *(on_rows(p) if isinstance(p, (list, tuple)) else p for p in rest)]
-
-
-def without_windows(description: Description) -> Description:
-    """Return the network with filters and windows of one position."""
-    kind, *rest = description
-    if kind in ("conv", "avg_pool", "sum_pool"):
-        return [kind, 1, 1, *rest[2:]]
-    return [kind, *(without_windows(p) if isinstance(p, (list, tuple)) else p for p in rest)]
 
 
 @pytest.mark.parametrize("name", IMAGE_NETWORKS)

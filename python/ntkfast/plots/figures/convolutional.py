@@ -1,4 +1,4 @@
-"""Kernels that know that pixels are neighbours: what convolutions and pooling add on real images."""
+"""Kernels that know which pixels are neighbours: what convolutions add on real images."""
 
 from __future__ import annotations
 
