@@ -29,14 +29,14 @@ from tolerances import pair_scale, worst
 
 SETS = hard_images()
 
-# Networks that meet every set; the others meet some of them, each another three.
-THOROUGH = {"cntk", "cntk, flatten", "bias", "average pooling", "standard", "strided shortcut"}
+# Networks that meet every set; of the others, each meets a quarter of them.
+THOROUGH = {"cntk", "bias, flatten", "average pooling", "strided shortcut"}
 
 CASES = [
     (name, images)
     for i, name in enumerate(IMAGE_NETWORKS)
     for j, images in enumerate(SETS)
-    if name in THOROUGH or (i + j) % 3 == 0
+    if name in THOROUGH or (i + j) % 4 == 0
 ]
 
 # |error of K_ij| ≤ this · √(K_ii K_jj).

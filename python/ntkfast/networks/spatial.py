@@ -13,6 +13,7 @@ from ntkfast.networks.layers import Weighted
 __all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "Spatial", "SumPool"]
 
 _PADDINGS = ("SAME", "VALID", "CIRCULAR")
+_LARGEST = 10**8
 
 
 class Spatial(Network):
@@ -80,7 +81,10 @@ def _as_sizes(value: object, name: str) -> tuple[int, ...]:
         )
     if len(value) not in (1, 2):
         raise ValueError(f"{name} has {len(value)} numbers; {expected}, such as {examples}")
-    return tuple(as_count(size, f"{name}[{i}]", least=1) for i, size in enumerate(value))
+    sizes = tuple(as_count(size, f"{name}[{i}]", least=1) for i, size in enumerate(value))
+    if max(sizes) > _LARGEST:
+        raise ValueError(f"{name} is {sizes}; expected at most {_LARGEST:,}")
+    return sizes
 
 
 @dataclass(frozen=True, repr=False)
