@@ -150,14 +150,24 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     }
                 }
                 Op::Pool { .. } => self.read_tensor(index, NTK),
-                Op::Dropout { .. } if self.selfs => self.drop_out::<P, NTK>(index),
-                _ => {
+                op => {
+                    // Where an image meets itself, the neurons that drop out are the same.
+                    let kept = if self.selfs && matches!(op, Op::Dropout { .. }) {
+                        self.selfs(index)
+                    } else {
+                        Vec::new()
+                    };
                     // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
                     let sheet = graph.sheets[index + 1];
-                    while next < steps.len() && self.goes_along(steps[next], sheet) {
+                    while kept.is_empty() && next < steps.len() && self.goes_along(steps[next], sheet) {
                         next += 1;
                     }
                     self.pointwise::<P, NTK>(&steps[first..next], index + 1);
+                    for (register, at, [delta, epsilon, tau]) in kept {
+                        let register = &mut self.workspace.state[register + step.output];
+                        (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
+                            (delta, epsilon, tau);
+                    }
                 }
             }
         }
@@ -283,23 +293,20 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         }
     }
 
-    /// Dropout where some image meets itself: neurons at one position are those of the sample itself.
-    #[inline(always)]
-    fn drop_out<P: Pack<Scalar = T>, const NTK: bool>(&mut self, index: usize) {
+    /// What a step reads where some image meets itself at one position: strip, place in it, and state.
+    fn selfs(&self, index: usize) -> Vec<(usize, usize, [T; 3])> {
         let Machine { program, graph, .. } = *self.machine;
-        let step = &program.steps[index];
-        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[index + 1]]);
-        let mut kept = Vec::new();
-        for (row, rows) in down.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
-            debug_assert_eq!(rows[0], rows[1]);
+        let [down, across] = self.tracks(graph.inputs[index][0]);
+        let mut found = Vec::new();
+        for (row, _) in down.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
             for (column, _) in across.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
                 let cell = row * across.len() + column;
                 let strip = cell / CELLS * program.registers;
-                let register = &self.workspace.state[strip + step.inputs[0]];
+                let register = &self.workspace.state[strip + program.steps[index].inputs[0]];
                 for lane in 0..GROUP {
                     if self.sides[0].images[lane] == self.sides[1].images[lane] {
                         let at = cell % CELLS * GROUP + lane;
-                        kept.push((
+                        found.push((
                             strip,
                             at,
                             [register.delta.0[at], register.epsilon.0[at], register.tau.0[at]],
@@ -308,11 +315,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 }
             }
         }
-        self.pointwise::<P, NTK>(&[index], index + 1);
-        for (strip, at, [delta, epsilon, tau]) in kept {
-            let register = &mut self.workspace.state[strip + step.output];
-            (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) = (delta, epsilon, tau);
-        }
+        found
     }
 
     /// Which of the program's pools a step is.
