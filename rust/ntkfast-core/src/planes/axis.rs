@@ -106,13 +106,16 @@ pub struct Windows {
     pub places: usize,
     /// Where the window of each result begins.
     pub starts: Vec<usize>,
+    /// The results.
+    pub results: Vec<Span>,
 }
 
 impl Windows {
     /// Windows of `outputs` on `inputs`.
     pub fn new(axis: Axis, length: usize, inputs: &Track, outputs: &Track) -> Self {
         let cells: BTreeMap<_, _> = inputs.iter().enumerate().map(|(cell, pair)| (*pair, cell)).collect();
-        let mut windows = Self { size: axis.size, spans: Vec::new(), places: 0, starts: Vec::new() };
+        let mut windows =
+            Self { size: axis.size, spans: Vec::new(), places: 0, starts: Vec::new(), results: Vec::new() };
         let mut last: Option<Pair> = None;
         for &pair in outputs {
             // A result next to the last one shares what windows have in common.
@@ -121,6 +124,14 @@ impl Windows {
             for offset in axis.size - fresh..axis.size {
                 let [left, right] = pair.map(|output| position(axis, length, output, offset));
                 windows.push(left, right, &cells);
+            }
+            match windows.results.last_mut() {
+                Some(span) if next => span.length += 1,
+                _ => {
+                    let [left, right] = pair.map(|position| position as usize);
+                    let cell = windows.starts.len();
+                    windows.results.push(Span { place: Place::Both, at: 0, length: 1, cell, left, right });
+                }
             }
             windows.starts.push(windows.places - axis.size);
             last = Some(pair);

@@ -27,6 +27,8 @@ pub struct Network<'a> {
     plan: Plan,
     channels: usize,
     wanted: Wanted,
+    /// Of maps.
+    units: Vec<f64>,
 }
 
 /// All pairs of one set, each computed once and written twice.
@@ -39,7 +41,7 @@ pub fn gram<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, images, out.wanted());
+    let network = Network::new(program, &[images], out.wanted())?;
     network.prepare(images, program.steps.len(), job)?;
     let accept = |i, j, kernels| {
         write(out, i, j, kernels);
@@ -63,7 +65,7 @@ pub fn cross<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, left, out.wanted());
+    let network = Network::new(program, &[left, right], out.wanted())?;
     network.prepare(left, program.steps.len(), job)?;
     network.prepare(right, program.steps.len(), job)?;
     let blocks = [left.count, right.count].map(|count| count.div_ceil(GROUP));
@@ -81,7 +83,7 @@ pub fn diagonal<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, images, out.wanted());
+    let network = Network::new(program, &[images], out.wanted())?;
     network.prepare(images, program.steps.len(), job)?;
     let pairs = (0..images.count).step_by(GROUP).map(|first| {
         let end = images.count.min(first + GROUP);
@@ -117,11 +119,21 @@ struct Thread<T> {
 }
 
 impl<'a> Network<'a> {
-    pub fn new<T: Scalar>(program: &'a Program, images: &Images<T>, wanted: Wanted) -> Self {
+    /// The network for some sets of images of one size.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`], [`Error::PlaneMemory`].
+    pub fn new<T: Scalar>(program: &'a Program, sets: &[&Images<T>], wanted: Wanted) -> Result<Self> {
+        let images = sets[0];
         let graph = Graph::new(program, images.grid);
         let layout = Layout::new(program, &graph, images.channels());
         let plan = Plan::new(program, &graph, Purpose::Pairs);
-        Self { program, graph, layout, plan, channels: images.channels(), wanted }
+        let channels = images.channels();
+        let mut network = Self { program, graph, layout, plan, channels, wanted, units: Vec::new() };
+        let scales = sets.iter().flat_map(|images| images.rows.scales());
+        let largest = scales.fold(0.0, |largest: f64, &scale| largest.max(scale));
+        network.units = network.source(images).reference(largest, &mut Constants::new(&network.layout)?)?;
+        Ok(network)
     }
 
     fn machine<'b>(&'b self, plan: &'b Plan) -> Machine<'b> {
@@ -136,7 +148,7 @@ impl<'a> Network<'a> {
     }
 
     fn source<'b, T>(&'b self, images: &'b Images<T>) -> Source<'b, T> {
-        Source { program: self.program, graph: &self.graph, layout: &self.layout, images }
+        Source { program: self.program, graph: &self.graph, layout: &self.layout, images, units: &self.units }
     }
 
     /// The scales that all images have before a step, where variances are known up to there.
@@ -252,6 +264,7 @@ impl<'a> Network<'a> {
                 }
                 let Some(thread) = thread else { return Ok(()) };
                 let Work { tile, pairs } = &work[index];
+                let mut wholes = [false; 2];
                 for (side, images) in [left, right].into_iter().enumerate() {
                     if thread.blocks[side] != Some(tile[side]) {
                         thread.blocks[side] = None;
@@ -263,11 +276,16 @@ impl<'a> Network<'a> {
                     for (lane, place) in lanes.iter_mut().enumerate() {
                         *place = pairs[lane.min(pairs.len() - 1)][side] % GROUP;
                     }
-                    thread.gathered[side].gather(&thread.constants[side], lanes);
+                    let whole = lanes.iter().enumerate().all(|(lane, &place)| lane == place);
+                    wholes[side] = whole;
+                    if !whole {
+                        thread.gathered[side].gather(&thread.constants[side], lanes);
+                    }
                 }
                 let selfs = same && pairs.iter().any(|[i, j]| i == j);
-                let [a, b] = &thread.gathered;
-                let [nngp, ntk] = machine.run([a, b], selfs, &mut thread.workspace, job)?;
+                let Thread { workspace, constants, gathered, .. } = thread;
+                let sides = [0, 1].map(|side| if wholes[side] { &constants[side] } else { &gathered[side] });
+                let [nngp, ntk] = machine.run(sides, selfs, workspace, job)?;
                 for (lane, &[i, j]) in pairs.iter().enumerate() {
                     let value = |wanted: bool, value: f64| {
                         let rounded = T::from_f64(if wanted { value } else { 0.0 });
@@ -311,8 +329,15 @@ impl<T: Scalar> Constants<T> {
     fn gather(&mut self, from: &Self, lanes: [usize; GROUP]) {
         let pick = |values: &[f64; GROUP]| lanes.map(|lane| values[lane]);
         self.images = lanes.map(|lane| from.images[lane]);
+        let one = lanes.iter().all(|&lane| lane == lanes[0]);
         for (to, from) in self.data.iter_mut().zip(&from.data) {
-            to.0 = lanes.map(|lane| from.0[lane]);
+            if one {
+                to.0 = [from.0[lanes[0]]; GROUP];
+            } else {
+                for (to, lane) in to.0.iter_mut().zip(lanes) {
+                    *to = from.0[lane];
+                }
+            }
         }
         self.variances.clear();
         self.variances.extend(

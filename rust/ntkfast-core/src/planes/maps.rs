@@ -1,7 +1,8 @@
 //! The program on single images, a group of them at a time: √K and √T at every position, and the constants of steps.
 //!
-//! Double precision, as for rows. Maps are divided by their largest value, image by image: pairs need no more than
-//! proportions, and images of different sizes do not meet in one sum.
+//! Double precision, as for rows. Maps are in units in which numbers are of order one: pairs need no more than
+//! proportions. The units are those of a reference, an image that is the same everywhere, so that equal patches of
+//! different images stay equal to the last digit; images of quite another size have units of their own.
 
 use super::axis::position;
 use super::images::Images;
@@ -45,6 +46,8 @@ pub struct Source<'a, T> {
     pub graph: &'a Graph,
     pub layout: &'a Layout,
     pub images: &'a Images<T>,
+    /// Units, in the order in which maps are made.
+    pub units: &'a [f64],
 }
 
 impl<T: Scalar> Source<'_, T> {
@@ -91,22 +94,87 @@ impl<T: Scalar> Source<'_, T> {
         constants.images = which;
         constants.data.resize(self.layout.size, Group([T::default(); GROUP]));
         constants.variances.clear();
-        let mut walk = Walk { source: *self, constants, roots: vec![Vec::new(); self.graph.grids.len()] };
-        let mut traces = vec![Some(walk.input())];
+        let roots = vec![Vec::new(); self.graph.grids.len()];
+        let mut walk = Walk { source: *self, constants, roots, units: Units::Known(self.units.iter()) };
+        let input = walk.input();
+        let traces = walk.steps(input, steps)?;
+        Ok(result(&walk, &traces))
+    }
+
+    /// The units that maps are best in: those of an image that has this scale everywhere.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`].
+    pub fn reference(&self, scale: f64, constants: &mut Constants<T>) -> Result<Vec<f64>> {
+        constants.images = [0; GROUP];
+        constants.data.resize(self.layout.size, Group([T::default(); GROUP]));
+        constants.variances.clear();
+        let roots = vec![Vec::new(); self.graph.grids.len()];
+        let mut walk = Walk { source: *self, constants, roots, units: Units::New(Vec::new()) };
+        let input = walk.root(vec![[scale; GROUP]; self.graph.positions(0)]);
+        walk.steps(input, self.program.steps.len())?;
+        match walk.units {
+            Units::New(units) => Ok(units),
+            Units::Known(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The units of maps.
+enum Units<'a> {
+    /// Found as maps are made.
+    New(Vec<f64>),
+    /// Known from a reference.
+    Known(std::slice::Iter<'a, f64>),
+}
+
+impl Units<'_> {
+    /// Bring a map to its units, which are returned.
+    fn apply(&mut self, map: &mut [Each]) -> Each {
+        let mut largest = [0f64; GROUP];
+        for row in &*map {
+            largest.iter_mut().zip(row).for_each(|(largest, value)| *largest = largest.max(*value));
+        }
+        let units = match self {
+            Self::New(units) => {
+                units.push(largest[0]);
+                largest
+            }
+            Self::Known(units) => {
+                let unit = units.next().copied().unwrap_or(0.0);
+                let alike = unit / APART..unit * APART;
+                largest.map(|largest| if alike.contains(&largest) { unit } else { largest })
+            }
+        };
+        for row in map {
+            row.iter_mut().zip(&units).for_each(|(value, unit)| {
+                *value = if *unit > 0.0 { *value / *unit } else { 0.0 };
+            });
+        }
+        units
+    }
+}
+
+/// Images whose sizes differ by less share their units.
+const APART: f64 = 1.0;
+
+impl<T: Scalar> Walk<'_, '_, T> {
+    fn steps(&mut self, input: Trace, steps: usize) -> Result<Vec<Option<Trace>>> {
+        let mut traces = vec![Some(input)];
         for index in 0..steps {
-            let step = &self.program.steps[index];
-            let inputs = self.graph.inputs[index];
+            let step = &self.source.program.steps[index];
+            let inputs = self.source.graph.inputs[index];
             let trace = match &step.op {
-                Op::Window(axes) => walk.window(index, axes, traces[inputs[0]].as_ref()),
-                Op::Pool { axes, sum } => walk.pool(index, axes, *sum, traces[inputs[0]].as_ref()),
-                _ => walk.pointwise(index, inputs.map(|value| traces[value].as_ref())),
+                Op::Window(axes) => self.window(index, axes, traces[inputs[0]].as_ref()),
+                Op::Pool { axes, sum } => self.pool(index, axes, *sum, traces[inputs[0]].as_ref()),
+                _ => self.pointwise(index, inputs.map(|value| traces[value].as_ref())),
             };
             if let Some(trace) = &trace {
-                walk.check(index, trace)?;
+                self.check(index, trace)?;
             }
             traces.push(trace);
         }
-        Ok(result(&walk, &traces))
+        Ok(traces)
     }
 }
 
@@ -154,6 +222,7 @@ struct Walk<'a, 'b, T> {
     constants: &'b mut Constants<T>,
     /// Maps of √K of values that others are proportional to.
     roots: Vec<Vec<Each>>,
+    units: Units<'a>,
 }
 
 impl<T: Scalar> Walk<'_, '_, T> {
@@ -171,10 +240,15 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 }
             }
         }
-        let largest = normalise(&mut scale);
-        self.store(layout.maps[0].scale, &scale);
+        self.root(scale)
+    }
+
+    /// What comes in, from its scales.
+    fn root(&mut self, mut scale: Vec<Each>) -> Trace {
+        let units = self.units.apply(&mut scale);
+        self.store(self.source.layout.maps[0].scale, &scale);
         self.roots[0] = scale;
-        Trace::Proportional { scale: largest, tangent: [0.0; GROUP] }
+        Trace::Proportional { scale: units, tangent: [0.0; GROUP] }
     }
 
     /// A row for each image at one position.
@@ -197,7 +271,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
     }
 
     fn pointwise(&mut self, index: usize, inputs: [Option<&Trace>; 2]) -> Option<Trace> {
-        let Source { program, graph, layout, images } = self.source;
+        let Source { program, graph, layout, images, .. } = self.source;
         let [Some(first), Some(second)] = inputs else { return None };
         let step = &program.steps[index];
         let slots = step.op.slots();
@@ -245,9 +319,9 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 let maps = self.source.layout.maps[value];
                 [(scale, maps.scale), (tangent, maps.tangent)].map(|(map, place)| {
                     let mut map = map.clone();
-                    let largest = normalise(&mut map);
+                    let units = self.units.apply(&mut map);
                     self.store(place, &map);
-                    (map, largest)
+                    (map, units)
                 })
             }
         }
@@ -258,13 +332,14 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let value = graph.inputs[index][0];
         let [(scale, factor), (tangent, tangent_factor)] = self.read(value, input?);
         let maps = layout.maps[index + 1];
-        let means = |map: &[Each]| {
-            let mut means = window_means(axes, graph.grids[value], graph.grids[index + 1], map);
+        let means = |map: &[Each], units: &mut Units<'_>| {
+            let squares: Vec<_> = map.iter().map(|row| row.map(|value| value * value)).collect();
+            let mut means = window_means(axes, graph.grids[value], graph.grids[index + 1], &squares);
             means.iter_mut().flatten().for_each(|mean| *mean = mean.sqrt());
-            let largest = normalise(&mut means);
-            (means, largest)
+            let units = units.apply(&mut means);
+            (means, units)
         };
-        let (scales, gain) = means(&scale);
+        let (scales, gain) = means(&scale, &mut self.units);
         self.store(maps.scale, &scales);
         self.store_inverse(maps.inverse, &scales, std::f64::consts::FRAC_1_SQRT_2);
         self.store(maps.factors[0], &[gain.map(inverse)]);
@@ -276,7 +351,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 tangent: times(tangent_factor, gain),
             });
         }
-        let (tangents, tangent_gain) = means(&tangent);
+        let (tangents, tangent_gain) = means(&tangent, &mut self.units);
         self.store(maps.tangent, &tangents);
         self.store_inverse(maps.inverse_tangent, &tangents, 1.0);
         self.store(maps.factors[1], &[tangent_gain.map(inverse)]);
@@ -302,7 +377,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let count = if sum { 1.0 } else { window_size(axes) };
         let roots = |map: &[Each]| map.iter().map(|row| row.map(f64::sqrt)).collect::<Vec<_>>();
         let mut scales = roots(&variances[0]);
-        let gain = normalise(&mut scales);
+        let gain = self.units.apply(&mut scales);
         self.store(layout.maps[index + 1].scale, &scales);
         let gain = gain.map(|gain| gain / count);
         let (scale, tangent) = (times(factor, gain), times(tangent_factor, gain));
@@ -364,21 +439,7 @@ fn inverse(value: f64) -> f64 {
     if value > 0.0 { 1.0 / value } else { 1.0 }
 }
 
-/// Divide a map by its largest values, which are returned.
-fn normalise(map: &mut [Each]) -> Each {
-    let mut largest = [0f64; GROUP];
-    for row in &*map {
-        largest.iter_mut().zip(row).for_each(|(largest, value)| *largest = largest.max(*value));
-    }
-    for row in map {
-        row.iter_mut().zip(&largest).for_each(|(value, largest)| {
-            *value = if *largest > 0.0 { *value / largest } else { 0.0 };
-        });
-    }
-    largest
-}
-
-/// Means of squares over windows.
+/// Means over windows.
 fn window_means(axes: &[Axis; 2], before: [usize; 2], after: [usize; 2], map: &[Each]) -> Vec<Each> {
     let tables = [0, 1].map(|axis| {
         let seen = |output: usize| -> Vec<usize> {
@@ -393,7 +454,7 @@ fn window_means(axes: &[Axis; 2], before: [usize; 2], after: [usize; 2], map: &[
         for (seen, sum) in tables[1].iter().zip(line) {
             for &column in seen {
                 let values = &map[row * before[1] + column];
-                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * value);
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
     }

@@ -17,8 +17,9 @@ pub struct Tensor {
 
 /// What a pool reads of one plane.
 pub struct Pooling<'a, T> {
-    /// The register that it reads, of so many.
+    /// The register that it reads, of so many, and whether ε is in it.
     pub input: usize,
+    pub signed: bool,
     pub registers: usize,
     /// Pairs of positions along both axes.
     pub tracks: [&'a [[u32; 2]]; 2],
@@ -59,7 +60,12 @@ impl<T: Scalar> Pooling<'_, T> {
                     let pack = cell % CELLS * parts + part;
                     let weight = self.weight::<P>(self.maps.scale, left, right, part);
                     let delta = P::load(&register.delta, pack);
-                    let kernel = delta.neg_mul_add(weight, weight);
+                    // Of opposite images exactly the opposite.
+                    let kernel = if self.signed {
+                        P::splat(0.5) * weight * (P::load(&register.epsilon, pack) - delta)
+                    } else {
+                        delta.neg_mul_add(weight, weight)
+                    };
                     let tangent = if NTK {
                         let weight = if self.maps.tangent == self.maps.scale {
                             weight
@@ -147,10 +153,11 @@ impl<T: Scalar> Reading<'_, T> {
                     let seen = norm > 0.0;
                     let apart = p.sqrt() - q.sqrt();
                     let over = if seen { 0.5 / norm } else { 0.0 };
-                    // Exactly 0 for equal images.
-                    let delta = (p + q - (kernel + kernel) - apart * apart) * over;
-                    let epsilon = (p + q + (kernel + kernel) - apart * apart) * over;
-                    let (delta, epsilon) = if seen { (delta.max(0.0), epsilon.max(0.0)) } else { (1.0, 1.0) };
+                    // What rounding may leave where images coincide counts as nothing.
+                    let clean = |defect: f64| if defect > 4.0 * T::EPSILON { defect } else { 0.0 };
+                    let delta = clean((p + q - (kernel + kernel) - apart * apart) * over);
+                    let epsilon = clean((p + q + (kernel + kernel) - apart * apart) * over);
+                    let (delta, epsilon) = if seen { (delta, epsilon) } else { (1.0, 1.0) };
                     register.delta.0[first + lane] = T::from_f64(delta);
                     register.epsilon.0[first + lane] = T::from_f64(epsilon);
                     if self.ntk {

@@ -13,6 +13,9 @@ use crate::program::{Op, Program, Register, run_step};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack, Side};
 
+/// Planes that go through a layer one after the other, while its maps are in the second-level cache.
+const TOGETHER: usize = 6;
+
 /// Everything that planes are computed from.
 #[derive(Clone, Copy)]
 pub struct Machine<'a> {
@@ -26,8 +29,8 @@ pub struct Machine<'a> {
 
 /// What a thread needs to run them.
 pub struct Workspace<T> {
-    /// Strip by strip of a plane, all registers.
-    state: Vec<Register<T>>,
+    /// Plane by plane, strip by strip, all registers.
+    states: Vec<Vec<Register<T>>>,
     scratch: Scratch<T>,
     sums: Vec<[Group<T>; 2]>,
     /// Pool by pool, by step.
@@ -43,8 +46,12 @@ impl Machine<'_> {
         let bytes = self.bytes::<T>();
         let refused = |_| Error::PlaneMemory { bytes };
         let registers = self.plan.cells.div_ceil(CELLS) * self.program.registers;
-        let mut state = memory::empty(registers).map_err(refused)?;
-        state.resize(registers, Register::default());
+        let mut states = Vec::new();
+        for _ in 0..TOGETHER {
+            let mut state = memory::empty(registers).map_err(refused)?;
+            state.resize(registers, Register::default());
+            states.push(state);
+        }
         let mut tensors = Vec::new();
         for index in 0..self.program.steps.len() {
             let pairs = self.plan.pairs(index);
@@ -54,12 +61,12 @@ impl Machine<'_> {
             }
             tensors.push(tensor);
         }
-        Ok(Workspace { state, scratch: Scratch::new(), sums: Vec::new(), tensors })
+        Ok(Workspace { states, scratch: Scratch::new(), sums: Vec::new(), tensors })
     }
 
     /// How much memory a thread takes.
     pub fn bytes<T: Scalar>(&self) -> usize {
-        let planes = self.plan.cells * self.program.registers * 3 * GROUP * size_of::<T>();
+        let planes = TOGETHER * self.plan.cells * self.program.registers * 3 * GROUP * size_of::<T>();
         let pairs: usize = (0..self.program.steps.len()).map(|step| self.plan.pairs(step)).sum();
         planes + pairs * 2 * GROUP * size_of::<f64>() + 4 * self.layout.size * size_of::<Group<T>>()
     }
@@ -84,14 +91,17 @@ impl Machine<'_> {
                 tensor.tangent.fill([0.0; GROUP]);
             }
             for down in &run.axes[0] {
-                for across in &run.axes[1] {
+                for across in run.axes[1].chunks(TOGETHER) {
                     job.check()?;
-                    let keys = [down, across];
-                    T::dispatch(level, Work { machine: self, run, keys, sides, selfs, workspace });
+                    let keys = [down, &across[0]];
+                    T::dispatch(
+                        level,
+                        Work { machine: self, run, down, across, plane: 0, keys, sides, selfs, workspace },
+                    );
                 }
             }
         }
-        let register = &workspace.state[self.program.outputs[0]];
+        let register = &workspace.states[0][self.program.outputs[0]];
         let mut values = [[0.0; GROUP]; 2];
         for lane in 0..GROUP {
             let product = |which: usize| sides[0].result[which][lane] * sides[1].result[which][lane];
@@ -105,6 +115,11 @@ impl Machine<'_> {
 struct Work<'a, 'b, T> {
     machine: &'a Machine<'a>,
     run: &'a Run,
+    /// The tracks of the planes along both axes.
+    down: &'a Key,
+    across: &'a [Key],
+    /// The one at hand, and its tracks.
+    plane: usize,
     keys: [&'a Key; 2],
     sides: [&'a Constants<T>; 2],
     selfs: bool,
@@ -128,52 +143,75 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     #[inline(always)]
     fn plane<P: Pack<Scalar = T>, const NTK: bool>(mut self) {
         let Machine { program, graph, .. } = *self.machine;
-        if self.run.reads_input {
-            self.input::<P, NTK>();
-        }
         let steps = &self.run.steps[..];
+        let planes = 0..self.across.len();
+        if self.run.reads_input {
+            for plane in planes.clone() {
+                self.turn_to(plane);
+                self.input::<P, NTK>();
+            }
+        }
         let mut next = 0;
         while next < steps.len() {
-            let index = steps[next];
+            let (first, index) = (next, steps[next]);
             let step = &program.steps[index];
-            let first = next;
             next += 1;
-            if self.cells(index + 1) == 0 {
-                continue;
-            }
-            match &step.op {
-                Op::Window(_) => {
-                    if step.signed_output || step.signed[0] {
-                        self.window::<P, NTK, true>(index);
-                    } else {
-                        self.window::<P, NTK, false>(index);
-                    }
+            // Where an image meets itself, the neurons that drop out are the same.
+            let drops = self.selfs && matches!(step.op, Op::Dropout { .. });
+            let mut dense = None;
+            if let Op::Window(_) = step.op {
+                dense = steps.get(next).and_then(|&dense| self.fused(index, dense));
+                next += usize::from(dense.is_some());
+            } else if !step.op.is_spatial() && !drops {
+                // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
+                let sheet = graph.sheets[index + 1];
+                while next < steps.len() && self.goes_along(steps[next], sheet) {
+                    next += 1;
                 }
-                Op::Pool { .. } => self.read_tensor(index, NTK),
-                op => {
-                    // Where an image meets itself, the neurons that drop out are the same.
-                    let kept = if self.selfs && matches!(op, Op::Dropout { .. }) {
-                        self.selfs(index)
-                    } else {
-                        Vec::new()
-                    };
-                    // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
-                    let sheet = graph.sheets[index + 1];
-                    while kept.is_empty() && next < steps.len() && self.goes_along(steps[next], sheet) {
-                        next += 1;
+            }
+            for plane in planes.clone() {
+                self.turn_to(plane);
+                if self.cells(index + 1) == 0 {
+                    continue;
+                }
+                match &step.op {
+                    Op::Window(_) if step.signed_output || step.signed[0] => {
+                        self.window::<P, NTK, true>(index, dense);
                     }
-                    self.pointwise::<P, NTK>(&steps[first..next], index + 1);
-                    for (register, at, [delta, epsilon, tau]) in kept {
-                        let register = &mut self.workspace.state[register + step.output];
-                        (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
-                            (delta, epsilon, tau);
+                    Op::Window(_) => self.window::<P, NTK, false>(index, dense),
+                    Op::Pool { .. } => self.read_tensor(index, NTK),
+                    _ => {
+                        let kept = if drops { self.selfs(index) } else { Vec::new() };
+                        self.pointwise::<P, NTK>(&steps[first..next], index + 1);
+                        for (strip, at, [delta, epsilon, tau]) in kept {
+                            let register = &mut self.workspace.states[plane][strip + step.output];
+                            (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
+                                (delta, epsilon, tau);
+                        }
                     }
                 }
             }
         }
         if let Some(step) = self.run.pool {
-            self.add_to_tensor::<P, NTK>(step);
+            for plane in planes {
+                self.turn_to(plane);
+                self.add_to_tensor::<P, NTK>(step);
+            }
         }
+    }
+
+    fn turn_to(&mut self, plane: usize) {
+        self.plane = plane;
+        self.keys = [self.down, &self.across[plane]];
+    }
+
+    /// The constants of a dense layer that a window can do by the way, because it adds shares of T alone.
+    fn fused(&self, window: usize, index: usize) -> Option<[usize; 2]> {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let step = &program.steps[index];
+        let alone = graph.inputs[index][0] == window + 1 && step.inputs[0] == step.output;
+        let simple = matches!(step.op, Op::Dense { .. }) && step.op.slots() == 2 && layout.uniform[index];
+        (alone && simple).then(|| [0, 1].map(|slot| layout.slots[step.first_slot + slot].base))
     }
 
     fn goes_along(&self, index: usize, sheet: usize) -> bool {
@@ -212,7 +250,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 let left = layout.units + (left_row + pair[0] as usize) * channels;
                 let right = layout.units + (right_row + pair[1] as usize) * channels;
                 let cell = row * across.len() + column;
-                let register = &mut self.workspace.state[cell / CELLS * program.registers];
+                let register = &mut self.workspace.states[self.plane][cell / CELLS * program.registers];
                 for part in 0..parts {
                     let (mut near, mut far) = (P::splat(0.0), P::splat(0.0));
                     let channels_of =
@@ -235,7 +273,11 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     }
 
     #[inline(always)]
-    fn window<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(&mut self, index: usize) {
+    fn window<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(
+        &mut self,
+        index: usize,
+        dense: Option<[usize; 2]>,
+    ) {
         let Machine { program, graph, layout, .. } = *self.machine;
         let input = graph.inputs[index][0];
         let [Some(down), Some(across)] = self.keys.map(|key| key.windows[index].as_ref()) else { return };
@@ -251,9 +293,11 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             constants: self.both(),
             maps: [layout.maps[input], layout.maps[index + 1]],
             proportional: layout.roots[index + 1].is_some(),
+            dense,
             registers: program.registers,
         };
-        windowing.run::<P, NTK, SIGNED>(&mut self.workspace.state, &mut self.workspace.scratch);
+        let Workspace { states, scratch, .. } = &mut *self.workspace;
+        windowing.run::<P, NTK, SIGNED>(&mut states[self.plane], scratch);
     }
 
     /// Steps that do not mix positions, on the planes of one sheet.
@@ -265,8 +309,10 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         let (cells, columns) = (down.len() * across.len(), across.len());
         let anywhere = steps.iter().all(|&step| layout.uniform[step]);
         let mut places = [[0; CELLS]; 2];
-        for (strip, registers) in
-            self.workspace.state.chunks_exact_mut(program.registers).take(cells.div_ceil(CELLS)).enumerate()
+        for (strip, registers) in self.workspace.states[self.plane]
+            .chunks_exact_mut(program.registers)
+            .take(cells.div_ceil(CELLS))
+            .enumerate()
         {
             if !anywhere {
                 for i in 0..CELLS {
@@ -302,7 +348,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             for (column, _) in across.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
                 let cell = row * across.len() + column;
                 let strip = cell / CELLS * program.registers;
-                let register = &self.workspace.state[strip + program.steps[index].inputs[0]];
+                let register = &self.workspace.states[self.plane][strip + program.steps[index].inputs[0]];
                 for lane in 0..GROUP {
                     if self.sides[0].images[lane] == self.sides[1].images[lane] {
                         let at = cell % CELLS * GROUP + lane;
@@ -339,8 +385,8 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             proportional: layout.roots[index + 1].is_some(),
             ntk,
         };
-        let Workspace { state, tensors, .. } = &mut *self.workspace;
-        reading.run(&tensors[index], state);
+        let Workspace { states, tensors, .. } = &mut *self.workspace;
+        reading.run(&tensors[index], &mut states[self.plane]);
     }
 
     #[inline(always)]
@@ -349,6 +395,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         let input = graph.inputs[index][0];
         let pooling = Pooling {
             input: program.steps[index].inputs[0],
+            signed: program.steps[index].signed[0],
             registers: program.registers,
             tracks: self.tracks(input),
             targets: self.keys.map(|key| key.targets.as_slice()),
@@ -358,8 +405,8 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             constants: self.both(),
             maps: layout.maps[input],
         };
-        let Workspace { state, tensors, sums, .. } = &mut *self.workspace;
-        pooling.run::<P, NTK>(state, &mut tensors[index], sums);
+        let Workspace { states, tensors, sums, .. } = &mut *self.workspace;
+        pooling.run::<P, NTK>(&states[self.plane], &mut tensors[index], sums);
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Windowing<'a, T> {
     pub maps: [Maps; 2],
     /// Whether √T goes with √K.
     pub proportional: bool,
+    /// The constants of a dense layer behind it, where it has but shares of T that are the same everywhere.
+    pub dense: Option<[usize; 2]>,
     /// Registers in a strip.
     pub registers: usize,
 }
@@ -122,7 +124,15 @@ impl<T: Scalar> Windowing<'_, T> {
                     }
                 }
                 if next < down.starts.len() && down.starts[next] + down.size == place + 1 {
+                    let first = down.starts[next] % down.size;
                     for part in 0..GROUP / P::LANES {
+                        sum_down::<P>(&mut scratch.sums[0], first, columns, down.size, part);
+                        if SIGNED {
+                            sum_down::<P>(&mut scratch.sums[1], first, columns, down.size, part);
+                        }
+                        if NTK {
+                            sum_down::<P>(&mut scratch.sums[2], first, columns, down.size, part);
+                        }
                         self.finish::<P, NTK, SIGNED>(next, part, &scratch.sums, state);
                     }
                     next += 1;
@@ -230,39 +240,62 @@ impl<T: Scalar> Windowing<'_, T> {
         let columns = across.starts.len();
         let share = P::splat(1.0 / (down.size * across.size) as f64);
         let (zero, one) = (P::splat(0.0), P::splat(1.0));
+        let slack = P::splat(4.0 * T::EPSILON);
         let [left_row, right_row] =
             self.plane.outputs[0][row].map(|place| place as usize * self.plane.widths[1]);
-        let first = down.starts[row] % down.size;
+        let first = down.starts[row] % down.size * columns;
+        let (deltas, epsilons, tangents) = (&deltas[first..], &epsilons[..], &tangents[..]);
         let parts = GROUP / P::LANES;
-        for (column, pair) in self.plane.outputs[1].iter().enumerate() {
-            let (left, right) = (left_row + pair[0] as usize, right_row + pair[1] as usize);
-            let [a, b] = self.constants.get::<P>(scale + left, scale + right, part);
-            let [c, d] = self.constants.get::<P>(inverse + left, inverse + right, part);
-            let over = c * d;
-            let seen = zero.less(over);
-            let apart = a - b;
-            let apart = apart * apart;
-            let cell = row * columns + column;
-            let register = &mut state[cell / CELLS * self.registers + self.step.output];
-            let pack = cell % CELLS * parts + part;
-            let sum = sum_down::<P>(deltas, first, column, columns, down.size, part);
-            let delta = (sum.mul_add(share, zero - apart) * over).max(zero);
-            P::select(seen, delta, one).store(&mut register.delta, pack);
-            if SIGNED {
-                let sum = sum_down::<P>(epsilons, first, column, columns, down.size, part);
-                let epsilon = (sum.mul_add(share, zero - apart) * over).max(zero);
-                P::select(seen, epsilon, one).store(&mut register.epsilon, pack);
+        let dense = match self.dense {
+            Some([own, carried]) => {
+                let own = self.constants.get::<P>(own, own, part);
+                let carried = self.constants.get::<P>(carried, carried, part);
+                [own[0] * own[1], carried[0] * carried[1]]
             }
-            if NTK {
-                let sum = sum_down::<P>(tangents, first, column, columns, down.size, part);
-                let over = if self.proportional {
-                    over
-                } else {
-                    let [a, b] =
-                        self.constants.get::<P>(inverse_tangent + left, inverse_tangent + right, part);
-                    a * b
-                };
-                (sum * (share * over)).store(&mut register.tau, pack);
+            None => [zero, one],
+        };
+        for span in &across.results {
+            let (left, right) = (left_row + span.left, right_row + span.right);
+            let length = span.length;
+            let left_scales = &self.constants.left[scale + left..][..length];
+            let right_scales = &self.constants.right[scale + right..][..length];
+            let left_inverses = &self.constants.left[inverse + left..][..length];
+            let right_inverses = &self.constants.right[inverse + right..][..length];
+            let deltas = &deltas[span.cell..][..length];
+            let epsilons = if SIGNED { &epsilons[first + span.cell..][..length] } else { deltas };
+            let tangents = if NTK { &tangents[first + span.cell..][..length] } else { deltas };
+            for i in 0..length {
+                let (a, b) = (read::<P>(&left_scales[i], part), read::<P>(&right_scales[i], part));
+                let over = read::<P>(&left_inverses[i], part) * read::<P>(&right_inverses[i], part);
+                let seen = zero.less(over);
+                // What rounding may leave of the difference where patches are proportional counts as nothing.
+                let apart = a - b;
+                let noise = apart.max(b - a) * (a + b);
+                let apart = apart.mul_add(apart, noise * slack);
+                let cell = row * columns + span.cell + i;
+                let register = &mut state[cell / CELLS * self.registers + self.step.output];
+                let pack = cell % CELLS * parts + part;
+                let delta = (read::<P>(&deltas[i], part).mul_add(share, zero - apart) * over).max(zero);
+                let delta = P::select(seen, delta, one);
+                delta.store(&mut register.delta, pack);
+                if SIGNED {
+                    let sum = read::<P>(&epsilons[i], part);
+                    let epsilon = (sum.mul_add(share, zero - apart) * over).max(zero);
+                    P::select(seen, epsilon, one).store(&mut register.epsilon, pack);
+                }
+                if NTK {
+                    let over = if self.proportional {
+                        over
+                    } else {
+                        let (left, right) = (inverse_tangent + left + i, inverse_tangent + right + i);
+                        let [a, b] = self.constants.get::<P>(left, right, part);
+                        a * b
+                    };
+                    let tau = read::<P>(&tangents[i], part) * (share * over);
+                    // A dense layer behind it, by the way.
+                    let tau = dense[1].mul_add(tau, delta.neg_mul_add(dense[0], dense[0]));
+                    tau.store(&mut register.tau, pack);
+                }
             }
         }
     }
@@ -297,29 +330,38 @@ fn sum_across<P: Pack>(
     sums: &mut [Group<P::Scalar>],
 ) {
     let sums = &mut sums[first..][..windows.starts.len()];
+    let lanes = part * P::LANES;
+    if windows.size == 3 {
+        for (&start, sum) in windows.starts.iter().zip(sums) {
+            let seen = &line[start..][..3];
+            let ends = read::<P>(&seen[0], part) + read::<P>(&seen[2], part);
+            (ends + read::<P>(&seen[1], part)).write(&mut sum.0[lanes..]);
+        }
+        return;
+    }
     for (&start, sum) in windows.starts.iter().zip(sums) {
         let seen = &line[start..start + windows.size];
         let mut total = read::<P>(&seen[0], part);
         for value in &seen[1..] {
             total = total + read::<P>(value, part);
         }
-        total.write(&mut sum.0[part * P::LANES..]);
+        total.write(&mut sum.0[lanes..]);
     }
 }
 
-/// The sum over as many lines as there are, from the first one on, around the ring that they are kept in.
+/// Sums over all lines of a ring, from the first one on, into that one, which is not needed any more.
 #[inline(always)]
-fn sum_down<P: Pack>(
-    sums: &[Group<P::Scalar>],
-    first: usize,
-    column: usize,
-    columns: usize,
-    lines: usize,
-    part: usize,
-) -> P {
-    let mut total = read::<P>(&sums[first * columns + column], part);
+fn sum_down<P: Pack>(sums: &mut [Group<P::Scalar>], first: usize, columns: usize, lines: usize, part: usize) {
+    let lanes = part * P::LANES;
     for line in (first + 1..lines).chain(0..first) {
-        total = total + read::<P>(&sums[line * columns + column], part);
+        let (low, high) = sums.split_at_mut(first.max(line) * columns);
+        let (total, added) = if line > first {
+            (&mut low[first * columns..][..columns], &high[..columns])
+        } else {
+            (&mut high[..columns], &low[line * columns..][..columns])
+        };
+        for (total, added) in total.iter_mut().zip(added) {
+            (read::<P>(total, part) + read::<P>(added, part)).write(&mut total.0[lanes..]);
+        }
     }
-    total
 }
