@@ -60,7 +60,7 @@ def test_text_and_copies(layer: nk.Network, text: str) -> None:
         (((),), {}, ValueError, r"has 0 numbers; expected a tuple of one integer >= 1 for each"),
         (((3, 3, 3),), {}, ValueError, r"has 3 numbers"),
         (((3, 0),), {}, ValueError, r"\[1\] is 0; expected an integer >= 1"),
-        (((2, 10**9),), {}, ValueError, r"is \(2, 1000000000\); expected at most 100,000,000"),
+        (((2, 1001),), {}, ValueError, r"is \(2, 1001\); expected at most 1,000"),
         (((2.0, 2),), {}, TypeError, r"\[0\] is 2\.0"),
         (((2, True),), {}, TypeError, r"\[1\] is True"),
         (((2, 2),), {"strides": 2}, TypeError, r"strides is 2, of type int"),
@@ -222,7 +222,7 @@ def test_branches_have_to_keep_their_size() -> None:
         net.ntk(X)
 
 
-@pytest.mark.parametrize("size", [99, 10**8])
+@pytest.mark.parametrize("size", [99, 1000])
 def test_filters_far_beyond_the_image(size: int) -> None:
     # All of the image is in every window, of which it is a small part.
     net = nk.Serial(nk.Conv((size, size)), nk.Flatten())
