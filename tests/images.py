@@ -129,6 +129,15 @@ IMAGE_NETWORKS: dict[str, Description] = {
 }
 
 
+# Networks that mix positions and have an activation behind that: what coincides there has lost
+# half of its digits.
+POOLED = {
+    *("average pooling", "average pooling, then flatten", "average pooling of pixels"),
+    *("average pooling, same", "average pooling, circular", "sum pooling", "two ends"),
+    *("pooling of a Gaussian", "pooling, then layers"),
+}
+
+
 def on_rows(description: Description) -> Description:
     """Return the network that remains on images of one position."""
     kind, *rest = description

@@ -16,6 +16,7 @@ from contract import KERNELS
 from image_strategies import image_networks, image_sets
 from images import (
     IMAGE_NETWORKS,
+    POOLED,
     SHAPES,
     Images,
     hard_images,
@@ -39,8 +40,17 @@ CASES = [
     if name in THOROUGH or (i + j) % 4 == 0
 ]
 
-# |error of K_ij| ≤ this · √(K_ii K_jj).
+# |error of K_ij| ≤ this · √(K_ii K_jj); docs/precision.md says where less is promised.
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+PROPORTIONAL = {"float64": 1e-7, "float32": 1e-3}
+COINCIDING_AND_POOLED = {"float64": 1e-8, "float32": 1e-4}
+
+
+def tolerance(name: str, which: str) -> dict[str, float]:
+    """What is promised of a network on a set of images."""
+    if which == "scaled":
+        return PROPORTIONAL
+    return COINCIDING_AND_POOLED if name in POOLED and which != "random" else TOLERANCE
 
 
 @cache
@@ -52,13 +62,18 @@ def literal_kernels(description: Description, x: Images) -> dict[str, NDArray[An
     return dict(zip(KERNELS, literal.kernels(description, x), strict=True))
 
 
-def assert_kernels(network: nk.Network, x: Images, expected: dict[str, NDArray[Any]]) -> None:
+def assert_kernels(
+    network: nk.Network,
+    x: Images,
+    expected: dict[str, NDArray[Any]],
+    bound: dict[str, float] = TOLERANCE,
+) -> None:
     got = network.kernels(x)
     for name in KERNELS:
         k = expected[name].astype(np.float64)
         scale = pair_scale(np.diagonal(k), np.diagonal(k))
         assert getattr(got, name).dtype == x.dtype
-        assert worst(getattr(got, name), k, scale) <= TOLERANCE[x.dtype.name]
+        assert worst(getattr(got, name), k, scale) <= bound[x.dtype.name]
 
 
 @pytest.mark.parametrize(
@@ -96,13 +111,15 @@ def test_literal_kernels_of_one_position_are_those_of_rows(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "which"), CASES)
 def test_literal_kernels(name: str, which: str) -> None:
-    assert_kernels(build(IMAGE_NETWORKS[name]), SETS[which], references(name, which))
+    bound = tolerance(name, which)
+    assert_kernels(build(IMAGE_NETWORKS[name]), SETS[which], references(name, which), bound)
 
 
 @pytest.mark.parametrize(("name", "which"), CASES)
 def test_literal_kernels_in_float32(name: str, which: str) -> None:
     x = SETS[which].astype(np.float32)
-    assert_kernels(build(IMAGE_NETWORKS[name]), x, references(name, which))
+    expected = references(name, which)
+    assert_kernels(build(IMAGE_NETWORKS[name]), x, expected, tolerance(name, which))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

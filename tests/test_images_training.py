@@ -61,23 +61,23 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def digits() -> convolutional.ImageKernels:
-    return convolutional.compute((100, 500), n_test=300, seed=1)
+    return convolutional.compute((200, 500), n_test=300, seed=1)
 
 
 def test_convolutions_beat_fully_connected_networks_on_digits(
     digits: convolutional.ImageKernels,
 ) -> None:
     connected, flattened, pooled = digits.accuracy
-    assert (flattened > connected).all()
     assert (pooled > connected).all()
-    assert (pooled[:, 1] > 0.97).all()
+    assert (pooled > flattened).all()
+    assert (pooled[:, 1] > 0.98).all()
 
 
 def test_accuracy_is_that_of_ridge_regression(digits: convolutional.ImageKernels) -> None:
     pixels, labels = nk.data.load_digits()
     order = np.random.default_rng(1).permutation(len(labels))[:800]
     x = pixels[order] / np.linalg.norm(pixels[order], axis=1, keepdims=True)
-    gram = nk.mlp(4, w_std=2**0.5).nngp(x, x[:500])
+    gram = nk.mlp(3, w_std=2**0.5).nngp(x, x[:500])
     one_hot = np.eye(10)[labels[order[:500]]] - 0.1
     ridge = KernelRidge(alpha=1e-4 * gram.diagonal().mean(), kernel="precomputed")
     told = ridge.fit(gram[:500], one_hot).predict(gram[500:]).argmax(axis=1)

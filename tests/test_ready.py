@@ -69,7 +69,6 @@ def test_wide_resnet(blocks: int) -> None:
     assert [layer.strides for layer in layers].count((2, 2)) == 4
     assert net.layers[-2:] == (nk.GlobalAvgPool(), nk.Dense())
     assert len(net.layers) == 1 + 3 * blocks + 2
-    # Eight ninths of a row of ones: a variance that can be counted, without activations.
     assert net.ntk(random_images(2, 8, 8, 3)).shape == (2, 2)
 
 

@@ -13,7 +13,7 @@ from ntkfast.networks.layers import Weighted
 __all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "Spatial", "SumPool"]
 
 _PADDINGS = ("SAME", "VALID", "CIRCULAR")
-_LARGEST = 10**8
+_LARGEST = 1000
 
 
 class Spatial(Network):
@@ -113,8 +113,8 @@ class Conv(_Window, Weighted):
     Raises
     ------
     TypeError, ValueError
-        A filter or strides that are no tuple of one or two integers ≥ 1, strides for another number
-        of dimensions than the filter's, another padding, and what `Dense` refuses.
+        A filter or strides that are no tuple of one or two integers from 1 to 1,000, strides for
+        another number of dimensions than the filter's, another padding, and what `Dense` refuses.
 
     Notes
     -----
@@ -196,8 +196,8 @@ class AvgPool(_Pool):
     Raises
     ------
     TypeError, ValueError
-        A window or strides that are no tuple of one or two integers ≥ 1, strides for another number
-        of dimensions than the window's, another padding.
+        A window or strides that are no tuple of one or two integers from 1 to 1,000, strides for
+        another number of dimensions than the window's, another padding.
 
     Notes
     -----
