@@ -66,7 +66,7 @@ impl Layout {
             if step.op.is_spatial() {
                 match root {
                     Some(root) => {
-                        (maps[input].scale, maps[input].tangent) = (maps[root].scale, maps[root].scale)
+                        (maps[input].scale, maps[input].tangent) = (maps[root].scale, maps[root].scale);
                     }
                     None if !read[input] => {
                         (maps[input].scale, maps[input].tangent) = (take(positions), take(positions));

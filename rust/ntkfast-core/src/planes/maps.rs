@@ -21,7 +21,7 @@ type Each = [f64; GROUP];
 #[derive(Clone)]
 enum Trace {
     /// These factors times the map of √K of the value's root.
-    Proportional { scale: Each, tangent: Each },
+    Proportional { scale: Box<Each>, tangent: Box<Each> },
     /// Position by position.
     Explicit { scale: Vec<Each>, tangent: Vec<Each> },
 }
@@ -248,7 +248,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let units = self.units.apply(&mut scale);
         self.store(self.source.layout.maps[0].scale, &scale);
         self.roots[0] = scale;
-        Trace::Proportional { scale: units, tangent: [0.0; GROUP] }
+        Trace::Proportional { scale: units.into(), tangent: [0.0; GROUP].into() }
     }
 
     /// A row for each image at one position.
@@ -289,7 +289,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                     group.0[lane] = T::from_f64(*constant);
                 }
             }
-            return Some(Trace::Proportional { scale: scales, tangent: tangents });
+            return Some(Trace::Proportional { scale: scales.into(), tangent: tangents.into() });
         }
         let positions = graph.positions(index + 1);
         let (mut scales, mut tangents) = (vec![[0.0; GROUP]; positions], vec![[0.0; GROUP]; positions]);
@@ -313,7 +313,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
         match trace {
             Trace::Proportional { scale, tangent } => {
                 let root = &self.roots[self.source.layout.roots[value].unwrap_or(0)];
-                [(root.clone(), *scale), (root.clone(), *tangent)]
+                [(root.clone(), **scale), (root.clone(), **tangent)]
             }
             Trace::Explicit { scale, tangent } => {
                 let maps = self.source.layout.maps[value];
@@ -347,8 +347,8 @@ impl<T: Scalar> Walk<'_, '_, T> {
             self.store(maps.factors[1], &[gain.map(inverse)]);
             self.roots[index + 1] = scales;
             return Some(Trace::Proportional {
-                scale: times(factor, gain),
-                tangent: times(tangent_factor, gain),
+                scale: times(factor, gain).into(),
+                tangent: times(tangent_factor, gain).into(),
             });
         }
         let (tangents, tangent_gain) = means(&tangent, &mut self.units);
@@ -383,7 +383,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let (scale, tangent) = (times(factor, gain), times(tangent_factor, gain));
         let trace = if layout.roots[index + 1].is_some() {
             self.roots[index + 1] = scales;
-            Trace::Proportional { scale, tangent }
+            Trace::Proportional { scale: scale.into(), tangent: tangent.into() }
         } else {
             let tangents = roots(&variances[1]).into_iter();
             let of_tangent = tangent_factor.map(|factor| factor / count);

@@ -108,8 +108,8 @@ impl<T: Scalar> Pooling<'_, T> {
 
 #[inline(always)]
 fn add<T: Scalar>(total: &mut [f64; GROUP], sum: &Group<T>) {
-    for lane in 0..GROUP {
-        total[lane] += sum.0[lane].to_f64();
+    for (total, value) in total.iter_mut().zip(sum.0) {
+        *total += value.to_f64();
     }
 }
 
@@ -146,8 +146,7 @@ impl<T: Scalar> Reading<'_, T> {
                 let cell = row * columns + column;
                 let register = &mut state[cell / CELLS * self.registers + self.step.output];
                 let first = cell % CELLS * GROUP;
-                for lane in 0..GROUP {
-                    let kernel = tensor.kernel[place][lane];
+                for (lane, &kernel) in tensor.kernel[place].iter().enumerate() {
                     let (p, q) = (variances[0][0][left][lane], variances[1][0][right][lane]);
                     let norm = p.sqrt() * q.sqrt();
                     let seen = norm > 0.0;

@@ -102,11 +102,16 @@ impl Machine<'_> {
             }
         }
         let register = &workspace.states[0][self.program.outputs[0]];
-        let mut values = [[0.0; GROUP]; 2];
-        for lane in 0..GROUP {
-            let product = |which: usize| sides[0].result[which][lane] * sides[1].result[which][lane];
-            values[0][lane] = product(0) * (1.0 - register.delta.0[lane].to_f64());
-            values[1][lane] = product(1) * register.tau.0[lane].to_f64();
+        let mut values = [0, 1].map(|which| {
+            let mut product = sides[0].result[which];
+            product.iter_mut().zip(sides[1].result[which]).for_each(|(left, right)| *left *= right);
+            product
+        });
+        for (value, delta) in values[0].iter_mut().zip(register.delta.0) {
+            *value *= 1.0 - delta.to_f64();
+        }
+        for (value, tau) in values[1].iter_mut().zip(register.tau.0) {
+            *value *= tau.to_f64();
         }
         Ok(values)
     }
@@ -315,12 +320,12 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             .enumerate()
         {
             if !anywhere {
-                for i in 0..CELLS {
+                let [lefts, rights] = &mut places;
+                for (i, (left, right)) in lefts.iter_mut().zip(rights).enumerate() {
                     let cell = (strip * CELLS + i).min(cells - 1);
                     let (row, column) = (down[cell / columns], across[cell % columns]);
-                    for side in 0..2 {
-                        places[side][i] = row[side] as usize * width + column[side] as usize;
-                    }
+                    *left = row[0] as usize * width + column[0] as usize;
+                    *right = row[1] as usize * width + column[1] as usize;
                 }
             }
             let [left, right] = [0, 1].map(|side| Cells {
