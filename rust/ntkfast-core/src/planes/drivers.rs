@@ -2,9 +2,10 @@
 
 use super::images::{Images, Variance};
 use super::layout::Layout;
-use super::maps::{Constants, Scales, Source};
+use super::maps::{Constants, Source};
 use super::plan::{Graph, Plan, Purpose};
 use super::run::{Machine, Workspace};
+use super::units::Scales;
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::kernel::{Plain, Wanted};

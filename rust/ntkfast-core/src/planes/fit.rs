@@ -2,7 +2,7 @@
 
 use super::drivers::Network;
 use super::images::Images;
-use super::maps::Scales;
+use super::units::Scales;
 use crate::error::Result;
 use crate::kernel::Wanted;
 use crate::parallel::Job;

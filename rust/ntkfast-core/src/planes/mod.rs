@@ -16,6 +16,8 @@ mod maps;
 mod plan;
 mod pool;
 mod run;
+mod steps;
+mod units;
 mod window;
 
 pub use drivers::{cross, diagonal, gram};

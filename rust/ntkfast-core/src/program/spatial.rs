@@ -95,7 +95,8 @@ impl Compiler {
         let grid = self.grid(input, name)?.unwrap_or([1, 1]);
         let flat = self.windows(grid.map(Axis::whole), input, name)?;
         let width = flat.width.clone().times(grid[0].saturating_mul(grid[1]));
-        Ok(Value { positions: Positions::None, width, ..flat })
+        // Its neurons are Gaussian, but of as many variances as there were positions.
+        Ok(Value { positions: Positions::None, gaussian: false, width, ..flat })
     }
 
     /// The positions of values that are joined.
