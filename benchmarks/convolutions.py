@@ -91,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = base_parser(__doc__, "convolutions", repetitions=3)
     add_threads(parser)
     parser.add_argument("--only", default="", help="cases with this in their names")
-    parser.add_argument("--memory", action="store_true", help="also the memory of 500 images; minutes")
+    parser.add_argument(
+        "--memory", action="store_true", help="also the memory of 500 images; minutes"
+    )
     arguments: argparse.Namespace = parser.parse_args(argv)
     print(f"{arguments.threads} threads, {nk.info()['simd']}, load before: {load()}\n")
     cases = [case for case in CASES if arguments.only in case.name]
