@@ -47,6 +47,11 @@ class Network(Described, ABC):
         return 0
 
     @cached_property
+    def _spatial(self) -> bool:
+        """Whether samples are images or sequences."""
+        return False
+
+    @cached_property
     def _rank(self) -> int | None:
         """The number of spatial dimensions, 1 or 2; None where the layers take either."""
         return None
@@ -244,7 +249,7 @@ class Network(Described, ABC):
         layer 1 (Dense)        16     4   16         50.0%
         layer 3 (Dense)         4  0.25    8        100.0%
         """
-        if self._program.spatial:
+        if self._spatial:
             raise ValueError(
                 "summary() follows one variance through the layers, and this network has layers "
                 "for images or sequences, where each position has its own; summarise the network "

@@ -72,6 +72,10 @@ class Composition(Network):
             )
 
     @cached_property
+    def _spatial(self) -> bool:
+        return any(layer._spatial for layer in self.layers)
+
+    @cached_property
     def _rank(self) -> int | None:
         return next((layer._rank for layer in self.layers if layer._rank is not None), None)
 

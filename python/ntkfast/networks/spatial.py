@@ -19,6 +19,10 @@ _LARGEST = 1000
 class Spatial(Network):
     """A layer for images or sequences, which knows that neurons have positions."""
 
+    @cached_property
+    def _spatial(self) -> bool:
+        return True
+
 
 class _Window(Spatial):
     """A layer each of whose outputs sees a window of positions.

@@ -42,7 +42,7 @@ def named_network(
     """
     if network is not None:
         network = as_network(network, "network")
-        if network._program.spatial:
+        if network._spatial:
             raise ValueError(
                 f"network is {network!r}, which takes images or sequences, and estimators take "
                 "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
