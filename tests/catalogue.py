@@ -27,6 +27,21 @@ def dense(
     )
 
 
+def conv(*parameters: Any) -> nk.Conv:
+    """Return a convolution: filter, strides, padding, then what `dense` takes."""
+    height, wide, down, right, padding, w_std, b_std, width, training = parameters
+    return nk.Conv(
+        (height, wide),
+        width=width,
+        strides=(down, right),
+        padding=padding,
+        w_std=w_std,
+        b_std=b_std,
+        parameterization="standard" if training == "standard" else "ntk",
+        trainable=training != "frozen",
+    )
+
+
 BUILDERS: dict[str, Callable[..., Any]] = {
     "serial": lambda *layers: nk.Serial(*map(build, layers)),
     "residual": lambda *layers: nk.Residual(*map(build, layers)),
@@ -34,6 +49,12 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "product": lambda *factors: nk.Product(*map(build, factors)),
     "concatenate": lambda *branches: nk.Concatenate(*map(build, branches)),
     "dense": dense,
+    "conv": conv,
+    "avg_pool": lambda h, w, down, right, padding: nk.AvgPool((h, w), (down, right), padding),
+    "sum_pool": lambda h, w, down, right, padding: nk.SumPool((h, w), (down, right), padding),
+    "global_avg_pool": nk.GlobalAvgPool,
+    "global_sum_pool": nk.GlobalSumPool,
+    "flatten": nk.Flatten,
     "layer_norm": nk.LayerNorm,
     "dropout": lambda keep: nk.Dropout(keep=keep),
     "identity": nk.Identity,

@@ -58,6 +58,9 @@ def sized(description: Description, base: int, factor: int) -> Description:
     if kind == "dense":
         w_std, b_std, width, training = [*parts, *(None, "ntk")[len(parts) - 2 :]]
         return [kind, w_std, b_std, factor * (width or base), training]
+    if kind == "conv":
+        *geometry, width, training = parts
+        return [kind, *geometry, factor * (width or base), training]
     return [kind, *(sized(p, base, factor) if isinstance(p, (list, tuple)) else p for p in parts)]
 
 
@@ -118,8 +121,9 @@ def dense(
     width: int,
     training: str,
 ) -> Value:
-    """Return z = (σ_w/√fan_in)·W h + σ_b·b, differentiated by what is trained."""
-    draws, _, fan_in = x.h.shape
+    """Return z = (σ_w/√fan_in)·W h + σ_b·b at each place, differentiated by what is trained."""
+    draws, n, *places, fan_in = x.h.shape
+    rows = x.h.reshape(draws, -1, fan_in)
     scale = w_std / fan_in**0.5
     weights = scale * rng.standard_normal((draws, fan_in, width), np.float32)
     bias = (b_std or 0.0) * rng.standard_normal((draws, 1, width), np.float32)
@@ -131,10 +135,13 @@ def dense(
     }[training]
 
     def back(g: Array) -> tuple[Array, Array]:
-        own = gram(g) * (squares[0] * gram(x.h) + squares[1])
-        return g @ weights.swapaxes(-1, -2), own
+        g = g.reshape(draws, -1, width)
+        own = gram(g) * (squares[0] * gram(rows) + squares[1])
+        # All places of a sample add to one gradient.
+        own = own.reshape(draws, n, rows.shape[1] // n, n, -1).sum((2, 4))
+        return (g @ weights.swapaxes(-1, -2)).reshape(x.h.shape), own
 
-    return after(x, x.h @ weights + bias, back)
+    return after(x, (rows @ weights + bias).reshape(draws, n, *places, width), back)
 
 
 def layer_norm(x: Value, rng: np.random.Generator, eps: float) -> Value:

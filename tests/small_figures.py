@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ntkfast.plots.figures import (
+    convolutional,
     gaussian_at_initialization,
     gaussian_process,
     kernel_convergence,
@@ -28,4 +29,5 @@ RESULTS: dict[str, Callable[[], object]] = {
     "i": lambda: gaussian_at_initialization.compute((2, 5), n_draws=20, n=9),
     "j": lambda: kernel_convergence.compute(widths=(4, 8), n_seeds=2, n=3),
     "k": lambda: trainability.compute((0.9, 1.3), depth=4, stride=3, n_train=9),
+    "l": lambda: convolutional.compute((10, 20), n_test=15),
 }

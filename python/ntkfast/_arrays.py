@@ -95,6 +95,45 @@ def _reshape_hint(name: str, ndim: int) -> str:
     return f"For one row a sample use {name}.reshape(len({name}), -1)"
 
 
+_SHAPES = {
+    1: "sequences, of shape (n_samples, length, channels)",
+    2: "images, of shape (n_samples, height, width, channels)",
+}
+
+
+def as_images(x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
+    """Return `x` as images (n_samples, height, width, channels) of floats; no copy for its shape.
+
+    `rank` is the number of spatial dimensions that `x` has to have, None for either. Sequences
+    become images of width 1.
+    """
+    array = as_floats(x, name)
+    ranks = (1, 2) if rank is None else (rank,)
+    expected = " or ".join(_SHAPES[r] for r in ranks)
+    if array.ndim - 2 not in ranks:
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected {expected}. "
+            + _image_hint(name, array.ndim, ranks[-1])
+        )
+    if 0 in array.shape[1:]:
+        raise ValueError(
+            f"{name} has shape {array.shape}, which is no feature at all; "
+            f"expected {expected}, with at least one of each but samples"
+        )
+    return array if array.ndim == 4 else array[:, :, None, :]
+
+
+def _image_hint(name: str, ndim: int, rank: int) -> str:
+    if ndim == rank + 1 and rank == 2:
+        return f"For images of one channel use {name}[..., None], for one image {name}[None]"
+    if ndim == 4:
+        return (
+            f"For images in rows, one after another, use {name}.reshape(len({name}), -1, channels)"
+        )
+    sizes = "length" if rank == 1 else "height, width"
+    return f"For one row a sample use {name}.reshape(len({name}), {sizes}, channels)"
+
+
 def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     """Return a new array where `out` is None, else `out` itself, if the core can write to it."""
     if out is None:

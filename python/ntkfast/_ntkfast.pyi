@@ -40,6 +40,10 @@ class Program:
     @property
     def results(self) -> int: ...
 
+    # Whether samples are images (n, height, width, channels) instead of rows.
+    @property
+    def spatial(self) -> bool: ...
+
     # One array for each result, or None where they are not wanted.
     def gram(
         self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None, progress: _Report | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_output, as_points, check_apart
+from ntkfast._arrays import FloatArray, as_images, as_output, as_points, check_apart
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
 
@@ -62,14 +62,20 @@ def evaluate(
     diagonal: bool,
     progress: Progress,
     stacked: bool = False,
+    rank: int | None = None,
 ) -> list[FloatArray]:
     """Run `program` for the kernels in `wanted`, each into its `out` where that is not None.
 
     One pass gives all that is wanted; what is not wanted is not computed. If `stacked`, an array
     has the kernels of all the program's results along its first axis; otherwise it has just one.
+    A program with positions takes images of `rank` dimensions, where it is not None.
     """
+
+    def samples(array: npt.ArrayLike, name: str) -> FloatArray:
+        return as_images(array, name, rank) if program.spatial else as_points(array, name)
+
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
-    x = as_points(x, "x")
+    x = samples(x, "x")
     n = x.shape[0]
     if x2 is None:
         shape: tuple[int, ...] = (n,) if diagonal else (n, n)
@@ -79,7 +85,7 @@ def evaluate(
             "drop x2, or diagonal=True for the whole cross kernel"
         )
     else:
-        x2 = as_points(x2, "x2")
+        x2 = samples(x2, "x2")
         if x2.dtype != x.dtype:
             x, x2 = x.astype(np.float64, copy=False), x2.astype(np.float64, copy=False)
         shape = (n, x2.shape[0])

@@ -22,6 +22,7 @@ from ntkfast.networks import (
 )
 from ntkfast.networks.composition import Composition
 from ntkfast.networks.elementwise import Numerical
+from ntkfast.networks.spatial import Spatial
 
 __all__ = ["Builder", "natural_width"]
 
@@ -83,6 +84,11 @@ class Builder:
         if isinstance(network, Composition):
             return self._composition(network, n_in, n_out, place)
         place = place or type(network).__name__
+        if isinstance(network, Spatial):
+            raise TypeError(
+                f"{place} is {network!r}, a layer for images or sequences, of which there is no "
+                "finite network here; networks on rows have them, such as nk.mlp(3)"
+            )
         if isinstance(network, Dense):
             return self._dense(network, n_in, n_out, place)
         if n_out not in (None, n_in):

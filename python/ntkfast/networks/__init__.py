@@ -31,13 +31,24 @@ from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.mlp import mlp
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
+from ntkfast.networks.ready import cntk, myrtle, wide_resnet
+from ntkfast.networks.spatial import (
+    AvgPool,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSumPool,
+    SumPool,
+)
 from ntkfast.networks.summary import LayerSummary, Summary
 
 __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "AvgPool",
     "Concatenate",
+    "Conv",
     "Cos",
     "Dense",
     "Dropout",
@@ -46,9 +57,12 @@ __all__ = [
     "Erf",
     "Exp",
     "ExpNormalized",
+    "Flatten",
     "Gabor",
     "Gaussian",
     "Gelu",
+    "GlobalAvgPool",
+    "GlobalSumPool",
     "Hardtanh",
     "Hermite",
     "Identity",
@@ -71,11 +85,15 @@ __all__ = [
     "Sin",
     "Softplus",
     "Sum",
+    "SumPool",
     "Summary",
     "Swish",
     "Tanh",
+    "cntk",
     "mlp",
+    "myrtle",
     "nngp_by_depth",
     "ntk_by_depth",
     "ntk_by_frozen",
+    "wide_resnet",
 ]

@@ -49,6 +49,16 @@ class Network(Displayed, Described, ABC):
         return 0
 
     @cached_property
+    def _spatial(self) -> bool:
+        """Whether samples are images or sequences."""
+        return False
+
+    @cached_property
+    def _rank(self) -> int | None:
+        """The number of spatial dimensions, 1 or 2; None where the layers take either."""
+        return None
+
+    @cached_property
     def _program(self) -> Program:
         return Program(self._spec())
 
@@ -87,12 +97,13 @@ class Network(Displayed, Described, ABC):
         Parameters
         ----------
         x
-            Shape (n, n_features): samples in rows. float64 and float32 are kept; float16,
-            integers, booleans and lists become float64; ``x`` and ``x2`` of different types
-            take the wider.
+            Shape (n, n_features): samples in rows. Networks with a `Conv`, pooling or `Flatten`
+            take (n, height, width, channels), or (n, length, channels) for sequences. float64 and
+            float32 are kept; float16, integers, booleans and lists become float64; ``x`` and
+            ``x2`` of different types take the wider.
         x2
-            Shape (m, n_features): the second set of samples. Left out, it is ``x``, and the
-            result is exactly symmetric.
+            Shape (m, n_features), or as for ``x``: the second set of samples. Left out, it is
+            ``x``, and the result is exactly symmetric.
         diagonal
             Only the kernel of each row with itself, without an n × n array. Takes no ``x2``.
         out
@@ -132,6 +143,7 @@ class Network(Displayed, Described, ABC):
             out=(out,),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )[0]
 
     def nngp(
@@ -159,6 +171,7 @@ class Network(Displayed, Described, ABC):
             out=(out,),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )[0]
 
     def kernels(
@@ -189,6 +202,7 @@ class Network(Displayed, Described, ABC):
             out=_pair(out),
             diagonal=diagonal,
             progress=progress,
+            rank=self._rank,
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 
@@ -215,8 +229,8 @@ class Network(Displayed, Described, ABC):
         TypeError
             A norm that is not a real number, an ``n_features`` that is not an integer.
         ValueError
-            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, or a
-            network that needs a Dense in front.
+            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, a
+            network that needs a Dense in front, or one for images or sequences.
         NumericalError
             A variance or NTK that is too large for a float.
 
@@ -237,6 +251,12 @@ class Network(Displayed, Described, ABC):
         layer 1 (Dense)        16     4   16         50.0%
         layer 3 (Dense)         4  0.25    8        100.0%
         """
+        if self._spatial:
+            raise ValueError(
+                "summary() follows one variance through the layers, and this network has layers "
+                "for images or sequences, where each position has its own; summarise the network "
+                "with Dense layers in place of its Conv layers, and without pooling and Flatten"
+            )
         return summarise(self._program, norm, n_features)
 
 

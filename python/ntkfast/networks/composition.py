@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from ntkfast._display import Fact
@@ -57,7 +58,28 @@ class Composition(Network):
                 f"{name} has networks nested more than {_DEEPEST} deep; "
                 "lengthen a chain with a star instead: Serial(*net.layers, layer)"
             )
+        self._check_rank()
         check(self._spec())
+
+    def _check_rank(self) -> None:
+        """Refuse layers for images beside layers for sequences."""
+        of_rank = {layer._rank: i for i, layer in reversed([*enumerate(self.layers, start=1)])}
+        if 1 in of_rank and 2 in of_rank:
+            name = type(self).__name__
+            sequence, image = (self.layers[of_rank[rank] - 1] for rank in (1, 2))
+            raise ValueError(
+                f"{name} mixes numbers of spatial dimensions: layer {of_rank[1]} is for sequences, "
+                f"{sequence!r}, and layer {of_rank[2]} for images, {image!r}; "
+                "write sizes such as (3,) in all layers for sequences, (3, 3) in all for images"
+            )
+
+    @cached_property
+    def _spatial(self) -> bool:
+        return any(layer._spatial for layer in self.layers)
+
+    @cached_property
+    def _rank(self) -> int | None:
+        return next((layer._rank for layer in self.layers if layer._rank is not None), None)
 
     @property
     def _nesting(self) -> int:

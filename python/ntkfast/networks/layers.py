@@ -7,12 +7,40 @@ from dataclasses import KW_ONLY, dataclass
 from ntkfast._scalars import as_choice, as_count, as_flag, as_real
 from ntkfast.networks.base import Network, Spec
 
-__all__ = ["Dense", "Dropout", "LayerNorm"]
+__all__ = ["Dense", "Dropout", "LayerNorm", "Weighted"]
+
+
+class Weighted(Network):
+    """A layer with weights and biases: what all of them take, and what of it is trained."""
+
+    width: int | None
+    w_std: float
+    b_std: float | None
+    parameterization: str
+    trainable: bool
+
+    def _check_weights(self) -> None:
+        name = type(self).__name__
+        if self.width is not None:
+            object.__setattr__(self, "width", as_count(self.width, f"{name}: width", least=1))
+        object.__setattr__(self, "w_std", as_real(self.w_std, f"{name}: w_std", least=0.0))
+        if self.b_std is not None:
+            object.__setattr__(self, "b_std", as_real(self.b_std, f"{name}: b_std", least=0.0))
+        as_choice(self.parameterization, f"{name}: parameterization", ("ntk", "standard"))
+        object.__setattr__(self, "trainable", as_flag(self.trainable, f"{name}: trainable"))
+
+    def _trained_kind(self, kind: str) -> str:
+        """Return what the core calls a layer of this kind with these parameters to train."""
+        if not self.trainable:
+            return f"frozen_{kind}"
+        return kind if self.parameterization == "ntk" else f"standard_{kind}"
 
 
 @dataclass(frozen=True, repr=False)
-class Dense(Network):
+class Dense(Weighted):
     """A fully connected layer, with weights of standard deviation w_std/√fan_in.
+
+    On images and sequences it acts on the channels of each position, as a `Conv` of filter 1 does.
 
     K ← w_std²·K + b_std². What training does to T depends on the parameterization:
 
@@ -66,18 +94,10 @@ class Dense(Network):
     trainable: bool = True
 
     def __post_init__(self) -> None:
-        if self.width is not None:
-            object.__setattr__(self, "width", as_count(self.width, "Dense: width", least=1))
-        object.__setattr__(self, "w_std", as_real(self.w_std, "Dense: w_std", least=0.0))
-        if self.b_std is not None:
-            object.__setattr__(self, "b_std", as_real(self.b_std, "Dense: b_std", least=0.0))
-        as_choice(self.parameterization, "Dense: parameterization", ("ntk", "standard"))
-        object.__setattr__(self, "trainable", as_flag(self.trainable, "Dense: trainable"))
+        self._check_weights()
 
     def _spec(self) -> Spec:
-        trained = "dense" if self.parameterization == "ntk" else "standard_dense"
-        kind = trained if self.trainable else "frozen_dense"
-        return kind, (self.w_std, self.b_std, self.width), ()
+        return self._trained_kind("dense"), (self.w_std, self.b_std, self.width), ()
 
 
 @dataclass(frozen=True, repr=False)

@@ -41,7 +41,14 @@ def named_network(
     Raises TypeError and ValueError for what is no network and no name, and what `mlp` refuses.
     """
     if network is not None:
-        return as_network(network, "network")
+        network = as_network(network, "network")
+        if network._spatial:
+            raise ValueError(
+                f"network is {network!r}, which takes images or sequences, and estimators take "
+                "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
+                "nk.Posterior, or with an estimator whose kernel is precomputed"
+            )
+        return network
     if isinstance(activation, str):
         if activation not in ACTIVATIONS:
             raise ValueError(

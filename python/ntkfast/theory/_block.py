@@ -16,6 +16,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_real
 from ntkfast.networks import Dense, Dropout, LayerNorm, Network, Serial
 from ntkfast.networks.composition import Composition, as_network
+from ntkfast.networks.spatial import Spatial
 
 __all__ = ["Block", "as_block"]
 
@@ -25,7 +26,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 _SMALL = 0.1
 _BIAS = 0.45
 
-_NO_ACTIVATION = (Composition, Dense, Dropout, LayerNorm)
+_NO_ACTIVATION = (Composition, Dense, Dropout, LayerNorm, Spatial)
 
 
 @dataclass(frozen=True)

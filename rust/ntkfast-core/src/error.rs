@@ -27,6 +27,15 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+    /// An argument with several axes holds a NaN or an infinity.
+    NotFiniteAt {
+        /// Name of the argument as the user knows it.
+        argument: &'static str,
+        /// Where the first such entry is.
+        index: Vec<usize>,
+        /// The entry.
+        value: f64,
+    },
     /// A matrix that must be symmetric is not, beyond rounding.
     NotSymmetric {
         /// Name of the argument.
@@ -73,6 +82,11 @@ pub enum Error {
         /// Its size.
         bytes: usize,
     },
+    /// What planes of positions need is more than could be had.
+    PlaneMemory {
+        /// Its size, for each thread.
+        bytes: usize,
+    },
     /// A result is too large for its type.
     TooLarge {
         /// What it is, in the user's words.
@@ -109,6 +123,14 @@ impl fmt::Display for Error {
                      remove or replace such entries"
                 )
             }
+            Self::NotFiniteAt { argument, index, value } => {
+                let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
+                write!(
+                    out,
+                    "{argument} must be finite, but has {value} at index {}: remove or replace such entries",
+                    Tuple(index)
+                )
+            }
             Self::NotSymmetric { argument, row, column, value, mirrored } => write!(
                 out,
                 "{argument} must be symmetric within rounding, but {argument}[{row}, {column}] = {value:e} and \
@@ -139,6 +161,13 @@ impl fmt::Display for Error {
             Self::Memory { bytes } => write!(
                 out,
                 "{:.1} GB more memory is needed than could be had: use fewer points, or float32",
+                *bytes as f64 / 1e9
+            ),
+            Self::PlaneMemory { bytes } => write!(
+                out,
+                "images of this size take {:.1} GB of memory for each thread, more than could be had: use smaller \
+                 images, a pool with larger strides or a strided Conv at the start, float32, or one thread \
+                 (set_num_threads(1))",
                 *bytes as f64 / 1e9
             ),
             Self::TooLarge { what, dtype } => {

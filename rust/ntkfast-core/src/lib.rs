@@ -30,6 +30,7 @@ pub mod linalg;
 pub mod memory;
 pub mod network;
 pub mod parallel;
+pub mod planes;
 pub mod program;
 pub mod scalar;
 pub mod simd;

@@ -20,12 +20,13 @@ pub fn to_python(error: &Error) -> PyErr {
         | Error::Function { .. }
         | Error::Shape { .. }
         | Error::NotFinite { .. }
+        | Error::NotFiniteAt { .. }
         | Error::NotSymmetric { .. } => PyValueError::new_err(text),
         Error::NotPositiveDefinite { .. }
         | Error::NoConvergence { .. }
         | Error::Overflow { .. }
         | Error::TooLarge { .. } => NumericalError::new_err(text),
-        Error::Memory { .. } => PyMemoryError::new_err(text),
+        Error::Memory { .. } | Error::PlaneMemory { .. } => PyMemoryError::new_err(text),
         Error::Threads { .. } => PyRuntimeError::new_err(text),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),
     }

@@ -17,6 +17,7 @@
 mod arrays;
 mod door;
 mod errors;
+mod images;
 mod linalg;
 mod program;
 mod spec;

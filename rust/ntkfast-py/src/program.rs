@@ -9,7 +9,7 @@ use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::PyReadonlyArray2;
-use numpy::ndarray::{ArrayView2, Ix1, Ix2};
+use numpy::ndarray::{ArrayView2, Ix1, Ix2, Ix4};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use std::ffi::CString;
@@ -18,6 +18,8 @@ use std::ffi::CString;
 #[pyclass(frozen, name = "Program", module = "ntkfast._ntkfast")]
 pub struct PyProgram {
     pub program: Program,
+    /// What it was compiled from: images of another size make another program of it.
+    pub layer: Layer,
     raised: Raised,
 }
 
@@ -52,6 +54,12 @@ impl PyProgram {
         self.program.outputs.len()
     }
 
+    /// Whether x is images, with four axes.
+    #[getter]
+    fn spatial(&self) -> bool {
+        self.program.spatial
+    }
+
     fn gram(
         &self,
         x: Any<'_, '_>,
@@ -59,6 +67,13 @@ impl PyProgram {
         ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
+        if self.program.spatial {
+            return match (read::<f64, Ix4>("x", x)?, read::<f32, Ix4>("x", x)?) {
+                (Some(x), _) => self.gram_of_images(&x, nngp, ntk, progress),
+                (_, Some(x)) => self.gram_of_images(&x, nngp, ntk, progress),
+                _ => Err(unsuitable("x", 4, x)),
+            };
+        }
         if let Some(x) = read::<f64, Ix2>("x", x)? {
             return self.run_gram(&x, nngp, ntk, progress);
         }
@@ -76,6 +91,16 @@ impl PyProgram {
         ntk: Arrays<'_>,
         progress: Option<Any<'_, '_>>,
     ) -> PyResult<()> {
+        if self.program.spatial {
+            if let (Some(x), Some(x2)) = (read::<f64, Ix4>("x", x)?, read::<f64, Ix4>("x2", x2)?) {
+                return self.cross_of_images(&x, &x2, nngp, ntk, progress);
+            }
+            return match (read::<f32, Ix4>("x", x)?, read::<f32, Ix4>("x2", x2)?) {
+                (Some(x), Some(x2)) => self.cross_of_images(&x, &x2, nngp, ntk, progress),
+                (None, _) => Err(unsuitable("x", 4, x)),
+                _ => Err(unsuitable("x2", 4, x2)),
+            };
+        }
         if let (Some(x), Some(x2)) = (read::<f64, Ix2>("x", x)?, read::<f64, Ix2>("x2", x2)?) {
             return self.run_cross(&x, &x2, nngp, ntk, progress);
         }
@@ -87,6 +112,13 @@ impl PyProgram {
     }
 
     fn diagonal(&self, x: Any<'_, '_>, nngp: Arrays<'_>, ntk: Arrays<'_>) -> PyResult<()> {
+        if self.program.spatial {
+            return match (read::<f64, Ix4>("x", x)?, read::<f32, Ix4>("x", x)?) {
+                (Some(x), _) => self.diagonal_of_images(&x, nngp, ntk),
+                (_, Some(x)) => self.diagonal_of_images(&x, nngp, ntk),
+                _ => Err(unsuitable("x", 4, x)),
+            };
+        }
         if let Some(x) = read::<f64, Ix2>("x", x)? {
             return self.run_diagonal(&x, nngp, ntk);
         }
@@ -100,8 +132,9 @@ impl PyProgram {
 impl PyProgram {
     fn compile(spec: &Bound<'_, PyAny>, compiler: impl Fn(&Layer) -> Result<Program>) -> PyResult<Self> {
         let raised = Raised::default();
-        let program = compiler(&layer(spec, &raised)?).or_else(|error| refuse(&error))?;
-        Ok(Self { program, raised })
+        let layer = layer(spec, &raised)?;
+        let program = compiler(&layer).or_else(|error| refuse(&error))?;
+        Ok(Self { program, layer, raised })
     }
 
     fn run_gram<T: Number>(

@@ -1,4 +1,4 @@
-"""The theory in eleven figures, each with the numbers it shows.
+"""The theory in twelve figures, each with the numbers it shows.
 
 A figure is a module: ``compute()`` returns the numbers in a frozen object, and ``draw(result)``
 a Matplotlib figure, to be saved by ``.savefig(path)``. ``ntkfast figures DIR`` makes all of them.
@@ -7,6 +7,7 @@ a Matplotlib figure, to be saved by ``.savefig(path)``. ``ntkfast figures DIR`` 
 from types import ModuleType
 
 from ntkfast.plots.figures import (
+    convolutional,
     gaussian_at_initialization,
     gaussian_process,
     kernel_convergence,
@@ -34,4 +35,5 @@ FIGURES: dict[str, ModuleType] = {
     "i": gaussian_at_initialization,
     "j": kernel_convergence,
     "k": trainability,
+    "l": convolutional,
 }

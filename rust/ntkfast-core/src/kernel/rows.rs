@@ -65,6 +65,16 @@ impl<T: Scalar> Rows<T> {
         &self.scales
     }
 
+    /// Number of features.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// v̂ of one row.
+    pub fn unit(&self, row: usize) -> &[T] {
+        self.units(&(row..row + 1))
+    }
+
     /// v̂ of some rows of one tile, row after row.
     #[inline(always)]
     pub(super) fn units(&self, rows: &Range<usize>) -> &[T] {

@@ -1,6 +1,6 @@
 //! The tile writer: finished tiles into an output array that several threads fill at once.
 
-use super::{Finished, Sink, TileValues};
+use super::{Finished, Sink, TileValues, Wanted};
 use crate::kernel::tile::TILE_STRIPS;
 use crate::simd::{STRIP, Strip};
 use std::marker::PhantomData;
@@ -56,6 +56,13 @@ impl<T: Copy> Target<'_, T> {
         }
     }
 
+    /// Write one entry, which no other thread does.
+    pub(crate) fn entry(&self, row: usize, column: usize, value: T) {
+        assert!(row < self.shape[0] && column < self.shape[1], "the target is too small for this walk");
+        // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
+        unsafe { *self.at(row, column) = value };
+    }
+
     /// Write a tile at its place; of a tile on the diagonal that is to be mirrored, the upper half.
     fn tile(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
         self.check(rows, columns);
@@ -107,6 +114,11 @@ pub struct Plain<'a, T> {
 pub struct Mirrored<'a, T>(pub Plain<'a, T>);
 
 impl<T: Copy> Plain<'_, T> {
+    /// What has a place to go.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { nngp: !self.nngp.is_empty(), ntk: !self.ntk.is_empty() }
+    }
+
     fn targets<'a>(
         &'a self,
         values: &'a [TileValues<T>],

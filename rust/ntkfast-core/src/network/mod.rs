@@ -7,6 +7,10 @@ use crate::dual::Activation;
 use crate::error::{Error, Result};
 use crate::fitted::Function;
 
+mod spatial;
+
+pub use spatial::{Axis, Padding};
+
 /// What training moves of a layer with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Training {
@@ -58,6 +62,33 @@ pub enum Layer {
         /// The probability.
         keep: f64,
     },
+    /// A dense layer on the window around every position, the same everywhere.
+    Conv {
+        /// The windows along height and width.
+        axes: [Axis; 2],
+        /// Number of channels, where it is known.
+        width: Option<usize>,
+        /// σ_w.
+        w_std: f64,
+        /// σ_b; none without a bias.
+        b_std: Option<f64>,
+        /// What is trained.
+        training: Training,
+    },
+    /// Means over windows of positions, or sums.
+    Pool {
+        /// The windows along height and width.
+        axes: [Axis; 2],
+        /// Whether sums.
+        sum: bool,
+    },
+    /// The mean over all positions, or the sum.
+    GlobalPool {
+        /// Whether the sum.
+        sum: bool,
+    },
+    /// All positions side by side as neurons of one.
+    Flatten,
 }
 
 impl Layer {
@@ -87,6 +118,14 @@ impl Layer {
             ("dense", parameters) => Self::dense(Training::Ntk, parameters).ok_or_else(wrong),
             ("standard_dense", parameters) => Self::dense(Training::Standard, parameters).ok_or_else(wrong),
             ("frozen_dense", parameters) => Self::dense(Training::Frozen, parameters).ok_or_else(wrong),
+            ("conv", parameters) => spatial::conv(Training::Ntk, parameters).ok_or_else(wrong),
+            ("standard_conv", parameters) => spatial::conv(Training::Standard, parameters).ok_or_else(wrong),
+            ("frozen_conv", parameters) => spatial::conv(Training::Frozen, parameters).ok_or_else(wrong),
+            ("avg_pool", parameters) => spatial::pool(false, parameters).ok_or_else(wrong),
+            ("sum_pool", parameters) => spatial::pool(true, parameters).ok_or_else(wrong),
+            ("global_avg_pool", []) => Ok(Self::GlobalPool { sum: false }),
+            ("global_sum_pool", []) => Ok(Self::GlobalPool { sum: true }),
+            ("flatten", []) => Ok(Self::Flatten),
             _ => {
                 let numbers: Option<Vec<f64>> = parameters.iter().copied().collect();
                 match Activation::parse(kind, &numbers.ok_or_else(wrong)?) {
@@ -120,6 +159,35 @@ impl Layer {
             Self::Concatenate(_) => "Concatenate",
             Self::LayerNorm { .. } => "LayerNorm",
             Self::Dropout { .. } => "Dropout",
+            Self::Conv { .. } => "Conv",
+            Self::Pool { sum, .. } => {
+                if *sum {
+                    "SumPool"
+                } else {
+                    "AvgPool"
+                }
+            }
+            Self::GlobalPool { sum } => {
+                if *sum {
+                    "GlobalSumPool"
+                } else {
+                    "GlobalAvgPool"
+                }
+            }
+            Self::Flatten => "Flatten",
+        }
+    }
+
+    /// Whether it takes positions, or one of its layers does.
+    pub fn is_spatial(&self) -> bool {
+        match self {
+            Self::Conv { .. } | Self::Pool { .. } | Self::GlobalPool { .. } | Self::Flatten => true,
+            Self::Serial(layers)
+            | Self::Residual(layers)
+            | Self::Sum(layers)
+            | Self::Product(layers)
+            | Self::Concatenate(layers) => layers.iter().any(Self::is_spatial),
+            _ => false,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Values are numbered by their kernels: a step that is there already, on the same inputs, is not taken again. So
 //! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two.
 
+use super::spatial::Positions;
 use super::width::{Breadth, Width};
 use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};
@@ -19,12 +20,33 @@ use std::collections::BTreeSet;
 #[derive(Clone)]
 pub(super) struct Value {
     pub id: usize,
-    gaussian: bool,
-    zero_mean: bool,
+    pub(super) gaussian: bool,
+    pub(super) zero_mean: bool,
     pub(super) nonnegative: bool,
+    pub(super) positions: Positions,
     /// The input (0) and the dense layers this value depends on without a later dense layer in between.
-    sources: BTreeSet<usize>,
-    width: Breadth,
+    pub(super) sources: BTreeSet<usize>,
+    pub(super) width: Breadth,
+}
+
+/// What comes in.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Input {
+    /// The most favourable there is: the network is a part of another one.
+    Part,
+    /// Rows.
+    Rows,
+    /// Images of some height and width.
+    AnyImages,
+    /// Images of this height and width.
+    Images([usize; 2]),
+}
+
+impl Input {
+    /// What a whole network takes, as far as it tells.
+    pub fn whole(network: &Layer) -> Self {
+        if network.is_spatial() { Self::AnyImages } else { Self::Rows }
+    }
 }
 
 /// How branches are joined.
@@ -42,27 +64,42 @@ pub(super) struct Compiler {
     path: Vec<String>,
 }
 
-/// Compile; `part` assumes the most favourable input.
-pub fn compile(network: &Layer, part: bool) -> Result<Program> {
-    compile_with(part, |compiler, input| Ok(vec![compiler.lower(network, input)?]))
+/// Compile for this input.
+pub fn compile(network: &Layer, input: Input) -> Result<Program> {
+    compile_with(input, |compiler, value| {
+        let output = compiler.lower(network, value)?;
+        if input != Input::Part {
+            output.positions.check_end()?;
+        }
+        Ok(vec![output])
+    })
 }
 
 /// Compile what `lower` makes of the input: as many results as it returns.
 pub(super) fn compile_with(
-    part: bool,
+    input: Input,
     lower: impl FnOnce(&mut Compiler, &Value) -> Result<Vec<Value>>,
 ) -> Result<Program> {
     let mut compiler = Compiler { steps: Vec::new(), slots: 0, sources: 0, path: Vec::new() };
+    let part = input == Input::Part;
+    let positions = match input {
+        Input::Part => Positions::Any,
+        Input::Rows => Positions::None,
+        Input::AnyImages => Positions::Grid(None),
+        Input::Images(grid) => Positions::Grid(Some(grid)),
+    };
+    let spatial = matches!(positions, Positions::Grid(_));
     let input = Value {
         id: 0,
         gaussian: part,
         zero_mean: part,
         nonnegative: false,
+        positions,
         sources: BTreeSet::from([0]),
         width: if part { Breadth::Any } else { Breadth::Known(Width::INPUT) },
     };
     let outputs = lower(&mut compiler, &input)?;
-    Ok(allocate(compiler.steps, compiler.slots, &outputs))
+    Ok(allocate(compiler.steps, compiler.slots, &outputs, spatial))
 }
 
 impl Compiler {
@@ -70,18 +107,29 @@ impl Compiler {
         match layer {
             Layer::Identity => Ok(input.clone()),
             Layer::Serial(layers) => self.chain(layers, input),
-            Layer::Dense { width, w_std, b_std, training } => {
-                let gradient = self.gradient(*training, b_std.is_some(), input, layer.name())?;
-                let op = Op::Dense { w_std: *w_std, b_std: b_std.unwrap_or(0.0), gradient };
-                let id = self.push(op, [input, input], input.nonnegative, layer.name());
-                self.sources += 1;
-                let width = match width {
-                    Some(units) => Breadth::Known(Width { units: *units, inputs: 0 }),
-                    None => Breadth::Unset(1, self.place(layer.name())),
-                };
-                let sources = BTreeSet::from([self.sources]);
-                Ok(Value { id, gaussian: true, zero_mean: true, sources, width, ..*input })
+            Layer::Dense { width, w_std, b_std, training } => self.dense(
+                *width,
+                [*w_std, b_std.unwrap_or(0.0)],
+                b_std.is_some(),
+                *training,
+                input,
+                layer.name(),
+            ),
+            Layer::Conv { axes, width, w_std, b_std, training } => {
+                let mut seen = self.windows(*axes, input, layer.name())?;
+                seen.width = seen.width.times(axes[0].size.saturating_mul(axes[1].size));
+                self.dense(
+                    *width,
+                    [*w_std, b_std.unwrap_or(0.0)],
+                    b_std.is_some(),
+                    *training,
+                    &seen,
+                    layer.name(),
+                )
             }
+            Layer::Pool { axes, sum } => self.pool(*axes, *sum, input, layer.name()),
+            Layer::GlobalPool { sum } => self.pool_all(*sum, input, layer.name()),
+            Layer::Flatten => self.flatten(input, layer.name()),
             Layer::Activation(activation) => {
                 self.check_gaussian(input, layer.name())?;
                 let (nonnegative, zero_mean, offset) = with_dual!(activation, dual =>
@@ -122,6 +170,26 @@ impl Compiler {
                 Ok(Value { id, gaussian: false, ..input.clone() })
             }
         }
+    }
+
+    fn dense(
+        &mut self,
+        width: Option<usize>,
+        [w_std, b_std]: [f64; 2],
+        bias: bool,
+        training: Training,
+        input: &Value,
+        name: &str,
+    ) -> Result<Value> {
+        let gradient = self.gradient(training, bias, input, name)?;
+        let id = self.push(Op::Dense { w_std, b_std, gradient }, [input, input], input.nonnegative, name);
+        self.sources += 1;
+        let width = match width {
+            Some(units) => Breadth::Known(Width { units, inputs: 0 }),
+            None => Breadth::Unset(1, self.place(name)),
+        };
+        let sources = BTreeSet::from([self.sources]);
+        Ok(Value { id, gaussian: true, zero_mean: true, sources, width, ..*input })
     }
 
     fn gradient(&self, training: Training, bias: bool, input: &Value, name: &str) -> Result<Gradient> {
@@ -211,13 +279,15 @@ impl Compiler {
                 b.units
             ))
         })?;
+        let positions = self.agree(first, second, name)?;
         let (op, gaussian) = match join {
             Join::Sum => (Op::Sum, first.gaussian && second.gaussian),
             Join::Product => (Op::Product, false),
         };
         let nonnegative = first.nonnegative && second.nonnegative;
         let id = self.push(op, [first, second], nonnegative, name);
-        Ok(Value { id, gaussian, zero_mean, nonnegative, sources: &first.sources | &second.sources, width })
+        let sources = &first.sources | &second.sources;
+        Ok(Value { id, gaussian, zero_mean, nonnegative, positions, sources, width })
     }
 
     fn concatenate(&mut self, parts: Vec<Value>, name: &str) -> Result<Value> {
@@ -233,12 +303,14 @@ impl Compiler {
         let (mut total, mut weight) = parts.next().ok_or_else(|| no_branch(name))?;
         for (value, next) in parts {
             let nonnegative = total.nonnegative && value.nonnegative;
+            let positions = self.agree(&total, &value, name)?;
             let id = self.push(Op::Concatenate([weight, next]), [&total, &value], nonnegative, name);
             total = Value {
                 id,
                 gaussian: false,
                 zero_mean: total.zero_mean && value.zero_mean,
                 nonnegative,
+                positions,
                 sources: &total.sources | &value.sources,
                 width: total.width,
             };
@@ -271,7 +343,7 @@ impl Compiler {
     }
 
     /// "layer 2 (Relu) of layer 3 (Residual)", or the name alone for a network of one layer.
-    fn place(&self, name: &str) -> String {
+    pub(super) fn place(&self, name: &str) -> String {
         if self.path.is_empty() {
             return name.to_owned();
         }
@@ -284,7 +356,7 @@ fn no_branch(name: &str) -> Error {
 }
 
 /// Map values to registers, reusing each register after its value's last use.
-fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value]) -> Program {
+fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value], spatial: bool) -> Program {
     let mut last_use = vec![0; steps.len() + 1];
     for (index, step) in steps.iter().enumerate() {
         for value in step.inputs {
@@ -300,19 +372,26 @@ fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value]) -> Program {
     let mut registers = 1;
     for (index, step) in steps.iter_mut().enumerate() {
         let [first, second] = step.inputs;
+        let mut freed = Vec::new();
         for (position, value) in [first, second].into_iter().enumerate() {
             if last_use[value] == index && (position == 0 || second != first) {
-                free.push(register_of[value]);
+                freed.push(register_of[value]);
             }
         }
         step.inputs = step.inputs.map(|value| register_of[value]);
+        // What mixes positions reads on after the first of its results.
+        let early = step.op.is_spatial();
+        if !early {
+            free.append(&mut freed);
+        }
         let register = free.pop().unwrap_or_else(|| {
             registers += 1;
             registers - 1
         });
+        free.append(&mut freed);
         register_of[step.output] = register;
         step.output = register;
     }
     let outputs = outputs.iter().map(|value| register_of[value.id]).collect();
-    Program { steps, registers, slots, outputs }
+    Program { steps, registers, slots, outputs, spatial }
 }

@@ -3,7 +3,7 @@
 //! What the networks of a family share is computed once. Cut networks share their first layers; networks that
 //! differ in what is trained share K, and of T what the activations do to it.
 
-use super::compile::{Compiler, Value, compile_with};
+use super::compile::{Compiler, Input, Value, compile_with};
 use super::{Op, Program};
 use crate::error::{Error, Result};
 use crate::network::Layer;
@@ -17,7 +17,7 @@ impl Program {
     /// with a dense layer.
     pub fn by_depth(network: &Layer) -> Result<Self> {
         let layers = chain(network)?;
-        compile_with(false, |compiler, input| {
+        compile_with(Input::Rows, |compiler, input| {
             let last = layers.len() - 1;
             let mut value = input.clone();
             let mut outputs = Vec::new();
@@ -39,7 +39,7 @@ impl Program {
     /// As [`Program::by_depth`].
     pub fn by_frozen(network: &Layer) -> Result<Self> {
         let layers = chain(network)?;
-        compile_with(false, |compiler, input| {
+        compile_with(Input::Rows, |compiler, input| {
             let mut values = vec![input.clone()];
             for (index, layer) in layers.iter().enumerate() {
                 // Alike for all: what the layer makes of a known tangent, and how it takes up theirs.

@@ -2,7 +2,7 @@
 
 use super::{Op, Program, RowTrace};
 use crate::error::{Error, Result};
-use crate::fitted::Accuracy;
+use crate::fitted::{Accuracy, Function};
 use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
 use std::borrow::Cow;
@@ -38,15 +38,9 @@ impl Program {
                 let shown = held.filter(|row| row.scale > 0.0 || row.tangent > 0.0).map(|row| row.scale);
                 let low = shown.clone().fold(f64::INFINITY, f64::min);
                 let high = shown.fold(0.0, f64::max);
-                if high > LARGEST {
-                    let row = rows.iter().position(|row| row.scale == high).unwrap_or(0);
-                    let log10 = 2.0 * high.log10();
-                    return Err(Error::Overflow { layer: step.place.clone(), row, log10, dtype: T::NAME });
-                }
+                let largest = rows.iter().position(|row| row.scale == high).unwrap_or(0);
                 let zeros = rows.iter().any(|row| row.scale == 0.0);
-                // No rows at all: any range will do.
-                let range = if low <= high { [low, high] } else { [1.0, 1.0] };
-                step.op = Op::Fitted(function.fit(range, zeros, Accuracy::of(T::EPSILON), job)?);
+                step.op = fitted::<T>(function, &step.place, [low, high], zeros, largest, job)?;
             }
             step.first_slot = program.slots;
             program.slots += step.op.slots();
@@ -64,6 +58,27 @@ impl Program {
         Ok(Cow::Owned(program))
     }
 
+    /// Fit the function of one step to scales in this range, the largest of which is that of row `largest`.
+    pub(crate) fn fit_step<T: Scalar>(
+        &mut self,
+        index: usize,
+        range: [f64; 2],
+        zeros: bool,
+        largest: usize,
+        job: &Job,
+    ) -> Result<()> {
+        let step = &mut self.steps[index];
+        if let Op::Elementwise(function) = &step.op {
+            step.op = fitted::<T>(function, &step.place, range, zeros, largest, job)?;
+        }
+        self.slots = 0;
+        for step in &mut self.steps {
+            step.first_slot = self.slots;
+            self.slots += step.op.slots();
+        }
+        Ok(())
+    }
+
     /// Name and estimated error of every fit that is not resolved.
     pub fn unresolved(&self) -> impl Iterator<Item = (&str, f64)> {
         self.steps.iter().filter_map(|step| match &step.op {
@@ -71,4 +86,21 @@ impl Program {
             _ => None,
         })
     }
+}
+
+/// A function fitted to scales in a range; to any, where there are none.
+fn fitted<T: Scalar>(
+    function: &Function,
+    place: &str,
+    [low, high]: [f64; 2],
+    zeros: bool,
+    largest: usize,
+    job: &Job,
+) -> Result<Op> {
+    if high > LARGEST {
+        let log10 = 2.0 * high.log10();
+        return Err(Error::Overflow { layer: place.to_owned(), row: largest, log10, dtype: T::NAME });
+    }
+    let range = if low <= high { [low, high] } else { [1.0, 1.0] };
+    Ok(Op::Fitted(function.fit(range, zeros, Accuracy::of(T::EPSILON), job)?))
 }

@@ -9,12 +9,14 @@ mod compile;
 mod family;
 mod fit;
 mod rows;
+mod spatial;
 mod strip;
 mod trace;
 mod width;
 mod zonal;
 
 pub use rows::RowTrace;
+pub(crate) use strip::run_step;
 pub use strip::{Execution, Register};
 pub use trace::LayerTrace;
 pub use width::Width;
@@ -23,7 +25,7 @@ pub use zonal::Zonal;
 use crate::dual::{Activation, Dual, blend, with_dual};
 use crate::error::Result;
 use crate::fitted::{Fitted, Function};
-use crate::network::Layer;
+use crate::network::{Axis, Layer};
 use std::sync::Arc;
 
 /// What a dense layer's own parameters add to T.
@@ -98,6 +100,15 @@ pub enum Op {
     Tangent(f64),
     /// K ← K₁, T ← T₁·T₂: an earlier tangent through an activation, whose slope is T₁.
     Chain,
+    /// K[p, p'] and T[p, p'] ← their means over a window that moves p and p' together; see [`crate::planes`].
+    Window([Axis; 2]),
+    /// Their means, or sums, over a window for p and another one for p'.
+    Pool {
+        /// The windows.
+        axes: [Axis; 2],
+        /// Whether sums.
+        sum: bool,
+    },
     /// K ← K₁, T ← T₁ + σ_w²T₂: an earlier tangent through a dense layer, whose own is T₁.
     Carry {
         /// σ_w.
@@ -116,9 +127,14 @@ impl Op {
             Self::Offset(_) => blend::SLOTS,
             Self::Sum | Self::Concatenate(_) => blend::SLOTS + 2,
             Self::Product => 2,
-            Self::LayerNorm { .. } | Self::Dropout { .. } => 0,
+            Self::LayerNorm { .. } | Self::Dropout { .. } | Self::Window(_) | Self::Pool { .. } => 0,
             Self::Carry { .. } => 2,
         }
+    }
+
+    /// Whether the step mixes positions.
+    pub(crate) fn is_spatial(&self) -> bool {
+        matches!(self, Self::Window(_) | Self::Pool { .. })
     }
 
     /// Whether the step changes nothing but the scales of rows, with T or without.
@@ -133,7 +149,7 @@ impl Op {
     /// Whether a dense layer changes the cosine of K. A trained bias that starts at zero does not, but for rows of
     /// zeros: their cosines are the limit of a small bias, so that T, which it makes positive there, has a kernel's
     /// values behind a kink.
-    fn blends(&self) -> bool {
+    pub(crate) fn blends(&self) -> bool {
         matches!(self, Self::Dense { b_std, gradient, .. } if *b_std > 0.0 || gradient.trains_any_bias())
     }
 }
@@ -168,6 +184,8 @@ pub struct Program {
     pub slots: usize,
     /// Registers that hold the results, one for each network.
     pub outputs: Vec<usize>,
+    /// Whether its points are images.
+    pub spatial: bool,
 }
 
 impl Program {
@@ -176,7 +194,15 @@ impl Program {
     /// # Errors
     /// [`crate::error::Error::Network`] where layers do not fit together.
     pub fn new(network: &Layer) -> Result<Self> {
-        compile::compile(network, false)
+        compile::compile(network, compile::Input::whole(network))
+    }
+
+    /// Compile a whole network with spatial layers for images of this height and width.
+    ///
+    /// # Errors
+    /// As [`Program::new`], and where images are too small for a layer.
+    pub fn for_images(network: &Layer, grid: [usize; 2]) -> Result<Self> {
+        compile::compile(network, compile::Input::Images(grid))
     }
 
     /// Whether layers could fit together, given a suitable input: the check for a part of a network.
@@ -184,6 +210,6 @@ impl Program {
     /// # Errors
     /// As [`Program::new`].
     pub fn check(part: &Layer) -> Result<()> {
-        compile::compile(part, true).map(drop)
+        compile::compile(part, compile::Input::Part).map(drop)
     }
 }

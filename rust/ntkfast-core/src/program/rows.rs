@@ -36,7 +36,7 @@ impl Program {
 
 impl Op {
     /// One step of one row.
-    pub(super) fn row(
+    pub(crate) fn row(
         &self,
         features: usize,
         [first, second]: [RowTrace; 2],
@@ -54,8 +54,8 @@ impl Op {
                 let row = fitted.row(first.scale, constants);
                 RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
             }
-            // Replaced before rows are run.
-            Op::Elementwise(_) => first,
+            // Replaced before rows are run; a matter of several positions.
+            Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => first,
             Op::Offset(offset) => {
                 constants.copy_from_slice(&blend::shares(first.scale, offset.abs()));
                 RowTrace { scale: first.scale.hypot(*offset), tangent: first.tangent }

@@ -70,7 +70,7 @@ fn execute<P: Pack, const NTK: bool>(
 }
 
 #[inline(always)]
-fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
+pub(crate) fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
     step: &Step,
     registers: &mut [Register<P::Scalar>],
     left: impl Side<P>,
@@ -113,8 +113,8 @@ fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
                 }
             }
         }
-        // Replaced by what is fitted to a call's rows before any pair is computed.
-        Op::Elementwise(_) => {}
+        // Replaced by what is fitted to a call's rows before any pair is computed; a matter of several positions.
+        Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {}
         Op::Offset(_) => {
             for pack in 0..P::PACKS {
                 let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);

@@ -18,6 +18,11 @@ impl Width {
         Self { units: self.units.saturating_add(other.units), inputs: self.inputs + other.inputs }
     }
 
+    /// So many times side by side.
+    pub fn times(self, count: usize) -> Self {
+        Self { units: self.units.saturating_mul(count), inputs: self.inputs.saturating_mul(count) }
+    }
+
     /// How many neurons these are for points with `features` features.
     pub fn at(self, features: usize) -> f64 {
         self.units as f64 + self.inputs as f64 * features as f64
@@ -41,6 +46,15 @@ pub enum Breadth {
 }
 
 impl Breadth {
+    /// So many times side by side.
+    pub fn times(self, count: usize) -> Self {
+        match self {
+            Self::Any => Self::Any,
+            Self::Unset(layers, place) => Self::Unset(layers.saturating_mul(count), place),
+            Self::Known(width) => Self::Known(width.times(count)),
+        }
+    }
+
     /// The width of values that are added or multiplied neuron by neuron; what one of them does not say, the
     /// other does.
     ///

@@ -51,6 +51,8 @@ pub trait Pack: Number {
     fn store(self, strip: &mut Strip<Self::Scalar>, pack: usize);
     /// The first [`Self::LANES`] entries of a slice.
     fn read(slice: &[Self::Scalar]) -> Self;
+    /// Write the first [`Self::LANES`] entries of a slice.
+    fn write(self, slice: &mut [Self::Scalar]);
     /// Sum of all lanes, always in the same order.
     fn sum(self) -> Self::Scalar;
     /// Whether the mask holds anywhere.

@@ -111,6 +111,10 @@ macro_rules! plain {
                 Self(from_fn(|i| slice[i]))
             }
             #[inline(always)]
+            fn write(self, slice: &mut [$scalar]) {
+                slice[..LANES].copy_from_slice(&self.0);
+            }
+            #[inline(always)]
             fn sum(self) -> $scalar {
                 self.0.iter().fold(0.0, |total, x| total + x)
             }

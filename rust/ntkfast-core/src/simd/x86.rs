@@ -116,6 +116,12 @@ macro_rules! register {
                 Self(unsafe { $loadu(slice.as_ptr()) })
             }
             #[inline(always)]
+            fn write(self, slice: &mut [$scalar]) {
+                assert!(slice.len() >= $lanes);
+                // SAFETY: see the module.
+                unsafe { $storeu(slice.as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
             fn sum(self) -> $scalar {
                 let mut lanes = [0.0; $lanes];
                 // SAFETY: see the module; the array has as many entries as the register.

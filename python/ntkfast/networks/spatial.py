@@ -1,0 +1,257 @@
+"""Layers on images and sequences: convolutions, pooling, and the ends of positions."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ntkfast._scalars import as_choice, as_count
+from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.layers import Weighted
+
+__all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "Spatial", "SumPool"]
+
+_PADDINGS = ("SAME", "VALID", "CIRCULAR")
+_LARGEST = 1000
+
+
+class Spatial(Network):
+    """A layer for images or sequences, which knows that neurons have positions."""
+
+    @cached_property
+    def _spatial(self) -> bool:
+        return True
+
+
+class _Window(Spatial):
+    """A layer each of whose outputs sees a window of positions.
+
+    The window has one size for each spatial dimension, and so have the strides from one window to
+    the next; those that are not given are `_default_strides`.
+    """
+
+    strides: tuple[int, ...] | None
+    padding: str
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    @property
+    def _default_strides(self) -> tuple[int, ...]:
+        return self._size
+
+    @cached_property
+    def _rank(self) -> int:
+        return len(self._size)
+
+    def _check_window(self, field: str) -> None:
+        name = type(self).__name__
+        size = _as_sizes(self._size, f"{name}: {field}")
+        object.__setattr__(self, field, size)
+        strides = self._default_strides
+        if self.strides is not None:
+            strides = _as_sizes(self.strides, f"{name}: strides")
+        if len(strides) != len(size):
+            raise ValueError(
+                f"{name}: strides is {strides} and {field} is {size}; "
+                "expected one number for each spatial dimension in both"
+            )
+        object.__setattr__(self, "strides", strides)
+        as_choice(self.padding, f"{name}: padding", _PADDINGS)
+
+    def _given(self) -> dict[str, Any]:
+        given = super()._given()
+        if self.strides == self._default_strides:
+            del given["strides"]
+        return given
+
+    def _window_spec(self) -> tuple[int, ...]:
+        """Return height and width, strides, padding; a sequence is an image of width 1."""
+        assert self.strides is not None
+        height, width = (*self._size, 1)[:2]
+        down, right = (*self.strides, 1)[:2]
+        return height, width, down, right, _PADDINGS.index(self.padding)
+
+
+def _as_sizes(value: object, name: str) -> tuple[int, ...]:
+    """Return a tuple of one positive integer for each spatial dimension."""
+    expected = "expected a tuple of one integer >= 1 for each spatial dimension"
+    examples = "(3, 3) for images, (3,) for sequences"
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(
+            f"{name} is {value!r}, of type {type(value).__name__}; {expected}, such as {examples}"
+        )
+    if len(value) not in (1, 2):
+        raise ValueError(f"{name} has {len(value)} numbers; {expected}, such as {examples}")
+    sizes = tuple(as_count(size, f"{name}[{i}]", least=1) for i, size in enumerate(value))
+    if max(sizes) > _LARGEST:
+        raise ValueError(f"{name} is {sizes}; expected at most {_LARGEST:,}")
+    return sizes
+
+
+@dataclass(frozen=True, repr=False)
+class Conv(_Window, Weighted):
+    """A convolution: at each position, a `Dense` layer on the window of positions around it.
+
+    K[p, p'] ← w_std²·(mean of K[p + f, p' + f] over the positions f of the filter) + b_std². The
+    tangent kernel T follows as it does through a `Dense`, with the same mean of it.
+
+    Parameters
+    ----------
+    filter
+        Height and width of the window, ``(3, 3)``, for images; its length, ``(3,)``, for sequences.
+    width
+        Number of channels. It matters to the next layer in the standard parameterization, to a
+        `Concatenate`, and to finite networks.
+    strides
+        From one window to the next, one for each spatial dimension; left out, they are 1.
+    padding
+        What is where a window exceeds the image. ``"SAME"``: zeros, ⌈size/stride⌉ outputs, and the
+        smaller half of the zeros in front. ``"VALID"``: no such windows; the filter has to fit into
+        the image. ``"CIRCULAR"``: the other end of the image, placed as in ``"SAME"``.
+    w_std, b_std, parameterization, trainable
+        As for `Dense`, with fan_in the size of the filter times the number of channels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A filter or strides that are no tuple of one or two integers from 1 to 1,000, strides for
+        another number of dimensions than the filter's, another padding, and what `Dense` refuses.
+
+    Notes
+    -----
+    Windows over the edge are divided by the whole filter too: zeros lower the variance there.
+
+    References
+    ----------
+    Arora, Du, Hu, Li, Salakhutdinov, Wang (2019), arXiv:1904.11955; Novak et al. (2019),
+    arXiv:1810.05148; Garriga-Alonso, Aitchison, Rasmussen (2019), arXiv:1808.05587.
+
+    Examples
+    --------
+    >>> Conv([3, 3], w_std=1.4, strides=(1, 1))
+    Conv(filter=(3, 3), w_std=1.4)
+    """
+
+    filter: tuple[int, ...]
+    _: KW_ONLY
+    width: int | None = None
+    strides: tuple[int, ...] | None = None
+    padding: str = "SAME"
+    w_std: float = 1.0
+    b_std: float | None = None
+    parameterization: str = "ntk"
+    trainable: bool = True
+
+    def __post_init__(self) -> None:
+        self._check_window("filter")
+        self._check_weights()
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        return self.filter
+
+    @property
+    def _default_strides(self) -> tuple[int, ...]:
+        return (1,) * len(self.filter)
+
+    def _spec(self) -> Spec:
+        weights = (self.w_std, self.b_std, self.width)
+        return self._trained_kind("conv"), (*self._window_spec(), *weights), ()
+
+
+@dataclass(frozen=True, repr=False)
+class _Pool(_Window):
+    """Windows of positions, each reduced to one."""
+
+    _kind: ClassVar[str]
+    window: tuple[int, ...]
+    strides: tuple[int, ...] | None = None
+    padding: str = "VALID"
+
+    def __post_init__(self) -> None:
+        self._check_window("window")
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        return self.window
+
+    def _spec(self) -> Spec:
+        return self._kind, self._window_spec(), ()
+
+
+@dataclass(frozen=True, repr=False)
+class AvgPool(_Pool):
+    """The mean of each channel over windows of positions.
+
+    Kernels: K[p, p'] and T[p, p'] become their means over both windows.
+
+    Parameters
+    ----------
+    window
+        Height and width, ``(2, 2)``, for images; length, ``(2,)``, for sequences.
+    strides
+        From one window to the next; left out, they are the window, and windows do not overlap.
+    padding
+        As for `Conv`. With ``"SAME"``, windows over the edge are divided by the whole window too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A window or strides that are no tuple of one or two integers from 1 to 1,000, strides for
+        another number of dimensions than the window's, another padding.
+
+    Notes
+    -----
+    The result is not Gaussian where its input is not: a Conv or Dense has to follow before an
+    activation.
+    """
+
+    _kind: ClassVar[str] = "avg_pool"
+
+
+@dataclass(frozen=True, repr=False)
+class SumPool(_Pool):
+    """The sum of each channel over windows of positions.
+
+    Kernels: K[p, p'] and T[p, p'] become their sums over both windows. Parameters, errors and notes
+    are those of `AvgPool`.
+    """
+
+    _kind: ClassVar[str] = "sum_pool"
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAvgPool(Spatial):
+    """The mean of each channel over all positions, which ends the part of a network with positions.
+
+    Kernels: the means of K[p, p'] and T[p, p'] over all pairs of positions.
+    """
+
+    def _spec(self) -> Spec:
+        return "global_avg_pool", (), ()
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalSumPool(Spatial):
+    """The sum of each channel over all positions, which ends the part of a network with positions.
+
+    Kernels: the sums of K[p, p'] and T[p, p'] over all pairs of positions.
+    """
+
+    def _spec(self) -> Spec:
+        return "global_sum_pool", (), ()
+
+
+@dataclass(frozen=True, repr=False)
+class Flatten(Spatial):
+    """All positions and channels in one row of neurons, which ends the part with positions.
+
+    Kernels: the means of K[p, p] and T[p, p] over positions. What different positions have to do
+    with each other does not matter behind it, nor is it computed.
+    """
+
+    def _spec(self) -> Spec:
+        return "flatten", (), ()

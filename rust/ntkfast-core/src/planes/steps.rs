@@ -1,0 +1,335 @@
+//! A few planes of a run through its steps, in vector registers.
+
+use super::layout::Slot;
+use super::maps::Constants;
+use super::plan::{Key, Run};
+use super::pool::{Pooling, Reading};
+use super::run::{Machine, Workspace};
+use super::window::{Both, CELLS, Plane, Windowing, read};
+use super::{GROUP, Group};
+use crate::program::{Op, run_step};
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Pack, Side};
+
+/// What there is to do.
+pub struct Work<'a, 'b, T> {
+    pub machine: &'a Machine<'a>,
+    pub run: &'a Run,
+    /// The tracks of the planes along both axes.
+    pub down: &'a Key,
+    pub across: &'a [Key],
+    /// The one at hand, and its tracks.
+    pub plane: usize,
+    pub keys: [&'a Key; 2],
+    pub sides: [&'a Constants<T>; 2],
+    pub selfs: bool,
+    pub workspace: &'b mut Workspace<T>,
+}
+
+impl<T: Scalar> Kernel<T> for Work<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        if self.machine.ntk {
+            self.plane::<P, true>();
+        } else {
+            self.plane::<P, false>();
+        }
+    }
+}
+
+impl<'a, T: Scalar> Work<'a, '_, T> {
+    #[inline(always)]
+    fn plane<P: Pack<Scalar = T>, const NTK: bool>(mut self) {
+        let Machine { program, graph, .. } = *self.machine;
+        let steps = &self.run.steps[..];
+        let planes = 0..self.across.len();
+        if self.run.reads_input {
+            for plane in planes.clone() {
+                self.turn_to(plane);
+                self.input::<P, NTK>();
+            }
+        }
+        let mut next = 0;
+        while next < steps.len() {
+            let (first, index) = (next, steps[next]);
+            let step = &program.steps[index];
+            next += 1;
+            // Where an image meets itself, the neurons that drop out are the same.
+            let drops = self.selfs && matches!(step.op, Op::Dropout { .. });
+            let mut dense = None;
+            if let Op::Window(_) = step.op {
+                dense = steps.get(next).and_then(|&dense| self.fused(index, dense));
+                next += usize::from(dense.is_some());
+            } else if !step.op.is_spatial() && !drops {
+                // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
+                let sheet = graph.sheets[index + 1];
+                while next < steps.len() && self.goes_along(steps[next], sheet) {
+                    next += 1;
+                }
+            }
+            for plane in planes.clone() {
+                self.turn_to(plane);
+                if self.cells(index + 1) == 0 {
+                    continue;
+                }
+                match &step.op {
+                    Op::Window(_) if step.signed_output || step.signed[0] => {
+                        self.window::<P, NTK, true>(index, dense);
+                    }
+                    Op::Window(_) => self.window::<P, NTK, false>(index, dense),
+                    Op::Pool { .. } => self.read_tensor(index, NTK),
+                    _ => {
+                        let kept = if drops { self.selfs(index) } else { Vec::new() };
+                        self.pointwise::<P, NTK>(&steps[first..next], index + 1);
+                        for (strip, at, [delta, epsilon, tau]) in kept {
+                            let register = &mut self.workspace.states[plane][strip + step.output];
+                            (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
+                                (delta, epsilon, tau);
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(step) = self.run.pool {
+            for plane in planes {
+                self.turn_to(plane);
+                self.add_to_tensor::<P, NTK>(step);
+            }
+        }
+    }
+
+    fn turn_to(&mut self, plane: usize) {
+        self.plane = plane;
+        self.keys = [self.down, &self.across[plane]];
+    }
+
+    /// The constants of a dense layer that a window can do by the way, because it adds shares of T alone.
+    fn fused(&self, window: usize, index: usize) -> Option<[usize; 2]> {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let step = &program.steps[index];
+        let alone = graph.inputs[index][0] == window + 1 && step.inputs[0] == step.output;
+        let simple = matches!(step.op, Op::Dense { .. }) && step.op.slots() == 2 && layout.uniform[index];
+        (alone && simple).then(|| [0, 1].map(|slot| layout.slots[step.first_slot + slot].base))
+    }
+
+    fn goes_along(&self, index: usize, sheet: usize) -> bool {
+        let op = &self.machine.program.steps[index].op;
+        self.machine.graph.sheets[index + 1] == sheet
+            && !op.is_spatial()
+            && !(self.selfs && matches!(op, Op::Dropout { .. }))
+    }
+
+    fn tracks(&self, value: usize) -> [&'a [[u32; 2]]; 2] {
+        let sheet = self.machine.graph.sheets[value];
+        self.keys.map(|key| key.tracks[sheet].as_slice())
+    }
+
+    fn cells(&self, value: usize) -> usize {
+        let [down, across] = self.tracks(value);
+        down.len() * across.len()
+    }
+
+    fn both(&self) -> Both<'a, T> {
+        Both { left: &self.sides[0].data, right: &self.sides[1].data }
+    }
+
+    /// Cosines of the channels of the input.
+    #[inline(always)]
+    fn input<P: Pack<Scalar = T>, const NTK: bool>(&mut self) {
+        let Machine { program, graph, layout, channels, .. } = *self.machine;
+        let width = graph.grids[0][1];
+        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[0]]);
+        let (left_data, right_data) = (&self.sides[0].data, &self.sides[1].data);
+        let parts = GROUP / P::LANES;
+        let half = P::splat(0.5);
+        for (row, pair) in down.iter().enumerate() {
+            let [left_row, right_row] = pair.map(|place| place as usize * width);
+            for (column, pair) in across.iter().enumerate() {
+                let left = layout.units + (left_row + pair[0] as usize) * channels;
+                let right = layout.units + (right_row + pair[1] as usize) * channels;
+                let cell = row * across.len() + column;
+                let register = &mut self.workspace.states[self.plane][cell / CELLS * program.registers];
+                for part in 0..parts {
+                    let (mut near, mut far) = (P::splat(0.0), P::splat(0.0));
+                    let channels_of =
+                        left_data[left..][..channels].iter().zip(&right_data[right..][..channels]);
+                    for (a, b) in channels_of {
+                        let (a, b) = (read::<P>(a, part), read::<P>(b, part));
+                        let (difference, sum) = (a - b, a + b);
+                        near = difference.mul_add(difference, near);
+                        far = sum.mul_add(sum, far);
+                    }
+                    let pack = cell % CELLS * parts + part;
+                    (half * near).store(&mut register.delta, pack);
+                    (half * far).store(&mut register.epsilon, pack);
+                    if NTK {
+                        P::splat(0.0).store(&mut register.tau, pack);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn window<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(
+        &mut self,
+        index: usize,
+        dense: Option<[usize; 2]>,
+    ) {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let input = graph.inputs[index][0];
+        let [Some(down), Some(across)] = self.keys.map(|key| key.windows[index].as_ref()) else { return };
+        let outputs = self.keys.map(|key| &key.tracks[graph.sheets[index + 1]]);
+        let windowing = Windowing {
+            step: &program.steps[index],
+            plane: Plane {
+                outputs,
+                windows: [down, across],
+                row: self.keys[1].tracks[graph.sheets[input]].len(),
+                widths: [graph.grids[input][1], graph.grids[index + 1][1]],
+            },
+            constants: self.both(),
+            maps: [layout.maps[input], layout.maps[index + 1]],
+            proportional: layout.roots[index + 1].is_some(),
+            dense,
+            registers: program.registers,
+        };
+        let Workspace { states, scratch, .. } = &mut *self.workspace;
+        windowing.run::<P, NTK, SIGNED>(&mut states[self.plane], scratch);
+    }
+
+    /// Steps that do not mix positions, on the planes of one sheet.
+    #[inline(always)]
+    fn pointwise<P: Pack<Scalar = T>, const NTK: bool>(&mut self, steps: &[usize], value: usize) {
+        let Machine { program, graph, layout, .. } = *self.machine;
+        let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[value]]);
+        let width = graph.grids[value][1];
+        let (cells, columns) = (down.len() * across.len(), across.len());
+        let anywhere = steps.iter().all(|&step| layout.uniform[step]);
+        let mut places = [[0; CELLS]; 2];
+        for (strip, registers) in self.workspace.states[self.plane]
+            .chunks_exact_mut(program.registers)
+            .take(cells.div_ceil(CELLS))
+            .enumerate()
+        {
+            if !anywhere {
+                let [lefts, rights] = &mut places;
+                for (i, (left, right)) in lefts.iter_mut().zip(rights).enumerate() {
+                    let cell = (strip * CELLS + i).min(cells - 1);
+                    let (row, column) = (down[cell / columns], across[cell % columns]);
+                    *left = row[0] as usize * width + column[0] as usize;
+                    *right = row[1] as usize * width + column[1] as usize;
+                }
+            }
+            let [left, right] = [0, 1].map(|side| Cells {
+                data: &self.sides[side].data,
+                slots: &layout.slots,
+                places: places[side],
+            });
+            for &step in steps {
+                let step = &program.steps[step];
+                if step.signed_output || step.signed.contains(&true) {
+                    run_step::<P, NTK, true>(step, registers, left, right);
+                } else {
+                    run_step::<P, NTK, false>(step, registers, left, right);
+                }
+            }
+        }
+    }
+
+    /// What a step reads where some image meets itself at one position: strip, place in it, and state.
+    fn selfs(&self, index: usize) -> Vec<(usize, usize, [T; 3])> {
+        let Machine { program, graph, .. } = *self.machine;
+        let [down, across] = self.tracks(graph.inputs[index][0]);
+        let mut found = Vec::new();
+        for (row, _) in down.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
+            for (column, _) in across.iter().enumerate().filter(|(_, pair)| pair[0] == pair[1]) {
+                let cell = row * across.len() + column;
+                let strip = cell / CELLS * program.registers;
+                let register = &self.workspace.states[self.plane][strip + program.steps[index].inputs[0]];
+                for lane in 0..GROUP {
+                    if self.sides[0].images[lane] == self.sides[1].images[lane] {
+                        let at = cell % CELLS * GROUP + lane;
+                        found.push((
+                            strip,
+                            at,
+                            [register.delta.0[at], register.epsilon.0[at], register.tau.0[at]],
+                        ));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Which of the program's pools a step is.
+    fn pool_number(&self, index: usize) -> usize {
+        let steps = &self.machine.program.steps[..index];
+        steps.iter().filter(|step| matches!(step.op, Op::Pool { .. })).count()
+    }
+
+    #[inline(always)]
+    fn read_tensor(&mut self, index: usize, ntk: bool) {
+        let Machine { program, graph, layout, plan, .. } = *self.machine;
+        let reading = Reading {
+            step: &program.steps[index],
+            registers: program.registers,
+            tracks: self.tracks(index + 1),
+            sources: self.keys.map(|key| key.sources[index].as_slice()),
+            row: plan.tensors[index][1].len(),
+            width: graph.grids[index + 1][1],
+            pool: self.pool_number(index),
+            sides: self.sides,
+            proportional: layout.roots[index + 1].is_some(),
+            ntk,
+        };
+        let Workspace { states, tensors, .. } = &mut *self.workspace;
+        reading.run(&tensors[index], &mut states[self.plane]);
+    }
+
+    #[inline(always)]
+    fn add_to_tensor<P: Pack<Scalar = T>, const NTK: bool>(&mut self, index: usize) {
+        let Machine { program, graph, layout, plan, .. } = *self.machine;
+        let input = graph.inputs[index][0];
+        let pooling = Pooling {
+            input: program.steps[index].inputs[0],
+            signed: program.steps[index].signed[0],
+            registers: program.registers,
+            tracks: self.tracks(input),
+            targets: self.keys.map(|key| key.targets.as_slice()),
+            reached: &self.keys[1].reached,
+            row: plan.tensors[index][1].len(),
+            width: graph.grids[input][1],
+            constants: self.both(),
+            maps: layout.maps[input],
+        };
+        let Workspace { states, tensors, sums, .. } = &mut *self.workspace;
+        pooling.run::<P, NTK>(&states[self.plane], &mut tensors[index], sums);
+    }
+}
+
+/// Constants at the positions of a strip.
+struct Cells<'a, T> {
+    data: &'a [Group<T>],
+    slots: &'a [Slot],
+    places: [usize; CELLS],
+}
+
+impl<T> Clone for Cells<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Cells<'_, T> {}
+
+impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
+    #[inline(always)]
+    fn get(self, slot: usize, pack: usize) -> P {
+        let parts = GROUP / P::LANES;
+        let Slot { base, pitch } = self.slots[slot];
+        read(&self.data[base + self.places[pack / parts] * pitch], pack % parts)
+    }
+}

@@ -1,0 +1,123 @@
+//! Network → program where there are positions.
+//!
+//! A convolution is a mean over windows and a dense layer at every position; Flatten is a mean over the one window
+//! that is everything, and a global pool is a pool with that window.
+
+use super::Op;
+use super::compile::{Compiler, Value};
+use crate::error::{Error, Result};
+use crate::network::Axis;
+
+/// Where a value has neurons.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Positions {
+    /// As the unknown input of a part of a network.
+    Any,
+    /// At every position of an image: height and width, where they are known.
+    Grid(Option<[usize; 2]>),
+    /// Nowhere in particular.
+    None,
+}
+
+impl Positions {
+    /// Refuse a network that ends with positions.
+    pub fn check_end(self) -> Result<()> {
+        match self {
+            Self::Grid(_) => Err(Error::Network(
+                "a network with spatial layers has to end without positions: put Flatten(), GlobalAvgPool() or \
+                 GlobalSumPool() before its last Dense"
+                    .into(),
+            )),
+            Self::Any | Self::None => Ok(()),
+        }
+    }
+}
+
+impl Compiler {
+    /// The height and width of an input that has to have them.
+    fn grid(&self, input: &Value, name: &str) -> Result<Option<[usize; 2]>> {
+        match input.positions {
+            Positions::Any => Ok(None),
+            Positions::Grid(grid) => Ok(grid),
+            Positions::None => Err(Error::Network(format!(
+                "{} needs an input with positions, which a Flatten or a global pool before it has taken away: \
+                 put it before that",
+                self.place(name)
+            ))),
+        }
+    }
+
+    /// What comes out of windows on this grid.
+    fn shrink(&self, axes: [Axis; 2], grid: [usize; 2], name: &str) -> Result<[usize; 2]> {
+        let outputs = [axes[0].outputs(grid[0]), axes[1].outputs(grid[1])];
+        if outputs.contains(&0) {
+            return Err(Error::Network(format!(
+                "{} has windows of {} × {}, which do not fit into its input of {} × {} positions: pad with \"SAME\" \
+                 or \"CIRCULAR\", or use larger images",
+                self.place(name),
+                axes[0].size,
+                axes[1].size,
+                grid[0],
+                grid[1]
+            )));
+        }
+        Ok(outputs)
+    }
+
+    /// What a convolution sees of its input.
+    pub(super) fn windows(&mut self, axes: [Axis; 2], input: &Value, name: &str) -> Result<Value> {
+        let grid = self.grid(input, name)?;
+        let grid = grid.map(|grid| self.shrink(axes, grid, name)).transpose()?;
+        let mut value = Value { positions: Positions::Grid(grid), ..input.clone() };
+        if !axes.iter().all(|axis| axis.is_identity()) {
+            value.id = self.push(Op::Window(axes), [input, input], input.nonnegative, name);
+        }
+        Ok(value)
+    }
+
+    pub(super) fn pool(&mut self, axes: [Axis; 2], sum: bool, input: &Value, name: &str) -> Result<Value> {
+        let grid = self.grid(input, name)?;
+        let grid = grid.map(|grid| self.shrink(axes, grid, name)).transpose()?;
+        let mut value = Value { positions: Positions::Grid(grid), ..input.clone() };
+        if !axes.iter().all(|axis| axis.is_identity()) {
+            value.id = self.push(Op::Pool { axes, sum }, [input, input], input.nonnegative, name);
+        }
+        Ok(value)
+    }
+
+    pub(super) fn pool_all(&mut self, sum: bool, input: &Value, name: &str) -> Result<Value> {
+        let grid = self.grid(input, name)?.unwrap_or([1, 1]);
+        let pooled = self.pool(grid.map(Axis::whole), sum, input, name)?;
+        Ok(Value { positions: Positions::None, ..pooled })
+    }
+
+    pub(super) fn flatten(&mut self, input: &Value, name: &str) -> Result<Value> {
+        let grid = self.grid(input, name)?.unwrap_or([1, 1]);
+        let flat = self.windows(grid.map(Axis::whole), input, name)?;
+        let width = flat.width.clone().times(grid[0].saturating_mul(grid[1]));
+        // Its neurons are Gaussian, but of as many variances as there were positions.
+        Ok(Value { positions: Positions::None, gaussian: false, width, ..flat })
+    }
+
+    /// The positions of values that are joined.
+    pub(super) fn agree(&self, first: &Value, second: &Value, name: &str) -> Result<Positions> {
+        let shown = |positions: Positions| match positions {
+            Positions::Grid(Some([height, width])) => format!("{height} × {width} positions"),
+            Positions::Grid(None) | Positions::Any => "positions".to_owned(),
+            Positions::None => "none".to_owned(),
+        };
+        match (first.positions, second.positions) {
+            (a, b) if a == b => Ok(a),
+            (Positions::Any, other) | (other, Positions::Any) => Ok(other),
+            (Positions::Grid(None), grid @ Positions::Grid(_))
+            | (grid @ Positions::Grid(_), Positions::Grid(None)) => Ok(grid),
+            (a, b) => Err(Error::Network(format!(
+                "{} joins branches of different shapes, {} and {}: give them the same strides and padding, and end \
+                 both or none with Flatten or a global pool",
+                self.place(name),
+                shown(a),
+                shown(b)
+            ))),
+        }
+    }
+}
