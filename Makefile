@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench bench-others bench-core fuzz docs wheel build clean
+.PHONY: help demo test lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -36,6 +36,11 @@ bench: build ## every bar on speed, most of them against NumPy's matrix product
 bench-others: build .venv/.others ## other packages on the same data, into docs/comparison.md; 2.6 GB the first time
 	$(BIN)/python benchmarks/others.py
 
+bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and docs/uci.md
+	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-data MNIST=... UCI=..." >&2; exit 1; }
+	$(if $(MNIST),$(BIN)/python benchmarks/mnist.py $(MNIST))
+	$(if $(UCI),$(BIN)/python benchmarks/uci.py $(UCI))
+
 bench-core: ## the inner loops of the core one at a time, without Python
 	cargo bench --locked -p ntkfast-core
 
@@ -46,8 +51,15 @@ fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SE
 docs: .venv/.docs build ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
-wheel: .venv/.environment ## a wheel, into dist/
-	$(BIN)/maturin build --release --locked --out dist
+# On Linux, zig links to a glibc that is older than any system still in use. Files out of an archive are of no age, so
+# that cargo would take its own crates for built: it has to forget them.
+MANYLINUX := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
+wheel: .venv/.wheel ## a source archive, and built from that an abi3 wheel, into dist/
+	rm -rf dist target/wheel/{,*/}release/.fingerprint/ntkfast-*
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --sdist --release --locked $(MANYLINUX) --target-dir target/wheel --out dist
+
+test-wheel: .venv/bin/python ## what is in dist/, installed where there is neither Rust nor this folder
+	$(BIN)/python tests/wheel.py dist/*
 
 build: .venv/.built ## the extension, into .venv
 
@@ -77,6 +89,10 @@ clean: ## remove what make made
 .venv/.others: .venv/.environment benchmarks/neural_tangents.sh
 	{ $(BIN)/python -m pip install scikit-ntk==1.2.1 && PYTHON=$(PYTHON) benchmarks/neural_tangents.sh .venv/.neural-tangents && \
 		touch $@; } || echo "make: not all of the other packages could be installed: see above" >&2
+
+.venv/.wheel: .venv/.environment
+	$(BIN)/python -m pip install 'ziglang>=0.13; sys_platform == "linux"'
+	touch $@
 
 .venv/.docs: .venv/.built
 	$(BIN)/maturin develop --release --locked --extras docs

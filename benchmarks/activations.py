@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = f"n = {n:,} Gaussian points, d = {d:,}, {layers} layers, one thread"
     measured = f"{caption(settings)}\n\n{fitted_table(costs)}"
     print(f"\n{measured}")
-    PAGE.write_text(filled(PAGE.read_text(), costs, measured))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), costs, measured), encoding="utf-8")
     record = {
         dtype: {name: asdict(cost) for name, cost in each.items()} for dtype, each in costs.items()
     }

@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"best of {repetitions}; load before: {before}.\n{caption(theirs)}\n\n{markdown(results)}"
     )
     print(measured)
-    PAGE.write_text(fill(PAGE.read_text(), measured))
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
     settings = {"n": n, "d": d, "threads": threads, "load_before": before, "apart": theirs}
     rows = [asdict(result) for result in results]
     write_json(arguments.output, {"settings": settings, "rows": rows})

@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     table = markdown({level: measure_with(level) for level in levels()})
     print(table)
-    PAGE.write_text(fill(PAGE.read_text(), table))
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
 if __name__ == "__main__":

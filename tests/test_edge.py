@@ -17,7 +17,7 @@ NETWORK = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
 
 
 INTERRUPT = """
-    import os, signal, threading, time
+    import signal, threading, time
     import numpy as np
     import ntkfast as nk
 
@@ -26,7 +26,7 @@ INTERRUPT = """
 
     def send():
         sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     def delay(call):
         timer = threading.Timer({after}, send)

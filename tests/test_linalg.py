@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import ntkfast as nk
 from contract import same_bits
+from ntkfast import _ntkfast
 from ntkfast.linalg import cholesky, matmul
 from tolerances import FACTORIZATION
 
@@ -124,6 +125,16 @@ def test_cholesky_of_entries_of_any_size(size: float, rng: np.random.Generator) 
     np.testing.assert_allclose(scaled.factor / np.sqrt(size), straight.factor, rtol=0, atol=1e-13)
     expected = straight.log_determinant + 40 * np.log(size)
     assert scaled.log_determinant == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_diagonal_stands_in_place_of_the_matrix_s_own(rng: np.random.Generator) -> None:
+    b, diagonal = rng.normal(size=(80, 90)), rng.uniform(200, 300, size=80)
+    a = b @ b.T
+    found = _ntkfast.cholesky(a, diagonal)
+    expected = np.linalg.cholesky(a - np.diag(a.diagonal()) + np.diag(diagonal))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    with pytest.raises(ValueError, match=r"diagonal has shape \(79,\); expected \(80,\)"):
+        _ntkfast.cholesky(a, diagonal[1:])
 
 
 def test_cholesky_against_hilbert_by_mpmath() -> None:

@@ -63,7 +63,7 @@ def test_it_is_gradient_flow_on_its_kernel(n, p):
 @pytest.mark.parametrize(("n", "p"), [(12, 3), (5, 9)])
 def test_it_ends_at_the_least_squares_nearest_to_the_start(n, p):
     features, _, y, w0 = problem(n, p)
-    change, *_ = np.linalg.lstsq(features, y - features @ w0)
+    change, *_ = np.linalg.lstsq(features, y - features @ w0, rcond=None)
     model = nk.LinearModel(features, y)
     np.testing.assert_allclose(model.parameters(np.inf, w0), w0 + change, atol=1e-12)
 
@@ -75,7 +75,7 @@ def test_powers_that_hardly_differ_are_told_apart():
     y = np.cos(3 * x)
     model = nk.LinearModel(powers, y)
     assert model.singular_values[0] < 1e-8 * model.singular_values[-1]
-    best, *_ = np.linalg.lstsq(powers, y)
+    best, *_ = np.linalg.lstsq(powers, y, rcond=None)
     assert np.abs(powers @ best - y).max() < 1e-12
     np.testing.assert_allclose(model.predict_train(np.inf), y, atol=1e-12)
     np.testing.assert_allclose(model.predict(np.inf, powers), y, atol=1e-9)

@@ -42,6 +42,43 @@ def test_memory_beyond_input_and_output_is_a_copy_of_the_points_and_32_mb(call: 
     assert int(result.stdout) <= 32 * 2**20
 
 
+LEARN = """
+    from pathlib import Path
+    import numpy as np
+    import ntkfast as nk
+
+    def high_water_mark():
+        (line,) = (s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s)
+        return 1024 * int(line.split()[1])
+
+    n, d = 2500, 20
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((n, d)), rng.standard_normal((n, 10))
+    {prepare}
+    model = nk.sklearn.{model}
+    before = high_water_mark()
+    model.fit(x, y).predict(x[::-1])
+    print((high_water_mark() - before - 32 * 2**20) / (8 * n**2))
+"""
+
+
+@linux
+@pytest.mark.parametrize(
+    ("model", "prepare", "matrices"),
+    [
+        ("NTKRegressor(diag_reg=1.0)", "", 1.5),  # a factor in float32 is enough
+        ("NTKRegressor()", "x[1] = x[0]", 2.0),  # it is not: the kernel and its factor
+        ("NNGPRegressor()", "", 2.0),
+    ],
+)
+def test_fitting_and_predicting_need_the_kernel_and_its_factor_and_32_mb(
+    model: str, prepare: str, matrices: float
+) -> None:
+    result = run(LEARN.format(model=model, prepare=prepare))
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) <= matrices
+
+
 LIMITED = """
     import resource
     from pathlib import Path

@@ -15,6 +15,7 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -118,7 +119,26 @@ def test_every_activation_has_its_row() -> None:
     assert sorted(rows) == sorted(names)
 
 
+def test_badges_say_what_the_project_says() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="it came with Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = "Programming Language :: Python :: 3."
+    minors = [name[len(python) :] for name in project["classifiers"] if name.startswith(python)]
+    said = {
+        "python": "python: " + " | ".join(f"3.{minor}" for minor in minors),
+        "licence": "licence: " + project["license"].replace(" OR ", " or "),
+        "dependencies": "needs: " + ", ".join(project["dependencies"]),
+    }
+    assert project["requires-python"] == f">=3.{minors[0]}"
+    folder = ROOT / "docs" / "images" / "badges"
+    badges = {path.stem: ElementTree.parse(path).getroot() for path in folder.glob("*.svg")}
+    assert {name: badge.get("aria-label") for name, badge in badges.items()} == said
+    for name, badge in badges.items():
+        texts = [element.text for element in badge.iter("{http://www.w3.org/2000/svg}text")]
+        assert ": ".join(texts) == said[name]
+
+
 def test_the_picture_is_small_enough_for_a_repository() -> None:
     picture = (ROOT / "docs" / "images" / "demo.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    assert len(picture) < 200_000
+    assert len(picture) < 150_000

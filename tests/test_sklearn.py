@@ -167,11 +167,27 @@ def test_single_precision_stays():
             np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_targets_of_any_size_are_normalised(size):
+    for model in (NTKRegressor(normalize_y=True), NNGPRegressor(normalize_y=True)):
+        expected = model.fit(DATA.x, DATA.y).predict(DATA.x_test, return_std=True)
+        found = model.fit(DATA.x, size * DATA.y).predict(DATA.x_test, return_std=True)
+        for some, others in zip(found, expected, strict=True):
+            np.testing.assert_allclose(some / size, others, rtol=1e-7)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e300, 5e-324])
+def test_equal_targets_are_predicted_everywhere(value):
+    model = NTKRegressor(normalize_y=True).fit(DATA.x, np.full(len(DATA.x), value))
+    assert model.y_scale_ == 1
+    np.testing.assert_array_equal(model.predict(DATA.x_test), value)
+
+
 def test_many_points_are_predicted_in_blocks():
-    x = np.random.default_rng(0).normal(size=(2500, 2))
-    model = NTKRegressor().fit(x[:5], x[:5])
-    expected = nk.mlp(2, w_std=2**0.5, b_std=1.0).ntk(x, x[:5]) @ model.dual_coef_
-    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12, atol=1e-12)
+    x = np.random.default_rng(0).normal(size=(1200, 2))
+    model = NTKRegressor(diag_reg=1.0).fit(x, x)
+    expected = nk.mlp(2, w_std=2**0.5, b_std=1.0).ntk(x) @ model.dual_coef_
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12, atol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ FINITE = nk.Serial(
 )
 NET = nk.Serial(nk.Dense(w_std=1.4, b_std=0.2), nk.Erf(), nk.Dense(w_std=1.4, b_std=0.2))
 THETA, CROSS = NET.ntk(X), NET.ntk(X_TEST, X)
+LABELS = np.array(["zwei", "eins", "drei"])[np.arange(24) % 3]
 TIMES = [0.0, 0.7, 30.0, np.inf]
 
 
@@ -135,6 +136,51 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.theory.mean_field(nk.mlp(2, nk.Relu(), w_std=2.0)),
         lambda m: (m.variance, m.chi_1, m.variance_map(1.5)),
     ),
+    "NTKRegressor": (
+        lambda: nk.sklearn.NTKRegressor(1, "erf", normalize_y=True).fit(X, Y2),
+        lambda model: model.predict(X_TEST, return_std=True),
+    ),
+    "NTKRegressor, stopped": (
+        lambda: nk.sklearn.NTKRegressor(network=NET, t=3.0, reduction="mean", normalize_y=True).fit(
+            X.astype(np.float32), Y
+        ),
+        lambda model: (model.predict(X_TEST), model.training_.loss(TIMES), model.n_features_in_),
+    ),
+    "NTKRegressor, unfitted": (
+        lambda: nk.sklearn.NTKRegressor(activation=nk.LeakyRelu(0.1), b_std=None),
+        lambda model: sorted(model.get_params().items()),
+    ),
+    "NTKRegressorCV": (
+        lambda: nk.sklearn.NTKRegressorCV([0, 2], relative_diag_regs=np.array([1e-3, 0.1])).fit(
+            X, Y
+        ),
+        lambda model: (model.predict(X_TEST), *model.cv_results_.values(), model.best_depth_),
+    ),
+    "NTKClassifier": (
+        lambda: nk.sklearn.NTKClassifier(w_std=1.5).fit(X, LABELS),
+        lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST), model.classes_),
+    ),
+    "NTKClassifier, labels as objects": (
+        lambda: nk.sklearn.NTKClassifier(1).fit(X, LABELS.astype(object)),
+        lambda model: (model.predict(X_TEST).tolist(), model.classes_.tolist()),
+    ),
+    "NTKClassifierCV": (
+        lambda: nk.sklearn.NTKClassifierCV().fit(X, Y > 0),
+        lambda model: (model.predict(X_TEST), model.score(X, Y > 0), model.best_score_),
+    ),
+    "NNGPRegressor": (
+        lambda: nk.sklearn.NNGPRegressor(noise_variance=np.linspace(0.1, 0.2, 24)).fit(X, Y),
+        lambda model: (model.predict(X_TEST, return_std=True), model.log_marginal_likelihood()),
+    ),
+    "NNGPClassifier": (
+        lambda: nk.sklearn.NNGPClassifier(noise_variance=1).fit(X, LABELS),
+        lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST)),
+    ),
+    "NTKKernel": (
+        lambda: nk.sklearn.NTKKernel(3, amplitude=0.5, b_std_bounds="fixed"),
+        lambda kernel: (kernel(X), kernel.theta, kernel.bounds),
+    ),
+    "NNGPKernel": (lambda: nk.sklearn.NNGPKernel(network=NET), lambda kernel: kernel(X)),
 }
 
 
@@ -169,7 +215,23 @@ def test_what_comes_back_says_the_same_to_the_last_bit(name: str, tmp_path: Path
 def test_every_class_that_can_be_saved_is_tried() -> None:
     tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
-    assert tried | parts == {*storage._CLASSES, "network"}
+    assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
+    assert {*nk.sklearn.__all__} == storage._ESTIMATORS
+
+
+def test_what_searches_and_tables_leave_in_estimators(tmp_path: Path) -> None:
+    """Grids set NumPy's numbers; columns with names leave these as objects."""
+    model = nk.sklearn.NTKRegressor(np.int64(1), w_std=np.float32(1.5)).fit(X, Y)
+    model.feature_names_in_ = np.array(["length", "Breite", "µ"], dtype=object)
+    nk.save(tmp_path / "a.npz", model)
+    again = nk.load(tmp_path / "a.npz")
+    assert repr(again) == "NTKRegressor(depth=1, w_std=1.5)"
+    assert again.feature_names_in_.dtype == object
+    assert again.feature_names_in_.tolist() == ["length", "Breite", "µ"]
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert same_bits(
+            again.predict(X_TEST), nk.sklearn.NTKRegressor(1, w_std=1.5).fit(X, Y).predict(X_TEST)
+        )
 
 
 def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
@@ -182,6 +244,16 @@ def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
     assert header["version"] == nk.__version__
 
 
+class Subclass(nk.sklearn.NTKRegressor):
+    """An estimator that is not the package's own."""
+
+
+def labelled(labels: list[object]) -> nk.sklearn.NTKClassifier:
+    model = nk.sklearn.NTKClassifier()
+    model.classes_ = np.array(labels, dtype=object)
+    return model
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -189,9 +261,12 @@ def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
         (THETA.astype(object), "of type ndarray, which has no form"),
         (nk.LossFlow(THETA, Y, loss=lambda f, y: (0.0, f)), r"loss is .* a function is no data"),
         (nk.Posterior(nk.mlp(1, nk.Elementwise(np.tanh)), X, Y), r"numpy\.tanh.* function is no d"),
+        (nk.sklearn.NTKRegressor(t=np.tanh), r"t is .* of type ufunc, .* a function is no data"),
+        (Subclass(), "of type Subclass, which has no form"),
+        (labelled([None, True]), "classes_ is array.* of type ndarray, which has no form"),
         (nk.Normal([1.0]).sample, "of type method, which has no form in files: a function is no"),
     ],
-    ids=["object", "objects", "loss", "activation", "method"],
+    ids=["object", "objects", "loss", "activation", "parameter", "subclass", "labels", "method"],
 )
 def test_what_has_no_form_leaves_the_old_file_alone(
     value: Any, message: str, tmp_path: Path
@@ -235,6 +310,8 @@ def of(name: str, **fields: Any) -> dict[str, Any]:
 
 
 ARRAY = {"array": "a"}
+KERNEL = nk.sklearn.NTKKernel().get_params()
+CLASSIFIER = nk.sklearn.NNGPClassifier().get_params()
 
 
 @pytest.mark.parametrize(
@@ -268,6 +345,15 @@ ARRAY = {"array": "a"}
         (around({"network": {"type": "Elementwise", "fn": "os:system"}}), "damaged: .*run code"),
         (around({"float": "1e5"}), "damaged"),
         (around({"dict": 1}), "damaged"),
+        (around({"list": 1}), "damaged"),
+        (around({"strings": ["a", 1]}), "damaged: .* the unknown kind 'strings'"),
+        (around(of("GridSearchCV", estimator=None)), "damaged: there is no class 'GridSearchCV'"),
+        (around(of("NTKRegressor", depth=1)), r"NTKRegressor has the fields \['depth'\]; expected"),
+        (around(of("NTKKernel", **KERNEL, fit=1)), r"NTKKernel has the fields \[.*; expected"),
+        (
+            around(of("NNGPClassifier", **CLASSIFIER, posterior_={"strings": []})),
+            "damaged: NNGPClassifier has posterior_ = .*, of another type than expected",
+        ),
         (around({"tuple": 1}), "damaged"),
     ],
 )

@@ -14,6 +14,8 @@ __all__ = ["fits"]
 def fits(value: object, annotation: Any) -> bool:
     """Tell whether `value` is of the type; of an array, what its numbers are."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if hasattr(origin, "__value__"):  # an alias by name, as NDArray is from NumPy 2.5 on
+        return fits(value, origin.__value__[arguments])
     if origin in (Union, types.UnionType):
         return any(fits(value, one) for one in arguments)
     if origin is Literal:
@@ -27,7 +29,7 @@ def fits(value: object, annotation: Any) -> bool:
     if origin is np.ndarray:
         (entry,) = get_args(arguments[1])
         kind = get_origin(entry) or entry
-        return isinstance(value, np.ndarray) and issubclass(value.dtype.type, kind)
+        return isinstance(value, np.ndarray) and (kind is Any or issubclass(value.dtype.type, kind))
     if annotation in (float, int):
         numbers = (int, float) if annotation is float else int
         return isinstance(value, numbers) and not isinstance(value, bool)

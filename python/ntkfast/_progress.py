@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from warnings import catch_warnings, simplefilter
 
 from ntkfast._optional import MissingExtraError
 
@@ -32,14 +33,27 @@ def reporting(
 
 @contextmanager
 def _bar(label: str, unit: str) -> Iterator[Report]:
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise MissingExtraError("progress=True", "tqdm", "progress") from error
-    with tqdm(desc=label, unit=unit) as bar:
+    with _tqdm()(desc=label, unit=unit) as bar:
 
         def report(done: int, total: int) -> None:
-            bar.total = total
+            if bar.total != total:
+                # The bar of a notebook takes a new total by way of `reset`, which also resets
+                # clocks; a disabled bar has none.
+                clocks = {name: vars(bar).get(name) for name in ("start_t", "last_print_t")}
+                bar.reset(total)
+                vars(bar).update(clocks)
             bar.update(done - bar.n)
 
         yield report
+
+
+def _tqdm() -> Any:
+    """Return the bar that suits notebook or terminal."""
+    try:
+        with catch_warnings():
+            # In a notebook without ipywidgets it warns, and shows the bar of a terminal.
+            simplefilter("ignore")
+            from tqdm.auto import tqdm
+    except ImportError as error:
+        raise MissingExtraError("progress=True", "tqdm", "progress") from error
+    return tqdm

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_images, as_output, as_points, check_apart
+from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ KernelName: TypeAlias = Literal["nngp", "ntk"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Kernels:
+class Kernels(Displayed):
     """The two kernels of an infinitely wide network on the same points.
 
     Unpacks as a pair: ``nngp, ntk = net.kernels(x)``.
@@ -46,12 +47,9 @@ class Kernels:
         yield self.nngp
         yield self.ntk
 
-    def __repr__(self) -> str:
-        return f"Kernels(nngp={_summary(self.nngp)}, ntk={_summary(self.ntk)})"
-
-
-def _summary(array: FloatArray) -> str:
-    return f"<{array.dtype} array of shape {array.shape}>"
+    def _facts(self) -> Iterator[Fact]:
+        for name, array in (("nngp=", self.nngp), ("ntk=", self.ntk)):
+            yield name, f"<{array.dtype} array of shape {array.shape}>"
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy.typing as npt
 
 from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
+from ntkfast._display import Displayed, Fact
 
 __all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Cholesky:
+class Cholesky(Displayed):
     """A = L·Lᵀ, usually made by `cholesky`.
 
     Attributes
@@ -94,10 +96,10 @@ class Cholesky:
         )
         return solution.reshape(right.shape)
 
-    def __repr__(self) -> str:
-        return (
-            f"Cholesky(n={self.n}, {self.factor.dtype}, log_determinant={self.log_determinant:.6g})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "n=", self.n
+        yield "", self.factor.dtype
+        yield "log_determinant=", f"{self.log_determinant:.6g}"
 
 
 def cholesky(a: npt.ArrayLike) -> Cholesky:
@@ -122,7 +124,8 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
     NumericalError
         ``a`` is not positive definite; the message names the pivot.
     """
-    return Cholesky._of(_ntkfast.cholesky(as_square(a, "a")))
+    matrix = as_square(a, "a")
+    return Cholesky._of(_ntkfast.cholesky(matrix, matrix.diagonal()))
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:

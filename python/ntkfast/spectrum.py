@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy.typing as npt
 
 from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._display import Displayed, Fact
 from ntkfast.linalg import as_square
 
 __all__ = ["Spectrum", "eigh"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Spectrum:
+class Spectrum(Displayed):
     """Θ = U·diag(λ)·Uᵀ, usually made by `eigh`.
 
     Arrays of float64 or float32 are kept as they are, not copied: leave them alone afterwards.
@@ -88,14 +90,14 @@ class Spectrum:
         smallest, largest = float(self.eigenvalues[0]), float(self.eigenvalues[-1])
         return largest / smallest if smallest > 0 else math.inf
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterator[Fact]:
+        yield "n=", self.n
         if self.n == 0:
-            return "Spectrum(n=0)"
-        return (
-            f"Spectrum(n={self.n}, eigenvalues from {self.eigenvalues[0]:.6g} "
-            f"to {self.eigenvalues[-1]:.6g}, condition number {self.condition_number:.3g}, "
-            f"rank {self.rank}, {self.eigenvalues.dtype})"
-        )
+            return
+        yield "eigenvalues", f"from {self.eigenvalues[0]:.6g} to {self.eigenvalues[-1]:.6g}"
+        yield "condition number", f"{self.condition_number:.3g}"
+        yield "rank", self.rank
+        yield "", self.eigenvalues.dtype
 
 
 def eigh(theta: npt.ArrayLike) -> Spectrum:

@@ -1,7 +1,8 @@
 """Results in files: NPZ archives of arrays, with a header in JSON that says what they are.
 
-A file holds the fields of frozen dataclasses, and nothing else. Reading makes objects of the
-classes in `_CLASSES` from them, and runs no code that a file could bring along or name.
+A file holds the fields of frozen dataclasses, or the parameters of estimators and what fitting made
+of them, and nothing else. Reading makes objects of the classes in `_CLASSES` and `_ESTIMATORS`
+from them, and runs no code that a file could bring along or name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -68,6 +70,12 @@ _CLASSES: dict[str, type] = {
     )
 }
 
+# Classes of ntkfast.sklearn, which are imported when they are asked for.
+_ESTIMATORS = {
+    *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
+    *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
+}
+
 # What an object keeps beside its fields, where it does.
 _BESIDE: dict[type, dict[str, Any]] = {
     KernelRegression: {"_pivots": FloatArray, "cholesky": Cholesky, "_theta": FloatArray},
@@ -93,7 +101,8 @@ def save(path: str | PathLike[str], value: object) -> None:
     value
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
-        `Normal`, `theory.MeanField`, or one of the results of `ntkfast.finite`.
+        `Normal`, `theory.MeanField`, one of the results of `ntkfast.finite`, or an estimator or
+        kernel of `ntkfast.sklearn`, fitted or not.
 
     Raises
     ------
@@ -101,7 +110,7 @@ def save(path: str | PathLike[str], value: object) -> None:
         The file cannot be written.
     TypeError
         A value of another type, or one that holds a function: an `Elementwise` network, a loss of
-        your own. Functions are no data.
+        your own. Functions are no data. Labels of a classifier that are neither numbers nor text.
 
     Notes
     -----
@@ -149,6 +158,8 @@ def load(path: str | PathLike[str]) -> Any:
     ValueError
         It is damaged, cut off, something else than a file of `save`, or written in a newer form
         than this version of ntkfast knows.
+    ImportError
+        It holds an estimator, and scikit-learn is not installed; the extra `sklearn` brings it.
 
     Notes
     -----
@@ -186,25 +197,29 @@ def load(path: str | PathLike[str]) -> Any:
 
 def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArray[Any]]) -> Any:
     """Return `value` for JSON; its arrays are added to `arrays`, by the names of their fields."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
+        value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufU":
         name = ".".join(place) or "array"
         arrays[name] = value
         return {"array": name}
+    if isinstance(value, np.ndarray) and _is_text(value):
+        return {"strings": value.tolist()}
     if isinstance(value, Network):
         return {"network": value.to_dict()}
-    if isinstance(value, tuple):
-        entries = enumerate(value)
-        return {"tuple": [_encoded(item, (*place, str(i)), arrays) for i, item in entries]}
+    if isinstance(value, (tuple, list)):
+        kind, entries = type(value).__name__, enumerate(value)
+        return {kind: [_encoded(item, (*place, str(i)), arrays) for i, item in entries]}
     if isinstance(value, dict):
         items = enumerate(value.items())
         named = {key: _encoded(item, (*place, str(i)), arrays) for i, (key, item) in items}
         return {"dict": named}
     name = type(value).__name__
-    if _CLASSES.get(name) is type(value):
+    if _class(name) is type(value):
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
@@ -214,8 +229,9 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
     """Yield what an object of a known class is made of."""
-    yield from ((name, getattr(value, name)) for name in _hints(type(value)))
-    beside = {key: vars(value)[key] for key in _BESIDE.get(type(value), ()) if key in vars(value)}
+    always, sometimes = _parts(type(value))
+    yield from ((name, getattr(value, name)) for name in always)
+    beside = {key: vars(value)[key] for key in sometimes if key in vars(value)}
     if "cholesky" in beside:
         beside.pop("_theta", None)  # kept for that factor alone
     yield from beside.items()
@@ -241,8 +257,14 @@ def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
         return arrays.pop(content)
     if kind == "network":
         return Network.from_dict(content)
-    if kind == "tuple":
-        return tuple(_decoded(item, arrays) for item in content)
+    if kind == "strings":
+        strings = np.empty(len(content), dtype=object)
+        strings[:] = content
+        if _is_text(strings):
+            return strings
+    if kind in ("tuple", "list"):
+        items = [_decoded(item, arrays) for item in content]
+        return items if kind == "list" else tuple(items)
     if kind == "dict":
         return {key: _decoded(item, arrays) for key, item in content.items()}
     raise ValueError(f"its header has an entry of the unknown kind {kind!r}")
@@ -250,15 +272,15 @@ def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 
 def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Any:
     """Return an object of a known class, with fields of the kinds that their annotations say."""
-    class_ = _CLASSES.get(name)
+    class_ = _class(name)
     if class_ is None:
         raise ValueError(f"there is no class {name!r} to make of it")
-    wanted, beside = _hints(class_), _BESIDE.get(class_, {})
-    if not wanted.keys() <= state.keys() <= wanted.keys() | beside.keys():
-        raise ValueError(f"{name} has the fields {sorted(state)}; expected {sorted(wanted)}")
+    always, sometimes = _parts(class_)
+    if not always.keys() <= state.keys() <= always.keys() | sometimes.keys():
+        raise ValueError(f"{name} has the fields {sorted(state)}; expected {sorted(always)}")
     values = {key: _decoded(item, arrays) for key, item in state.items()}
     for key, value in values.items():
-        if not fits(value, {**wanted, **beside}[key]):
+        if not fits(value, {**always, **sometimes}[key]):
             raise ValueError(f"{name} has {key} = {value!r}, of another type than expected")
     if class_ in _DERIVED:
         return _DERIVED[class_][1](**values)
@@ -269,8 +291,27 @@ def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]
     return result
 
 
-def _hints(class_: type) -> dict[str, Any]:
-    """Return the annotations of the fields that are written."""
+def _class(name: str) -> type | None:
+    """Return the class of that name, if its objects can be in files."""
+    if name in _ESTIMATORS:
+        from ntkfast import sklearn
+
+        estimator: type = getattr(sklearn, name)
+        return estimator
+    return _CLASSES.get(name)
+
+
+def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the annotations of what is always written, and of what an object may keep beside."""
     hints = get_type_hints(class_, localns=_CLASSES)
+    if not is_dataclass(class_):  # an estimator, which looks at its parameters when it is fitted
+        fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
+        return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
-    return {field.name: hints[field.name] for field in fields(class_) if field.name not in derived}
+    written = [field.name for field in fields(class_) if field.name not in derived]
+    return {name: hints[name] for name in written}, _BESIDE.get(class_, {})
+
+
+def _is_text(array: npt.NDArray[Any]) -> bool:
+    texts = array.dtype.kind == "O" and array.ndim == 1
+    return texts and all(isinstance(item, str) for item in array)

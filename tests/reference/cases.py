@@ -11,7 +11,10 @@ from contract import KERNELS, Points
 from tolerances import exact_error
 
 FOLDER = Path(__file__).parent
-CASES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("values/*.json"))}
+CASES = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(FOLDER.glob("values/*.json"))
+}
 PRECISION = 100  # twice what the values have
 Pairs = dict[tuple[int, int], tuple[str, str]]
 

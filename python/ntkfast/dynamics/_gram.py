@@ -11,7 +11,7 @@ from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._ntkfast import NumericalError
 from ntkfast._warnings import warn
-from ntkfast.linalg import Cholesky, as_square, cholesky
+from ntkfast.linalg import Cholesky, as_square
 
 __all__ = [
     "as_diagonal",
@@ -93,12 +93,9 @@ def factorise(
     rounding = max(n * float(np.finfo(np.float64).eps), min(n, 16) * eps)
     jitter = 0.0
     for jitter in (0.0, *(eps**power * largest for power in _JITTERS)):
-        raised, shifted = entries + entries.dtype.type(jitter), gram
-        if (raised != gram.diagonal()).any():
-            shifted = gram.copy()
-            np.fill_diagonal(shifted, raised)
+        raised = entries + entries.dtype.type(jitter)
         try:
-            factor = cholesky(shifted)
+            factor = Cholesky._of(_ntkfast.cholesky(gram, raised))
         except NumericalError:
             continue
         except ValueError:
@@ -161,7 +158,7 @@ def number_or_shape(value: FloatArray) -> str:
     return f"{value:g}" if value.ndim == 0 else f"<array of shape {value.shape}>"
 
 
-def row_blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Cut the rows of a matrix into blocks of bounded memory, at least one."""
-    step = max(1, _BLOCK // max(columns, 1))
+def row_blocks(rows: int, columns: int, least: int = 1) -> Iterator[slice]:
+    """Cut the rows of a matrix into blocks of bounded memory, or of `least` rows; at least one."""
+    step = max(least, _BLOCK // max(columns, 1))
     return (slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._display import Fact
 from ntkfast._ntkfast import descent_filter
 from ntkfast.dynamics._arguments import Reduction, Times, as_momentum, as_times
 from ntkfast.dynamics.spectral import SpectralTraining
@@ -133,5 +135,5 @@ class GradientDescent(SpectralTraining):
         rates = self._rate * (self._eigenvalues + self.ridge)
         return descent_filter(rates, t, self.momentum)[1]
 
-    def _details(self) -> str:
-        return f"momentum={self.momentum:g}, "
+    def _details(self) -> Iterator[Fact]:
+        yield "momentum=", f"{self.momentum:g}"

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
 from ntkfast.dynamics._evolution import (
@@ -29,7 +30,6 @@ from ntkfast.dynamics._predictive import (
     as_training_points,
     covariance_kind,
 )
-from ntkfast.dynamics._summary import Summary
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.kernels import Kernels
@@ -39,7 +39,7 @@ __all__ = ["Ensemble"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Ensemble(Summary):
+class Ensemble(Displayed):
     """The Gaussian over infinitely wide networks trained by gradient flow for a time t.
 
     At initialisation the outputs of infinitely wide networks are Gaussian with covariance Σ, the
@@ -275,9 +275,10 @@ class Ensemble(Summary):
         blocks = blocks_of_kernels(both, as_prior(nngp_test, len(both.nngp), kind), kind)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))[0]
 
-    def __repr__(self) -> str:
-        made_of = "kernels" if self.network is None else repr(self.network)
-        return f"Ensemble({made_of}, {self.flow!r}, trained={self.trained!r})"
+    def _facts(self) -> Iterator[Fact]:
+        yield "", "kernels" if self.network is None else self.network
+        yield "", self.flow
+        yield "trained=", repr(self.trained)
 
     def _remarks(self) -> Iterator[str]:
         return self.flow._remarks()

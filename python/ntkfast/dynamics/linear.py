@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_points, check_finite
+from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._arguments import (
     Reduction,
@@ -20,7 +21,6 @@ from ntkfast.dynamics._arguments import (
 )
 from ntkfast.dynamics._modes import Modes, on_weights, weighted_squares
 from ntkfast.dynamics._predictive import Covariance, covariance_kind
-from ntkfast.dynamics._summary import Summary
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.linalg import matmul
@@ -29,7 +29,7 @@ __all__ = ["LinearModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class LinearModel(Summary):
+class LinearModel(Displayed):
     """Linear regression on features, f = Φ·w, trained by gradient flow dw/dt = −η·∇_w L.
 
     Its kernel Θ = Φ·Φᵀ does not move, so that everything has a closed form: with Φ = U·S·Vᵀ the
@@ -192,7 +192,7 @@ class LinearModel(Summary):
         """
         within = self._flow.loss(t, self._seen(self._start(w0)))
         never = 0.5 * np.square(self._beyond).sum()
-        total: FloatArray = (within + never) / within.dtype.type(self._mean_over)
+        total: FloatArray = ((within + never) / self._mean_over).astype(within.dtype)
         return total
 
     def distribution(
@@ -280,14 +280,15 @@ class LinearModel(Summary):
     def _map(self, matrix: FloatArray, values: FloatArray) -> FloatArray:
         return self.modes.mapped(matrix, values, self.y.ndim - 1)
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterator[Fact]:
         sizes = self.singular_values
-        span = f"singular values from {sizes[0]:.6g} to {sizes[-1]:.6g}, " if sizes.size else ""
-        return (
-            f"LinearModel({self.modes.right.shape[1]} features, {span}y of shape {self.y.shape}, "
-            f"learning_rate={self.learning_rate:g}, reduction={self.reduction!r}, "
-            f"diag_reg={self.diag_reg:g})"
-        )
+        yield "", f"{self.modes.right.shape[1]} features"
+        if sizes.size:
+            yield "singular values", f"from {sizes[0]:.6g} to {sizes[-1]:.6g}"
+        yield "y of shape", self.y.shape
+        yield "learning_rate=", f"{self.learning_rate:g}"
+        yield "reduction=", repr(self.reduction)
+        yield "diag_reg=", f"{self.diag_reg:g}"
 
     def _remarks(self) -> Iterator[str]:
         rank, k = self._flow.spectrum.rank, self.modes.k

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.dynamics._arguments import (
@@ -37,7 +39,7 @@ Method: TypeAlias = Literal["DOP853", "RK45", "LSODA", "BDF", "Radau"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class LossFlow:
+class LossFlow(Displayed):
     """Gradient flow on any loss, df/dt = −η·[Θ·∇L(f) + r·(f − f_0)], integrated by SciPy.
 
     The equation is that of an infinitely wide network, or of a linearised one under a penalty
@@ -231,14 +233,16 @@ class LossFlow:
             reason=course.reason or "reached the last time",
         )
 
-    def __repr__(self) -> str:
-        loss = self.loss if isinstance(self.loss, str) else getattr(self.loss, "__name__", "loss")
-        momentum = "" if self.momentum is None else f"momentum={self.momentum:g}, "
-        return (
-            f"LossFlow(n={len(self.theta)}, y of shape {self.y.shape}, loss={loss!r}, "
-            f"learning_rate={self.learning_rate:g}, {momentum}reduction={self.reduction!r}, "
-            f"ridge={self.ridge:g}, method={self.method!r})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "n=", len(self.theta)
+        yield "y of shape", self.y.shape
+        yield "loss=", repr(getattr(self.loss, "__name__", self.loss))
+        yield "learning_rate=", f"{self.learning_rate:g}"
+        if self.momentum is not None:
+            yield "momentum=", f"{self.momentum:g}"
+        yield "reduction=", repr(self.reduction)
+        yield "ridge=", f"{self.ridge:g}"
+        yield "method=", repr(self.method)
 
 
 class _Motion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_count
 from ntkfast.dynamics._gram import as_diagonal
@@ -23,7 +25,7 @@ Seed: TypeAlias = int | np.random.Generator | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Normal:
+class Normal(Displayed):
     """A normal distribution of functions, seen at m points, as `Ensemble` and `Posterior` give it.
 
     With several outputs these are independent and share one covariance: the covariance of all of
@@ -165,18 +167,17 @@ class Normal:
             log_determinant = factor.log_determinant
         return -0.5 * (square + c * (log_determinant + m * math.log(2 * math.pi)))
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterator[Fact]:
         m, c = len(self.mean), math.prod(self.mean.shape[1:])
-        facts = [f"{m} point{'s' * (m != 1)}", f"{c} output{'s' * (c != 1)}"]
+        yield f"{self.about}:" if self.about else "", f"{m} point{'s' * (m != 1)}"
+        yield "", f"{c} output{'s' * (c != 1)}"
         if self.covariance is None:
-            facts.append("no covariance")
+            yield "", "no covariance"
         else:
-            facts.append("full covariance" if self.covariance.ndim == 2 else "variances")
+            yield "", "full covariance" if self.covariance.ndim == 2 else "variances"
             if m:
-                facts.append(f"std from {self.std.min():.3g} to {self.std.max():.3g}")
-        facts.append(str(self.mean.dtype))
-        about = f"{self.about}: " if self.about else ""
-        return f"Normal({about}{', '.join(facts)})"
+                yield "std", f"from {self.std.min():.3g} to {self.std.max():.3g}"
+        yield "", self.mean.dtype
 
     def _known(self, what: str) -> FloatArray:
         if self.covariance is None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._evidence import maximize_evidence
@@ -21,7 +22,6 @@ from ntkfast.dynamics._predictive import (
     as_training_points,
     covariance_kind,
 )
-from ntkfast.dynamics._summary import Summary
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
@@ -32,7 +32,7 @@ _REMEDY = "look for points that coincide, or give more noise_variance"
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Posterior(Summary):
+class Posterior(Displayed):
     """The NNGP posterior: Gaussian process regression with the covariance of an infinite network.
 
     With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y, covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, through a Cholesky
@@ -288,10 +288,10 @@ class Posterior(Summary):
         outputs = self.regression.y.shape[1:]
         return Normal(mean.reshape(len(mean), *outputs), covariance, "NNGP posterior")
 
-    def __repr__(self) -> str:
-        made_of = "kernels" if self.network is None else repr(self.network)
-        noise = number_or_shape(self.noise_variance)
-        return f"Posterior({made_of}, noise_variance={noise}, {self.regression!r})"
+    def _facts(self) -> Iterator[Fact]:
+        yield "", "kernels" if self.network is None else self.network
+        yield "noise_variance=", number_or_shape(self.noise_variance)
+        yield "", self.regression
 
     def _remarks(self) -> Iterator[str]:
         return self.regression._remarks()

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._gram import (
@@ -23,7 +24,6 @@ from ntkfast.dynamics._gram import (
     number_or_shape,
     solve_refined,
 )
-from ntkfast.dynamics._summary import Summary
 from ntkfast.linalg import Cholesky, as_square, matmul
 
 __all__ = ["KernelRegression"]
@@ -32,7 +32,7 @@ _REMEDY = "give more diag_reg, or take GradientFlow at t = inf, which serves sin
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class KernelRegression(Summary):
+class KernelRegression(Displayed):
     """Kernel (ridge) regression, f(x) = Θ(x, X)·(Θ + r)⁻¹·y: training at t = ∞ from f_0 = 0.
 
     A Cholesky factor is all it takes, at a thirtieth of the cost of the eigendecomposition that
@@ -234,12 +234,13 @@ class KernelRegression(Summary):
         """Shape (n, 1, …), which broadcasts with y."""
         return values.reshape(-1, *[1] * (self.y.ndim - 1))
 
-    def __repr__(self) -> str:
-        return (
-            f"KernelRegression(n={len(self.y)}, y of shape {self.y.shape}, "
-            f"diag_reg={number_or_shape(self.diag_reg)}, jitter={self.jitter:.2g}, "
-            f"condition number >= {self.condition_estimate:.3g}, {self.coefficients.dtype})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "n=", len(self.y)
+        yield "y of shape", self.y.shape
+        yield "diag_reg=", number_or_shape(self.diag_reg)
+        yield "jitter=", f"{self.jitter:.2g}"
+        yield "condition number", f">= {self.condition_estimate:.3g}"
+        yield "", self.coefficients.dtype
 
     def _remarks(self) -> Iterator[str]:
         yield f"factorised and solved in {self.seconds:.3g} s"

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics._arguments import as_cross_kernel, as_initial, as_jacobian
 from ntkfast.dynamics._eigenbasis import Eigenbasis, blocks
-from ntkfast.dynamics._summary import Summary
 from ntkfast.linalg import matmul
 
 __all__ = ["SpectralTraining"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class SpectralTraining(Eigenbasis, Summary):
+class SpectralTraining(Eigenbasis, Displayed):
     """An infinitely wide (or linearised) network trained on squared loss, in closed form."""
 
     def coefficients(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
@@ -195,16 +195,17 @@ class SpectralTraining(Eigenbasis, Summary):
             moved = self._evolve(times, self._filter, modes, matrix.T)
         return start + moved.reshape(shape + start.shape)
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.spectrum!r}, y of shape {self.y.shape}, "
-            f"learning_rate={self.learning_rate:g}, {self._details()}"
-            f"reduction={self.reduction!r}, ridge={self.ridge:g})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.spectrum
+        yield "y of shape", self.y.shape
+        yield "learning_rate=", f"{self.learning_rate:g}"
+        yield from self._details()
+        yield "reduction=", repr(self.reduction)
+        yield "ridge=", f"{self.ridge:g}"
 
-    def _details(self) -> str:
-        """Return what a rule adds to the summary."""
-        return ""
+    def _details(self) -> Iterator[Fact]:
+        """Yield what a rule adds to the summary."""
+        yield from ()
 
     def _remarks(self) -> Iterator[str]:
         if self.seconds:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 
 __all__ = ["Trajectory"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory:
+class Trajectory(Displayed):
     """A training that was integrated: the network at those of the times that were reached.
 
     Attributes
@@ -52,13 +54,17 @@ class Trajectory:
     completed: bool
     reason: str
 
-    def __repr__(self) -> str:
-        reach = f"t from {self.times[0]:g} to {self.times[-1]:g}" if self.times.size else "no time"
-        fall = f", loss from {self.loss[0]:.4g} to {self.loss[-1]:.4g}" if self.times.size else ""
-        test = "" if self.test is None else f", {self.test.shape[1]} test points"
-        return (
-            f"Trajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times, "
-            f"{reach}{fall}, {self.train.shape[1]} training points{test}, {self.steps} steps and "
-            f"{self.evaluations} evaluations of {self.method} in {self.seconds:.3g} s: "
-            f"{self.reason})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        if not self.completed:
+            yield "", "INCOMPLETE"
+        yield "", f"{self.times.size} times"
+        if self.times.size:
+            yield "t", f"from {self.times[0]:g} to {self.times[-1]:g}"
+            yield "loss", f"from {self.loss[0]:.4g} to {self.loss[-1]:.4g}"
+        else:
+            yield "", "no time"
+        yield "", f"{self.train.shape[1]} training points"
+        if self.test is not None:
+            yield "", f"{self.test.shape[1]} test points"
+        work = f"{self.steps} steps and {self.evaluations} evaluations of {self.method}"
+        yield f"{work} in {self.seconds:.3g} s:", self.reason

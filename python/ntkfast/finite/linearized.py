@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
-from ntkfast.dynamics._summary import Summary
 from ntkfast.finite._problem import as_problem, as_rule, output_gram
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearizedNetwork:
+class LinearizedNetwork(Displayed):
     """A finite network, linear in its parameters: f_lin(x, p) = f(x, p_0) + J(x)·(p − p_0).
 
     J is the Jacobian at the parameters p_0 of the network that is linearised, and is not formed:
@@ -136,12 +136,12 @@ class LinearizedNetwork:
         )
         return LinearizedTraining(self, points, targets, self.network.forward(points), rule)
 
-    def __repr__(self) -> str:
-        return f"LinearizedNetwork({self.network!r})"
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.network
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearizedTraining(Summary):
+class LinearizedTraining(Displayed):
     """The training of a `LinearizedNetwork`, made by its `train`: p_t = p_0 + Jᵀ·A_t·(y − f_0).
 
     Times t are numbers or arrays of any shape, may be infinite, and are whole numbers of steps for
@@ -213,8 +213,9 @@ class LinearizedTraining(Summary):
         """Return the network itself, not linearised, with the parameters of one time t."""
         return self.model.network.with_parameters(self.parameters(t))
 
-    def __repr__(self) -> str:
-        return f"LinearizedTraining({self.model!r}, {self.rule!r})"
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.model
+        yield "", self.rule
 
     def _remarks(self) -> Iterator[str]:
         return self.rule._remarks()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import as_points
+from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count
 from ntkfast._seed import Seed, as_generator
@@ -20,7 +22,7 @@ __all__ = ["MonteCarloKernels", "monte_carlo_kernels"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MonteCarloKernels:
+class MonteCarloKernels(Displayed):
     """Means of the kernels of random finite networks.
 
     Attributes
@@ -39,12 +41,11 @@ class MonteCarloKernels:
     ntk_error: Array
     n_samples: int
 
-    def __repr__(self) -> str:
-        return (
-            f"MonteCarloKernels({self.n_samples} networks, shape {self.ntk.shape}, largest "
-            f"standard errors: nngp {self.nngp_error.max(initial=0.0):.3g}, "
-            f"ntk {self.ntk_error.max(initial=0.0):.3g})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "", f"{self.n_samples} networks"
+        yield "shape", self.ntk.shape
+        errors = (error.max(initial=0.0) for error in (self.nngp_error, self.ntk_error))
+        yield "largest standard errors:", "nngp {:.3g}, ntk {:.3g}".format(*errors)
 
 
 class _Mean:

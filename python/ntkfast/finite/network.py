@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._display import Displayed, Fact
 from ntkfast.finite._arguments import as_direction, as_inputs, as_residual
 from ntkfast.finite._blocks import by_rows, checked, gram, quiet, row_blocks, rows_at_a_time
 from ntkfast.finite._jacobian import add_gradient, allocate_jacobian, write_jacobian
@@ -29,7 +31,7 @@ __all__ = ["FiniteNetwork"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FiniteNetwork:
+class FiniteNetwork(Displayed):
     """A network with widths and parameters, as `init` draws it: a function of points, and its NTK.
 
     Everything is float64. Points are samples in rows, shape (n, n_features); outputs have shape
@@ -262,12 +264,12 @@ class FiniteNetwork:
         vars(self).update(state)
         self.parameters.flags.writeable = False  # which a pickle forgets
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.network
+        yield "n_features=", self.n_features
         widths = ", ".join(str(layer.n_out) for layer in self._affine) or "none"
-        return (
-            f"FiniteNetwork({self.network!r}, n_features={self.n_features}, "
-            f"widths of Dense layers: {widths}, {self.n_parameters} parameters)"
-        )
+        yield "widths of Dense layers:", widths
+        yield "", f"{self.n_parameters} parameters"
 
     def _batch(self, points: Array) -> Batch:
         return Batch(points, points, self.parameters, self._fixed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import as_floats, check_finite
+from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 
 __all__ = ["Scaling"]
@@ -18,7 +20,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scaling:
+class Scaling(Displayed):
     """Something measured at several widths, several times at each, and the power law through it.
 
     The law is value ≈ prefactor·width^slope, by least squares of the logarithms over all
@@ -100,13 +102,12 @@ class Scaling:
             return slope, intercept, math.inf
         return slope, intercept, math.sqrt(float(left @ left) / (x.size - 2) / spread)
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterator[Fact]:
+        first, last = (f"{self.typical[i]:.3g} at width {self.widths[i]}" for i in (0, -1))
+        yield f"{self.name}:", f"{first} to {last}"
         seeds = self.values.shape[1]
-        slope = "some 0, no slope"
+        yield "", f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
         if self.values.all():
-            slope = f"slope {self.slope:.3f} ± {self.slope_error:.2g}"
-        return (
-            f"Scaling({self.name}: {self.typical[0]:.3g} at width {self.widths[0]} to "
-            f"{self.typical[-1]:.3g} at width {self.widths[-1]}, {seeds} "
-            f"{'seed' if seeds == 1 else 'seeds'}, {slope})"
-        )
+            yield "slope", f"{self.slope:.3f} ± {self.slope_error:.2g}"
+        else:
+            yield "", "some 0, no slope"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_points
+from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
@@ -25,8 +26,8 @@ __all__ = ["DriftStudy", "WidthStudy", "drift_study", "width_study"]
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class WidthStudy:
+@dataclass(frozen=True, eq=False, repr=False)
+class WidthStudy(Displayed):
     """Kernels of single random networks against those of infinite width, made by `width_study`.
 
     Attributes
@@ -37,6 +38,10 @@ class WidthStudy:
 
     ntk: Scaling
     nngp: Scaling
+
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.ntk
+        yield "", self.nngp
 
 
 def width_study(
@@ -109,8 +114,8 @@ def width_study(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class DriftStudy:
+@dataclass(frozen=True, eq=False, repr=False)
+class DriftStudy(Displayed):
     """Trained networks against lazy training, at the end, by width; made by `drift_study`.
 
     Attributes
@@ -135,6 +140,10 @@ class DriftStudy:
     linearized: Scaling
     infinite: Scaling
     trajectories: tuple[tuple[FiniteTrajectory, ...], ...]
+
+    def _facts(self) -> Iterator[Fact]:
+        for name in ("kernel", "parameters", "patterns", "linearized", "infinite"):
+            yield f"{name}=", getattr(self, name)
 
 
 def drift_study(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._display import Displayed, Fact
 from ntkfast.finite._problem import output_gram
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FiniteTrajectory:
+class FiniteTrajectory(Displayed):
     """A finite network that was trained: what was recorded at k times, from the start on.
 
     Attributes
@@ -87,15 +89,16 @@ class FiniteTrajectory:
         """Shape (k,): ‖p_t − p_0‖/‖p_0‖."""
         return _relative(self.distance, self.start.parameters)
 
-    def __repr__(self) -> str:
-        drift = "" if self.kernel_drift is None else f"kernel by {self.kernel_drift[-1]:.3g}, "
-        return (
-            f"FiniteTrajectory({'' if self.completed else 'INCOMPLETE, '}{self.times.size} times "
-            f"from {self.times[0]:g} to {self.times[-1]:g}, loss from {self.loss[0]:.4g} to "
-            f"{self.loss[-1]:.4g}, parameters moved by {self.relative_distance[-1]:.3g} of their "
-            f"norm, {drift}{self.pattern_changes[-1]:.3g} of the activation pattern changed, "
-            f"{self.steps} steps of {self.rule} in {self.seconds:.3g} s: {self.reason})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        if not self.completed:
+            yield "", "INCOMPLETE"
+        yield f"{self.times.size} times", f"from {self.times[0]:g} to {self.times[-1]:g}"
+        yield "loss", f"from {self.loss[0]:.4g} to {self.loss[-1]:.4g}"
+        yield "parameters", f"moved by {self.relative_distance[-1]:.3g} of their norm"
+        if self.kernel_drift is not None:
+            yield "kernel", f"by {self.kernel_drift[-1]:.3g}"
+        yield "", f"{self.pattern_changes[-1]:.3g} of the activation pattern changed"
+        yield f"{self.steps} steps of {self.rule} in {self.seconds:.3g} s:", self.reason
 
 
 def _relative(sizes: Array, start: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
@@ -26,7 +28,7 @@ Parameters are numbers or None; those of a function known by its values are (fun
 
 
 @dataclass(frozen=True, repr=False)
-class Network(Described, ABC):
+class Network(Displayed, Described, ABC):
     """An architecture of infinite width, as data without state.
 
     Every layer and every composition of layers is a network: hashable, comparable, picklable, and
@@ -77,9 +79,9 @@ class Network(Described, ABC):
         values = ((field, getattr(self, field.name)) for field in fields(self))
         return {field.name: value for field, value in values if value != field.default}
 
-    def __repr__(self) -> str:
-        shown = (f"{name}={value!r}" for name, value in self._given().items())
-        return f"{type(self).__name__}({', '.join(shown)})"
+    def _facts(self) -> Iterator[Fact]:
+        for name, value in self._given().items():
+            yield f"{name}=", repr(value)
 
     def ntk(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from ntkfast._display import Fact
 from ntkfast._ntkfast import check
 from ntkfast.networks.base import Network, Spec
 
@@ -83,8 +85,9 @@ class Composition(Network):
     def _nesting(self) -> int:
         return 1 + max(layer._nesting for layer in self.layers)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+    def _facts(self) -> Iterator[Fact]:
+        for layer in self.layers:
+            yield "", layer
 
     def _spec(self) -> Spec:
         return self._kind, (), tuple(layer._spec() for layer in self.layers)

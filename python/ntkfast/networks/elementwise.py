@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._display import Fact
 from ntkfast._importable import shown
 from ntkfast._scalars import as_real
 from ntkfast.networks.activations import Array
@@ -154,13 +155,12 @@ class Elementwise(Numerical):
             raise TypeError(f"{name} returned an array of {values.dtype}; expected real numbers")
         return values.astype(np.float64)
 
-    def __repr__(self) -> str:
-        parts = [shown(self.fn)]
+    def _facts(self) -> Iterator[Fact]:
+        yield "", shown(self.fn)
         if self.derivative is not None:
-            parts.append(f"derivative={shown(self.derivative)}")
+            yield "derivative=", shown(self.derivative)
         if self.kinks:
-            parts.append(f"kinks={self.kinks!r}")
-        return f"Elementwise({', '.join(parts)})"
+            yield "kinks=", self.kinks
 
     @property
     def _name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -10,11 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._display import table
 from ntkfast._ntkfast import Program, trace
 from ntkfast._scalars import as_count, as_real
 
 __all__ = ["LayerSummary", "Norms", "Summary", "summarise"]
 
+Row: TypeAlias = tuple[str, ...]
 Norms: TypeAlias = float | Sequence[float] | npt.NDArray[np.floating[Any]]
 
 
@@ -61,18 +63,25 @@ class Summary:
     rows: tuple[LayerSummary, ...]
 
     def __str__(self) -> str:
-        return "\n\n".join(
-            _table(f"norm {norm:g}", list(rows))
-            for norm, rows in groupby(self.rows, key=lambda row: row.norm)
-        )
+        return "\n\n".join(_as_text(head, rows) for head, rows in self._tables())
+
+    def _repr_html_(self) -> str:
+        return "\n".join(table(head, rows) for head, rows in self._tables())
+
+    def _tables(self) -> Iterator[tuple[Row, list[Row]]]:
+        """Yield the head and the rows of the table of each norm."""
+        for norm, layers in groupby(self.rows, key=lambda row: row.norm):
+            head = (f"norm {norm:g}", "variance", "chi", "NTK", "share of NTK")
+            yield head, [_cells(layer) for layer in layers]
 
 
-def _table(title: str, rows: list[LayerSummary]) -> str:
-    cells = [(title, "variance", "chi", "NTK", "share of NTK")]
-    for row in rows:
-        chi = "" if row.chi is None else f"{row.chi:.5g}"
-        numbers = (f"{row.variance:.5g}", chi, f"{row.ntk:.5g}", f"{row.share:.1%}")
-        cells.append((row.layer, *numbers))
+def _cells(row: LayerSummary) -> Row:
+    chi = "" if row.chi is None else f"{row.chi:.5g}"
+    return row.layer, f"{row.variance:.5g}", chi, f"{row.ntk:.5g}", f"{row.share:.1%}"
+
+
+def _as_text(head: Row, rows: list[Row]) -> str:
+    cells = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])])

@@ -28,7 +28,10 @@ class NetworkEstimator(BaseEstimator):
     w_std: float
     b_std: float | None
 
+    # What fitting adds is annotated: `nk.save` writes what it finds here, and in the subclasses.
     network_: Network
+    n_features_in_: int
+    feature_names_in_: npt.NDArray[np.object_]
 
     def _network(self) -> Network:
         return named_network(self.network, self.depth, self.activation, self.w_std, self.b_std)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from ntkfast._arrays import FloatArray
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._gram import row_blocks
-from ntkfast.dynamics._predictive import as_covariance, as_training_points
+from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
 
@@ -55,7 +53,7 @@ class NTKEstimator(NetworkEstimator):
         columns = self.dual_coef_.reshape(n, -1)
         means = [
             matmul(self.network_.ntk(points[rows], self.X_fit_), columns)
-            for rows in _rows(len(points), max(n, 1024))
+            for rows in test_blocks(len(points), n, "none")
         ]
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
 
@@ -81,7 +79,3 @@ class NTKEstimator(NetworkEstimator):
         vectors = self.training_._eigenvectors
         gains = self.training_._filter(as_time(self.t))[0].astype(vectors.dtype)
         return matmul(matmul(ntk, vectors) * gains, vectors.T)
-
-
-def _rows(m: int, step: int) -> Iterator[slice]:
-    return (slice(start, min(start + step, m)) for start in range(0, m, step))

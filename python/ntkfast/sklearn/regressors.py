@@ -28,6 +28,9 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
 
     normalize_y: bool
 
+    y_mean_: npt.NDArray[np.float64] | float
+    y_scale_: npt.NDArray[np.float64] | float
+
     def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Fit to training data.
 
@@ -56,10 +59,14 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         outputs = targets.shape[1:]
         self.y_mean_, self.y_scale_ = np.zeros(outputs), np.ones(outputs)
         if as_flag(self.normalize_y, "normalize_y"):
-            self.y_mean_ = targets.mean(axis=0, dtype=np.float64)
-            spread = targets.std(axis=0, dtype=np.float64)
-            self.y_scale_ = np.where(spread > 0, spread, 1.0)
-            targets = ((targets - self.y_mean_) / self.y_scale_).astype(points.dtype)
+            # In units of the largest: squares stay in the range of a float, equal targets equal.
+            largest = np.abs(targets).max(axis=0).astype(np.float64)
+            unit = np.where(largest > 0, largest, 1.0)
+            units = targets / unit
+            mean, spread = units.mean(axis=0), units.std(axis=0)
+            varied = spread > 0
+            self.y_mean_, self.y_scale_ = unit * mean, np.where(varied, unit * spread, 1.0)
+            targets = ((units - mean) / np.where(varied, spread, 1.0)).astype(points.dtype)
         self._learn(points, targets)
         return self
 

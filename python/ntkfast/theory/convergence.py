@@ -121,7 +121,7 @@ def loss_bound(
     References
     ----------
     Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Du, Zhai, Poczos, Singh (2019),
-    arXiv:1810.02054, with λ_0/2 for λ_min where the width is finite.
+    arXiv:1810.02054, theorem 3.2, with λ_0/2 for λ_min where the width is finite.
     """
     times, shape = as_times(t)
     start = as_real(loss0, "loss0", least=0.0)
@@ -165,7 +165,7 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
     """
     spectrum = as_spectrum(theta)
     targets = as_targets(y, spectrum.n)
@@ -203,7 +203,7 @@ def label_loss(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, for gradient descent.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1, for gradient descent.
     """
     return GradientFlow(as_spectrum(theta), y, learning_rate=learning_rate).loss(t, f0)
 
@@ -238,8 +238,8 @@ def label_loss_bound(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584: labels that align with the top eigenvectors
-    are learnt fast.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, after theorem 4.1: labels that align with the
+    top eigenvectors are learnt fast.
     """
     times, shape = as_times(t)
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
@@ -289,7 +289,7 @@ def discrete_residual_norm(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
     """
     descent = GradientDescent(as_spectrum(theta), y, learning_rate=learning_rate)
     return np.sqrt(2 * descent.loss(k, f0))

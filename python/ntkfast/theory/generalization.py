@@ -44,7 +44,7 @@ def generalization_measure(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 5.1.
     """
     spectrum = as_spectrum(theta)
     projections = label_projections(spectrum, y, f0).astype(np.float64)

@@ -7,6 +7,7 @@ inputs made for the purpose, so that they hold for every activation that has ker
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import as_floats, check_finite
+from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_count, as_real
 from ntkfast.networks import Network
 from ntkfast.theory._block import Block, as_block
@@ -30,7 +32,7 @@ _CRITICAL = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MeanField:
+class MeanField(Displayed):
     """Signal propagation through Dense → activation → Dense → …, usually made by `mean_field`.
 
     Attributes
@@ -146,13 +148,17 @@ class MeanField:
             "positive"
         )
 
-    def __repr__(self) -> str:
-        return (
-            f"MeanField({self.activation!r}, w_std={self.w_std:g}, b_std={self.b_std:g}: "
-            f"{self.phase}, q*={self.variance:.6g}, c*={self.correlation:.6g}, "
-            f"chi(1)={self.chi_1:.6g}, chi(c*)={self.chi_star:.6g}, "
-            f"depth scales xi_q={self.variance_depth:.4g}, xi_c={self.correlation_depth:.4g})"
-        )
+    def _facts(self) -> Iterator[Fact]:
+        yield "", self.activation
+        yield "w_std=", f"{self.w_std:g}"
+        yield "b_std=", f"{self.b_std:g}"
+        yield "phase=", repr(self.phase)
+        yield "q*=", f"{self.variance:.6g}"
+        yield "c*=", f"{self.correlation:.6g}"
+        yield "chi(1)=", f"{self.chi_1:.6g}"
+        yield "chi(c*)=", f"{self.chi_star:.6g}"
+        yield "depth scales xi_q=", f"{self.variance_depth:.4g}"
+        yield "xi_c=", f"{self.correlation_depth:.4g}"
 
 
 def mean_field(

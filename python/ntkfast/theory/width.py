@@ -42,7 +42,7 @@ def du_rate(k: npt.ArrayLike, lambda_min: float, learning_rate: float) -> FloatA
 
     References
     ----------
-    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054.
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
     """
     steps, shape = as_times(k)
     smallest = as_real(lambda_min, "lambda_min", least=0.0)
@@ -65,7 +65,7 @@ def du_learning_rate(n: int, lambda_min: float) -> float:
 
     References
     ----------
-    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054.
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
     """
     return as_real(lambda_min, "lambda_min", least=0.0) / as_count(n, "n", least=1) ** 2
 
@@ -84,7 +84,7 @@ def du_width(n: int, lambda_min: float, delta: float) -> float:
 
     References
     ----------
-    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054.
+    Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
     """
     return _order(
         (as_count(n, "n", least=1), 6),
@@ -114,7 +114,7 @@ def arora_width(
 
     References
     ----------
-    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584.
+    Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
     """
     n = as_count(n, "n", least=1)
     delta = _probability(delta, "delta")

@@ -34,7 +34,7 @@ fn positive(size: usize, shift: f64, scale: f64) -> Vec<f64> {
 fn symmetric<T: Scalar>(entries: &[f64], size: usize) -> Result<Symmetric<T>, Error> {
     let entries: Vec<T> = entries.iter().map(|value| T::from_f64(*value)).collect();
     let matrix = Matrix { entries: &entries, shape: [size, size], by_rows: true };
-    Symmetric::new("a", matrix, &Job::default())
+    Symmetric::new("a", matrix, None, &Job::default())
 }
 
 fn decompose<T: Scalar>(entries: &[f64], size: usize) -> Eigen<T> {
@@ -88,6 +88,22 @@ fn bits_do_not_depend_on_threads() {
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
     set_threads(0);
+}
+
+#[test]
+fn a_diagonal_stands_in_place_of_the_matrix_s_own() {
+    let (size, job) = (100, Job::default());
+    for scale in [1e-200, 1.0, 1e150] {
+        let mut entries = positive(size, 0.1, scale);
+        let diagonal: Vec<f64> = (0..size).map(|i| 2.0 * entries[i * (size + 1)]).collect();
+        let shape = [size, size];
+        let matrix = Matrix { entries: &entries, shape, by_rows: true };
+        let given = Symmetric::new("a", matrix, Some(&diagonal), &job).expect("symmetric");
+        (0..size).for_each(|i| entries[i * (size + 1)] = diagonal[i]);
+        let written = symmetric::<f64>(&entries, size).expect("symmetric");
+        let factor = |matrix| lease().expect("threads").install(|| cholesky(matrix, &job)).expect("definite");
+        assert!(factor(given).factor == factor(written).factor);
+    }
 }
 
 #[test]

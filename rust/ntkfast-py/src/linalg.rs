@@ -6,7 +6,7 @@ use ntkfast_core::linalg::{self, SMALL, Symmetric};
 use ntkfast_core::{Error, flow, memory};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -38,7 +38,7 @@ fn eigh_typed<'py, T: Number>(
     py: Python<'py>,
     theta: &PyReadonlyArray2<'py, T>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let matrix = symmetric("theta", theta)?;
+    let matrix = symmetric("theta", theta, None)?;
     let size = matrix.size();
     let operations = by_size(size);
     let eigen = Call { py, operations, progress: None }.run_or_abandon(move |_| linalg::eigh(&matrix))?;
@@ -48,15 +48,21 @@ fn eigh_typed<'py, T: Number>(
 }
 
 #[pyfunction]
-pub fn cholesky<'py>(py: Python<'py>, a: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-    by_dtype!(cholesky_typed(py, "a" => a: Ix2))
+pub fn cholesky<'py>(
+    py: Python<'py>,
+    a: Any<'_, 'py>,
+    diagonal: Any<'_, 'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    by_dtype!(cholesky_typed(py, "a" => a: Ix2, "diagonal" => diagonal: Ix1))
 }
 
 fn cholesky_typed<'py, T: Number>(
     py: Python<'py>,
     a: &PyReadonlyArray2<'py, T>,
+    diagonal: &PyReadonlyArray1<'py, T>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let matrix = symmetric("a", a)?;
+    let diagonal = diagonal.as_array().to_vec();
+    let matrix = symmetric("a", a, Some(&diagonal))?;
     let operations = by_size(matrix.size());
     let cholesky = Call { py, operations, progress: None }.run(|job| linalg::cholesky(matrix, job))?;
     let shape = [cholesky.size, cholesky.size];
@@ -170,12 +176,19 @@ fn vector(name: &str, array: Any<'_, '_>) -> PyResult<Vec<f64>> {
     Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
 }
 
-fn symmetric<T: Number>(argument: &'static str, array: &PyReadonlyArray2<'_, T>) -> PyResult<Symmetric<T>> {
+fn symmetric<T: Number>(
+    argument: &'static str,
+    array: &PyReadonlyArray2<'_, T>,
+    diagonal: Option<&[T]>,
+) -> PyResult<Symmetric<T>> {
     let view = array.as_array();
     square(argument, view.shape())?;
+    if let Some(given) = diagonal.filter(|given| given.len() != view.nrows()) {
+        return refuse(&shape_error("diagonal", &[given.len()], format!("({},)", view.nrows())));
+    }
     let operations = view.len();
     Call { py: array.py(), operations, progress: None }
-        .run(|job| with_matrix(&view, |matrix| Symmetric::new(argument, matrix, job)))
+        .run(|job| with_matrix(&view, |matrix| Symmetric::new(argument, matrix, diagonal, job)))
 }
 
 fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {

@@ -126,13 +126,12 @@ impl<T: Scalar> Pairs<'_, T> {
         job: &Job,
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
-        let slots = self.program.slots;
-        for (row, constants) in rows.clone().zip(workspace.constants.chunks_exact_mut(slots.max(1))) {
-            for (constant, strip) in constants.iter_mut().zip(self.left.constants(row / STRIP)) {
-                *constant = strip.0[row % STRIP];
-            }
-        }
-        let steps = if self.zonal.is_some() { 1 } else { self.program.steps.len() };
+        let steps = if self.zonal.is_some() {
+            1
+        } else {
+            self.copy_constants(rows, &mut workspace.constants);
+            self.program.steps.len()
+        };
         let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
         for start in columns.clone().step_by(width) {
             let part = start..columns.end.min(start + width);
@@ -142,6 +141,15 @@ impl<T: Scalar> Pairs<'_, T> {
             T::dispatch(self.level, Work { pairs, rows, columns: part, first, workspace });
         }
         Ok(())
+    }
+
+    /// The constants of some rows of the matrix, row after row.
+    fn copy_constants(&self, rows: &Range<usize>, constants: &mut [T]) {
+        for (row, constants) in rows.clone().zip(constants.chunks_exact_mut(self.program.slots.max(1))) {
+            for (constant, strip) in constants.iter_mut().zip(self.left.constants(row / STRIP)) {
+                *constant = strip.0[row % STRIP];
+            }
+        }
     }
 }
 

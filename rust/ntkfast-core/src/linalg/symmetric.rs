@@ -20,14 +20,23 @@ pub struct Symmetric<T> {
 }
 
 impl<T: Scalar> Symmetric<T> {
-    /// Copy a square matrix.
+    /// Copy a square matrix, with `diagonal`, where that is given, in place of its own.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`], [`crate::Error::NotSymmetric`], naming `argument`; [`crate::Error::Memory`];
     /// [`crate::Error::Cancelled`].
-    pub fn new(argument: &'static str, matrix: Matrix<'_, T>, job: &Job) -> Result<Self> {
+    pub fn new(
+        argument: &'static str,
+        matrix: Matrix<'_, T>,
+        diagonal: Option<&[T]>,
+        job: &Job,
+    ) -> Result<Self> {
         let size = matrix.shape[0];
-        let Triangle { mut entries, largest } = triangle(argument, matrix, |value, _, _| value, job)?;
+        let Triangle { mut entries, mut largest } = triangle(argument, matrix, |value, _, _| value, job)?;
+        for (i, value) in diagonal.into_iter().flatten().enumerate() {
+            entries[i * size + i] = *value;
+            largest = largest.max(value.to_f64().abs());
+        }
         // An even exponent, so that the root, which the Cholesky factor needs, is exact too.
         let exponent = if largest > 0.0 { largest.log2().floor() as i32 / 2 * 2 } else { 0 };
         let exponent = if exponent.abs() <= HARMLESS { 0 } else { exponent };

@@ -96,7 +96,8 @@ fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; 
             (next[i], after[i]) = ((v[i] + v[i]).mul_add(next[i], coefficient), next[i]);
         }
     }
-    let [above, below] = series[last].map(P::broadcast);
+    let [above, below] = series[last];
+    let (above, below) = (P::broadcast(above), P::broadcast(below));
     let mut values = next;
     for i in 0..GROUP {
         values[i] = v[i].mul_add(next[i], P::select(negative[i], below, above) - after[i]);

@@ -22,6 +22,13 @@ pub fn polynomial<N: Number>(x: N, coefficients: &'static [f64]) -> N {
     if i == 1 { value.mul_add(x, N::splat(coefficients[0])) } else { value }
 }
 
+/// An argument x ≥ 0 of a polynomial, whose square is a normal number: others take a hundred times as long, and a
+/// constant is all that they would add to.
+#[inline(always)]
+fn normal<N: Number>(x: N) -> N {
+    x.max(N::splat(N::Scalar::TINY))
+}
+
 /// What the ReLU duals need to know of an angle θ ≤ π/2.
 #[derive(Clone, Copy)]
 pub struct Angle<N> {
@@ -34,9 +41,9 @@ pub struct Angle<N> {
 /// The angle whose cosine is 1 − m, for 0 ≤ m ≤ 1: √m times a polynomial in m.
 #[inline(always)]
 pub fn angle<N: Number>(m: N) -> Angle<N> {
-    let root = m.sqrt();
-    let theta = root * polynomial(m, N::Scalar::ANGLE);
-    let lag = m * root * polynomial(m, N::Scalar::DEFECT);
+    let (root, argument) = (m.sqrt(), normal(m));
+    let theta = root * polynomial(argument, N::Scalar::ANGLE);
+    let lag = m * root * polynomial(argument, N::Scalar::DEFECT);
     Angle { theta, lag }
 }
 
@@ -55,7 +62,7 @@ pub fn atan2<N: Number>(y: N, x: N) -> N {
     let half = N::splat(std::f64::consts::FRAC_PI_2);
     let offset = N::select(steep, N::select(shallow, quarter, half), N::splat(0.0));
     let ratio = numerator / denominator.max(N::splat(N::Scalar::TINY * N::Scalar::TINY));
-    offset + ratio * polynomial(ratio * ratio, N::Scalar::ARCTANGENT)
+    offset + ratio * polynomial(normal(ratio * ratio), N::Scalar::ARCTANGENT)
 }
 
 /// Exponential decay from 1 over a time z ≥ 0.
@@ -71,9 +78,10 @@ pub struct Decay<N> {
 #[inline(always)]
 pub fn decay<N: Number>(z: N) -> Decay<N> {
     let (one, rounder) = (N::splat(1.0), N::splat(N::Scalar::ROUNDER));
-    let [high, low] = N::Scalar::LN_2.map(N::splat);
+    let [high, low] = N::Scalar::LN_2;
+    let (high, low) = (N::splat(high), N::splat(low));
     // z = k·ln 2 + r with |r| ≤ ln(2)/2.
-    let within = z.min(N::splat(N::Scalar::DECAYED));
+    let within = normal(z).min(N::splat(N::Scalar::DECAYED));
     let k = within.mul_add(N::splat(std::f64::consts::LOG2_E), rounder) - rounder;
     let r = k.neg_mul_add(low, k.neg_mul_add(high, within));
     let mean = polynomial(r, N::Scalar::DECAY);

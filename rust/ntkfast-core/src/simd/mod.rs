@@ -34,8 +34,10 @@ pub struct Level(Set);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
     /// x86 with AVX-512 F, DQ, VL and BW.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// x86 with AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// The target's baseline: NEON on aarch64, SSE2 on x86-64.
     Plain,
@@ -81,7 +83,9 @@ impl Level {
     /// Name as `NTKFAST_SIMD` and `info()` spell it.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
             Set::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
             Set::Plain if cfg!(target_arch = "aarch64") => "neon",
             Set::Plain => "plain",

@@ -1,0 +1,99 @@
+"""Kernel regression of large systems, which are solved by a factor in float32 and refined."""
+
+import functools
+import pickle
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import ntkfast as nk
+
+EPS = np.finfo(float).eps
+
+
+@functools.cache
+def rotation():
+    """An orthogonal matrix of an order that is large, just so."""
+    return np.linalg.qr(np.random.default_rng(5).normal(size=(520, 520)))[0]
+
+
+def spread(condition):
+    """A matrix of norm 1 and this condition number, and targets."""
+    vectors = rotation()
+    gram = (vectors * np.logspace(0, -np.log10(condition), len(vectors))) @ vectors.T
+    return (gram + gram.T) / 2, np.random.default_rng(6).normal(size=(len(vectors), 3))
+
+
+@pytest.mark.parametrize(
+    ("condition", "size"),
+    [(1e1, 1.0), (1e3, 1e150), (1e4, 1e-150), (1e5, 1.0), (1e7, 1.0), (1e10, 1.0)],
+)
+def test_large_systems_leave_the_residual_of_a_direct_solve(condition, size):
+    theta, y = spread(condition)
+    fit = nk.KernelRegression(size * theta, y)
+    direct = scipy.linalg.cho_solve(scipy.linalg.cho_factor(theta), y)
+
+    def residual(x):
+        return np.linalg.norm(theta @ x - y) / np.linalg.norm(x)
+
+    alpha = fit.coefficients * size
+    assert residual(alpha) <= 2 * EPS
+    assert np.linalg.norm(alpha - direct) <= 2 * EPS * condition * np.linalg.norm(direct)
+    assert fit.jitter == 0
+    pivots = np.linalg.cholesky(theta).diagonal()
+    estimate = (pivots.max() / pivots.min()) ** 2
+    np.testing.assert_allclose(fit.condition_estimate, estimate, rtol=1e-3)
+    assert fit.condition_estimate <= condition
+    # A factor of float64 was made where float32 does not resolve the matrix, and there only.
+    assert ("cholesky" in vars(fit)) == (condition >= 1e7)
+
+
+def test_large_systems_with_rows_of_any_size_and_a_ridge():
+    theta, y = spread(1e3)
+    scale = np.logspace(-120, 120, len(y))
+    ridge = np.linspace(0.0, 2.0, len(y)) * scale**2
+    fit = nk.KernelRegression(theta * scale * scale[:, None], y * scale[:, None], diag_reg=ridge)
+    expected = np.linalg.solve(theta + np.diag(ridge / scale**2), y)
+    np.testing.assert_allclose(
+        fit.coefficients * scale[:, None], expected, rtol=0, atol=1e-12 * np.abs(expected).max()
+    )
+
+
+def test_the_factor_of_a_large_system_is_of_float64():
+    theta, y = spread(1e2)
+    inverse = np.linalg.inv(theta)
+    expected = np.linalg.cholesky(theta)
+    fit = nk.KernelRegression(theta, y)
+    np.testing.assert_allclose(fit.cholesky.factor, expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(fit.inverse_diagonal, inverse.diagonal(), rtol=1e-12)
+    left_out = y - fit.coefficients / inverse.diagonal()[:, None]
+    np.testing.assert_allclose(fit.leave_one_out(), left_out, rtol=0, atol=1e-11)
+    twin = pickle.loads(pickle.dumps(fit))
+    np.testing.assert_array_equal(twin.coefficients, fit.coefficients)
+    changed = nk.KernelRegression(theta, y)
+    theta[5, 5] += 0.1
+    with pytest.raises(ValueError, match=r"theta has changed.*theta\.copy\(\)"):
+        changed.leave_one_out()
+
+
+def test_large_systems_are_refused_and_mended_as_small_ones(threads):
+    theta, y = spread(1e2)
+    fits = []
+    for count in (1, 2, 3):
+        nk.set_num_threads(count)
+        fits.append(nk.KernelRegression(theta, y).coefficients)
+    assert all(np.array_equal(fits[0], other) for other in fits[1:])
+    theta[510] = theta[:, 510] = theta[3]
+    theta[3, 510] = theta[510, 3] = theta[510, 510] = theta[3, 3]
+    with pytest.warns(RuntimeWarning, match="theta is singular"):
+        assert nk.KernelRegression(theta, y).jitter > 0
+    theta[7, 7] = -1.0
+    with pytest.raises(nk.NumericalError, match="theta is not positive semi-definite"):
+        nk.KernelRegression(theta, y)
+    theta[400, 500] += 1.0
+    with pytest.raises(ValueError, match=r"theta must be symmetric.*\[400, 500\]"):
+        nk.KernelRegression(theta, y)
+    theta[1, 2] = np.inf
+    with pytest.raises(ValueError, match="theta has an infinity at index 1, 2"):
+        nk.KernelRegression(theta, y)
