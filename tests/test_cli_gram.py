@@ -122,7 +122,7 @@ def test_points_in_other_formats(kind: str) -> None:
     np.testing.assert_allclose(np.load("k.npy"), reference, rtol=0, atol=rounding(reference))
 
 
-def killed(tmp_path: Path, rows: int) -> None:
+def killed(tmp_path: Path, rows: int, *options: str) -> None:
     """Run the command in a process that is killed within the block behind so many rows."""
     code = f"""
         import os, signal, sys
@@ -135,7 +135,7 @@ def killed(tmp_path: Path, rows: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             write(job, matrix, start, stop, on_pairs)
         _resumable._write = struck
-        main(["gram", "x.npy", "k.npy", *{MLP!r}, "--threads", "1"])
+        main(["gram", "x.npy", "k.npy", *{options!r}, "--threads", "1"])
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     rows: int, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["gram", "x.npy", "whole.npy", *MLP]) == 0
-    killed(place, rows)
+    killed(place, rows, *MLP)
     assert json.loads(Path("k.npy.part.json").read_bytes())["rows"] == rows
     finished = np.load("k.npy.part")[:rows]
     assert same_bits(finished, np.load("whole.npy")[:rows])
@@ -163,6 +163,20 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     assert Path("k.npy").read_bytes() == Path("whole.npy").read_bytes()
     assert not list(place.glob("k.npy.*"))
     assert not list(place.glob(".*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+def test_a_killed_run_on_images_goes_on_to_the_same_bits(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(5).standard_normal((40, 5, 4, 2))
+    np.save("x.npy", images)
+    Path("net.json").write_text(json.dumps(nk.cntk(2).to_dict()), encoding="utf-8")
+    killed(place, 32, "--network", "net.json")
+    capsys.readouterr()
+    assert ended("--network", "net.json") == 0
+    assert "behind row 32 of 40" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load("k.npy"), nk.cntk(2).ntk(images))
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:

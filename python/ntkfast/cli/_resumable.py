@@ -31,6 +31,8 @@ __all__ = ["Job", "run"]
 
 # What is computed between two entries in the sidecar, and lost at most; at least 64 rows.
 _BLOCK = 1 << 28
+# Of images, whose kernels may take a hundred milliseconds each: rows between two entries.
+_IMAGES = 16
 # Columns that are transposed at a time, so that the lines read stay in cache.
 _STRIP = 512
 
@@ -70,6 +72,8 @@ class Job:
     @property
     def rows_a_block(self) -> int:
         """How many rows are computed between two entries in the sidecar."""
+        if self.network._spatial:
+            return min(self.shape[0], _IMAGES)
         return min(self.shape[0], max(64, _BLOCK // (self.shape[1] * self.x.itemsize)))
 
     def pairs(self, rows: int) -> int:

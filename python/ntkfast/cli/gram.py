@@ -186,7 +186,7 @@ def _matrix(job: Job, *, force: bool) -> None:
 
 def _seconds_a_pair(job: Job) -> float:
     """Measure the kernel on a few of the points, and on more until that takes a while."""
-    size = 16
+    size = 2 if job.network._spatial else 16
     while True:
         x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
         begun = time.perf_counter()
