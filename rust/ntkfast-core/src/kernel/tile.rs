@@ -127,11 +127,7 @@ impl<T: Scalar> Pairs<'_, T> {
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
         let slots = self.program.slots;
-        for (row, constants) in rows.clone().zip(workspace.constants.chunks_exact_mut(slots.max(1))) {
-            for (constant, strip) in constants.iter_mut().zip(self.left.constants(row / STRIP)) {
-                *constant = strip.0[row % STRIP];
-            }
-        }
+        by_rows(self.left, rows.clone(), slots, &mut workspace.constants);
         let steps = if self.zonal.is_some() { 1 } else { self.program.steps.len() };
         let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
         for start in columns.clone().step_by(width) {
@@ -142,6 +138,25 @@ impl<T: Scalar> Pairs<'_, T> {
             T::dispatch(self.level, Work { pairs, rows, columns: part, first, workspace });
         }
         Ok(())
+    }
+}
+
+/// Constants of some rows, row after row: some slots of a whole strip at a time, so that no cache line is seen twice.
+fn by_rows<T: Scalar>(points: &Points<T>, rows: Range<usize>, slots: usize, out: &mut [T]) {
+    const SOME: usize = 8;
+    let mut start = rows.start;
+    while start < rows.end {
+        let strip = start / STRIP;
+        let end = rows.end.min((strip + 1) * STRIP);
+        for (part, strips) in points.constants(strip).chunks(SOME).enumerate() {
+            for row in start..end {
+                let constants = &mut out[(row - rows.start) * slots + part * SOME..];
+                for (constant, strip) in constants.iter_mut().zip(strips) {
+                    *constant = strip.0[row % STRIP];
+                }
+            }
+        }
+        start = end;
     }
 }
 
