@@ -4,7 +4,7 @@ use super::chebyshev::basis as chebyshev;
 use super::moments::Basis;
 use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
 use super::sampled::PARTS;
-use super::series::{STRETCH, Scaled, TANGENT};
+use super::series::{Scaled, TANGENT};
 use crate::error::Result;
 use crate::parallel::Job;
 
@@ -21,12 +21,12 @@ pub(super) fn check(fitted: &Fitted, job: &Job) -> Result<f64> {
     let scales: Vec<f64> = places.iter().map(|xi| fitted.grid.scale(*xi)).collect();
     let finer = fitted.rule.finer();
     let basis = Basis::new(&fitted.sampled, scales.clone(), &finer, job);
-    let scaled = Scaled::new(&basis, &fitted.sizes, &fitted.grid);
+    let scaled = Scaled::new(&basis, &fitted.sizes, &fitted.grid, &finer);
     let rows: Vec<Vec<f64>> = scales
         .iter()
         .map(|scale| {
             let mut constants = vec![0.0; fitted.slots()];
-            fitted.row(*scale, &mut constants);
+            fitted.constants(*scale, &mut constants);
             constants
         })
         .collect();
@@ -40,41 +40,50 @@ pub(super) fn check(fitted: &Fitted, job: &Job) -> Result<f64> {
     let (values, weights) = basis.on_line(&scaled.whole, &finer);
     for i in 0..count {
         for j in 0..count {
-            let (mut unlike, mut odd) = (0.0, 0.0);
-            for (part, values) in values.iter().enumerate() {
+            let mut unlike = 0.0;
+            for values in &values {
                 for ((w, a), b) in weights.iter().zip(&values[i]).zip(&values[j]) {
                     unlike += w * (a - b) * (a - b);
-                    odd += if part == 0 { w * a * b } else { 0.0 };
                 }
             }
-            let (left, right) = (&rows[i][FIXED_SLOTS..], &rows[j][FIXED_SLOTS..]);
             let place = rows[i][0] - rows[j][0];
-            worst = worst.max((fitted.distance.product(left, right) * place * place - unlike).abs() / 2.0);
-            if !fitted.odd.is_empty() {
-                let after = fitted.distance.len();
-                worst = worst.max((fitted.odd.product(&left[after..], &right[after..]) - odd).abs());
-            }
+            let [left, right] = [i, j].map(|row| &rows[row][FIXED_SLOTS..]);
+            let distance = if fitted.grid.is_point() { 0.0 } else { fitted.distance.value(0, left, right) };
+            worst = worst.max((distance * place * place - unlike).abs() / 2.0);
         }
     }
 
     // D, and D + m·∂D/∂m.
+    let odd = FIXED_SLOTS + fitted.distance.slots();
     for m in DEFECTS {
-        let v = STRETCH * m.sqrt() - 1.0;
+        let (cosine, sine) = (1.0 - m, (m * (2.0 - m)).sqrt());
+        let v = fitted.map.variable(sine);
+        // x·∂v/∂x.
+        let by_v = (1.0 + v) * fitted.map.0 / (sine + fitted.map.0);
         let (drops, slopes) = (scaled.at(m, &finer)?, scaled.slopes(m, &finer)?);
-        let mut first = FIXED_SLOTS + fitted.distance.len() + fitted.odd.len();
+        let mut first = odd + fitted.odd.slots();
         for part in 0..PARTS {
-            let terms = &fitted.parts[part];
-            let (value, derivative) = chebyshev_with_derivative(v, terms.len());
+            let forms = &fitted.parts[part];
+            let (value, derivative) = chebyshev_with_derivative(v, forms.len());
             let (mut drop_errors, mut slope_errors) = (drops[part].clone(), slopes[part].clone());
-            for (k, term) in terms.iter().enumerate() {
-                let slope = value[k] + 0.5 * STRETCH * m.sqrt() * derivative[k];
-                for (pair, (drop, error)) in drop_errors.iter_mut().zip(&mut slope_errors).enumerate() {
-                    let product = term.product(&rows[pair / count][first..], &rows[pair % count][first..]);
-                    *drop -= value[k] * product;
-                    *error -= slope * product;
+            for (pair, (drop, error)) in drop_errors.iter_mut().zip(&mut slope_errors).enumerate() {
+                let [left, right] = [pair / count, pair % count].map(|row| &rows[row][..]);
+                let (mut b, mut b_by_x) = (0.0, 0.0);
+                for k in 0..forms.len() {
+                    let coefficient = forms.value(k, &left[first..], &right[first..]);
+                    b += value[k] * coefficient;
+                    b_by_x += by_v * derivative[k] * coefficient;
                 }
-                first += term.len();
+                if part == 0 {
+                    let moment = fitted.odd.value(0, &left[odd..], &right[odd..]);
+                    *drop -= moment + cosine * (1.0 + cosine) * b;
+                    *error -= moment - sine * sine * b + cosine * cosine * (2.0 * b + b_by_x);
+                } else {
+                    *drop -= (1.0 + cosine) * b;
+                    *error -= cosine * (2.0 * b + b_by_x);
+                }
             }
+            first += forms.slots();
             let share = |row: &[f64]| row[SHARE + part];
             // Of E[φ'φ'] only what shows in the NTK.
             let slope_share = |row: &[f64]| row[SLOPE + part].min(TANGENT.sqrt() * row[SHARE + part]);

@@ -1,21 +1,25 @@
 //! Fitting: from a function's values to the series that a tile evaluates.
 
+use super::chebyshev::{points, transform};
 use super::check::check;
+use super::forms::Forms;
 use super::grid::Grid;
-use super::lowrank::LowRank;
 use super::moments::{Basis, Rule, reach};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
-use super::series::{Moments, Pairs, Scaled, along_rows, tail};
+use super::series::{Map, Pairs, Scaled, along_rows, mapped, needed, tail};
 use super::sizes::Sizes;
 use super::{Accuracy, Source};
 use crate::error::{Error, Result};
 use crate::parallel::Job;
 
-/// Numbers of quadrature nodes, of Chebyshev points in the defect and in the scale, tried in turn.
+/// Numbers of quadrature nodes, of Chebyshev points in the angle with their maps, and in the scale, tried in turn.
 const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
-const DEGREES: [usize; 10] = [6, 10, 14, 18, 24, 32, 42, 55, 71, 92];
+const DEGREES: [(Map, usize); 6] =
+    [(Map(0.25), 24), (Map(0.25), 36), (Map(0.1), 48), (Map(0.1), 70), (Map(0.02), 70), (Map(0.02), 100)];
 const SCALES: [usize; 8] = [3, 5, 8, 12, 16, 21, 28, 38];
+/// The map of the shortest series is one of these.
+const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
 const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;
@@ -41,29 +45,26 @@ pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> R
     let smooth = sampled.kinks.is_empty() || range.is_point();
     let (rule, rule_error) = search.rule(if smooth { &RULES } else { &RULES[..FEW] }, reach)?;
     let resolvable = smooth && rule_error < HOPELESS;
-    let degree = search.degree(if resolvable { &DEGREES } else { &DEGREES[..FEW] }, &rule)?;
+    let (map, degree) = search.degree(if resolvable { &DEGREES } else { &DEGREES[..1] }, &rule)?;
     let grid = search.grid(if resolvable { &SCALES } else { &SCALES[..FEW] }, &rule)?;
 
     let basis = Basis::new(&sampled, grid.scales(), &rule, job);
-    let scaled = Scaled::new(&basis, &sizes, &grid);
-    let series = scaled.series(degree, &rule, job)?;
-    let moments = Moments::new(&scaled, &rule);
-    let low_rank = |pairs: &Pairs| {
-        let rows: Vec<Vec<f64>> = pairs.chunks_exact(grid.count).map(<[f64]>::to_vec).collect();
-        LowRank::new(&rows, accuracy.negligible)
-    };
-    let has = [sampled.has[0], sampled.has[1] || sampled.origin != 0.0];
-    let part = |part: usize| {
-        if sampled.has[part] { series[part].iter().map(low_rank).collect() } else { Vec::new() }
-    };
+    let scaled = Scaled::new(&basis, &sizes, &grid, &rule);
+    let series = scaled.series(map, degree, &rule, job)?;
+    let forms = |functions: &[Pairs]| Forms::new(functions, grid.count, accuracy.negligible);
+    let part = |part: usize| if sampled.has[part] { forms(&series[part]) } else { Forms::default() };
+    let parts = [part(0), part(1)];
+    let odd = if sampled.has[0] { forms(std::slice::from_ref(&scaled.odd)) } else { Forms::default() };
     let mut fitted = Fitted {
         name: source.function.name.clone(),
         error: 0.0,
         accuracy,
-        distance: if grid.is_point() { LowRank::default() } else { low_rank(&moments.distance) },
-        odd: if has == [true, true] { low_rank(&moments.odd) } else { LowRank::default() },
-        parts: [part(0), part(1)],
-        has,
+        distance: if grid.is_point() { Forms::default() } else { forms(&[scaled.distance(&rule)]) },
+        steepness: steepness(&odd, &parts, grid.count),
+        odd,
+        parts,
+        map,
+        has: [sampled.has[0], sampled.has[1] || sampled.origin != 0.0],
         sizes: sizes.clone(),
         grid,
         rule,
@@ -71,6 +72,24 @@ pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> R
     };
     fitted.error = SAFETY * (beyond + rule_error.max(check(&fitted, job)?));
     Ok(fitted)
+}
+
+/// D of rows with themselves where they coincide, as series in the scale.
+fn steepness(odd: &Forms, parts: &[Forms; PARTS], count: usize) -> [Vec<f64>; PARTS] {
+    // Products of two series have twice their degree.
+    let places = points(2 * count - 1);
+    let value = |part: usize, xi: f64| {
+        // T_k(−1) = ±1.
+        let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let end: f64 = parts[part].diagonal(xi).iter().enumerate().map(|(k, value)| sign(k) * value).sum();
+        let moment = if part == 0 { odd.diagonal(xi).iter().sum() } else { 0.0 };
+        moment + 2.0 * end
+    };
+    let rows = transform(places.len());
+    [0, 1].map(|part| {
+        let values: Vec<f64> = places.iter().map(|&xi| value(part, xi)).collect();
+        rows.iter().map(|row| row.iter().zip(&values).map(|(a, b)| a * b).sum()).collect()
+    })
 }
 
 /// Finds what is needed on little: the quadrature and the degree at the ends and in the middle of the range, then
@@ -95,7 +114,7 @@ impl<'a> Search<'a> {
     fn rule(&self, counts: &[usize], reach: f64) -> Result<(Rule, f64)> {
         let values = |rule: &Rule| {
             let basis = self.few(rule);
-            let scaled = Scaled::new(&basis, self.sizes, self.range);
+            let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
             let norms = basis.spreads.iter().zip(&scaled.whole);
             let mut values: Vec<f64> = norms.map(|(row, size)| row.norm / size).collect();
             for m in PROBES {
@@ -120,19 +139,32 @@ impl<'a> Search<'a> {
         Ok((rule, change))
     }
 
-    /// The first number of Chebyshev points in the defect whose last coefficients are negligible.
-    fn degree(&self, counts: &[usize], rule: &Rule) -> Result<usize> {
+    /// The map with the shortest series in the angle, and its number of terms.
+    fn degree(&self, counts: &[(Map, usize)], rule: &Rule) -> Result<(Map, usize)> {
         let basis = self.few(rule);
-        let scaled = Scaled::new(&basis, self.sizes, self.range);
-        for &count in counts {
-            let series = scaled.series(count, rule, self.job)?;
-            let weighted =
+        let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
+        let mut best: Option<(f64, Map, [Vec<Pairs>; PARTS])> = None;
+        for &(map, count) in counts {
+            let series = scaled.series(map, count, rule, self.job)?;
+            let weighted: [Vec<Pairs>; PARTS] =
                 [0, 1].map(|part| series[part].iter().map(|pairs| scaled.weighted(part, pairs)).collect());
-            if tail(&weighted, |k| k as f64) <= self.target {
-                return Ok(count);
+            let rest = tail(&weighted, |k| k as f64);
+            if best.as_ref().is_none_or(|(least, ..)| rest < *least) {
+                best = Some((rest, map, weighted));
+            }
+            if rest <= self.target {
+                break;
             }
         }
-        Ok(counts[counts.len() - 1])
+        let Some((rest, map, series)) = best else { return Ok(counts[0]) };
+        let count = series[0].len().max(series[1].len());
+        let terms = |&a: &f64| {
+            let series = series.each_ref().map(|part| mapped(part, map, Map(a), count));
+            // One more, for what is left out adds up.
+            (Map(a), (needed(&series, self.target.max(rest)) + 1).min(count))
+        };
+        let shortest = MAPS.iter().map(terms).min_by_key(|(_, terms)| *terms);
+        Ok(shortest.unwrap_or((map, count)))
     }
 
     /// The range with the first number of scales whose last coefficients are negligible.
@@ -143,10 +175,9 @@ impl<'a> Search<'a> {
         for &count in counts {
             let grid = self.range.with(count);
             let basis = Basis::new(self.sampled, grid.scales(), rule, self.job);
-            let scaled = Scaled::new(&basis, self.sizes, &grid);
-            let moments = Moments::new(&scaled, rule);
-            let mut error =
-                tail(&[moments.distance, moments.odd].map(|pairs| along_rows(&pairs, count)), |_| 1.0);
+            let scaled = Scaled::new(&basis, self.sizes, &grid, rule);
+            let moments = [scaled.distance(rule), scaled.weighted(0, &scaled.odd)];
+            let mut error = tail(&moments.map(|pairs| along_rows(&pairs, count)), |_| 1.0);
             for m in PROBES {
                 let parts = scaled.at(m, rule)?;
                 let weighted = [0, 1].map(|part| along_rows(&scaled.weighted(part, &parts[part]), count));

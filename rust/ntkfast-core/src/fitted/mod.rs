@@ -2,25 +2,28 @@
 //!
 //! An activation without a closed form is *fitted* to the scales that a call's rows have before it: the core
 //! asks for the function's values on quadrature nodes ([`moments`]), a bounded number of calls on long arrays,
-//! and makes of them Chebyshev series in the defect whose coefficients are short sums of products of the two
-//! rows ([`lowrank`]). What reaches a tile are these polynomials, never the function.
+//! and makes of them Chebyshev series in the angle whose coefficients are quadratic forms in a few functions of the
+//! two rows' scales ([`forms`]). What reaches a tile are these polynomials, never the function.
 //!
-//! The series are in √m, where m = δ for ρ ≥ 0 and ε below: a kink of φ at zero makes kernels analytic in √m, and
-//! a steep slope there brings singularities near m = 0, which are farther away in √m.
-//!
-//! With odd and even part apart, the cosine is 1 − δ' with
+//! With odd and even part apart, m = min(δ, ε) = 1 − |ρ|, and x = √(δε) = sin θ, the cosine is 1 − δ' with
 //!
 //! δ' = η + m·D/√(E[φ_x²]E[φ_y²]),  η = ½E[(φ̂_x(Z) − φ̂_y(Z))²],  φ̂ = φ/√E[φ²],
-//! m·D = ½E[(φ_x(u) − φ_x(v))(φ_y(u) − φ_y(v))],
+//! m·D = ½E[(φ_x(u) − φ_x(v))(φ_y(u) − φ_y(v))].
 //!
-//! and E[φ'φ'] = ∂K/∂k ∝ D + m·∂D/∂m: no derivative of φ is needed. All that is fitted is divided by both rows' own
-//! sizes ([`sizes`]), so that errors are relative to each row however these differ.
+//! A kink of φ at zero makes kernels analytic in θ. The even part's is a function of x alone, M − x²·B with M the moment
+//! at ρ = 1, and the odd part's is ρ times such a function: series in x converge about one and a half times as fast as
+//! in √m. Of either part
+//!
+//! D = (1 + |ρ|)·B or M + |ρ|(1 + |ρ|)·B, and E[φ'φ'] ∝ |ρ|(2B + x·∂B/∂x) or M − x²B + ρ²(2B + x·∂B/∂x):
+//!
+//! no derivative of φ is needed. All that is fitted is divided by both rows' own sizes ([`sizes`]), so that errors are
+//! relative to each row however these differ.
 
 pub(crate) mod chebyshev;
 mod check;
 mod fit;
+mod forms;
 mod grid;
-mod lowrank;
 mod moments;
 mod pair;
 mod row;

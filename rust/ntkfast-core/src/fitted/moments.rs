@@ -22,6 +22,8 @@ use std::f64::consts::{FRAC_PI_2, PI};
 const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30.0, 37.0];
 /// Nodes that are summed at a time: what belongs to them stays in the second-level cache.
 const CHUNK: usize = 2048;
+/// Below this defect, differences of values have lost digits that matter.
+const SMALL: f64 = 1e-3;
 
 /// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² times the Gaussian has
 /// fallen to `negligible` of its largest value. And what it has fallen to.
@@ -137,21 +139,25 @@ pub struct Spread {
 /// The moments of a row with this standard deviation.
 pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
     let cuts = sampled.kinks.iter().map(|kink| kink / scale);
-    let nodes = rule.line(cuts);
-    let weights = || nodes.iter().map(|node| node.1);
+    let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line(cuts).iter().copied().unzip();
+    let mut values = vec![0.0; nodes.len()];
     let parts = [0, 1].map(|part| {
         if !sampled.has[part] {
             return (0.0, 0.0);
         }
-        let values: Vec<f64> = nodes.iter().map(|(z, _)| sampled.value(part, scale * z)).collect();
+        sampled.values(part, scale, &nodes, &mut values);
         // Divided by the largest, so that no square leaves the range of a double.
         let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
         if size == 0.0 {
             return (0.0, 0.0);
         }
-        let mean =
-            if part == 0 { 0.0 } else { weights().zip(&values).map(|(w, value)| w * value / size).sum() };
-        let square: f64 = weights().zip(&values).map(|(w, value)| w * (value / size - mean).powi(2)).sum();
+        let mean = if part == 0 {
+            0.0
+        } else {
+            weights.iter().zip(&values).map(|(w, value)| w * value / size).sum()
+        };
+        let square: f64 =
+            weights.iter().zip(&values).map(|(w, value)| w * (value / size - mean).powi(2)).sum();
         (size * mean, size * square.sqrt())
     });
     let mean = sampled.origin + parts[1].0;
@@ -183,15 +189,18 @@ impl<'a> Basis<'a> {
     /// Values of all rows, divided by `norms`, on nodes of the half-line and the nodes' weights, for expectations of
     /// products; part by part, row by row. The even part has its mean.
     pub fn on_line(&self, norms: &[f64], rule: &Rule) -> ([Vec<Vec<f64>>; PARTS], Vec<f64>) {
-        let nodes = rule.line(self.cuts());
+        let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line(self.cuts()).iter().copied().unzip();
         let values = [0, 1].map(|part| {
             let origin = if part == 0 { 0.0 } else { self.sampled.origin };
             let row = |(scale, norm): (&f64, &f64)| {
-                nodes.iter().map(|(z, _)| (origin + self.sampled.value(part, scale * z)) / norm).collect()
+                let mut row = vec![0.0; nodes.len()];
+                self.sampled.values(part, *scale, &nodes, &mut row);
+                row.iter_mut().for_each(|value| *value = (origin + *value) / norm);
+                row
             };
             self.scales.iter().zip(norms).map(row).collect()
         });
-        (values, nodes.iter().map(|(_, w)| *w).collect())
+        (values, weights)
     }
 
     fn cuts(&self) -> impl Iterator<Item = f64> + '_ {
@@ -206,11 +215,19 @@ impl<'a> Basis<'a> {
     pub fn drops(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
         self.integrate(m, rule, |part, row, nodes| {
             let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            let differences = nodes.iter().map(|node| {
-                let [u, v, difference] = [node.u, node.v, node.difference].map(|z| scale * z);
-                node.root * over * self.sampled.difference(part, u, v, difference)
-            });
-            [differences.collect(), Vec::new()]
+            let mut differences = vec![0.0; nodes.len()];
+            let mut others = differences.clone();
+            self.sampled.values(part, scale, &nodes.u, &mut differences);
+            self.sampled.values(part, scale, &nodes.v, &mut others);
+            for (i, difference) in differences.iter_mut().enumerate() {
+                let other = if part == 0 { nodes.sign[i] * others[i] } else { others[i] };
+                *difference -= other;
+            }
+            if m < SMALL {
+                self.sampled.differences(part, scale, nodes, &mut differences);
+            }
+            differences.iter_mut().zip(&nodes.root).for_each(|(value, root)| *value *= root * over);
+            [differences, Vec::new()]
         })
     }
 
@@ -221,11 +238,15 @@ impl<'a> Basis<'a> {
     pub fn slopes(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
         self.integrate(m, rule, |part, row, nodes| {
             let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            let slope = |z: f64, root: f64| root * over * scale * self.sampled.slope(part, scale * z);
-            [
-                nodes.iter().map(|node| slope(node.u, node.root)).collect(),
-                nodes.iter().map(|node| slope(node.v, node.root)).collect(),
-            ]
+            let (mut first, mut second) = (vec![0.0; nodes.len()], vec![0.0; nodes.len()]);
+            self.sampled.slopes(part, scale, &nodes.u, &mut first);
+            self.sampled.slopes(part, scale, &nodes.v, &mut second);
+            for (i, root) in nodes.root.iter().enumerate() {
+                let factor = root * over * scale;
+                first[i] *= factor;
+                second[i] *= if part == 0 { factor } else { factor * nodes.sign[i] };
+            }
+            [first, second]
         })
     }
 
@@ -235,11 +256,11 @@ impl<'a> Basis<'a> {
         &self,
         m: f64,
         rule: &Rule,
-        values: impl Fn(usize, usize, &[Node]) -> [Vec<f64>; 2],
+        values: impl Fn(usize, usize, &Nodes) -> [Vec<f64>; 2],
     ) -> Result<[Vec<f64>; PARTS]> {
         let count = self.scales.len();
         let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
-        for chunk in self.nodes(m, rule).chunks(CHUNK) {
+        for chunk in &self.nodes(m, rule) {
             self.job.check()?;
             for (part, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !sum.is_empty()) {
                 let (mut first, mut second) = (Vec::new(), Vec::new());
@@ -262,26 +283,35 @@ impl<'a> Basis<'a> {
         Ok(sums)
     }
 
-    /// Nodes over a quarter of the plane; the other quarters give the same, with u and v exchanged in two of them.
-    fn nodes(&self, m: f64, rule: &Rule) -> Vec<Node> {
+    /// Nodes over a quarter of the plane, some at a time; the other quarters give the same, with u and v exchanged in
+    /// two of them. Neighbours are close.
+    fn nodes(&self, m: f64, rule: &Rule) -> Vec<Nodes> {
         let half_angle = (m / 2.0).sqrt().asin();
         let (sine, cosine) = half_angle.sin_cos();
         let cuts: Vec<f64> = self.cuts().collect();
         // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
-        let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
-        let mut circle = arcs(half_angle, &[], 0.0, rule);
-        let mut nodes = Vec::with_capacity(radii.len() * circle.len());
-        for (r, weight) in radii {
-            if !cuts.is_empty() {
-                circle = arcs(half_angle, &cuts, r, rule);
+        let radii: Vec<_> =
+            (rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine])).into_iter())
+                .map(|(r, weight)| (r, weight * r * (-r * r / 2.0).exp() / PI))
+                .collect();
+        let mut chunks = vec![Nodes::default()];
+        let mut push = |r: f64, weight: f64, (place, w): ([f64; 3], f64)| {
+            if chunks[chunks.len() - 1].len() == CHUNK {
+                chunks.push(Nodes::default());
             }
-            let weight = weight * r * (-r * r / 2.0).exp() / PI;
-            nodes.extend(circle.iter().map(|(cosines, w)| {
-                let [u, v, difference] = cosines.map(|cosine| r * cosine);
-                Node { u, v, difference, root: (w * weight).sqrt() }
-            }));
+            let last = chunks.len() - 1;
+            chunks[last].push(place.map(|z| r * z), w * weight);
+        };
+        if cuts.is_empty() {
+            for place in arcs(half_angle, &[], 0.0, rule) {
+                radii.iter().for_each(|&(r, weight)| push(r, weight, place));
+            }
+        } else {
+            for (r, weight) in radii {
+                arcs(half_angle, &cuts, r, rule).into_iter().for_each(|place| push(r, weight, place));
+            }
         }
-        nodes
+        chunks
     }
 }
 
@@ -290,12 +320,28 @@ fn inverse(norm: f64) -> f64 {
     if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 
-/// Two standard Gaussian variables, their difference, and the root of a weight.
-struct Node {
-    u: f64,
-    v: f64,
-    difference: f64,
-    root: f64,
+/// Two standard Gaussian variables, the second as its size and its sign, their difference, and roots of weights.
+#[derive(Default)]
+pub struct Nodes {
+    pub u: Vec<f64>,
+    pub v: Vec<f64>,
+    pub sign: Vec<f64>,
+    pub difference: Vec<f64>,
+    root: Vec<f64>,
+}
+
+impl Nodes {
+    fn push(&mut self, [u, v, difference]: [f64; 3], weight: f64) {
+        self.u.push(u);
+        self.v.push(v.abs());
+        self.sign.push(v.signum());
+        self.difference.push(difference);
+        self.root.push(weight.sqrt());
+    }
+
+    fn len(&self) -> usize {
+        self.u.len()
+    }
 }
 
 /// Nodes [u, v, u − v] of a quarter of the unit circle and their weights: u and v are cos(ψ ∓ half_angle), and four

@@ -1,71 +1,76 @@
 //! Evaluating a fit on pairs.
 
-use super::lowrank::LowRank;
+use super::forms::Forms;
 use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
-use super::series::STRETCH;
 use crate::dual::{Cosine, Response};
-use crate::simd::{Pack, Side};
+use crate::simd::{Pack, Side, weight};
 
 /// Registers of pairs at a time: what surrounds the arithmetic is shared by them.
 pub const GROUP: usize = 4;
 
-/// Both sides of a group of pairs, read slot after slot.
+/// Slots of forms on both sides of a group of pairs.
+#[derive(Clone, Copy)]
 struct Slots<L, R> {
     left: L,
     right: R,
-    next: usize,
     first_pack: usize,
 }
 
 impl<L: Copy, R: Copy> Slots<L, R> {
-    /// The value of a low-rank function, whose slots are next.
+    /// The value of function `k` of forms with this rank, whose slots begin at `first`: what the left row makes of
+    /// the forms on the right row's functions.
     #[inline(always)]
-    fn sum<P: Pack>(&mut self, terms: &LowRank) -> [P; GROUP]
+    fn value<P: Pack>(self, first: usize, rank: usize, k: usize) -> [P; GROUP]
     where
         L: Side<P>,
         R: Side<P>,
     {
-        let mut totals = [P::splat(0.0); GROUP];
-        for i in 0..terms.len() {
-            let positive = i < terms.positive;
-            for (pack, total) in (self.first_pack..).zip(&mut totals) {
-                let (left, right) = (self.left.get(self.next + i, pack), self.right.get(self.next + i, pack));
-                *total = if positive { left.mul_add(right, *total) } else { left.neg_mul_add(right, *total) };
+        // Twice as many sums, as each has to wait for itself.
+        let (mut even, mut odd) = ([P::splat(0.0); GROUP], [P::splat(0.0); GROUP]);
+        let (left, right) = (self.left.part(first + rank * (1 + k), rank), self.right.part(first, rank));
+        for i in 0..rank / 2 {
+            let (j, k) = (2 * i, 2 * i + 1);
+            for (pack, (even, odd)) in (self.first_pack..).zip(even.iter_mut().zip(&mut odd)) {
+                *even = left.get(j, pack).mul_add(right.get(j, pack), *even);
+                *odd = left.get(k, pack).mul_add(right.get(k, pack), *odd);
             }
         }
-        self.next += terms.len();
-        totals
+        if !rank.is_multiple_of(2) {
+            for (pack, even) in (self.first_pack..).zip(&mut even) {
+                *even = left.get(rank - 1, pack).mul_add(right.get(rank - 1, pack), *even);
+            }
+        }
+        for (even, odd) in even.iter_mut().zip(odd) {
+            *even = *even + odd;
+        }
+        even
     }
 
     /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and its derivative.
     #[inline(always)]
-    fn series<P: Pack>(&mut self, terms: &[LowRank], v: [P; GROUP]) -> [(P, P); GROUP]
+    fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; GROUP]) -> [(P, P); GROUP]
     where
         L: Side<P>,
         R: Side<P>,
     {
-        let zero = P::splat(0.0);
+        let (zero, rank) = (P::splat(0.0), forms.rank());
         let mut results = [(zero, zero); GROUP];
         let (mut b, mut b_after, mut d, mut d_after) =
             ([zero; GROUP], [zero; GROUP], [zero; GROUP], [zero; GROUP]);
-        let end = self.next + terms.iter().map(LowRank::len).sum::<usize>();
-        let mut start = end;
-        for (k, term) in terms.iter().enumerate().rev() {
-            start -= term.len();
-            self.next = start;
-            let c = self.sum(term);
+        for k in (1..forms.len()).rev() {
+            let c = self.value::<P>(first, rank, k);
             for i in 0..GROUP {
-                if k == 0 {
-                    results[i] =
-                        (v[i].mul_add(b[i], c[i] - b_after[i]), v[i].mul_add(d[i], b[i] - d_after[i]));
-                    continue;
-                }
                 let twice = v[i] + v[i];
                 (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] + b[i] - d_after[i]), d[i]);
                 (b[i], b_after[i]) = (twice.mul_add(b[i], c[i] - b_after[i]), b[i]);
             }
         }
-        self.next = end;
+        if forms.len() > 0 {
+            let c = self.value::<P>(first, rank, 0);
+            for i in 0..GROUP {
+                results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), v[i].mul_add(d[i], b[i] - d_after[i]));
+            }
+        }
         results
     }
 }
@@ -82,39 +87,56 @@ impl Fitted {
         first_pack: usize,
     ) -> [Response<P>; GROUP] {
         let (half, one, two, zero) = (P::splat(0.5), P::splat(1.0), P::splat(2.0), P::splat(0.0));
-        let (mut m, mut root, mut v) = ([zero; GROUP], [zero; GROUP], [zero; GROUP]);
+        let a = P::splat(self.map.0);
+        // x = sin θ, v, and a/(x + a).
+        let (mut x, mut v, mut nearness) = ([zero; GROUP], [zero; GROUP], [zero; GROUP]);
         for i in 0..GROUP {
-            m[i] = cosines[i].least::<SIGNED>();
-            root[i] = m[i].sqrt();
-            v[i] = root[i].mul_add(P::splat(STRETCH), -one);
+            x[i] = (cosines[i].delta * cosines[i].epsilon).max(zero).sqrt();
+            let inverse = one / (x[i] + a);
+            v[i] = (x[i] * inverse).mul_add(P::splat(2.0 + 2.0 * self.map.0), -one);
+            nearness[i] = a * inverse;
         }
-        let mut slots = Slots { left, right, next: slot + FIXED_SLOTS, first_pack };
-        let distance = slots.sum::<P>(&self.distance);
-        let odd_moment = slots.sum::<P>(&self.odd);
-        // D and ∂D/∂v.
-        let odd_part = slots.series(&self.parts[0], v);
-        let even_part = slots.series(&self.parts[1], v);
+        let slots = Slots { left, right, first_pack };
+        let mut first = slot + FIXED_SLOTS;
+        let distance = if self.distance.len() > 0 {
+            slots.value::<P>(first, self.distance.rank(), 0)
+        } else {
+            [zero; GROUP]
+        };
+        first += self.distance.slots();
+        let moment =
+            if self.odd.len() > 0 { slots.value::<P>(first, self.odd.rank(), 0) } else { [zero; GROUP] };
+        first += self.odd.slots();
+        // B and ∂B/∂v.
+        let odd_part = slots.series(first, &self.parts[0], v);
+        let even_part = slots.series(first + self.parts[0].slots(), &self.parts[1], v);
 
         let mut responses = [Response { cosine: cosines[0], slope: zero }; GROUP];
         for (i, response) in responses.iter_mut().enumerate() {
             let pack = first_pack + i;
-            let (m, cosine) = (m[i], cosines[i]);
+            let (x, cosine) = (x[i], cosines[i]);
+            let m = cosine.least::<SIGNED>();
             let place = left.get(slot, pack) - right.get(slot, pack);
             let unlike = left.get(slot + 1, pack) - right.get(slot + 1, pack);
-            let over_sizes = both::<P>(left, right, slot + 2, pack);
-            let odd_share = both::<P>(left, right, slot + SHARE, pack);
-            let even_share = both::<P>(left, right, slot + SHARE + 1, pack);
-            let odd_rate = both::<P>(left, right, slot + SLOPE, pack);
-            let even_rate = both::<P>(left, right, slot + SLOPE + 1, pack);
+            let over_sizes = weight::<P>(left, right, slot + 2, pack);
+            let odd_share = weight::<P>(left, right, slot + SHARE, pack);
+            let even_share = weight::<P>(left, right, slot + SHARE + 1, pack);
+            let odd_rate = weight::<P>(left, right, slot + SLOPE, pack);
+            let even_rate = weight::<P>(left, right, slot + SLOPE + 1, pack);
             // E[(φ̂ − φ̂')²] = [E(ψ − ψ')² − (√Eψ² − √Eψ'²)²]/√(Eψ² Eψ'²): both terms are of second order.
             let apart = unlike.neg_mul_add(unlike, distance[i] * (place * place));
             let eta = (half * over_sizes * apart).max(zero);
-            // m·∂D/∂m = ½√m·∂D/∂√m.
-            let by_root = root[i] * P::splat(STRETCH / 2.0);
+            // |ρ|, and x·∂B/∂x.
+            let rho = one - m;
+            let by_v = (v[i] + one) * nearness[i];
             let ((odd, odd_by_v), (even, even_by_v)) = (odd_part[i], even_part[i]);
-            let odd_slope = odd_rate * by_root.mul_add(odd_by_v, odd);
-            let even_slope = even_rate * by_root.mul_add(even_by_v, even);
-            let (odd, even) = (odd_share * m * odd, even_share * m * even);
+            let odd_change = two.mul_add(odd, by_v * odd_by_v);
+            let even_change = two.mul_add(even, by_v * even_by_v);
+            let odd_slope = odd_rate * (rho * rho).mul_add(odd_change, (x * x).neg_mul_add(odd, moment[i]));
+            let even_slope = even_rate * rho * even_change;
+            let both_ways = rho.mul_add(rho, rho);
+            let odd = odd_share * m * both_ways.mul_add(odd, moment[i]);
+            let even = even_share * m * (one + rho) * even;
 
             let near = eta + odd + even;
             if !SIGNED {
@@ -129,7 +151,7 @@ impl Fitted {
             } else if !self.has[0] {
                 near
             } else {
-                let moment = over_sizes * odd_moment[i];
+                let moment = odd_share * moment[i];
                 moment + moment + eta - odd + even
             };
             let opposite = if !self.has[1] { near } else { two - far };
@@ -143,10 +165,4 @@ impl Fitted {
         }
         responses
     }
-}
-
-/// Product of both sides' constant.
-#[inline(always)]
-fn both<P: Pack>(left: impl Side<P>, right: impl Side<P>, slot: usize, pack: usize) -> P {
-    left.get(slot, pack) * right.get(slot, pack)
 }

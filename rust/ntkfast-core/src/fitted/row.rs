@@ -1,14 +1,16 @@
 //! A fit, and what it makes of a row.
 
+use super::chebyshev::evaluate;
+use super::forms::Forms;
 use super::grid::Grid;
-use super::lowrank::LowRank;
 use super::moments::{Rule, spread};
 use super::sampled::{PARTS, Sampled};
+use super::series::Map;
 use super::sizes::Sizes;
 use super::{Accuracy, TINIEST};
 use crate::dual::Row;
 
-/// Slots of a row before the factors: its place ξ; √E[φ²] over the size that follows it, and one over that; of either
+/// Slots of a row before those of forms: its place ξ; √E[φ²] over the size that follows it, and one over that; of either
 /// part its size over √E[φ²], and over scale·√E[φ'²].
 pub(super) const FIXED_SLOTS: usize = 3 + 2 * PARTS;
 /// The first slots of the two latter.
@@ -24,12 +26,16 @@ pub struct Fitted {
     pub error: f64,
     pub(super) accuracy: Accuracy,
     /// E[(ψ − ψ')²]/(ξ − ξ')² at ρ = 1, with φ = size·ψ.
-    pub(super) distance: LowRank,
-    /// E[ψψ'] of the odd part at ρ = 1; without terms where φ is odd or even.
-    pub(super) odd: LowRank,
-    /// D of the odd and of the even part: a term for each Chebyshev polynomial, none where the part vanishes or is
+    pub(super) distance: Forms,
+    /// E[φφ'] of the odd part at ρ = 1, divided by its sizes.
+    pub(super) odd: Forms,
+    /// B of the odd and of the even part, its Chebyshev coefficients in the angle: none where the part vanishes or is
     /// constant.
-    pub(super) parts: [Vec<LowRank>; PARTS],
+    pub(super) parts: [Forms; PARTS],
+    /// D of either part where equal rows coincide, as a series in ξ.
+    pub(super) steepness: [Vec<f64>; PARTS],
+    /// The variable of these series.
+    pub(super) map: Map,
     /// Whether there is an odd part, and an even one.
     pub(super) has: [bool; PARTS],
     /// What everything is divided by.
@@ -52,49 +58,56 @@ impl Fitted {
 
     /// Number of per-row constants.
     pub fn slots(&self) -> usize {
-        FIXED_SLOTS + self.low_ranks().map(LowRank::len).sum::<usize>()
+        FIXED_SLOTS + self.forms().map(Forms::slots).sum::<usize>()
     }
 
-    /// All low-rank functions, in the order of their slots.
-    fn low_ranks(&self) -> impl Iterator<Item = &LowRank> {
-        [&self.distance, &self.odd].into_iter().chain(self.parts.iter().flatten())
+    /// All forms, in the order of their slots.
+    fn forms(&self) -> impl Iterator<Item = &Forms> {
+        [&self.distance, &self.odd].into_iter().chain(&self.parts)
     }
 
-    /// A row with standard deviation `scale` before the activation; fills its constants.
-    pub fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
-        let xi = self.grid.place(scale);
+    /// A row with standard deviation `scale` before the activation.
+    pub fn row(&self, scale: f64) -> Row {
+        self.measure(scale).row
+    }
+
+    /// The same, and its constants.
+    pub fn constants(&self, scale: f64, constants: &mut [f64]) -> Row {
+        let Measured { xi, near, row } = self.measure(scale);
+        let size = self.sizes.whole(scale, xi);
         constants[0] = xi;
-        let mut first = FIXED_SLOTS;
-        for term in self.low_ranks() {
-            term.row(xi, &mut constants[first..][..term.len()]);
-            first += term.len();
+        constants[1] = share(row.scale, size);
+        constants[2] = share(size, row.scale);
+        let total = row.slope * near;
+        for i in 0..PARTS {
+            constants[SHARE + i] = share(self.sizes.part(i, scale, xi), row.scale);
+            constants[SLOPE + i] = share(self.sizes.part(i, near, xi), total);
         }
-        // D at m = 0, where T_k(−1) = ±1.
-        let mut first = FIXED_SLOTS + self.distance.len() + self.odd.len();
-        let steepness = self.parts.each_ref().map(|part| {
-            let mut sum = 0.0;
-            for (k, term) in part.iter().enumerate() {
-                let value = term.product(&constants[first..], &constants[first..]);
-                sum += if k.is_multiple_of(2) { value } else { -value };
-                first += term.len();
-            }
-            sum.max(0.0)
-        });
+        let mut first = FIXED_SLOTS;
+        for forms in self.forms() {
+            forms.fill(xi, &mut constants[first..][..forms.slots()]);
+            first += forms.slots();
+        }
+        row
+    }
+
+    fn measure(&self, scale: f64) -> Measured {
+        let xi = self.grid.place(scale);
         let seen = if scale > 0.0 { scale.max(TINIEST) } else { scale };
         let norm = spread(&self.sampled, seen, &self.rule).norm * self.sizes.shrunk(scale, seen);
-        let size = self.sizes.whole(scale, xi);
-        constants[1] = share(norm, size);
-        constants[2] = share(size, norm);
+        let steepness = self.steepness.each_ref().map(|series| evaluate(series, xi).max(0.0));
         // Slopes at zero are those next to it; of a φ that does not vanish there, from where differences have digits.
         let near = scale.max(if self.sampled.origin == 0.0 { 1e-200 } else { 1e-5 });
-        let part = |part: usize| self.sizes.part(part, near, xi);
-        let total = (part(0) * steepness[0].sqrt()).hypot(part(1) * steepness[1].sqrt());
-        for i in 0..PARTS {
-            constants[SHARE + i] = share(self.sizes.part(i, scale, xi), norm);
-            constants[SLOPE + i] = share(part(i), total);
-        }
-        Row { scale: norm, slope: total / near }
+        let part = |part: usize| self.sizes.part(part, near, xi) * steepness[part].sqrt();
+        Measured { xi, near, row: Row { scale: norm, slope: part(0).hypot(part(1)) / near } }
     }
+}
+
+/// A row, its place, and the scale at which slopes are taken.
+struct Measured {
+    xi: f64,
+    near: f64,
+    row: Row,
 }
 
 /// `part / whole` of two scales, 0 where both vanish.

@@ -7,8 +7,10 @@
 
 use super::Source;
 use super::chebyshev::{points, transform};
-use super::moments::Spread;
+use super::moments::{Nodes, Spread};
 use crate::error::Result;
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
 
 /// Odd and even part.
 pub const PARTS: usize = 2;
@@ -108,45 +110,39 @@ impl Sampled {
         Ok(Self { origin, has, kinks, octaves, pieces, doubts })
     }
 
-    /// A part at a positive or negative argument.
-    #[inline]
-    pub fn value(&self, part: usize, argument: f64) -> f64 {
-        let Some(piece) = self.piece(argument.abs()) else { return 0.0 };
-        let value = piece.value(part, argument.abs());
-        if part == 0 && argument < 0.0 { -value } else { value }
+    /// A part at a positive argument.
+    pub fn value(&self, part: usize, u: f64) -> f64 {
+        let mut value = [0.0];
+        self.values(part, 1.0, &[u], &mut value);
+        value[0]
     }
 
-    /// The derivative of a part at a positive or negative argument.
-    pub fn slope(&self, part: usize, argument: f64) -> f64 {
-        let Some(piece) = self.piece(argument.abs()) else { return 0.0 };
-        let slope = piece.slope(part, argument.abs());
-        if part == 1 && argument < 0.0 { -slope } else { slope }
+    /// A part at `scale` times many positive numbers. Quick where neighbours lie in one piece.
+    pub fn values(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
+        f64::dispatch(Level::current(), Values::<false> { sampled: self, part, scale, arguments, out });
     }
 
-    /// f(u) − f(v), with all its digits where u − v = `difference` is small.
-    #[inline]
-    pub fn difference(&self, part: usize, u: f64, v: f64, difference: f64) -> f64 {
-        match self.piece(u) {
-            Some(piece) if v >= piece.from && (v - piece.middle) * piece.zoom <= 1.0 => {
-                piece.difference(part, u, v, difference)
-            }
-            _ => self.value(part, u) - self.value(part, v),
-        }
+    /// The derivative of a part likewise.
+    pub fn slopes(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
+        f64::dispatch(Level::current(), Values::<true> { sampled: self, part, scale, arguments, out });
+    }
+
+    /// f(u) − f(v) with all its digits, where `scale` times u and v lie in one piece; `out` stays as it is
+    /// elsewhere.
+    pub fn differences(&self, part: usize, scale: f64, nodes: &Nodes, out: &mut [f64]) {
+        f64::dispatch(Level::current(), Differences { sampled: self, part, scale, nodes, out });
     }
 
     /// The piece that a positive number lies in.
-    #[inline]
-    fn piece(&self, u: f64) -> Option<&Piece> {
+    fn piece(&self, u: f64) -> Option<usize> {
         let octave = exponent(u) - BOTTOM;
         if octave < 0 {
             return None;
         }
         let octave = (octave as usize).min(self.octaves.len() - 2);
-        let inside = &self.pieces[self.octaves[octave]..self.octaves[octave + 1]];
-        match inside.len() {
-            1 => Some(&inside[0]),
-            _ => Some(&inside[inside.partition_point(|piece| piece.from <= u).max(1) - 1]),
-        }
+        let first = self.octaves[octave];
+        let inside = &self.pieces[first..self.octaves[octave + 1]];
+        Some(first + inside.partition_point(|piece| piece.from <= u).max(1) - 1)
     }
 
     /// The power of u with which a part falls off towards zero, where it has digits; ∞ for no part.
@@ -209,38 +205,190 @@ impl Piece {
         (Self { from, middle: 0.5 * (from + to), zoom: 2.0 / (to - from), powers }, worst, size)
     }
 
-    #[inline]
-    fn value(&self, part: usize, u: f64) -> f64 {
-        let t = (u - self.middle) * self.zoom;
+    #[inline(always)]
+    fn value<P: Pack<Scalar = f64>>(&self, part: usize, u: P) -> P {
+        let t = (u - P::splat(self.middle)) * P::splat(self.zoom);
         let powers = &self.powers[part];
         // Two chains of operations instead of one.
         let square = t * t;
-        let (mut even, mut odd) = (powers[TERMS - 2], powers[TERMS - 1]);
+        let (mut even, mut odd) = (P::splat(powers[TERMS - 2]), P::splat(powers[TERMS - 1]));
         for pair in powers[..TERMS - 2].chunks_exact(2).rev() {
-            even = even * square + pair[0];
-            odd = odd * square + pair[1];
+            even = even.mul_add(square, P::splat(pair[0]));
+            odd = odd.mul_add(square, P::splat(pair[1]));
         }
-        odd * t + even
+        odd.mul_add(t, even)
     }
 
-    fn slope(&self, part: usize, u: f64) -> f64 {
-        let t = (u - self.middle) * self.zoom;
-        let powers = self.powers[part].iter().enumerate().skip(1).rev();
-        self.zoom * powers.fold(0.0, |sum, (k, power)| sum * t + k as f64 * power)
-    }
-
-    /// p(u) − p(v) by the polynomial (p(u) − p(v))/(u − v).
-    #[inline]
-    fn difference(&self, part: usize, u: f64, v: f64, difference: f64) -> f64 {
-        let [t, s] = [u, v].map(|u| (u - self.middle) * self.zoom);
+    #[inline(always)]
+    fn slope<P: Pack<Scalar = f64>>(&self, part: usize, u: P) -> P {
+        let t = (u - P::splat(self.middle)) * P::splat(self.zoom);
         let powers = &self.powers[part];
-        let mut value = powers[TERMS - 1];
+        let mut sum = P::splat(0.0);
+        for k in (1..TERMS).rev() {
+            sum = sum.mul_add(t, P::splat(k as f64 * powers[k]));
+        }
+        sum * P::splat(self.zoom)
+    }
+
+    /// (p(u) − p(v))/(u − v).
+    #[inline(always)]
+    fn quotient<P: Pack<Scalar = f64>>(&self, part: usize, u: P, v: P) -> P {
+        let (middle, zoom) = (P::splat(self.middle), P::splat(self.zoom));
+        let (t, s) = ((u - middle) * zoom, (v - middle) * zoom);
+        let powers = &self.powers[part];
+        let mut value = P::splat(powers[TERMS - 1]);
         let mut quotient = value;
         for power in powers[1..TERMS - 1].iter().rev() {
-            value = value * t + power;
-            quotient = quotient * s + value;
+            value = value.mul_add(t, P::splat(*power));
+            quotient = quotient.mul_add(s, value);
         }
-        quotient * (difference * self.zoom)
+        quotient * zoom
+    }
+}
+
+/// Walks through arguments, as many at a time as a register holds at most and one piece serves.
+struct Walk<'a> {
+    sampled: &'a Sampled,
+    scale: f64,
+    /// The last piece: neighbours often lie in it, or beside it.
+    index: usize,
+    /// Arguments of the function.
+    lanes: Strip<f64>,
+}
+
+impl<'a> Walk<'a> {
+    #[inline(always)]
+    fn new(sampled: &'a Sampled, scale: f64) -> Self {
+        Self { sampled, scale, index: 0, lanes: Strip([0.0; STRIP]) }
+    }
+
+    /// Fill the lanes with the first of `arguments`. The piece of the first lane and how many others lie in it, one
+    /// after the other; `None` where the first is nearly 0.
+    #[inline(always)]
+    fn step<P: Pack<Scalar = f64>>(&mut self, arguments: &[f64]) -> Option<(&'a Piece, usize)> {
+        let scaled = if arguments.len() >= P::LANES {
+            (P::read(arguments) * P::splat(self.scale)).store(&mut self.lanes, 0);
+            P::LANES
+        } else {
+            for (lane, argument) in self.lanes.0.iter_mut().zip(arguments) {
+                *lane = self.scale * argument;
+            }
+            arguments.len()
+        };
+        let u = self.lanes.0[0];
+        let sampled = self.sampled;
+        if !sampled.within(self.index, u) {
+            let beside =
+                if sampled.within(self.index + 1, u) { Some(self.index + 1) } else { sampled.piece(u) };
+            self.index = beside?;
+        }
+        let piece = sampled.pieces.get(self.index)?;
+        let end = sampled.end(self.index);
+        let (mut served, mut inside) = (1, true);
+        for lane in &self.lanes.0[1..scaled] {
+            inside &= *lane >= piece.from && *lane < end;
+            served += usize::from(inside);
+        }
+        Some((piece, served))
+    }
+}
+
+impl Sampled {
+    /// Whether a piece serves an argument.
+    #[inline(always)]
+    fn within(&self, index: usize, u: f64) -> bool {
+        self.pieces.get(index).is_some_and(|piece| u >= piece.from && u < self.end(index))
+    }
+
+    /// Where the next piece begins.
+    #[inline(always)]
+    fn end(&self, index: usize) -> f64 {
+        match self.pieces.get(index + 1) {
+            Some(next) => next.from,
+            None => f64::INFINITY,
+        }
+    }
+}
+
+/// Write the first `count` lanes; all of them where there is room, as the others are written again.
+#[inline(always)]
+fn write<P: Pack<Scalar = f64>>(lanes: &Strip<f64>, count: usize, out: &mut [f64]) {
+    let count = if out.len() >= P::LANES { P::LANES } else { count };
+    for (out, lane) in out.iter_mut().zip(&lanes.0[..count]) {
+        *out = *lane;
+    }
+}
+
+/// Values or slopes of a part, for the registers in use.
+struct Values<'a, const SLOPE: bool> {
+    sampled: &'a Sampled,
+    part: usize,
+    scale: f64,
+    arguments: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl<const SLOPE: bool> Kernel<f64> for Values<'_, SLOPE> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = f64>>(self) {
+        let Self { sampled, part, scale, arguments, out } = self;
+        let mut walk = Walk::new(sampled, scale);
+        let mut results = Strip([0.0; STRIP]);
+        let mut start = 0;
+        while start < arguments.len() {
+            let Some((piece, served)) = walk.step::<P>(&arguments[start..]) else {
+                out[start] = 0.0;
+                start += 1;
+                continue;
+            };
+            let u = P::load(&walk.lanes, 0);
+            let values = if SLOPE { piece.slope(part, u) } else { piece.value(part, u) };
+            values.store(&mut results, 0);
+            write::<P>(&results, served, &mut out[start..]);
+            start += served;
+        }
+    }
+}
+
+/// Differences of values, by the polynomial (p(u) − p(v))/(u − v).
+struct Differences<'a> {
+    sampled: &'a Sampled,
+    part: usize,
+    scale: f64,
+    nodes: &'a Nodes,
+    out: &'a mut [f64],
+}
+
+impl Kernel<f64> for Differences<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = f64>>(self) {
+        let Self { sampled, part, scale, nodes, out } = self;
+        let Nodes { u, v, sign, difference, .. } = nodes;
+        let mut walk = Walk::new(sampled, scale);
+        let (mut others, mut results) = (Strip([0.0; STRIP]), Strip([0.0; STRIP]));
+        let mut start = 0;
+        while start < u.len() {
+            let Some((piece, served)) = walk.step::<P>(&u[start..]) else {
+                start += 1;
+                continue;
+            };
+            for (other, v) in others.0[..served].iter_mut().zip(&v[start..]) {
+                *other = scale * v;
+            }
+            piece.quotient(part, P::load(&walk.lanes, 0), P::load(&others, 0)).store(&mut results, 0);
+            for i in 0..served {
+                let other = others.0[i];
+                let inside = other >= piece.from && (other - piece.middle) * piece.zoom <= 1.0;
+                if inside && sign[start + i] > 0.0 {
+                    out[start + i] = results.0[i] * (scale * difference[start + i]);
+                }
+            }
+            start += served;
+        }
     }
 }
 

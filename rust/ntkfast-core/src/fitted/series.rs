@@ -1,6 +1,6 @@
-//! What a fit is made of: D over pairs of rows as Chebyshev series in √m, and moments of single rows.
+//! What a fit is made of: B over pairs of rows as Chebyshev series, and moments of single rows.
 
-use super::chebyshev::{differentiation, points, transform};
+use super::chebyshev::{basis, differentiation, points, transform};
 use super::grid::Grid;
 use super::moments::{Basis, Rule};
 use super::sampled::PARTS;
@@ -14,17 +14,25 @@ pub type Pairs = Vec<f64>;
 /// How much larger than K the NTK before an activation is taken to be: the weight of errors in E[φ'φ'].
 pub const TANGENT: f64 = 10.0;
 
-/// The largest m that series reach: a little more than is needed, for at the end of its range the derivative of a
-/// series has lost the most digits.
-pub const FARTHEST: f64 = 1.1;
+/// The variable of series: v = 2(1 + a)x/(x + a) − 1, from −1 where points coincide to 1 where they are orthogonal. A
+/// steep slope at zero brings singularities near x = 0, which a small a moves away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Map(pub f64);
 
-/// The defect at a point of [-1, 1].
-pub fn defect(v: f64) -> f64 {
-    FARTHEST * ((1.0 + v) / 2.0).powi(2)
+impl Map {
+    /// v at a place x = sin θ.
+    pub fn variable(self, x: f64) -> f64 {
+        2.0 * (1.0 + self.0) * x / (x + self.0) - 1.0
+    }
+
+    /// Sine and cosine of θ at v.
+    fn place(self, v: f64) -> (f64, f64) {
+        let (Self(a), t) = (self, (1.0 + v) / 2.0);
+        let x = a * t / (1.0 + a - t);
+        let rest = (1.0 + a) * (1.0 - t) / (1.0 + a - t);
+        (x, (rest * (1.0 + x)).sqrt())
+    }
 }
-
-/// Its inverse: v = `STRETCH`·√m − 1.
-pub const STRETCH: f64 = 2.0 / 1.048_808_848_170_151_6;
 
 /// D of all pairs of a basis, each part divided by the rows' sizes of it.
 pub struct Scaled<'a> {
@@ -32,18 +40,21 @@ pub struct Scaled<'a> {
     /// Sizes of all rows: of φ and of its parts.
     pub whole: Vec<f64>,
     parts: [Vec<f64>; PARTS],
+    /// E[φφ'] of the odd part at ρ = 1, divided likewise.
+    pub odd: Pairs,
 }
 
 impl<'a> Scaled<'a> {
     /// A basis on scales of a grid's range.
-    pub fn new(basis: &'a Basis<'a>, sizes: &Sizes, grid: &Grid) -> Self {
-        let all =
-            |size: &dyn Fn(f64, f64) -> f64| basis.scales.iter().map(|&x| size(x, grid.place(x))).collect();
-        Self {
-            basis,
-            whole: all(&|scale, xi| sizes.whole(scale, xi)),
-            parts: [0, 1].map(|part| all(&|scale, xi| sizes.part(part, scale, xi))),
-        }
+    pub fn new(basis: &'a Basis<'a>, sizes: &Sizes, grid: &Grid, rule: &Rule) -> Self {
+        let all = |size: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
+            basis.scales.iter().map(|&x| size(x, grid.place(x))).collect()
+        };
+        let parts = [0, 1].map(|part| all(&|scale, xi| sizes.part(part, scale, xi)));
+        let ([odd, _], weights) = basis.on_line(&parts[0], rule);
+        let row = |a: &Vec<f64>| odd.iter().map(|b| expectation(&weights, a, b)).collect::<Vec<f64>>();
+        let odd = odd.iter().flat_map(row).collect();
+        Self { basis, whole: all(&|scale, xi| sizes.whole(scale, xi)), parts, odd }
     }
 
     /// D at one defect.
@@ -64,11 +75,11 @@ impl<'a> Scaled<'a> {
         self.basis.slopes(m, &self.parts, rule)
     }
 
-    /// Chebyshev coefficients of D in v: `[part][coefficient]`.
+    /// Chebyshev coefficients of B in v: `[part][coefficient]`.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn series(&self, count: usize, rule: &Rule, job: &Job) -> Result<[Vec<Pairs>; PARTS]> {
+    pub fn series(&self, map: Map, count: usize, rule: &Rule, job: &Job) -> Result<[Vec<Pairs>; PARTS]> {
         let mut values: Vec<[Pairs; PARTS]> = vec![Default::default(); count];
         let items = points(count).into_iter().zip(&mut values);
         for_each_item(
@@ -76,7 +87,13 @@ impl<'a> Scaled<'a> {
             items,
             || (),
             |(), _, (v, values)| {
-                *values = self.at(defect(v), rule)?;
+                let (sine, cosine) = map.place(v);
+                let [mut odd, mut even] = self.at(sine * sine / (1.0 + cosine), rule)?;
+                for (value, moment) in odd.iter_mut().zip(&self.odd) {
+                    *value = (*value - moment) / (cosine * (1.0 + cosine));
+                }
+                even.iter_mut().for_each(|value| *value /= 1.0 + cosine);
+                *values = [odd, even];
                 Ok(())
             },
         )?;
@@ -98,23 +115,11 @@ impl<'a> Scaled<'a> {
         let rows = pairs.chunks_exact(spreads.len()).zip(&weights);
         rows.flat_map(|(row, a)| row.iter().zip(&weights).map(move |(value, b)| value * a * b)).collect()
     }
-}
 
-/// Moments of single rows, at all pairs of a grid's points.
-pub struct Moments {
-    /// E[(ψ − ψ')²]/(ξ − ξ')² with φ = size·ψ, and its limit on the diagonal.
-    pub distance: Pairs,
-    /// E[ψψ'] of the odd part.
-    pub odd: Pairs,
-}
-
-impl Moments {
-    /// The moments of a basis on a whole grid.
-    pub fn new(scaled: &Scaled<'_>, rule: &Rule) -> Self {
-        let count = scaled.whole.len();
-        let (values, weights) = scaled.basis.on_line(&scaled.whole, rule);
-        let expectation =
-            |a: &[f64], b: &[f64]| -> f64 { weights.iter().zip(a).zip(b).map(|((w, a), b)| w * a * b).sum() };
+    /// E[(ψ − ψ')²]/(ξ − ξ')² with φ = size·ψ, and its limit on the diagonal, for a basis on a whole grid.
+    pub fn distance(&self, rule: &Rule) -> Pairs {
+        let count = self.whole.len();
+        let (values, weights) = self.basis.on_line(&self.whole, rule);
         let (nodes, derivative) = (points(count), differentiation(count));
         let mut distance = vec![0.0; count * count];
         for part in &values {
@@ -130,14 +135,16 @@ impl Moments {
                         let by = nodes[i] - nodes[j];
                         part[i].iter().zip(&part[j]).map(|(a, b)| (a - b) / by).collect()
                     };
-                    distance[i * count + j] += expectation(&difference, &difference);
+                    distance[i * count + j] += expectation(&weights, &difference, &difference);
                 }
             }
         }
-        let pairs = (0..count).flat_map(|i| (0..count).map(move |j| (i, j)));
-        let odd = pairs.map(|(i, j)| expectation(&values[0][i], &values[0][j])).collect();
-        Self { distance, odd }
+        distance
     }
+}
+
+fn expectation(weights: &[f64], a: &[f64], b: &[f64]) -> f64 {
+    weights.iter().zip(a).zip(b).map(|((w, a), b)| w * a * b).sum()
 }
 
 /// Coefficients from values at the Chebyshev points, many series at once.
@@ -154,6 +161,21 @@ fn to_series(at_points: &[&Pairs]) -> Vec<Pairs> {
         .collect()
 }
 
+/// Many series in one variable as series with `count` terms in another.
+pub fn mapped(series: &[Pairs], from: Map, to: Map, count: usize) -> Vec<Pairs> {
+    let values: Vec<Pairs> = (points(count).into_iter())
+        .map(|v| {
+            let polynomials = basis(from.variable(to.place(v).0), series.len());
+            let mut sums = vec![0.0; series.first().map_or(0, Vec::len)];
+            for (polynomial, values) in polynomials.iter().zip(series) {
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += polynomial * value);
+            }
+            sums
+        })
+        .collect();
+    to_series(&values.iter().collect::<Vec<_>>())
+}
+
 /// Series along the first row of every pair on a grid of `count` points; the other is a parameter.
 pub fn along_rows(pairs: &Pairs, count: usize) -> Vec<Pairs> {
     let rows: Vec<Pairs> = pairs.chunks_exact(count).map(<[f64]>::to_vec).collect();
@@ -162,8 +184,25 @@ pub fn along_rows(pairs: &Pairs, count: usize) -> Vec<Pairs> {
 
 /// The last two coefficients of several series, times a weight, against the largest of all, or 1.
 pub fn tail(series: &[Vec<Pairs>], weight: impl Fn(usize) -> f64) -> f64 {
-    let size = |values: &Pairs| values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
-    let largest = series.iter().flatten().map(size).fold(1.0, f64::max);
     let last = series.iter().flat_map(|part| part.iter().enumerate().rev().take(2));
-    last.map(|(k, values)| size(values) * weight(k)).fold(0.0, f64::max) / largest
+    last.map(|(k, values)| size(values) * weight(k)).fold(0.0, f64::max) / largest(series)
+}
+
+/// How many terms of several series are more than `target`, together with their derivatives; against the largest of
+/// all, or 1.
+pub fn needed(series: &[Vec<Pairs>], target: f64) -> usize {
+    let bound = target * largest(series);
+    let terms = |part: &Vec<Pairs>| {
+        let last = part.iter().enumerate().rev().find(|(k, values)| size(values) * *k as f64 > bound);
+        last.map_or(1, |(k, _)| k + 1)
+    };
+    series.iter().map(terms).max().unwrap_or(1)
+}
+
+fn size(values: &Pairs) -> f64 {
+    values.iter().fold(0.0, |worst, value| worst.max(value.abs()))
+}
+
+fn largest(series: &[Vec<Pairs>]) -> f64 {
+    series.iter().flatten().map(size).fold(1.0, f64::max)
 }

@@ -129,7 +129,7 @@ impl<T: Scalar> Pairs<'_, T> {
         let steps = if self.zonal.is_some() {
             1
         } else {
-            self.copy_constants(rows, &mut workspace.constants);
+            by_rows(self.left, rows.clone(), self.program.slots, &mut workspace.constants);
             self.program.steps.len()
         };
         let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
@@ -142,14 +142,24 @@ impl<T: Scalar> Pairs<'_, T> {
         }
         Ok(())
     }
+}
 
-    /// The constants of some rows of the matrix, row after row.
-    fn copy_constants(&self, rows: &Range<usize>, constants: &mut [T]) {
-        for (row, constants) in rows.clone().zip(constants.chunks_exact_mut(self.program.slots.max(1))) {
-            for (constant, strip) in constants.iter_mut().zip(self.left.constants(row / STRIP)) {
-                *constant = strip.0[row % STRIP];
+/// Constants of some rows, row after row: some slots of a whole strip at a time, so that no cache line is seen twice.
+fn by_rows<T: Scalar>(points: &Points<T>, rows: Range<usize>, slots: usize, out: &mut [T]) {
+    const SOME: usize = 8;
+    let mut start = rows.start;
+    while start < rows.end {
+        let strip = start / STRIP;
+        let end = rows.end.min((strip + 1) * STRIP);
+        for (part, strips) in points.constants(strip).chunks(SOME).enumerate() {
+            for row in start..end {
+                let constants = &mut out[(row - rows.start) * slots + part * SOME..];
+                for (constant, strip) in constants.iter_mut().zip(strips) {
+                    *constant = strip.0[row % STRIP];
+                }
             }
         }
+        start = end;
     }
 }
 

@@ -332,4 +332,8 @@ impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
         let Slot { base, pitch } = self.slots[slot];
         read(&self.data[base + self.places[pack / parts] * pitch], pack % parts)
     }
+    #[inline(always)]
+    fn part(self, first: usize, count: usize) -> Self {
+        Self { slots: &self.slots[first..first + count], ..self }
+    }
 }

@@ -49,7 +49,11 @@ impl Program {
             for_each_item(job, results.chunks_mut(ROWS), constants, |constants, part, results| {
                 for (i, result) in results.iter_mut().enumerate() {
                     let row = inputs.map(|register| registers[register][part * ROWS + i]);
-                    *result = step.op.row(features, row, constants);
+                    *result = match &step.op {
+                        // Without its constants, which only pairs need.
+                        Op::Fitted(fitted) => row[0].after(fitted.row(row[0].scale)),
+                        op => op.row(features, row, constants),
+                    };
                 }
                 Ok(())
             })?;

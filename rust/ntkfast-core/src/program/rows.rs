@@ -1,7 +1,7 @@
 //! The program on rows: scales in, per-row constants and final scales out. Double precision throughout.
 
 use super::{Gradient, Op, Program};
-use crate::dual::{Dual, blend, with_dual};
+use crate::dual::{Dual, Row, blend, with_dual};
 
 /// √K and √T of one row at one register.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,13 +47,9 @@ impl Op {
                 dense(first, *w_std, *b_std, *gradient, features, constants)
             }
             Op::Activation(activation) => {
-                let row = with_dual!(activation, dual => dual.row(first.scale, constants));
-                RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
+                first.after(with_dual!(activation, dual => dual.row(first.scale, constants)))
             }
-            Op::Fitted(fitted) => {
-                let row = fitted.row(first.scale, constants);
-                RowTrace { scale: row.scale, tangent: row.slope * first.tangent }
-            }
+            Op::Fitted(fitted) => first.after(fitted.constants(first.scale, constants)),
             // Replaced before rows are run; a matter of several positions.
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => first,
             Op::Offset(offset) => {
@@ -91,6 +87,11 @@ impl Op {
 }
 
 impl RowTrace {
+    /// A row after an activation that does this to it.
+    pub(super) fn after(self, row: Row) -> Self {
+        Self { scale: row.scale, tangent: row.slope * self.tangent }
+    }
+
     fn times(self, factor: f64) -> Self {
         Self { scale: factor * self.scale, tangent: factor * self.tangent }
     }

@@ -5,7 +5,7 @@ use crate::dual::blend::{self, blend};
 use crate::dual::{Constants, Cosine, Dual, with_dual};
 use crate::fitted::GROUP;
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Lanes, Pack, STRIP, Side, Single, Strip};
+use crate::simd::{Kernel, Lanes, Pack, STRIP, Side, Single, Strip, weight};
 
 /// The state of a strip of pairs.
 #[derive(Clone, Debug)]
@@ -265,12 +265,6 @@ fn write<P: Pack, const NTK: bool, const SIGNED: bool>(
 #[inline(always)]
 fn constant<P: Pack>() -> Cosine<P> {
     Cosine { delta: P::splat(0.0), epsilon: P::splat(2.0) }
-}
-
-/// Product of both sides' constant.
-#[inline(always)]
-fn weight<P: Pack>(left: impl Side<P>, right: impl Side<P>, slot: usize, pack: usize) -> P {
-    left.get(slot, pack) * right.get(slot, pack)
 }
 
 /// The cosine of a sum of two uncorrelated values, whose constants start at `slot`.

@@ -15,7 +15,7 @@ mod x86;
 
 pub use number::{Number, Pack};
 use plain::Plain;
-pub use side::{Lanes, Side, Single};
+pub use side::{Lanes, Side, Single, weight};
 use std::sync::OnceLock;
 
 /// Pairs in a strip: what one op handles at a time, within the first-level cache.

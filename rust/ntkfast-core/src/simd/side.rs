@@ -6,6 +6,8 @@ use super::{Pack, Strip};
 pub trait Side<P: Pack>: Copy {
     /// Constant `slot` of the rows in register `pack`.
     fn get(self, slot: usize, pack: usize) -> P;
+    /// Only `count` constants from `first` on.
+    fn part(self, first: usize, count: usize) -> Self;
 }
 
 /// One row against the strip: its constants, slot by slot.
@@ -16,6 +18,10 @@ impl<P: Pack> Side<P> for Single<'_, P::Scalar> {
     #[inline(always)]
     fn get(self, slot: usize, _pack: usize) -> P {
         P::broadcast(self.0[slot])
+    }
+    #[inline(always)]
+    fn part(self, first: usize, count: usize) -> Self {
+        Self(&self.0[first..first + count])
     }
 }
 
@@ -28,4 +34,14 @@ impl<P: Pack> Side<P> for Lanes<'_, P::Scalar> {
     fn get(self, slot: usize, pack: usize) -> P {
         P::load(&self.0[slot], pack)
     }
+    #[inline(always)]
+    fn part(self, first: usize, count: usize) -> Self {
+        Self(&self.0[first..first + count])
+    }
+}
+
+/// Product of both sides' constant.
+#[inline(always)]
+pub fn weight<P: Pack>(left: impl Side<P>, right: impl Side<P>, slot: usize, pack: usize) -> P {
+    left.get(slot, pack) * right.get(slot, pack)
 }
