@@ -134,7 +134,6 @@ pub struct Reading<'a, T> {
 
 impl<T: Scalar> Reading<'_, T> {
     /// Cosines of the tensor's values.
-    #[inline(always)]
     pub fn run(&self, tensor: &Tensor, state: &mut [Register<T>]) {
         let columns = self.tracks[1].len();
         let variances = self.sides.map(|side| &side.variances[self.pool]);

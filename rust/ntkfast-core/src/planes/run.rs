@@ -96,10 +96,8 @@ impl Machine<'_> {
                 for across in run.axes[1].chunks(TOGETHER) {
                     job.check()?;
                     let keys = [down, &across[0]];
-                    T::dispatch(
-                        level,
-                        Work { machine: self, run, down, across, plane: 0, keys, sides, selfs, workspace },
-                    );
+                    Work { machine: self, run, down, across, plane: 0, keys, sides, selfs, workspace }
+                        .run(level);
                 }
             }
         }

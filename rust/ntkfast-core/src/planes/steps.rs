@@ -9,7 +9,7 @@ use super::window::{Both, CELLS, Plane, Windowing, read};
 use super::{GROUP, Group};
 use crate::program::{Op, run_step};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Pack, Side};
+use crate::simd::{Kernel, Level, Pack, Side};
 
 /// What there is to do.
 pub struct Work<'a, 'b, T> {
@@ -26,29 +26,74 @@ pub struct Work<'a, 'b, T> {
     pub workspace: &'b mut Workspace<T>,
 }
 
-impl<T: Scalar> Kernel<T> for Work<'_, '_, T> {
+/// One kind of work on the plane at hand, each compiled by itself: one function of all would take minutes.
+struct Inputs<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>);
+struct Window<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize, Option<[usize; 2]>);
+struct Pointwise<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, &'w [usize], usize);
+struct Pooled<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize);
+
+impl<T: Scalar> Kernel<T> for Inputs<'_, '_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        if self.machine.ntk {
-            self.plane::<P, true>();
+        self.0.input::<P>();
+    }
+}
+
+impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self(work, index, dense) = self;
+        let step = &work.machine.program.steps[index];
+        match (work.machine.ntk, step.signed_output || step.signed[0]) {
+            (false, false) => work.window::<P, false, false>(index, dense),
+            (false, true) => work.window::<P, false, true>(index, dense),
+            (true, false) => work.window::<P, true, false>(index, dense),
+            (true, true) => work.window::<P, true, true>(index, dense),
+        }
+    }
+}
+
+impl<T: Scalar> Kernel<T> for Pointwise<'_, '_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self(work, steps, value) = self;
+        if work.machine.ntk {
+            work.pointwise::<P, true>(steps, value);
         } else {
-            self.plane::<P, false>();
+            work.pointwise::<P, false>(steps, value);
+        }
+    }
+}
+
+impl<T: Scalar> Kernel<T> for Pooled<'_, '_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        if self.0.machine.ntk {
+            self.0.add_to_tensor::<P, true>(self.1);
+        } else {
+            self.0.add_to_tensor::<P, false>(self.1);
         }
     }
 }
 
 impl<'a, T: Scalar> Work<'a, '_, T> {
-    #[inline(always)]
-    fn plane<P: Pack<Scalar = T>, const NTK: bool>(mut self) {
-        let Machine { program, graph, .. } = *self.machine;
+    /// Take the planes through the steps of the run.
+    pub fn run(mut self, level: Level) {
+        let Machine { program, graph, ntk, .. } = *self.machine;
         let steps = &self.run.steps[..];
         let planes = 0..self.across.len();
         if self.run.reads_input {
             for plane in planes.clone() {
                 self.turn_to(plane);
-                self.input::<P, NTK>();
+                T::dispatch(level, Inputs(&mut self));
             }
         }
         let mut next = 0;
@@ -75,14 +120,11 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     continue;
                 }
                 match &step.op {
-                    Op::Window(_) if step.signed_output || step.signed[0] => {
-                        self.window::<P, NTK, true>(index, dense);
-                    }
-                    Op::Window(_) => self.window::<P, NTK, false>(index, dense),
-                    Op::Pool { .. } => self.read_tensor(index, NTK),
+                    Op::Window(_) => T::dispatch(level, Window(&mut self, index, dense)),
+                    Op::Pool { .. } => self.read_tensor(index, ntk),
                     _ => {
                         let kept = if drops { self.selfs(index) } else { Vec::new() };
-                        self.pointwise::<P, NTK>(&steps[first..next], index + 1);
+                        T::dispatch(level, Pointwise(&mut self, &steps[first..next], index + 1));
                         for (strip, at, [delta, epsilon, tau]) in kept {
                             let register = &mut self.workspace.states[plane][strip + step.output];
                             (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
@@ -95,7 +137,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         if let Some(step) = self.run.pool {
             for plane in planes {
                 self.turn_to(plane);
-                self.add_to_tensor::<P, NTK>(step);
+                T::dispatch(level, Pooled(&mut self, step));
             }
         }
     }
@@ -137,7 +179,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
 
     /// Cosines of the channels of the input.
     #[inline(always)]
-    fn input<P: Pack<Scalar = T>, const NTK: bool>(&mut self) {
+    fn input<P: Pack<Scalar = T>>(&mut self) {
         let Machine { program, graph, layout, channels, .. } = *self.machine;
         let width = graph.grids[0][1];
         let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[0]]);
@@ -164,9 +206,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     let pack = cell % CELLS * parts + part;
                     (half * near).store(&mut register.delta, pack);
                     (half * far).store(&mut register.epsilon, pack);
-                    if NTK {
-                        P::splat(0.0).store(&mut register.tau, pack);
-                    }
+                    P::splat(0.0).store(&mut register.tau, pack);
                 }
             }
         }
@@ -270,7 +310,6 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         steps.iter().filter(|step| matches!(step.op, Op::Pool { .. })).count()
     }
 
-    #[inline(always)]
     fn read_tensor(&mut self, index: usize, ntk: bool) {
         let Machine { program, graph, layout, plan, .. } = *self.machine;
         let reading = Reading {
