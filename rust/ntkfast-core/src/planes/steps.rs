@@ -269,12 +269,8 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 places: places[side],
             });
             for &step in steps {
-                let step = &program.steps[step];
-                if step.signed_output || step.signed.contains(&true) {
-                    run_step::<P, NTK, true>(step, registers, left, right);
-                } else {
-                    run_step::<P, NTK, false>(step, registers, left, right);
-                }
+                // As if cosines could be negative: the other code would take as long to compile, and saves little.
+                run_step::<P, NTK, true>(&program.steps[step], registers, left, right);
             }
         }
     }

@@ -132,5 +132,15 @@ macro_rules! dispatcher {
     };
 }
 
-dispatcher!(dispatch_f64, f64, F64x8, F64x4);
-dispatcher!(dispatch_f32, f32, F32x16, F32x8);
+pub(crate) use double::dispatch_f64;
+pub(crate) use single::dispatch_f32;
+
+// A module each, which the compiler takes for pieces of work that it can do at the same time.
+mod double {
+    use super::*;
+    dispatcher!(dispatch_f64, f64, F64x8, F64x4);
+}
+mod single {
+    use super::*;
+    dispatcher!(dispatch_f32, f32, F32x16, F32x8);
+}
