@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TypeAlias
@@ -15,15 +16,15 @@ Fact: TypeAlias = tuple[str, object]
 _ONE_LINE = 60
 
 
-class Displayed:
+class Displayed(ABC):
     """Has a `repr` made of facts; `print` adds remarks to it, a line for each.
 
     Notebooks ask for `_repr_html_`, which says what `print` does.
     """
 
+    @abstractmethod
     def _facts(self) -> Iterable[Fact]:
         """Return what the object is, most important first."""
-        raise NotImplementedError
 
     def _remarks(self) -> Iterator[str]:
         """Yield what it took, what is out of the ordinary, and what can be done about that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -35,8 +36,9 @@ class _Window(Spatial):
     padding: str
 
     @property
+    @abstractmethod
     def _size(self) -> tuple[int, ...]:
-        raise NotImplementedError
+        """Height and width of the window, or its length."""
 
     @property
     def _default_strides(self) -> tuple[int, ...]:

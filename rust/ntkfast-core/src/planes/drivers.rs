@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::maps::{Constants, Source};
 use super::plan::{Graph, Plan, Purpose};
 use super::run::{Machine, Workspace};
-use super::units::Scales;
+use super::scales::Scales;
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::kernel::{Plain, Wanted};
@@ -28,8 +28,6 @@ pub struct Network<'a> {
     plan: Plan,
     channels: usize,
     wanted: Wanted,
-    /// Of maps.
-    units: Vec<f64>,
 }
 
 /// All pairs of one set, each computed once and written twice.
@@ -42,7 +40,7 @@ pub fn gram<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, &[images], out.wanted())?;
+    let network = Network::new(program, images, out.wanted());
     network.prepare(images, program.steps.len(), job)?;
     let accept = |i, j, kernels| {
         write(out, i, j, kernels);
@@ -66,7 +64,7 @@ pub fn cross<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, &[left, right], out.wanted())?;
+    let network = Network::new(program, left, out.wanted());
     network.prepare(left, program.steps.len(), job)?;
     network.prepare(right, program.steps.len(), job)?;
     let blocks = [left.count, right.count].map(|count| count.div_ceil(GROUP));
@@ -84,7 +82,7 @@ pub fn diagonal<T: Scalar>(
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, &[images], out.wanted())?;
+    let network = Network::new(program, images, out.wanted());
     network.prepare(images, program.steps.len(), job)?;
     let pairs = (0..images.count).step_by(GROUP).map(|first| {
         let end = images.count.min(first + GROUP);
@@ -120,21 +118,13 @@ struct Thread<T> {
 }
 
 impl<'a> Network<'a> {
-    /// The network for some sets of images of one size.
-    ///
-    /// # Errors
-    /// [`Error::Overflow`], [`Error::PlaneMemory`].
-    pub fn new<T: Scalar>(program: &'a Program, sets: &[&Images<T>], wanted: Wanted) -> Result<Self> {
-        let images = sets[0];
-        let graph = Graph::new(program, images.grid);
-        let layout = Layout::new(program, &graph, images.channels());
-        let plan = Plan::new(program, &graph, Purpose::Pairs);
+    /// The network for images of the size of these.
+    pub fn new<T: Scalar>(program: &'a Program, images: &Images<T>, wanted: Wanted) -> Self {
         let channels = images.channels();
-        let mut network = Self { program, graph, layout, plan, channels, wanted, units: Vec::new() };
-        let scales = sets.iter().flat_map(|images| images.rows.scales());
-        let largest = scales.fold(0.0, |largest: f64, &scale| largest.max(scale));
-        network.units = network.source(images).reference(largest, &mut Constants::new(&network.layout)?)?;
-        Ok(network)
+        let graph = Graph::new(program, images.grid);
+        let layout = Layout::new(program, &graph, channels);
+        let plan = Plan::new(program, &graph, Purpose::Pairs);
+        Self { program, graph, layout, plan, channels, wanted }
     }
 
     fn machine<'b>(&'b self, plan: &'b Plan) -> Machine<'b> {
@@ -149,7 +139,7 @@ impl<'a> Network<'a> {
     }
 
     fn source<'b, T>(&'b self, images: &'b Images<T>) -> Source<'b, T> {
-        Source { program: self.program, graph: &self.graph, layout: &self.layout, images, units: &self.units }
+        Source { program: self.program, graph: &self.graph, layout: &self.layout, images }
     }
 
     /// The scales that all images have before a step, where variances are known up to there.
@@ -160,10 +150,7 @@ impl<'a> Network<'a> {
             scales.iter_mut(),
             || None,
             |constants: &mut Option<Constants<T>>, block, scales| {
-                if constants.is_none() {
-                    *constants = Some(Constants::new(&self.layout)?);
-                }
-                let Some(constants) = constants else { return Ok(()) };
+                let constants = made(constants, || Constants::new(&self.layout))?;
                 *scales = self.source(images).scales(members(block, images.count), constants, step)?;
                 Ok(())
             },
@@ -188,10 +175,8 @@ impl<'a> Network<'a> {
                 variances.chunks_mut(GROUP * positions),
                 || None,
                 |thread: &mut Option<(Workspace<T>, Constants<T>)>, block, variances| {
-                    if thread.is_none() {
-                        *thread = Some((machine.workspace()?, Constants::new(&self.layout)?));
-                    }
-                    let Some((workspace, constants)) = thread else { return Ok(()) };
+                    let new = || Ok((machine.workspace()?, Constants::new(&self.layout)?));
+                    let (workspace, constants) = made(thread, new)?;
                     self.source(shared).constants(members(block, shared.count), constants)?;
                     machine.run([&*constants; 2], true, workspace, job)?;
                     let tensor = &workspace.tensors[step];
@@ -251,19 +236,18 @@ impl<'a> Network<'a> {
             work.len(),
             || None,
             |thread: &mut Option<Thread<T>>, index| {
-                if thread.is_none() {
+                let thread = made(thread, || {
                     let new = || {
                         Constants::new(&self.layout)
                             .map_err(|_| Error::PlaneMemory { bytes: machine.bytes::<T>() })
                     };
-                    *thread = Some(Thread {
+                    Ok(Thread {
                         workspace: machine.workspace()?,
                         blocks: [None; 2],
                         constants: [new()?, new()?],
                         gathered: [new()?, new()?],
-                    });
-                }
-                let Some(thread) = thread else { return Ok(()) };
+                    })
+                })?;
                 let Work { tile, pairs } = &work[index];
                 let mut wholes = [false; 2];
                 for (side, images) in [left, right].into_iter().enumerate() {
@@ -308,6 +292,14 @@ impl<'a> Network<'a> {
     fn overflow<T: Scalar>(&self, row: usize, value: f64) -> Error {
         let layer = self.program.steps.last().map_or("the input", |step| &step.place).to_owned();
         Error::Overflow { layer, row, log10: value.abs().log10(), dtype: T::NAME }
+    }
+}
+
+/// What a thread keeps, made when it is first asked for.
+fn made<S>(kept: &mut Option<S>, make: impl FnOnce() -> Result<S>) -> Result<&mut S> {
+    match kept {
+        Some(state) => Ok(state),
+        None => Ok(kept.insert(make()?)),
     }
 }
 

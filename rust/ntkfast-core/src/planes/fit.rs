@@ -2,7 +2,7 @@
 
 use super::drivers::Network;
 use super::images::Images;
-use super::units::Scales;
+use super::scales::Scales;
 use crate::error::Result;
 use crate::kernel::Wanted;
 use crate::parallel::Job;
@@ -28,7 +28,7 @@ pub fn fit<'a, T: Scalar>(
         }
         let mut scales = Scales::default();
         for images in images.iter_mut() {
-            let network = Network::new(&fitted, &[&**images], Wanted { nngp: true, ntk: true })?;
+            let network = Network::new(&fitted, images, Wanted { nngp: true, ntk: true });
             network.prepare(images, index, job)?;
             scales = scales.with(network.scales(images, index, job)?);
         }

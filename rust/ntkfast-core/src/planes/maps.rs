@@ -1,14 +1,13 @@
 //! The program on single images, a group of them at a time: √K and √T at every position, and the constants of steps.
 //!
-//! Double precision, as for rows. Maps are in units in which numbers are of order one: pairs need no more than
-//! proportions. The units are those of a reference, an image that is the same everywhere, so that equal patches of
-//! different images stay equal to the last digit; images of quite another size have units of their own.
+//! Double precision, as for rows. Every image's maps are in units of their largest value: pairs need no more than
+//! proportions.
 
 use super::axis::position;
 use super::images::Images;
 use super::layout::Layout;
 use super::plan::{Graph, window_size};
-use super::units::{Each, Scales, Units};
+use super::scales::{Each, Scales};
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::network::Axis;
@@ -44,8 +43,6 @@ pub struct Source<'a, T> {
     pub graph: &'a Graph,
     pub layout: &'a Layout,
     pub images: &'a Images<T>,
-    /// Units, in the order in which maps are made.
-    pub units: &'a [f64],
 }
 
 impl<T: Scalar> Source<'_, T> {
@@ -93,28 +90,10 @@ impl<T: Scalar> Source<'_, T> {
         constants.data.resize(self.layout.size, Group([T::default(); GROUP]));
         constants.variances.clear();
         let roots = vec![Vec::new(); self.graph.grids.len()];
-        let mut walk = Walk { source: *self, constants, roots, units: Units::Known(self.units.iter()) };
+        let mut walk = Walk { source: *self, constants, roots };
         let input = walk.input();
         let traces = walk.steps(input, steps)?;
         Ok(result(&walk, &traces))
-    }
-
-    /// The units that maps are best in: those of an image that has this scale everywhere.
-    ///
-    /// # Errors
-    /// [`Error::Overflow`].
-    pub fn reference(&self, scale: f64, constants: &mut Constants<T>) -> Result<Vec<f64>> {
-        constants.images = [0; GROUP];
-        constants.data.resize(self.layout.size, Group([T::default(); GROUP]));
-        constants.variances.clear();
-        let roots = vec![Vec::new(); self.graph.grids.len()];
-        let mut walk = Walk { source: *self, constants, roots, units: Units::New(Vec::new()) };
-        let input = walk.root(vec![[scale; GROUP]; self.graph.positions(0)]);
-        walk.steps(input, self.program.steps.len())?;
-        match walk.units {
-            Units::New(units) => Ok(units),
-            Units::Known(_) => Ok(Vec::new()),
-        }
     }
 }
 
@@ -143,7 +122,6 @@ struct Walk<'a, 'b, T> {
     constants: &'b mut Constants<T>,
     /// Maps of √K of values that others are proportional to.
     roots: Vec<Vec<Each>>,
-    units: Units<'a>,
 }
 
 impl<T: Scalar> Walk<'_, '_, T> {
@@ -161,12 +139,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 }
             }
         }
-        self.root(scale)
-    }
-
-    /// What comes in, from its scales.
-    fn root(&mut self, mut scale: Vec<Each>) -> Trace {
-        let units = self.units.apply(&mut scale);
+        let units = to_units(&mut scale);
         self.store(self.source.layout.maps[0].scale, &scale);
         self.roots[0] = scale;
         Trace::Proportional { scale: units.into(), tangent: [0.0; GROUP].into() }
@@ -240,7 +213,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 let maps = self.source.layout.maps[value];
                 [(scale, maps.scale), (tangent, maps.tangent)].map(|(map, place)| {
                     let mut map = map.clone();
-                    let units = self.units.apply(&mut map);
+                    let units = to_units(&mut map);
                     self.store(place, &map);
                     (map, units)
                 })
@@ -253,14 +226,14 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let value = graph.inputs[index][0];
         let [(scale, factor), (tangent, tangent_factor)] = self.read(value, input?);
         let maps = layout.maps[index + 1];
-        let means = |map: &[Each], units: &mut Units<'_>| {
+        let means = |map: &[Each]| {
             let squares: Vec<_> = map.iter().map(|row| row.map(|value| value * value)).collect();
             let mut means = window_means(axes, graph.grids[value], graph.grids[index + 1], &squares);
             means.iter_mut().flatten().for_each(|mean| *mean = mean.sqrt());
-            let units = units.apply(&mut means);
+            let units = to_units(&mut means);
             (means, units)
         };
-        let (scales, gain) = means(&scale, &mut self.units);
+        let (scales, gain) = means(&scale);
         self.store(maps.scale, &scales);
         self.store_inverse(maps.inverse, &scales, std::f64::consts::FRAC_1_SQRT_2);
         self.store(maps.factors[0], &[gain.map(inverse)]);
@@ -272,7 +245,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 tangent: times(tangent_factor, gain).into(),
             });
         }
-        let (tangents, tangent_gain) = means(&tangent, &mut self.units);
+        let (tangents, tangent_gain) = means(&tangent);
         self.store(maps.tangent, &tangents);
         self.store_inverse(maps.inverse_tangent, &tangents, 1.0);
         self.store(maps.factors[1], &[tangent_gain.map(inverse)]);
@@ -298,7 +271,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
         let count = if sum { 1.0 } else { window_size(axes) };
         let roots = |map: &[Each]| map.iter().map(|row| row.map(f64::sqrt)).collect::<Vec<_>>();
         let mut scales = roots(&variances[0]);
-        let gain = self.units.apply(&mut scales);
+        let gain = to_units(&mut scales);
         self.store(layout.maps[index + 1].scale, &scales);
         let gain = gain.map(|gain| gain / count);
         let (scale, tangent) = (times(factor, gain), times(tangent_factor, gain));
@@ -348,6 +321,20 @@ impl<T: Scalar> Walk<'_, '_, T> {
             None => Ok(()),
         }
     }
+}
+
+/// Divide every image's map by its largest value, which is returned.
+fn to_units(map: &mut [Each]) -> Each {
+    let mut units = [0f64; GROUP];
+    for row in &*map {
+        units.iter_mut().zip(row).for_each(|(unit, value)| *unit = unit.max(*value));
+    }
+    for row in map {
+        row.iter_mut().zip(&units).for_each(|(value, unit)| {
+            *value = if *unit > 0.0 { *value / *unit } else { 0.0 };
+        });
+    }
+    units
 }
 
 fn times(a: Each, b: Each) -> Each {

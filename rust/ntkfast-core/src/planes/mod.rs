@@ -9,15 +9,14 @@
 mod axis;
 mod drivers;
 mod fit;
-
 mod images;
 mod layout;
 mod maps;
 mod plan;
 mod pool;
 mod run;
+mod scales;
 mod steps;
-mod units;
 mod window;
 
 pub use drivers::{cross, diagonal, gram};
