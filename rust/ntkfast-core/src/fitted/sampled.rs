@@ -278,9 +278,13 @@ impl<'a> Walk<'a> {
         let u = self.lanes.0[0];
         let sampled = self.sampled;
         if !sampled.within(self.index, u) {
-            let beside =
-                if sampled.within(self.index + 1, u) { Some(self.index + 1) } else { sampled.piece(u) };
-            self.index = beside?;
+            let (below, above) = (self.index.saturating_sub(1), self.index + 1);
+            let beside = if sampled.within(below, u) { Some(below) } else { None };
+            let beside = if sampled.within(above, u) { Some(above) } else { beside };
+            self.index = match beside {
+                Some(index) => index,
+                None => sampled.piece(u)?,
+            };
         }
         let piece = sampled.pieces.get(self.index)?;
         let end = sampled.end(self.index);
