@@ -30,6 +30,7 @@ mod row;
 mod sampled;
 mod series;
 mod sizes;
+mod values;
 
 use fit::fit;
 pub use pair::GROUP;

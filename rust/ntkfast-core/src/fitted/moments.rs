@@ -290,25 +290,20 @@ impl<'a> Basis<'a> {
         let (sine, cosine) = half_angle.sin_cos();
         let cuts: Vec<f64> = self.cuts().collect();
         // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
-        let radii: Vec<_> =
-            (rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine])).into_iter())
-                .map(|(r, weight)| (r, weight * r * (-r * r / 2.0).exp() / PI))
-                .collect();
+        let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
+        let mut circle = arcs(half_angle, &[], 0.0, rule);
         let mut chunks = vec![Nodes::default()];
-        let mut push = |r: f64, weight: f64, (place, w): ([f64; 3], f64)| {
-            if chunks[chunks.len() - 1].len() == CHUNK {
-                chunks.push(Nodes::default());
+        for (r, weight) in radii {
+            if !cuts.is_empty() {
+                circle = arcs(half_angle, &cuts, r, rule);
             }
-            let last = chunks.len() - 1;
-            chunks[last].push(place.map(|z| r * z), w * weight);
-        };
-        if cuts.is_empty() {
-            for place in arcs(half_angle, &[], 0.0, rule) {
-                radii.iter().for_each(|&(r, weight)| push(r, weight, place));
-            }
-        } else {
-            for (r, weight) in radii {
-                arcs(half_angle, &cuts, r, rule).into_iter().for_each(|place| push(r, weight, place));
+            let weight = weight * r * (-r * r / 2.0).exp() / PI;
+            for (cosines, w) in &circle {
+                if chunks[chunks.len() - 1].len() == CHUNK {
+                    chunks.push(Nodes::default());
+                }
+                let last = chunks.len() - 1;
+                chunks[last].push(cosines.map(|cosine| r * cosine), w * weight);
             }
         }
         chunks

@@ -46,7 +46,7 @@ impl<L: Copy, R: Copy> Slots<L, R> {
         even
     }
 
-    /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and its derivative.
+    /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and half of its derivative.
     #[inline(always)]
     fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; GROUP]) -> [(P, P); GROUP]
     where
@@ -61,14 +61,15 @@ impl<L: Copy, R: Copy> Slots<L, R> {
             let c = self.value::<P>(first, rank, k);
             for i in 0..GROUP {
                 let twice = v[i] + v[i];
-                (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] + b[i] - d_after[i]), d[i]);
+                (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] - d_after[i]), d[i]);
                 (b[i], b_after[i]) = (twice.mul_add(b[i], c[i] - b_after[i]), b[i]);
             }
         }
         if forms.len() > 0 {
             let c = self.value::<P>(first, rank, 0);
             for i in 0..GROUP {
-                results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), v[i].mul_add(d[i], b[i] - d_after[i]));
+                let half = v[i].mul_add(d[i], P::splat(0.5) * b[i] - d_after[i]);
+                results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), half + half);
             }
         }
         results

@@ -7,16 +7,14 @@
 
 use super::Source;
 use super::chebyshev::{points, transform};
-use super::moments::{Nodes, Spread};
+use super::moments::Spread;
 use crate::error::Result;
-use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
 
 /// Odd and even part.
 pub const PARTS: usize = 2;
 
 /// Coefficients of a piece.
-const TERMS: usize = 16;
+pub(super) const TERMS: usize = 16;
 /// Octaves begin at this times powers of two: nowhere that a function is likely to have a kink, which would go
 /// unnoticed between two pieces.
 const EDGE: f64 = 0.754_877_666_246_692_7;
@@ -44,19 +42,19 @@ pub struct Sampled {
     pub kinks: Vec<f64>,
     /// First piece of every octave, from the smallest on, and how many there are in all.
     octaves: Vec<usize>,
-    pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Piece>,
     /// Pieces that were given up: their ends, and the largest error times value on them.
     doubts: Vec<[f64; 3]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Piece {
-    from: f64,
-    middle: f64,
+pub(super) struct Piece {
+    pub(super) from: f64,
+    pub(super) middle: f64,
     /// 1 over half the width.
-    zoom: f64,
+    pub(super) zoom: f64,
     /// Powers of (u − middle)·zoom.
-    powers: [[f64; TERMS]; PARTS],
+    pub(super) powers: [[f64; TERMS]; PARTS],
 }
 
 /// Half-open intervals of positive arguments.
@@ -110,31 +108,8 @@ impl Sampled {
         Ok(Self { origin, has, kinks, octaves, pieces, doubts })
     }
 
-    /// A part at a positive argument.
-    pub fn value(&self, part: usize, u: f64) -> f64 {
-        let mut value = [0.0];
-        self.values(part, 1.0, &[u], &mut value);
-        value[0]
-    }
-
-    /// A part at `scale` times many positive numbers. Quick where neighbours lie in one piece.
-    pub fn values(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
-        f64::dispatch(Level::current(), Values::<false> { sampled: self, part, scale, arguments, out });
-    }
-
-    /// The derivative of a part likewise.
-    pub fn slopes(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
-        f64::dispatch(Level::current(), Values::<true> { sampled: self, part, scale, arguments, out });
-    }
-
-    /// f(u) − f(v) with all its digits, where `scale` times u and v lie in one piece; `out` stays as it is
-    /// elsewhere.
-    pub fn differences(&self, part: usize, scale: f64, nodes: &Nodes, out: &mut [f64]) {
-        f64::dispatch(Level::current(), Differences { sampled: self, part, scale, nodes, out });
-    }
-
-    /// The piece that a positive number lies in.
-    fn piece(&self, u: f64) -> Option<usize> {
+    /// The index of the piece that a positive number lies in.
+    pub(super) fn piece(&self, u: f64) -> Option<usize> {
         let octave = exponent(u) - BOTTOM;
         if octave < 0 {
             return None;
@@ -203,192 +178,6 @@ impl Piece {
             powers
         });
         (Self { from, middle: 0.5 * (from + to), zoom: 2.0 / (to - from), powers }, worst, size)
-    }
-
-    #[inline(always)]
-    fn value<P: Pack<Scalar = f64>>(&self, part: usize, u: P) -> P {
-        let t = (u - P::splat(self.middle)) * P::splat(self.zoom);
-        let powers = &self.powers[part];
-        // Two chains of operations instead of one.
-        let square = t * t;
-        let (mut even, mut odd) = (P::splat(powers[TERMS - 2]), P::splat(powers[TERMS - 1]));
-        for pair in powers[..TERMS - 2].chunks_exact(2).rev() {
-            even = even.mul_add(square, P::splat(pair[0]));
-            odd = odd.mul_add(square, P::splat(pair[1]));
-        }
-        odd.mul_add(t, even)
-    }
-
-    #[inline(always)]
-    fn slope<P: Pack<Scalar = f64>>(&self, part: usize, u: P) -> P {
-        let t = (u - P::splat(self.middle)) * P::splat(self.zoom);
-        let powers = &self.powers[part];
-        let mut sum = P::splat(0.0);
-        for k in (1..TERMS).rev() {
-            sum = sum.mul_add(t, P::splat(k as f64 * powers[k]));
-        }
-        sum * P::splat(self.zoom)
-    }
-
-    /// (p(u) − p(v))/(u − v).
-    #[inline(always)]
-    fn quotient<P: Pack<Scalar = f64>>(&self, part: usize, u: P, v: P) -> P {
-        let (middle, zoom) = (P::splat(self.middle), P::splat(self.zoom));
-        let (t, s) = ((u - middle) * zoom, (v - middle) * zoom);
-        let powers = &self.powers[part];
-        let mut value = P::splat(powers[TERMS - 1]);
-        let mut quotient = value;
-        for power in powers[1..TERMS - 1].iter().rev() {
-            value = value.mul_add(t, P::splat(*power));
-            quotient = quotient.mul_add(s, value);
-        }
-        quotient * zoom
-    }
-}
-
-/// Walks through arguments, as many at a time as a register holds at most and one piece serves.
-struct Walk<'a> {
-    sampled: &'a Sampled,
-    scale: f64,
-    /// The last piece: neighbours often lie in it, or beside it.
-    index: usize,
-    /// Arguments of the function.
-    lanes: Strip<f64>,
-}
-
-impl<'a> Walk<'a> {
-    #[inline(always)]
-    fn new(sampled: &'a Sampled, scale: f64) -> Self {
-        Self { sampled, scale, index: 0, lanes: Strip([0.0; STRIP]) }
-    }
-
-    /// Fill the lanes with the first of `arguments`. The piece of the first lane and how many others lie in it, one
-    /// after the other; `None` where the first is nearly 0.
-    #[inline(always)]
-    fn step<P: Pack<Scalar = f64>>(&mut self, arguments: &[f64]) -> Option<(&'a Piece, usize)> {
-        let scaled = if arguments.len() >= P::LANES {
-            (P::read(arguments) * P::splat(self.scale)).store(&mut self.lanes, 0);
-            P::LANES
-        } else {
-            for (lane, argument) in self.lanes.0.iter_mut().zip(arguments) {
-                *lane = self.scale * argument;
-            }
-            arguments.len()
-        };
-        let u = self.lanes.0[0];
-        let sampled = self.sampled;
-        if !sampled.within(self.index, u) {
-            let beside =
-                if sampled.within(self.index + 1, u) { Some(self.index + 1) } else { sampled.piece(u) };
-            self.index = beside?;
-        }
-        let piece = sampled.pieces.get(self.index)?;
-        let end = sampled.end(self.index);
-        let (mut served, mut inside) = (1, true);
-        for lane in &self.lanes.0[1..scaled] {
-            inside &= *lane >= piece.from && *lane < end;
-            served += usize::from(inside);
-        }
-        Some((piece, served))
-    }
-}
-
-impl Sampled {
-    /// Whether a piece serves an argument.
-    #[inline(always)]
-    fn within(&self, index: usize, u: f64) -> bool {
-        self.pieces.get(index).is_some_and(|piece| u >= piece.from && u < self.end(index))
-    }
-
-    /// Where the next piece begins.
-    #[inline(always)]
-    fn end(&self, index: usize) -> f64 {
-        match self.pieces.get(index + 1) {
-            Some(next) => next.from,
-            None => f64::INFINITY,
-        }
-    }
-}
-
-/// Write the first `count` lanes; all of them where there is room, as the others are written again.
-#[inline(always)]
-fn write<P: Pack<Scalar = f64>>(lanes: &Strip<f64>, count: usize, out: &mut [f64]) {
-    let count = if out.len() >= P::LANES { P::LANES } else { count };
-    for (out, lane) in out.iter_mut().zip(&lanes.0[..count]) {
-        *out = *lane;
-    }
-}
-
-/// Values or slopes of a part, for the registers in use.
-struct Values<'a, const SLOPE: bool> {
-    sampled: &'a Sampled,
-    part: usize,
-    scale: f64,
-    arguments: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl<const SLOPE: bool> Kernel<f64> for Values<'_, SLOPE> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<P: Pack<Scalar = f64>>(self) {
-        let Self { sampled, part, scale, arguments, out } = self;
-        let mut walk = Walk::new(sampled, scale);
-        let mut results = Strip([0.0; STRIP]);
-        let mut start = 0;
-        while start < arguments.len() {
-            let Some((piece, served)) = walk.step::<P>(&arguments[start..]) else {
-                out[start] = 0.0;
-                start += 1;
-                continue;
-            };
-            let u = P::load(&walk.lanes, 0);
-            let values = if SLOPE { piece.slope(part, u) } else { piece.value(part, u) };
-            values.store(&mut results, 0);
-            write::<P>(&results, served, &mut out[start..]);
-            start += served;
-        }
-    }
-}
-
-/// Differences of values, by the polynomial (p(u) − p(v))/(u − v).
-struct Differences<'a> {
-    sampled: &'a Sampled,
-    part: usize,
-    scale: f64,
-    nodes: &'a Nodes,
-    out: &'a mut [f64],
-}
-
-impl Kernel<f64> for Differences<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<P: Pack<Scalar = f64>>(self) {
-        let Self { sampled, part, scale, nodes, out } = self;
-        let Nodes { u, v, sign, difference, .. } = nodes;
-        let mut walk = Walk::new(sampled, scale);
-        let (mut others, mut results) = (Strip([0.0; STRIP]), Strip([0.0; STRIP]));
-        let mut start = 0;
-        while start < u.len() {
-            let Some((piece, served)) = walk.step::<P>(&u[start..]) else {
-                start += 1;
-                continue;
-            };
-            for (other, v) in others.0[..served].iter_mut().zip(&v[start..]) {
-                *other = scale * v;
-            }
-            piece.quotient(part, P::load(&walk.lanes, 0), P::load(&others, 0)).store(&mut results, 0);
-            for i in 0..served {
-                let other = others.0[i];
-                let inside = other >= piece.from && (other - piece.middle) * piece.zoom <= 1.0;
-                if inside && sign[start + i] > 0.0 {
-                    out[start + i] = results.0[i] * (scale * difference[start + i]);
-                }
-            }
-            start += served;
-        }
     }
 }
 

@@ -151,10 +151,17 @@ fn by_rows<T: Scalar>(points: &Points<T>, rows: Range<usize>, slots: usize, out:
     while start < rows.end {
         let strip = start / STRIP;
         let end = rows.end.min((strip + 1) * STRIP);
-        for (part, strips) in points.constants(strip).chunks(SOME).enumerate() {
+        let (parts, rest) = points.constants(strip).as_chunks::<SOME>();
+        for row in start..end {
+            let constants = &mut out[(row - rows.start) * slots..][..slots];
+            for (constant, strip) in constants[slots - rest.len()..].iter_mut().zip(rest) {
+                *constant = strip.0[row % STRIP];
+            }
+        }
+        for (part, strips) in parts.iter().enumerate() {
             for row in start..end {
-                let constants = &mut out[(row - rows.start) * slots + part * SOME..];
-                for (constant, strip) in constants.iter_mut().zip(strips) {
+                let (constants, _) = out[(row - rows.start) * slots + part * SOME..].as_chunks_mut::<SOME>();
+                for (constant, strip) in constants[0].iter_mut().zip(strips) {
                     *constant = strip.0[row % STRIP];
                 }
             }
