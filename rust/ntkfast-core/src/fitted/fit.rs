@@ -17,12 +17,14 @@ use crate::parallel::Job;
 const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
 const DEGREES: [(Map, usize); 6] =
     [(Map(0.25), 24), (Map(0.25), 36), (Map(0.1), 48), (Map(0.1), 70), (Map(0.02), 70), (Map(0.02), 100)];
-const SCALES: [usize; 8] = [3, 5, 8, 12, 16, 21, 28, 38];
+const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
 /// The map of the shortest series is one of these.
 const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
 const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;
+/// How much sooner than expected a series may be found to have converged.
+const HOPE: f64 = 0.8;
 /// Errors are seen at some places only; elsewhere they may be this much larger.
 const SAFETY: f64 = 3.0;
 /// Defects at which convergence is judged.
@@ -139,12 +141,26 @@ impl<'a> Search<'a> {
         Ok((rule, change))
     }
 
+    /// Fewer terms than this are not worth trying when so many leave an error: series converge geometrically.
+    fn hopeful(&self, count: usize, error: f64) -> usize {
+        // The first few terms say little yet.
+        if count < 8 || error >= 1.0 {
+            count
+        } else {
+            (HOPE * count as f64 * self.target.ln() / error.ln()) as usize
+        }
+    }
+
     /// The map with the shortest series in the angle, and its number of terms.
     fn degree(&self, counts: &[(Map, usize)], rule: &Rule) -> Result<(Map, usize)> {
         let basis = self.few(rule);
         let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
         let mut best: Option<(f64, Map, [Vec<Pairs>; PARTS])> = None;
+        let mut hopeful = 0;
         for &(map, count) in counts {
+            if count < hopeful {
+                continue;
+            }
             let series = scaled.series(map, count, rule, self.job)?;
             let weighted: [Vec<Pairs>; PARTS] =
                 [0, 1].map(|part| series[part].iter().map(|pairs| scaled.weighted(part, pairs)).collect());
@@ -155,6 +171,7 @@ impl<'a> Search<'a> {
             if rest <= self.target {
                 break;
             }
+            hopeful = self.hopeful(count, rest);
         }
         let Some((rest, map, series)) = best else { return Ok(counts[0]) };
         let count = series[0].len().max(series[1].len());
@@ -172,7 +189,11 @@ impl<'a> Search<'a> {
         if self.range.is_point() {
             return Ok(*self.range);
         }
+        let mut hopeful = 0;
         for &count in counts {
+            if count < hopeful {
+                continue;
+            }
             let grid = self.range.with(count);
             let basis = Basis::new(self.sampled, grid.scales(), rule, self.job);
             let scaled = Scaled::new(&basis, self.sizes, &grid, rule);
@@ -186,6 +207,7 @@ impl<'a> Search<'a> {
             if error <= self.target {
                 return Ok(grid);
             }
+            hopeful = self.hopeful(count, error);
         }
         Ok(self.range.with(counts[counts.len() - 1]))
     }

@@ -25,6 +25,7 @@ mod fit;
 mod forms;
 mod grid;
 mod moments;
+mod nodes;
 mod pair;
 mod row;
 mod sampled;

@@ -11,6 +11,7 @@
 
 use super::Source;
 use super::chebyshev::gauss_legendre;
+use super::nodes::{Node, Nodes, chunks};
 use super::sampled::{PARTS, Sampled};
 use crate::error::Result;
 use crate::linalg::row_products;
@@ -20,8 +21,6 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 /// How many standard deviations are tried.
 const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30.0, 37.0];
-/// Nodes that are summed at a time: what belongs to them stays in the second-level cache.
-const CHUNK: usize = 2048;
 /// Below this defect, differences of values have lost digits that matter.
 const SMALL: f64 = 1e-3;
 
@@ -213,21 +212,17 @@ impl<'a> Basis<'a> {
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
     pub fn drops(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
-        self.integrate(m, rule, |part, row, nodes| {
+        self.integrate(m, rule, false, |part, row, nodes, others, [differences, _]| {
             let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            let mut differences = vec![0.0; nodes.len()];
-            let mut others = differences.clone();
-            self.sampled.values(part, scale, &nodes.u, &mut differences);
-            self.sampled.values(part, scale, &nodes.v, &mut others);
-            for (i, difference) in differences.iter_mut().enumerate() {
-                let other = if part == 0 { nodes.sign[i] * others[i] } else { others[i] };
-                *difference -= other;
+            self.sampled.values(part, scale, &nodes.u, differences);
+            self.sampled.values(part, scale, &nodes.sorted, others);
+            for (&i, other) in nodes.places.iter().zip(&*others) {
+                differences[i] -= if part == 0 { nodes.sign[i] * other } else { *other };
             }
             if m < SMALL {
-                self.sampled.differences(part, scale, nodes, &mut differences);
+                self.sampled.differences(part, scale, nodes, differences);
             }
             differences.iter_mut().zip(&nodes.root).for_each(|(value, root)| *value *= root * over);
-            [differences, Vec::new()]
         })
     }
 
@@ -236,45 +231,45 @@ impl<'a> Basis<'a> {
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
     pub fn slopes(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
-        self.integrate(m, rule, |part, row, nodes| {
+        self.integrate(m, rule, true, |part, row, nodes, others, [first, second]| {
             let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            let (mut first, mut second) = (vec![0.0; nodes.len()], vec![0.0; nodes.len()]);
-            self.sampled.slopes(part, scale, &nodes.u, &mut first);
-            self.sampled.slopes(part, scale, &nodes.v, &mut second);
-            for (i, root) in nodes.root.iter().enumerate() {
-                let factor = root * over * scale;
+            self.sampled.slopes(part, scale, &nodes.u, first);
+            self.sampled.slopes(part, scale, &nodes.sorted, others);
+            for (&i, other) in nodes.places.iter().zip(&*others) {
+                let factor = nodes.root[i] * over * scale;
                 first[i] *= factor;
-                second[i] *= if part == 0 { factor } else { factor * nodes.sign[i] };
+                second[i] = other * if part == 0 { factor } else { factor * nodes.sign[i] };
             }
-            [first, second]
         })
     }
 
-    /// Σ over nodes at correlation 1 − m of a_i·a_j, or of a_i·b_j + b_i·a_j where `values` of a part and a row
-    /// gives both.
+    /// Σ over nodes at correlation 1 − m of a_i·a_j, or of a_i·b_j + b_i·a_j where there are `two`. `write` fills
+    /// them for a part and a row; it may use one array more.
     fn integrate(
         &self,
         m: f64,
         rule: &Rule,
-        values: impl Fn(usize, usize, &Nodes) -> [Vec<f64>; 2],
+        two: bool,
+        write: impl Fn(usize, usize, &Nodes, &mut [f64], [&mut [f64]; 2]),
     ) -> Result<[Vec<f64>; PARTS]> {
         let count = self.scales.len();
         let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
+        let mut products = vec![0.0; count * count];
         for chunk in &self.nodes(m, rule) {
             self.job.check()?;
+            let mut first = vec![0.0; count * chunk.len()];
+            let mut second = if two { first.clone() } else { Vec::new() };
+            let mut more = vec![0.0; chunk.len()];
             for (part, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !sum.is_empty()) {
-                let (mut first, mut second) = (Vec::new(), Vec::new());
-                for row in 0..count {
-                    let [a, b] = values(part, row, chunk);
-                    first.extend(a);
-                    second.extend(b);
+                let mut seconds = second.chunks_exact_mut(chunk.len());
+                for (row, a) in first.chunks_exact_mut(chunk.len()).enumerate() {
+                    let b = seconds.next().unwrap_or_default();
+                    write(part, row, chunk, &mut more, [a, b]);
                 }
-                let mut products = vec![0.0; count * count];
-                let other = if second.is_empty() { &first } else { &second };
-                row_products(&mut products, count, &first, other, chunk.len());
+                row_products(&mut products, count, &first, if two { &second } else { &first }, chunk.len());
                 for i in 0..count {
                     for j in 0..count {
-                        let turned = if second.is_empty() { 0.0 } else { products[j * count + i] };
+                        let turned = if two { products[j * count + i] } else { 0.0 };
                         sum[i * count + j] += products[i * count + j] + turned;
                     }
                 }
@@ -284,7 +279,7 @@ impl<'a> Basis<'a> {
     }
 
     /// Nodes over a quarter of the plane, some at a time; the other quarters give the same, with u and v exchanged in
-    /// two of them. Neighbours are close.
+    /// two of them.
     fn nodes(&self, m: f64, rule: &Rule) -> Vec<Nodes> {
         let half_angle = (m / 2.0).sqrt().asin();
         let (sine, cosine) = half_angle.sin_cos();
@@ -292,51 +287,23 @@ impl<'a> Basis<'a> {
         // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
         let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
         let mut circle = arcs(half_angle, &[], 0.0, rule);
-        let mut chunks = vec![Nodes::default()];
+        let mut all = Vec::with_capacity(radii.len() * circle.len());
         for (r, weight) in radii {
             if !cuts.is_empty() {
                 circle = arcs(half_angle, &cuts, r, rule);
             }
             let weight = weight * r * (-r * r / 2.0).exp() / PI;
-            for (cosines, w) in &circle {
-                if chunks[chunks.len() - 1].len() == CHUNK {
-                    chunks.push(Nodes::default());
-                }
-                let last = chunks.len() - 1;
-                chunks[last].push(cosines.map(|cosine| r * cosine), w * weight);
-            }
+            all.extend(
+                circle.iter().map(|(unit, w)| Node { place: unit.map(|x| r * x), weight: w * weight }),
+            );
         }
-        chunks
+        chunks(&all)
     }
 }
 
 /// 1 over a norm; nothing of a row without one.
 fn inverse(norm: f64) -> f64 {
     if norm > 0.0 { 1.0 / norm } else { 0.0 }
-}
-
-/// Two standard Gaussian variables, the second as its size and its sign, their difference, and roots of weights.
-#[derive(Default)]
-pub struct Nodes {
-    pub u: Vec<f64>,
-    pub v: Vec<f64>,
-    pub sign: Vec<f64>,
-    pub difference: Vec<f64>,
-    root: Vec<f64>,
-}
-
-impl Nodes {
-    fn push(&mut self, [u, v, difference]: [f64; 3], weight: f64) {
-        self.u.push(u);
-        self.v.push(v.abs());
-        self.sign.push(v.signum());
-        self.difference.push(difference);
-        self.root.push(weight.sqrt());
-    }
-
-    fn len(&self) -> usize {
-        self.u.len()
-    }
 }
 
 /// Nodes [u, v, u − v] of a quarter of the unit circle and their weights: u and v are cos(ψ ∓ half_angle), and four

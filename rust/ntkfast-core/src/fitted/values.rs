@@ -1,6 +1,6 @@
 //! A function that is known on pieces at many arguments: as many at a time as a register holds and one piece serves.
 
-use super::moments::Nodes;
+use super::nodes::Nodes;
 use super::sampled::{Piece, Sampled, TERMS};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
@@ -56,6 +56,12 @@ impl Piece {
         sum * P::splat(self.zoom)
     }
 
+    /// The slope or the value.
+    #[inline(always)]
+    fn serve<P: Pack<Scalar = f64>, const SLOPE: bool>(&self, part: usize, u: P) -> P {
+        if SLOPE { self.slope(part, u) } else { self.value(part, u) }
+    }
+
     /// (p(u) − p(v))/(u − v).
     #[inline(always)]
     fn quotient<P: Pack<Scalar = f64>>(&self, part: usize, u: P, v: P) -> P {
@@ -86,6 +92,19 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     fn new(sampled: &'a Sampled, scale: f64) -> Self {
         Self { sampled, scale, index: 0, lanes: Strip([0.0; STRIP]) }
+    }
+
+    /// The first arguments as a register, where one piece, the last one, serves them all.
+    #[inline(always)]
+    fn whole<P: Pack<Scalar = f64>>(&self, arguments: &[f64]) -> Option<(&'a Piece, P)> {
+        let piece = self.sampled.pieces.get(self.index)?;
+        if arguments.len() < P::LANES {
+            return None;
+        }
+        let u = P::read(arguments) * P::splat(self.scale);
+        let last = P::splat(self.sampled.end(self.index).next_down());
+        let outside = P::any(P::less(u, P::splat(piece.from))) || P::any(P::less(last, u));
+        if outside { None } else { Some((piece, u)) }
     }
 
     /// Fill the lanes with the first of `arguments`. The piece of the first lane and how many others lie in it, one
@@ -168,14 +187,17 @@ impl<const SLOPE: bool> Kernel<f64> for Values<'_, SLOPE> {
         let mut results = Strip([0.0; STRIP]);
         let mut start = 0;
         while start < arguments.len() {
+            if let Some((piece, u)) = walk.whole::<P>(&arguments[start..]) {
+                piece.serve::<P, SLOPE>(part, u).write(&mut out[start..]);
+                start += P::LANES;
+                continue;
+            }
             let Some((piece, served)) = walk.step::<P>(&arguments[start..]) else {
                 out[start] = 0.0;
                 start += 1;
                 continue;
             };
-            let u = P::load(&walk.lanes, 0);
-            let values = if SLOPE { piece.slope(part, u) } else { piece.value(part, u) };
-            values.store(&mut results, 0);
+            piece.serve::<P, SLOPE>(part, P::load(&walk.lanes, 0)).store(&mut results, 0);
             write::<P>(&results, served, &mut out[start..]);
             start += served;
         }
