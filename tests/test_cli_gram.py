@@ -234,6 +234,18 @@ def test_memory_that_is_not_there(
     assert capsys.readouterr().err == f"ntkfast: {reason or 'there is not enough memory'}\n"
 
 
+def test_what_a_first_call_makes_is_not_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def evaluate(_: object, x: Any, x2: Any) -> None:
+        clock[0] += (1e-3 if clock[0] else 3600.0) * len(x) * len(x2)
+
+    monkeypatch.setattr(_resumable.Job, "evaluate", evaluate)
+    monkeypatch.setattr(gram.time, "perf_counter", lambda: clock[0])
+    job = _resumable.Job(NET, "ntk", X, X2, Path("k.npy"))
+    assert gram._seconds_a_pair(job) == pytest.approx(1e-3)
+
+
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["gram", "--help"])

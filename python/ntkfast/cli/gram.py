@@ -189,6 +189,7 @@ def _seconds_a_pair(job: Job) -> float:
     size = 2 if job.network._spatial else 16
     while True:
         x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
+        job.evaluate(x, x2)  # makes what later calls find: the program, and fits of activations
         begun = time.perf_counter()
         job.evaluate(x, x2)
         seconds = time.perf_counter() - begun
