@@ -1,4 +1,4 @@
-"""MNIST: test accuracies against published ones, and what fitting and predicting costs.
+"""MNIST: test accuracies against those expected, and what fitting and predicting costs.
 
 The files are named on the command line: a directory with ``mnist_train.npz`` and ``mnist_test.npz``
 (arrays ``X`` and ``y``) or with the four IDX files by their usual names, compressed or not; or two
@@ -6,7 +6,7 @@ NPZ files.
 
 Accuracy: the first n training images, rows of unit norm, bias-free ReLU networks with w_std² = 2, a
 ridge of 1e-4 of the kernel's diagonal, targets one-hot − 0.1, all test images; every count of right
-answers has to be the published one. Speed: fit to n images and predict as many, for ten outputs at
+answers has to be the one expected. Speed: fit to n images and predict as many, for ten outputs at
 once, against NumPy's ``X @ X.T``, SciPy's Cholesky solve and NumPy's ``X_test @ X.T``, which take
 turns with ours; and the memory of it in a fresh process, in units of an n × n matrix of the type.
 
@@ -56,8 +56,8 @@ IDX_NAMES = {
 RIDGE = 1e-4
 DTYPES = ("float64", "float32")
 
-# By number of training images and of hidden layers: of the NNGP, and of the NTK.
-PUBLISHED = {
+# Settled before, by number of training images and of hidden layers: of the NNGP, and of the NTK.
+EXPECTED = {
     (1_000, 1): (0.9198, 0.9177),
     (1_000, 3): (0.9248, 0.9187),
     (5_000, 1): (0.9619, 0.9607),
@@ -132,24 +132,24 @@ def _images(pixels: NDArray[Any], labels: NDArray[Any]) -> Images:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many of the test images are told right, and how many are published to be."""
+    """How many of the test images are told right, and how many have to be."""
 
     n: int
     depth: int
     kernel: str
     measured: float
-    published: float
+    expected: float
 
     @property
     def same(self) -> bool:
         """Whether they are the same number of images."""
-        return round(self.measured, 4) == self.published
+        return round(self.measured, 4) == self.expected
 
 
 def accuracies(train: Images, test: Images, sizes: Sequence[int]) -> list[Accuracy]:
     """Fit the classifiers of the protocol, and count."""
     results = []
-    for (n, depth), published in PUBLISHED.items():
+    for (n, depth), pair in EXPECTED.items():
         if n not in sizes:
             continue
         some = train.first(n)
@@ -159,10 +159,10 @@ def accuracies(train: Images, test: Images, sizes: Sequence[int]) -> list[Accura
             "NNGP": NNGPClassifier(network=network, noise_variance=RIDGE * variance),
             "NTK": NTKClassifier(network=network, relative_diag_reg=RIDGE),
         }
-        for (kernel, model), expected in zip(models.items(), published, strict=True):
+        for (kernel, model), expected in zip(models.items(), pair, strict=True):
             score = float(model.fit(some.x, some.y).score(test.x, test.y))
             results.append(Accuracy(n, depth, kernel, score, expected))
-            print(f"n = {n:,}, depth {depth}, {kernel}: {score:.4f}, published {expected}")
+            print(f"n = {n:,}, depth {depth}, {kernel}: {score:.4f}, expected {expected}")
     return results
 
 
@@ -227,12 +227,12 @@ def accuracy_table(results: Sequence[Accuracy]) -> str:
             f"{each.depth}",
             each.kernel,
             f"{each.measured:.4f}",
-            f"{each.published:.4f}",
+            f"{each.expected:.4f}",
             "yes" if each.same else "no",
         )
         for each in results
     ]
-    heads = ["training images", "hidden layers", "kernel", "measured", "published", "the same"]
+    heads = ["training images", "hidden layers", "kernel", "measured", "expected", "the same"]
     rule = ["---:", "---:", "---", "---:", "---:", "---"]
     return "\n".join(map(line, [heads, rule, *cells]))
 
@@ -289,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sizes",
         type=positive,
         nargs="*",
-        default=sorted({n for n, _ in PUBLISHED}),
+        default=sorted({n for n, _ in EXPECTED}),
         metavar="N",
         help="numbers of training images whose accuracy is compared",
     )

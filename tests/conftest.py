@@ -6,6 +6,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,9 @@ hypothesis.settings.load_profile(PROFILE)
 def pytest_configure(config: pytest.Config) -> None:
     if PROFILE != "fast" and config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = str(SEED)
+    # Tests send SIGINT, which a shell has its background jobs ignore, and these their children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

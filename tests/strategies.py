@@ -157,7 +157,8 @@ def floats(dtype: Any) -> st.SearchStrategy[Any]:
     """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
     info = np.finfo(dtype)
     sizes = [0.0, info.smallest_subnormal, info.tiny, info.tiny**0.5, 1.0, info.max**0.5, info.max]
-    edges = [float(sign * value) for value in sizes for sign in (1, -1)]
+    # Before NumPy 2 the roots are of float64.
+    edges = [float(info.dtype.type(sign * value)) for value in sizes for sign in (1, -1)]
     width = 8 * np.dtype(dtype).itemsize
     return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
 

@@ -31,8 +31,9 @@ def rounding(reference: Any) -> float:
         ([*MLP, "--x2", "x2.npy"], lambda: NET.ntk(X, X2)),
         (["--depth", "1"], lambda: nk.mlp(1).ntk(X)),
         (["--depth", "1", "--threads", "1"], lambda: nk.mlp(1).ntk(X)),
+        (["--depth", "1", "--activation", "Leaky-ReLU"], lambda: nk.mlp(1, nk.LeakyRelu()).ntk(X)),
     ],
-    ids=["mlp", "file", "nngp", "x2", "relu", "threads"],
+    ids=["mlp", "file", "nngp", "x2", "relu", "threads", "name"],
 )
 @pytest.mark.usefixtures("threads")
 def test_the_matrix_is_that_of_the_network(
@@ -159,24 +160,36 @@ def test_bad_usage_is_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.npy", "--depth", "1"], "none.npy"),
+        (["none.npy", "--depth", "1"], "ntkfast: none.npy: No such file or directory"),
         (["x.txt", "--depth", "1"], "the ending is '.txt'; expected .npy, .npz, .csv"),
         (["cut.npy", "--depth", "1"], "cut.npy is no NPY file of numbers, or is cut off"),
         (["pickle.npy", "--depth", "1"], "pickle.npy is no NPY file of numbers"),
         (["two.npz", "--depth", "1"], "has 2 arrays; choose one: two.npz:a, two.npz:b"),
         (["two.npz:c", "--depth", "1"], "two.npz has no array 'c'; choose one: two.npz:a"),
-        (["ragged.csv", "--depth", "1"], "ragged.csv: "),
-        (["words.csv", "--depth", "1"], "words.csv: "),
-        (["empty.csv", "--depth", "1"], "empty.csv: "),
+        (
+            ["ragged.csv", "--depth", "1"],
+            "ragged.csv: line 2 has another number of columns, 1",
+        ),
+        (["words.csv", "--depth", "1"], "words.csv: line 4, column 2 is 'Rome'; expected numbers"),
+        (["missing.csv", "--depth", "1"], "missing.csv: line 3, column 2 is empty; expected"),
+        (["empty.csv", "--depth", "1"], "empty.csv: there are no numbers in it; expected"),
+        (["latin.csv", "--depth", "1"], "latin.csv: 'utf-8' codec can't decode byte 0xf6"),
+        (["grouped.csv", "--depth", "1"], "grouped.csv: could not convert string '1_000'"),
         (["nan.csv", "--depth", "1"], "nan.csv has a NaN at index 1, 0; expected finite numbers"),
         (["x.npy", "--depth", "-1"], "mlp: depth is -1; expected an integer >= 0"),
+        (["x.npy", "--depth", "1000000"], "mlp: depth is 1000000; expected an integer >= 0 and <="),
         (["x.npy", "--depth", "1", "--w-std", "-1"], "Dense: w_std is -1.0"),
-        (["x.npy", "--depth", "1", "--activation", "rleu"], "--activation rleu: there is none"),
-        (["x.npy", "--depth", "1", "--activation", "dense"], "--activation dense: there is none"),
-        (["x.npy", "--depth", "1", "--activation", "abrelu"], "abrelu needs numbers of its own"),
+        (["x.npy", "--depth", "1", "--activation", "rleu"], "(did you mean 'relu'?)"),
+        (["x.npy", "--depth", "1", "--activation", "dense"], "--activation dense: expected a name"),
+        (["x.npy", "--depth", "1", "--activation", "abrelu"], "what needs numbers of its own"),
         (["x.npy", "--network", "none.toml"], "none.toml"),
         (["x.npy", "--network", "bad.json"], "bad.json: the network: there is no layer 'Rleu'"),
-        (["x.npy", "--depth", "1", "--x2", "one.csv"], "x2 has shape (1, 1)"),
+        (
+            ["x.npy", "--depth", "1", "--x2", "one.csv"],
+            "one.csv has points of shape (1,); exp",
+        ),
+        (["line.npy", "--depth", "1"], "line.npy has shape (600,); expected (n_samples, n_feat"),
+        (["x.npy", "--network", "images.json"], "x.npy has shape (150, 4); expected images, of sh"),
     ],
 )
 def test_bad_files_are_1_and_say_why(
@@ -187,12 +200,18 @@ def test_bad_files_are_1_and_say_why(
     np.savez("two.npz", a=X, b=X)
     for name, text in {
         "ragged": "1,2\n3\n",
-        "words": "1,2\na,b\n",
+        "words": "size,city\n1,2\n\n3,Rome # far\n",
+        "missing": "1,2\n3,4\n5,\n",
+        "grouped": "1_000,2\n",
         "empty": "",
         "nan": "1\nnan\n",
         "one": "1\n",
     }.items():
         Path(f"{name}.csv").write_text(text, encoding="utf-8")
+    Path("latin.csv").write_text("Höhe\n1\n", encoding="latin-1")
+    np.save("line.npy", X.ravel())
+    images = nk.Serial(nk.Conv((3, 3)), nk.Flatten(), nk.Dense())
+    Path("images.json").write_text(json.dumps(images.to_dict()), encoding="utf-8")
     Path("bad.json").write_text('{"type": "Rleu"}', encoding="utf-8")
     assert main(["gram", arguments[0], "k.npy", *arguments[1:]]) == 1
     printed, errors = capsys.readouterr()
@@ -201,6 +220,30 @@ def test_bad_files_are_1_and_say_why(
     assert message in errors
     assert errors.count("\n") == 1
     assert not list(place.glob("k.npy*"))
+
+
+@pytest.mark.parametrize("reason", ["no room for 8 TB", ""])
+def test_memory_that_is_not_there(
+    reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError(reason)
+
+    monkeypatch.setattr(nk.Network, "ntk", refuse)
+    assert ended(*MLP) == 1
+    assert capsys.readouterr().err == f"ntkfast: {reason or 'there is not enough memory'}\n"
+
+
+def test_what_a_first_call_makes_is_not_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def evaluate(_: object, x: Any, x2: Any) -> None:
+        clock[0] += (1e-3 if clock[0] else 3600.0) * len(x) * len(x2)
+
+    monkeypatch.setattr(_resumable.Job, "evaluate", evaluate)
+    monkeypatch.setattr(gram.time, "perf_counter", lambda: clock[0])
+    job = _resumable.Job(NET, "ntk", X, X2, Path("k.npy"))
+    assert gram._seconds_a_pair(job) == pytest.approx(1e-3)
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,6 +100,26 @@ def test_images_refuse_what_is_no_image(ax: Axes) -> None:
         nk.plots.images(np.zeros((2, 2, 2)), ["a"], ax)
 
 
+def test_what_is_no_result_is_refused_by_name(ax: Axes) -> None:
+    for draw, name in ((nk.plots.loss, "training"), (nk.plots.band, "normal")):
+        with pytest.raises(TypeError, match=f"{name} is of type list; expected .* nk"):
+            draw([1.0], [1.0], ax)  # type: ignore[operator]
+    with pytest.raises(TypeError, match="measured is of type Relu; expected a Scaling"):
+        nk.plots.scaling(nk.Relu(), ax)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
+        nk.plots.eigenvalues(np.ones((2, 3)), ax)
+    assert not ax.lines
+
+
+def test_a_gram_matrix_is_as_good_as_its_spectrum(ax: Axes) -> None:
+    theta, y = np.diag([1.0, 4.0]), [3.0, 4.0]
+    nk.plots.eigenvalues(theta, ax)
+    nk.plots.projections(theta, y, ax)
+    values, shares = (line.get_ydata() for line in ax.lines)
+    np.testing.assert_allclose(values, [4, 1], rtol=1e-15)
+    np.testing.assert_allclose(shares, [0.64, 0.36], rtol=1e-15)
+
+
 def test_without_axes_pyplot_has_some(flow: nk.GradientFlow) -> None:
     pyplot.switch_backend("agg")
     figure = pyplot.figure()

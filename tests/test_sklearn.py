@@ -193,7 +193,7 @@ def test_many_points_are_predicted_in_blocks():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (NTKRegressor(activation="rleu"), "activation is 'rleu'.*'leaky_relu'"),
+        (NTKRegressor(activation="rleu"), "activation is 'rleu'.*'leaky_relu'.*mean 'relu'"),
         (NTKRegressor(activation=nk.Relu), r"activation is the class Relu; write Relu\(\)"),
         (NTKRegressor(network="relu"), "network is 'relu'"),
         (NTKRegressor(network=nk.Relu()), "network is Relu.*end it in a Dense"),

@@ -287,5 +287,11 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         nk.save(tmp_path / "a.npz", nk.eigh(THETA))
     assert nk.load(tmp_path / "a.npz") == NET
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-    with pytest.raises(FileNotFoundError):
-        nk.save(tmp_path / "none" / "a.npz", NET)
+
+
+def test_places_where_no_file_can_be_are_called_as_they_were_given(tmp_path: Path) -> None:
+    for path, refusal in ((tmp_path / "none" / "a.npz", FileNotFoundError), (tmp_path, OSError)):
+        with pytest.raises(refusal) as raised:
+            nk.save(path, NET)
+        assert raised.value.filename == str(path)
+    assert not list(tmp_path.iterdir())

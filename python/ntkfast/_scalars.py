@@ -27,15 +27,15 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     return number
 
 
-def as_count(value: object, name: str, *, least: int) -> int:
-    """Return `value` as an int that is at least `least`; TypeError or ValueError otherwise."""
+def as_count(value: object, name: str, *, least: int, most: int | None = None) -> int:
+    """Return `value` as an int from `least` to `most`; TypeError or ValueError otherwise."""
+    expected = f"an integer >= {least}" + ("" if most is None else f" and <= {most}")
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(
-            f"{name} is {value!r}, of type {type(value).__name__}; expected an integer >= {least}"
-        )
-    if value < least:
-        raise ValueError(f"{name} is {int(value)}; expected an integer >= {least}")
-    return int(value)
+        raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; expected {expected}")
+    number = int(value)
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{name} is {number}; expected {expected}")
+    return number
 
 
 def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from ntkfast._progress import Progress, reporting
 if TYPE_CHECKING:
     from ntkfast._ntkfast import Program
 
-__all__ = ["Kernels", "evaluate"]
+__all__ = ["Kernels", "as_samples", "evaluate"]
 
 KernelName: TypeAlias = Literal["nngp", "ntk"]
 
@@ -70,12 +70,8 @@ def evaluate(
     has the kernels of all the program's results along its first axis; otherwise it has just one.
     A program with positions takes images of `rank` dimensions, where it is not None.
     """
-
-    def samples(array: npt.ArrayLike, name: str) -> FloatArray:
-        return as_images(array, name, rank) if program.spatial else as_points(array, name)
-
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
-    x = samples(x, "x")
+    x = as_samples(program, x, "x", rank)
     n = x.shape[0]
     if x2 is None:
         shape: tuple[int, ...] = (n,) if diagonal else (n, n)
@@ -85,7 +81,7 @@ def evaluate(
             "drop x2, or diagonal=True for the whole cross kernel"
         )
     else:
-        x2 = samples(x2, "x2")
+        x2 = as_samples(program, x2, "x2", rank)
         if x2.dtype != x.dtype:
             x, x2 = x.astype(np.float64, copy=False), x2.astype(np.float64, copy=False)
         shape = (n, x2.shape[0])
@@ -111,6 +107,11 @@ def evaluate(
         else:
             program.cross(x, x2, nngp, ntk, report)
     return arrays
+
+
+def as_samples(program: Program, x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
+    """Return `x` as the program takes it: points in rows, or images of `rank` dimensions."""
+    return as_images(x, name, rank) if program.spatial else as_points(x, name)
 
 
 def _entries(stack: FloatArray) -> list[FloatArray]:

@@ -61,8 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    except (OSError, ntkfast.NumericalError) as error:
-        print(f"ntkfast: {error}", file=sys.stderr)
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        print(
+            f"ntkfast: {error.filename}: {error.strerror}" if named else f"ntkfast: {error}",
+            file=sys.stderr,
+        )
+        return 1
+    except (ntkfast.NumericalError, MemoryError) as error:
+        print(f"ntkfast: {str(error) or 'there is not enough memory'}", file=sys.stderr)
         return 1
 
 

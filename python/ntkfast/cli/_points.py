@@ -55,18 +55,36 @@ def _npz(file: Path, name: str) -> npt.NDArray[Any]:
 
 
 def _csv(file: Path) -> npt.NDArray[Any]:
-    with file.open(encoding="utf-8-sig") as lines:
-        first = lines.readline()
     try:
+        with file.open(encoding="utf-8-sig") as lines:
+            first = lines.readline()
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns of an empty file
             names = 0 if _numbers(first) else 1
             return np.loadtxt(file, delimiter=",", ndmin=2, skiprows=names, encoding="utf-8-sig")
     except (ValueError, UserWarning) as error:
         raise ValueError(
-            f"{file}: {error}; expected numbers with commas between, as many in each line, and at "
-            "most one line of names before them"
+            f"{file}: {_fault(file) or error}; expected numbers with commas between, as many in "
+            "each line, and at most one line of names before them. Make numbers of categories and "
+            "fill in what is missing first"
         ) from None
+
+
+def _fault(file: Path) -> str:
+    """Say what is wrong with a table, in lines and columns as editors count them."""
+    width = 0
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            cells = [cell.strip() for cell in line.partition("#")[0].split(",")]
+            if cells == [""] or (number == 1 and not _numbers(line)):
+                continue
+            for column, cell in enumerate(cells, start=1):
+                if not _numbers(cell):
+                    return f"line {number}, column {column} is {repr(cell) if cell else 'empty'}"
+            width = width or len(cells)
+            if len(cells) != width:
+                return f"line {number} has another number of columns, {len(cells)}, not {width}"
+    return "" if width else "there are no numbers in it"
 
 
 def _numbers(line: str) -> bool:

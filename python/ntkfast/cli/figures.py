@@ -34,7 +34,7 @@ examples:
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     listed = "\n".join(
-        f"  {key}  {_name(module):<22} {_title(module)}" for key, module in FIGURES.items()
+        f"  {key}  {_name(module):<27} {_title(module)}" for key, module in FIGURES.items()
     )
     parser = commands.add_parser(
         "figures",

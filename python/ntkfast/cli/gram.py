@@ -17,9 +17,8 @@ from ntkfast._arrays import FloatArray
 from ntkfast._atomic import replacing
 from ntkfast.cli._points import read_points
 from ntkfast.cli._resumable import Job, run
-from ntkfast.networks.activations import Activation
-from ntkfast.networks.description import known_layers
-from ntkfast.networks.elementwise import Numerical
+from ntkfast.kernels import as_samples
+from ntkfast.networks.named import named_activation
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -82,8 +81,13 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         raise FileExistsError(f"{arguments.out} is there already; --force overwrites it")
     try:
         network = _network(arguments)
-        x = read_points(arguments.points)
-        x2 = None if arguments.x2 is None else read_points(arguments.x2)
+        x = _samples(arguments.points, network)
+        x2 = None if arguments.x2 is None else _samples(arguments.x2, network)
+        if x2 is not None and x2.shape[1:] != x.shape[1:]:
+            raise ValueError(
+                f"{arguments.x2} has points of shape {x2.shape[1:]}; expected {x.shape[1:]}, as in "
+                f"{arguments.points}"
+            )
         types = [x.dtype, *([] if x2 is None else [x2.dtype])]
         dtype = np.dtype(arguments.dtype or np.result_type(*types))
         x = x.astype(dtype, copy=False)
@@ -129,25 +133,21 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
 def _network(arguments: argparse.Namespace) -> nk.Network:
     if arguments.network is not None:
         return nk.Network.from_file(arguments.network)
-    choices = {
-        layer.__name__.lower(): layer
-        for layer in known_layers().values()
-        if issubclass(layer, (Activation, Numerical))
-    }
     name = arguments.activation or "relu"
-    if name.lower() not in choices:
-        names = ", ".join(sorted(choices))
-        raise ValueError(
-            f"--activation {name}: there is none of that name; expected one of {names}"
-        )
-    try:
-        activation = choices[name.lower()]()
-    except TypeError:
-        raise ValueError(
-            f"--activation {name} needs numbers of its own: give a --network file"
-        ) from None
+    complaint = (
+        f"--activation {name}: expected a name, or, for what needs numbers of its own, a --network "
+        "file; the names are "
+    )
+    activation = named_activation(name, complaint)
     w_std = 1.0 if arguments.w_std is None else arguments.w_std
     return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+
+
+def _samples(text: str, network: nk.Network) -> FloatArray:
+    """Read points, and refuse those that the network does not take by the name of their file."""
+    x = read_points(text)
+    as_samples(network._program, x, text, network._rank)
+    return x
 
 
 def _diagonal(job: Job) -> None:
@@ -189,6 +189,7 @@ def _seconds_a_pair(job: Job) -> float:
     size = 2 if job.network._spatial else 16
     while True:
         x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
+        job.evaluate(x, x2)  # makes what later calls find: the program, and fits of activations
         begun = time.perf_counter()
         job.evaluate(x, x2)
         seconds = time.perf_counter() - begun

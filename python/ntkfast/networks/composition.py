@@ -34,7 +34,8 @@ def as_network(value: object, place: str) -> Network:
     if isinstance(value, (list, tuple)):
         raise TypeError(f"{place} is a {type(value).__name__}; unpack it with a star: *layers")
     raise TypeError(
-        f"{place} is {value!r}, of type {type(value).__name__}; expected a layer or a network"
+        f"{place} is {value!r}, of type {type(value).__name__}; expected a layer or a network, "
+        "such as nk.Relu()"
     )
 
 

@@ -20,7 +20,7 @@ from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Composition
 from ntkfast.networks.elementwise import Elementwise
 
-__all__ = ["Description", "build", "describe", "known_layers", "read"]
+__all__ = ["Description", "build", "describe", "known_layers", "meant", "read"]
 
 Description: TypeAlias = dict[str, Any]
 
@@ -67,7 +67,7 @@ def build(data: object, place: str = "the network", nesting: int = 0) -> Network
     for key in given:
         if key not in known:
             raise ValueError(
-                f"{place}: {layer.__name__} has no field {key!r}{_meant(key, known)}; "
+                f"{place}: {layer.__name__} has no field {key!r}{meant(key, known)}; "
                 f"expected {', '.join(known) or 'none'}"
             )
     for key, field in known.items():
@@ -103,7 +103,7 @@ def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
         raise ValueError(f"{place} is an Elementwise: {_NO_FUNCTIONS}")
     if name not in known:
         raise ValueError(
-            f"{place}: there is no layer {name!r}{_meant(name, known)}; "
+            f"{place}: there is no layer {name!r}{meant(name, known)}; "
             f"expected one of {', '.join(sorted(known))}"
         )
     return known[name]
@@ -122,7 +122,7 @@ def known_layers() -> dict[str, type[Network]]:
     }
 
 
-def _meant(name: object, known: Iterable[str]) -> str:
+def meant(name: object, known: Iterable[str]) -> str:
     """Ask for the nearest known name, if one is near."""
     by_lower = {word.lower(): word for word in known}
     near = get_close_matches(str(name).lower(), by_lower, n=1)

@@ -10,6 +10,9 @@ from ntkfast.networks.layers import Dense
 
 __all__ = ["mlp"]
 
+# A slip, such as a number of samples for a depth, is refused before it takes all of the memory.
+_DEEPEST = 100_000
+
 
 def mlp(
     depth: int,
@@ -25,7 +28,7 @@ def mlp(
     Parameters
     ----------
     depth
-        Number of hidden layers, ≥ 0; 0 is a single Dense.
+        Number of hidden layers, from 0, which is a single Dense, to 100,000.
     activation
         What follows each hidden Dense.
     w_std, b_std
@@ -40,14 +43,14 @@ def mlp(
     TypeError
         ``depth`` is not an integer, ``activation`` is not a network.
     ValueError
-        A negative ``depth``, or what `Dense` and `Serial` refuse.
+        A ``depth`` out of range, or what `Dense` and `Serial` refuse.
 
     Examples
     --------
     >>> mlp(1, Erf(), w_std=1.5)
     Serial(Dense(w_std=1.5), Erf(), Dense(w_std=1.5))
     """
-    depth = as_count(depth, "mlp: depth", least=0)
+    depth = as_count(depth, "mlp: depth", least=0, most=_DEEPEST)
     activation = as_network(activation, "mlp: activation")
 
     def dense(width: int | None) -> Dense:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ntkfast.plots._arguments import as_spectrum, check_result
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, axes
 from ntkfast.theory import label_projections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ntkfast._arrays import FloatArray
     from ntkfast.dynamics.normal import Normal
     from ntkfast.dynamics.spectral import SpectralTraining
     from ntkfast.finite import Scaling
@@ -54,6 +56,7 @@ def loss(
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
+    check_result(training, "training", "loss", "training in closed form, such as nk.GradientFlow")
     ax = axes(ax, "plots.loss")
     ax.loglog(t, training.loss(np.asarray(t), f0), **{"color": BLUE, **line})
     ax.set(xlabel="training time $t$", ylabel="training loss")
@@ -90,7 +93,7 @@ def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any
     return ax
 
 
-def eigenvalues(spectrum: Spectrum, ax: Axes | None = None, **line: Any) -> Axes:
+def eigenvalues(spectrum: Spectrum | FloatArray, ax: Axes | None = None, **line: Any) -> Axes:
     """Draw the eigenvalues from the largest to the smallest, both axes logarithmic.
 
     Gradient flow learns the component of the residual along eigenvector i within a time of
@@ -98,8 +101,8 @@ def eigenvalues(spectrum: Spectrum, ax: Axes | None = None, **line: Any) -> Axes
 
     Parameters
     ----------
-    spectrum : Spectrum
-        The eigendecomposition of a Gram matrix. Eigenvalues that are not positive, which come
+    spectrum : Spectrum or array_like, shape (n, n)
+        A Gram matrix, or its eigendecomposition. Eigenvalues that are not positive, which come
         from rounding, are left out.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
@@ -116,8 +119,8 @@ def eigenvalues(spectrum: Spectrum, ax: Axes | None = None, **line: Any) -> Axes
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
+    descending = np.asarray(as_spectrum(spectrum).eigenvalues)[::-1]
     ax = axes(ax, "plots.eigenvalues")
-    descending = np.asarray(spectrum.eigenvalues)[::-1]
     rank = np.arange(1, len(descending) + 1)
     positive = descending > 0
     ax.loglog(rank[positive], descending[positive], **{"color": GREEN, **line})
@@ -125,7 +128,9 @@ def eigenvalues(spectrum: Spectrum, ax: Axes | None = None, **line: Any) -> Axes
     return ax
 
 
-def projections(spectrum: Spectrum, y: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
+def projections(
+    spectrum: Spectrum | FloatArray, y: ArrayLike, ax: Axes | None = None, **line: Any
+) -> Axes:
     """Draw the share of the labels along each eigenvector, largest eigenvalue first.
 
     The shares are those of `theory.label_projections`, divided by their sum ‖y‖². Labels with
@@ -133,8 +138,8 @@ def projections(spectrum: Spectrum, y: ArrayLike, ax: Axes | None = None, **line
 
     Parameters
     ----------
-    spectrum : Spectrum
-        The eigendecomposition of a Gram matrix.
+    spectrum : Spectrum or array_like, shape (n, n)
+        A Gram matrix, or its eigendecomposition.
     y : array_like, shape (n,)
         Labels.
     ax : matplotlib.axes.Axes, optional
@@ -156,7 +161,7 @@ def projections(spectrum: Spectrum, y: ArrayLike, ax: Axes | None = None, **line
     """
     parts = label_projections(spectrum, y)
     if parts.ndim != 1:
-        raise ValueError(f"y has shape {parts.shape}; expected ({spectrum.n},), one label a point")
+        raise ValueError(f"y has shape {parts.shape}; expected ({len(parts)},), one label a point")
     ax = axes(ax, "plots.projections")
     shares = parts[::-1] / (parts.sum() or 1.0)
     style = {"color": BLUE, "marker": "o", "markersize": 3, "linestyle": "none"}
@@ -191,6 +196,7 @@ def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> A
     ValueError
         There are no variances, more outputs than one, or not as many places as points.
     """
+    check_result(normal, "normal", "mean", "what nk.Ensemble or nk.Posterior predict")
     where = np.asarray(x)
     if normal.mean.ndim != 1 or where.shape != normal.mean.shape:
         raise ValueError(
@@ -227,6 +233,7 @@ def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
     ImportError
         Matplotlib is not installed; the extra `plots` brings it.
     """
+    check_result(measured, "measured", "law", "a Scaling, as the studies of nk.finite have them")
     ax = axes(ax, "plots.scaling")
     slope = f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}"
     style = {"color": BLUE, **line, "label": line.get("label", slope)}

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import MISSING, fields
-
-from ntkfast import networks
-from ntkfast.networks import Activation, Network, mlp
+from ntkfast.networks import Network, mlp
 from ntkfast.networks.composition import as_network
-from ntkfast.networks.elementwise import Numerical
+from ntkfast.networks.named import named_activation
 
-__all__ = ["ACTIVATIONS", "named_network"]
-
-
-def _needs_nothing(cls: object) -> bool:
-    return (
-        isinstance(cls, type)
-        and issubclass(cls, (Activation, Numerical))
-        and all(f.default is not MISSING for f in fields(cls))
-    )
-
-
-ACTIVATIONS: dict[str, type[Network]] = {
-    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): getattr(networks, name)
-    for name in networks.__all__
-    if name != "Activation" and _needs_nothing(getattr(networks, name))
-}
-"""Activations that can be called by a name: "relu" is `Relu()`, "leaky_relu" `LeakyRelu()`, …"""
+__all__ = ["named_network"]
 
 
 def named_network(
@@ -50,10 +30,8 @@ def named_network(
             )
         return network
     if isinstance(activation, str):
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"activation is {activation!r}; expected a layer, such as nk.LeakyRelu(0.1), or "
-                f"one of {', '.join(map(repr, sorted(ACTIVATIONS)))}"
-            )
-        activation = ACTIVATIONS[activation]()
+        complaint = (
+            f"activation is {activation!r}; expected a layer, such as nk.LeakyRelu(0.1), or one of "
+        )
+        activation = named_activation(activation, complaint)
     return mlp(depth, as_network(activation, "activation"), w_std=w_std, b_std=b_std)
