@@ -8,13 +8,14 @@
 //! Values are numbered by their kernels: a step that is there already, on the same inputs, is not taken again. So
 //! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two.
 
+use super::registers::allocate;
 use super::spatial::Positions;
 use super::width::{Breadth, Width};
 use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};
 use crate::error::{Error, Result};
 use crate::network::{Layer, Training};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A value in single-assignment form.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ enum Join {
 pub(super) struct Compiler {
     /// Steps whose registers are value ids.
     steps: Vec<Step>,
+    /// Indices of the steps that have these inputs.
+    by_inputs: HashMap<[usize; 2], Vec<usize>>,
     slots: usize,
     sources: usize,
     path: Vec<String>,
@@ -80,7 +83,8 @@ pub(super) fn compile_with(
     input: Input,
     lower: impl FnOnce(&mut Compiler, &Value) -> Result<Vec<Value>>,
 ) -> Result<Program> {
-    let mut compiler = Compiler { steps: Vec::new(), slots: 0, sources: 0, path: Vec::new() };
+    let mut compiler =
+        Compiler { steps: Vec::new(), by_inputs: HashMap::new(), slots: 0, sources: 0, path: Vec::new() };
     let part = input == Input::Part;
     let positions = match input {
         Input::Part => Positions::Any,
@@ -98,7 +102,7 @@ pub(super) fn compile_with(
         sources: BTreeSet::from([0]),
         width: if part { Breadth::Any } else { Breadth::Known(Width::INPUT) },
     };
-    let outputs = lower(&mut compiler, &input)?;
+    let outputs: Vec<usize> = lower(&mut compiler, &input)?.iter().map(|value| value.id).collect();
     Ok(allocate(compiler.steps, compiler.slots, &outputs, spatial))
 }
 
@@ -323,9 +327,11 @@ impl Compiler {
     pub(super) fn push(&mut self, op: Op, inputs: [&Value; 2], nonnegative: bool, name: &str) -> usize {
         let signed = inputs.map(|value| !value.nonnegative);
         let inputs = inputs.map(|value| value.id);
-        if let Some(step) = self.steps.iter().find(|step| step.inputs == inputs && step.op == op) {
+        let alike = self.by_inputs.entry(inputs).or_default();
+        if let Some(step) = alike.iter().map(|&index| &self.steps[index]).find(|step| step.op == op) {
             return step.output;
         }
+        alike.push(self.steps.len());
         // The input is value 0.
         let output = self.steps.len() + 1;
         let first_slot = self.slots;
@@ -353,45 +359,4 @@ impl Compiler {
 
 fn no_branch(name: &str) -> Error {
     Error::Network(format!("{name} needs at least one branch"))
-}
-
-/// Map values to registers, reusing each register after its value's last use.
-fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[Value], spatial: bool) -> Program {
-    let mut last_use = vec![0; steps.len() + 1];
-    for (index, step) in steps.iter().enumerate() {
-        for value in step.inputs {
-            last_use[value] = index;
-        }
-    }
-    for output in outputs {
-        last_use[output.id] = steps.len();
-    }
-
-    let mut register_of = vec![0; steps.len() + 1];
-    let mut free: Vec<usize> = Vec::new();
-    let mut registers = 1;
-    for (index, step) in steps.iter_mut().enumerate() {
-        let [first, second] = step.inputs;
-        let mut freed = Vec::new();
-        for (position, value) in [first, second].into_iter().enumerate() {
-            if last_use[value] == index && (position == 0 || second != first) {
-                freed.push(register_of[value]);
-            }
-        }
-        step.inputs = step.inputs.map(|value| register_of[value]);
-        // What mixes positions reads on after the first of its results.
-        let early = step.op.is_spatial();
-        if !early {
-            free.append(&mut freed);
-        }
-        let register = free.pop().unwrap_or_else(|| {
-            registers += 1;
-            registers - 1
-        });
-        free.append(&mut freed);
-        register_of[step.output] = register;
-        step.output = register;
-    }
-    let outputs = outputs.iter().map(|value| register_of[value.id]).collect();
-    Program { steps, registers, slots, outputs, spatial }
 }

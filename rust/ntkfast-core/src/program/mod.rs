@@ -8,6 +8,7 @@
 mod compile;
 mod family;
 mod fit;
+mod registers;
 mod rows;
 mod spatial;
 mod strip;
