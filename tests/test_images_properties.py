@@ -26,7 +26,7 @@ def test_one_position_is_a_fully_connected_network(name: str) -> None:
     x[1], x[2], x[3], x[4] = 0.0, x[0], -x[0], 2 * x[0]
     description = without_windows(IMAGE_NETWORKS[name])
     rows = build(on_rows(description))
-    assert_same(build(description).kernels(x), rows.kernels(x[:, 0, 0]), 1e-14)
+    assert_same(build(description).kernels(x), rows.kernels(x[:, 0, 0]), 1e-15)
 
 
 def as_sequences(network: nk.Network) -> nk.Network:

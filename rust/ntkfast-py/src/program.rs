@@ -236,7 +236,7 @@ impl PyProgram {
 }
 
 /// The rows of a borrowed array.
-fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
+pub fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
     Rows::new(argument, x.nrows(), x.ncols(), |row, buffer| copy_row(x, row, buffer), job)
 }
 

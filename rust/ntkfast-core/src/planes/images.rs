@@ -1,21 +1,20 @@
 //! Images as they come in, and their variances behind pools.
 
+use super::GROUP;
+use super::maps::Variances;
 use crate::error::{Error, Result};
 use crate::kernel::Rows;
 use crate::memory;
 use crate::parallel::Job;
 use crate::scalar::Scalar;
 
-/// K and T of a position with itself behind a pool, in units of the maps that the pool reads.
-pub type Variance = [f64; 2];
-
 /// Images whose every position is a row.
 pub struct Images<T> {
     pub(super) rows: Rows<T>,
     pub(super) count: usize,
     pub(super) grid: [usize; 2],
-    /// For every pool in order: image by image, position by position.
-    pub(super) pools: Vec<Vec<Variance>>,
+    /// For every block of images: pool by pool, where they are known.
+    pub(super) pools: Vec<Vec<Variances>>,
 }
 
 impl<T: Scalar> Images<T> {
@@ -45,7 +44,8 @@ impl<T: Scalar> Images<T> {
             }
             other => other,
         })?;
-        Ok(Self { rows, count, grid: [height, width], pools: Vec::new() })
+        let pools = vec![Vec::new(); count.div_ceil(GROUP)];
+        Ok(Self { rows, count, grid: [height, width], pools })
     }
 
     /// Number of images.

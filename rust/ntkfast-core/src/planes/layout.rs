@@ -22,7 +22,7 @@ pub struct Maps {
     pub inverse: usize,
     /// 1/√T, behind a window where it is not proportional to √K.
     pub inverse_tangent: usize,
-    /// Of a window's result: the factors on the maps that it reads which make its results have these maps.
+    /// Of a window's result: the factors on the maps that it reads with which its sums have these maps.
     pub factors: [usize; 2],
 }
 

@@ -31,7 +31,7 @@ pub struct Constants<T> {
     /// As laid out.
     pub data: Vec<Group<T>>,
     /// For every pool that was reached: K and T of every position with itself.
-    pub variances: Vec<[Vec<Each>; 2]>,
+    pub variances: Vec<Variances>,
     /// √K and √T of the result.
     pub result: [Each; 2],
 }
@@ -43,7 +43,12 @@ pub struct Source<'a, T> {
     pub graph: &'a Graph,
     pub layout: &'a Layout,
     pub images: &'a Images<T>,
+    /// The variances of these images behind the pools where they are known.
+    pub known: &'a [Variances],
 }
+
+/// K and T of every position of a group of images with itself, in units of the maps that a pool reads.
+pub type Variances = [Vec<Each>; 2];
 
 impl<T: Scalar> Source<'_, T> {
     /// The constants of these images. Stops before a pool behind which variances are not known yet.
@@ -224,7 +229,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
     fn window(&mut self, index: usize, axes: &[Axis; 2], input: Option<&Trace>) -> Option<Trace> {
         let Source { graph, layout, .. } = self.source;
         let value = graph.inputs[index][0];
-        let [(scale, factor), (tangent, tangent_factor)] = self.read(value, input?);
+        let input = input?;
         let maps = layout.maps[index + 1];
         let means = |map: &[Each]| {
             let squares: Vec<_> = map.iter().map(|row| row.map(|value| value * value)).collect();
@@ -233,22 +238,31 @@ impl<T: Scalar> Walk<'_, '_, T> {
             let units = to_units(&mut means);
             (means, units)
         };
+        // Sums over windows of what these factors were applied to are means.
+        let share = window_size(axes).recip().sqrt();
+        let factors = |gains: Each| gains.map(|gain| share * inverse(gain));
+        if let Trace::Proportional { scale, tangent } = input {
+            let root = layout.roots[value].unwrap_or(0);
+            let (scales, gain) = means(&self.roots[root]);
+            self.store(maps.scale, &scales);
+            self.store_inverse(maps.inverse, &scales, std::f64::consts::FRAC_1_SQRT_2);
+            self.store(maps.factors[0], &[factors(gain)]);
+            self.store(maps.factors[1], &[factors(gain)]);
+            self.roots[index + 1] = scales;
+            return Some(Trace::Proportional {
+                scale: times(**scale, gain).into(),
+                tangent: times(**tangent, gain).into(),
+            });
+        }
+        let [(scale, factor), (tangent, tangent_factor)] = self.read(value, input);
         let (scales, gain) = means(&scale);
         self.store(maps.scale, &scales);
         self.store_inverse(maps.inverse, &scales, std::f64::consts::FRAC_1_SQRT_2);
-        self.store(maps.factors[0], &[gain.map(inverse)]);
-        if layout.roots[index + 1].is_some() {
-            self.store(maps.factors[1], &[gain.map(inverse)]);
-            self.roots[index + 1] = scales;
-            return Some(Trace::Proportional {
-                scale: times(factor, gain).into(),
-                tangent: times(tangent_factor, gain).into(),
-            });
-        }
+        self.store(maps.factors[0], &[factors(gain)]);
         let (tangents, tangent_gain) = means(&tangent);
         self.store(maps.tangent, &tangents);
         self.store_inverse(maps.inverse_tangent, &tangents, 1.0);
-        self.store(maps.factors[1], &[tangent_gain.map(inverse)]);
+        self.store(maps.factors[1], &[factors(tangent_gain)]);
         let explicit = |map: Vec<Each>, factor: Each| map.into_iter().map(|row| times(row, factor)).collect();
         Some(Trace::Explicit {
             scale: explicit(scales, times(factor, gain)),
@@ -257,17 +271,10 @@ impl<T: Scalar> Walk<'_, '_, T> {
     }
 
     fn pool(&mut self, index: usize, axes: &[Axis; 2], sum: bool, input: Option<&Trace>) -> Option<Trace> {
-        let Source { graph, layout, images, .. } = self.source;
+        let Source { graph, layout, known, .. } = self.source;
         let value = graph.inputs[index][0];
         let [(_, factor), (_, tangent_factor)] = self.read(value, input?);
-        let known = images.pools.get(self.constants.variances.len())?;
-        let positions = graph.positions(index + 1);
-        let variances = [0, 1].map(|which| {
-            let at = |position: usize| {
-                self.constants.images.map(|image| known[image * positions + position][which])
-            };
-            (0..positions).map(at).collect::<Vec<_>>()
-        });
+        let variances = known.get(self.constants.variances.len())?.clone();
         let count = if sum { 1.0 } else { window_size(axes) };
         let roots = |map: &[Each]| map.iter().map(|row| row.map(f64::sqrt)).collect::<Vec<_>>();
         let mut scales = roots(&variances[0]);

@@ -17,6 +17,7 @@ mod pool;
 mod run;
 mod scales;
 mod steps;
+mod sums;
 mod window;
 
 pub use drivers::{cross, diagonal, gram};

@@ -6,7 +6,7 @@
 
 use super::axis::{Pair, Track, Windows, in_order, seen_apart, seen_together, targets, tracks};
 use crate::network::{Axis, Padding};
-use crate::program::{Op, Program};
+use crate::program::{Op, Program, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is for.
@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Purpose {
     /// The kernels of pairs of images.
     Pairs,
-    /// The variances of single images behind every pool.
-    Variances,
+    /// Those of single images with themselves, and their variances behind every pool.
+    Selfs,
 }
 
 /// Where values are in the network: value 0 is the input, value i + 1 the result of step i.
@@ -107,17 +107,17 @@ impl Plan {
     pub fn new(program: &Program, graph: &Graph, purpose: Purpose) -> Self {
         let count = program.steps.len();
         let mut required = vec![[BTreeSet::new(), BTreeSet::new()]; count];
-        if purpose == Purpose::Variances {
-            for (index, pairs) in required.iter_mut().enumerate() {
+        if purpose == Purpose::Selfs {
+            let pools = |(_, step): &(_, &Step)| matches!(step.op, Op::Pool { .. });
+            for (index, _) in program.steps.iter().enumerate().filter(pools) {
                 let grid = graph.grids[index + 1];
-                *pairs = grid.map(|length| (0..length as u32).map(|position| [position; 2]).collect());
+                required[index] =
+                    grid.map(|length| (0..length as u32).map(|position| [position; 2]).collect());
             }
         }
         let mut runs = Vec::new();
-        if purpose == Purpose::Pairs {
-            let end = [BTreeSet::from([[0, 0]]), BTreeSet::from([[0, 0]])];
-            runs.push(Planner { program, graph }.run(None, &end, &mut required));
-        }
+        let end = [BTreeSet::from([[0, 0]]), BTreeSet::from([[0, 0]])];
+        runs.push(Planner { program, graph }.run(None, &end, &mut required));
         for index in (0..count).rev() {
             if matches!(program.steps[index].op, Op::Pool { .. }) {
                 let pairs = required[index].clone();

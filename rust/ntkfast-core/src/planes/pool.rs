@@ -1,8 +1,9 @@
 //! Means over a window for either position of a pair: sums of planes in a tensor, and back.
 
 use super::layout::Maps;
-use super::maps::Constants;
-use super::window::{Both, CELLS, read};
+use super::run::Sides;
+use super::sums::read;
+use super::window::{Both, CELLS};
 use super::{GROUP, Group};
 use crate::program::{Register, Step};
 use crate::scalar::Scalar;
@@ -13,6 +14,16 @@ use crate::simd::Pack;
 pub struct Tensor {
     pub kernel: Vec<[f64; GROUP]>,
     pub tangent: Vec<[f64; GROUP]>,
+}
+
+impl Tensor {
+    /// Add another one.
+    pub fn add(&mut self, other: &Self) {
+        let values = [(&mut self.kernel, &other.kernel), (&mut self.tangent, &other.tangent)];
+        for (total, added) in values.into_iter().flat_map(|(total, added)| total.iter_mut().zip(added)) {
+            total.iter_mut().zip(added).for_each(|(total, value)| *total += value);
+        }
+    }
 }
 
 /// What a pool reads of one plane.
@@ -101,8 +112,8 @@ impl<T: Scalar> Pooling<'_, T> {
 
     #[inline(always)]
     fn weight<P: Pack<Scalar = T>>(&self, map: usize, left: usize, right: usize, part: usize) -> P {
-        read::<P>(&self.constants.left[map + left], part)
-            * read::<P>(&self.constants.right[map + right], part)
+        let [left, right] = self.constants.get::<P>(map + left, map + right, part);
+        left * right
     }
 }
 
@@ -126,7 +137,7 @@ pub struct Reading<'a, T> {
     pub width: usize,
     /// Which pool of the program it is.
     pub pool: usize,
-    pub sides: [&'a Constants<T>; 2],
+    pub sides: Sides<'a, T>,
     /// Whether √T goes with √K.
     pub proportional: bool,
     pub ntk: bool,
@@ -136,7 +147,7 @@ impl<T: Scalar> Reading<'_, T> {
     /// Cosines of the tensor's values.
     pub fn run(&self, tensor: &Tensor, state: &mut [Register<T>]) {
         let columns = self.tracks[1].len();
-        let variances = self.sides.map(|side| &side.variances[self.pool]);
+        let variances = [self.sides.left, self.sides.right].map(|side| &side.variances[self.pool]);
         for (row, pair) in self.tracks[0].iter().enumerate() {
             let rows = pair.map(|place| place as usize * self.width);
             for (column, pair) in self.tracks[1].iter().enumerate() {
@@ -146,7 +157,8 @@ impl<T: Scalar> Reading<'_, T> {
                 let register = &mut state[cell / CELLS * self.registers + self.step.output];
                 let first = cell % CELLS * GROUP;
                 for (lane, &kernel) in tensor.kernel[place].iter().enumerate() {
-                    let (p, q) = (variances[0][0][left][lane], variances[1][0][right][lane]);
+                    let left_lane = self.sides.left_lane(lane);
+                    let (p, q) = (variances[0][0][left][left_lane], variances[1][0][right][lane]);
                     let norm = p.sqrt() * q.sqrt();
                     let seen = norm > 0.0;
                     let apart = p.sqrt() - q.sqrt();
@@ -162,7 +174,7 @@ impl<T: Scalar> Reading<'_, T> {
                         let norm = if self.proportional {
                             norm
                         } else {
-                            variances[0][1][left][lane].sqrt() * variances[1][1][right][lane].sqrt()
+                            variances[0][1][left][left_lane].sqrt() * variances[1][1][right][lane].sqrt()
                         };
                         let tangent = tensor.tangent[place][lane];
                         let tau = if norm > 0.0 { tangent / norm } else { 0.0 };

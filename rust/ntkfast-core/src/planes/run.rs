@@ -2,20 +2,51 @@
 
 use super::layout::Layout;
 use super::maps::Constants;
-use super::plan::{Graph, Plan};
+use super::plan::{Graph, Plan, Run};
 use super::pool::Tensor;
 use super::steps::Work;
-use super::window::{CELLS, Scratch};
+use super::window::{Both, CELLS, Scratch};
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::parallel::Job;
+use crate::parallel::{Job, for_each_item};
 use crate::program::{Program, Register};
 use crate::scalar::Scalar;
 use crate::simd::Level;
 
 /// Planes that go through a layer one after the other, while its maps are in the second-level cache.
-const TOGETHER: usize = 6;
+pub const TOGETHER: usize = 3;
+
+/// Pieces of work are few where all threads share the planes of each, in as many shares.
+pub const FEW: usize = 4;
+
+/// A group of pairs of images.
+#[derive(Debug)]
+pub struct Sides<'a, T> {
+    pub left: &'a Constants<T>,
+    pub right: &'a Constants<T>,
+    /// The lane of the left images that all pairs have in common, if there is one; otherwise each has its own.
+    pub one: Option<usize>,
+}
+
+impl<T> Clone for Sides<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Sides<'_, T> {}
+
+impl<'a, T> Sides<'a, T> {
+    /// The lane of the left images that a pair has.
+    pub fn left_lane(&self, lane: usize) -> usize {
+        self.one.unwrap_or(lane)
+    }
+
+    pub fn both(&self) -> Both<'a, T> {
+        Both { left: &self.left.data, right: &self.right.data, one: self.one }
+    }
+}
 
 /// Everything that planes are computed from.
 #[derive(Clone, Copy)]
@@ -40,11 +71,21 @@ pub struct Workspace<T> {
 }
 
 impl Machine<'_> {
+    /// Workspaces for a walk over so many pieces of work: one for each thread, or some where pieces are few.
+    /// How many depends on nothing else, so that bits do not either.
+    ///
+    /// # Errors
+    /// [`Error::PlaneMemory`].
+    pub fn workspaces<T: Scalar>(&self, pieces: usize) -> Result<Vec<Workspace<T>>> {
+        let shares = if pieces < FEW { FEW } else { 1 };
+        (0..shares).map(|_| self.workspace()).collect()
+    }
+
     /// Buffers.
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
-    pub fn workspace<T: Scalar>(&self) -> Result<Workspace<T>> {
+    fn workspace<T: Scalar>(&self) -> Result<Workspace<T>> {
         let bytes = self.bytes::<T>();
         let refused = |_| Error::PlaneMemory { bytes };
         let registers = self.plan.cells.div_ceil(CELLS) * self.program.registers;
@@ -73,46 +114,91 @@ impl Machine<'_> {
         planes + pairs * 2 * GROUP * size_of::<f64>() + 4 * self.layout.size * size_of::<Group<T>>()
     }
 
-    /// Compute a group of pairs, the left images of which have these constants and the right ones those. What comes
-    /// out is in register 0 of the output, cosines and all.
+    /// Compute groups of pairs; of a program with pools one, of others up to [`TOGETHER`]. With several workspaces,
+    /// each takes a share of the planes, on a thread of its own where there is one.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
     pub fn run<T: Scalar>(
         &self,
-        sides: [&Constants<T>; 2],
+        groups: &[Sides<'_, T>],
+        workspaces: &mut [Workspace<T>],
+        job: &Job,
+    ) -> Result<Vec<[[f64; GROUP]; 2]>> {
+        for run in &self.plan.runs {
+            self.part(run, groups, false, workspaces, job)?;
+        }
+        let states = &workspaces[0].states;
+        Ok(groups.iter().zip(states).map(|(sides, state)| self.result(sides, state)).collect())
+    }
+
+    /// One run. All workspaces end with the tensor of its pool.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn part<T: Scalar>(
+        &self,
+        run: &Run,
+        groups: &[Sides<'_, T>],
         selfs: bool,
+        workspaces: &mut [Workspace<T>],
+        job: &Job,
+    ) -> Result<()> {
+        let shares = workspaces.len();
+        if shares == 1 {
+            return self.share(run, groups, selfs, [0, 1], &mut workspaces[0], job);
+        }
+        let body = |(): &mut (), share: usize, workspace: &mut Workspace<T>| {
+            self.share(run, groups, selfs, [share, shares], workspace, job)
+        };
+        for_each_item(job, workspaces.iter_mut(), || (), body)?;
+        if let Some(step) = run.pool
+            && let Some((first, others)) = workspaces.split_first_mut()
+        {
+            let total = &mut first.tensors[step];
+            others.iter().for_each(|other| total.add(&other.tensors[step]));
+            others.iter_mut().for_each(|other| other.tensors[step].clone_from(total));
+        }
+        Ok(())
+    }
+
+    /// One of so many shares of a run.
+    fn share<T: Scalar>(
+        &self,
+        run: &Run,
+        groups: &[Sides<'_, T>],
+        selfs: bool,
+        [share, shares]: [usize; 2],
         workspace: &mut Workspace<T>,
         job: &Job,
-    ) -> Result<[[f64; GROUP]; 2]> {
+    ) -> Result<()> {
         let level = Level::current();
-        for run in &self.plan.runs {
-            if let Some(step) = run.pool {
-                let tensor = &mut workspace.tensors[step];
-                tensor.kernel.fill([0.0; GROUP]);
-                tensor.tangent.fill([0.0; GROUP]);
-            }
-            for down in &run.axes[0] {
-                for across in run.axes[1].chunks(TOGETHER) {
-                    job.check()?;
-                    let keys = [down, &across[0]];
-                    Work { machine: self, run, down, across, plane: 0, keys, sides, selfs, workspace }
-                        .run(level);
-                }
+        if let Some(step) = run.pool {
+            let tensor = &mut workspace.tensors[step];
+            tensor.kernel.fill([0.0; GROUP]);
+            tensor.tangent.fill([0.0; GROUP]);
+        }
+        for down in run.axes[0].iter().skip(share).step_by(shares) {
+            for across in run.axes[1].chunks(TOGETHER / groups.len()) {
+                job.check()?;
+                let (keys, sides) = ([down, &across[0]], groups[0]);
+                Work { machine: self, run, down, across, groups, plane: 0, keys, sides, selfs, workspace }
+                    .run(level);
             }
         }
-        let register = &workspace.states[0][self.program.outputs[0]];
-        let mut values = [0, 1].map(|which| {
-            let mut product = sides[0].result[which];
-            product.iter_mut().zip(sides[1].result[which]).for_each(|(left, right)| *left *= right);
-            product
-        });
-        for (value, delta) in values[0].iter_mut().zip(register.delta.0) {
-            *value *= 1.0 - delta.to_f64();
+        Ok(())
+    }
+
+    /// What came out: in register 0 of the output, as cosines.
+    pub fn result<T: Scalar>(&self, sides: &Sides<'_, T>, state: &[Register<T>]) -> [[f64; GROUP]; 2] {
+        let register = &state[self.program.outputs[0]];
+        let mut values = [[0.0; GROUP]; 2];
+        for (lane, (delta, tau)) in register.delta.0.iter().zip(&register.tau.0).take(GROUP).enumerate() {
+            let left = sides.left_lane(lane);
+            let scale = |which: usize| sides.left.result[which][left] * sides.right.result[which][lane];
+            values[0][lane] = scale(0) * (1.0 - delta.to_f64());
+            values[1][lane] = scale(1) * tau.to_f64();
         }
-        for (value, tau) in values[1].iter_mut().zip(register.tau.0) {
-            *value *= tau.to_f64();
-        }
-        Ok(values)
+        values
     }
 }

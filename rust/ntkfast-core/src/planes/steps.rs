@@ -1,12 +1,13 @@
 //! A few planes of a run through its steps, in vector registers.
 
 use super::layout::Slot;
-use super::maps::Constants;
 use super::plan::{Key, Run};
 use super::pool::{Pooling, Reading};
-use super::run::{Machine, Workspace};
-use super::window::{Both, CELLS, Plane, Windowing, read};
+use super::run::{Machine, Sides, Workspace};
+use super::sums::read;
+use super::window::{Both, CELLS, Following, Plane, Windowing};
 use super::{GROUP, Group};
+use crate::dual::Activation;
 use crate::program::{Op, run_step};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack, Side};
@@ -18,17 +19,19 @@ pub struct Work<'a, 'b, T> {
     /// The tracks of the planes along both axes.
     pub down: &'a Key,
     pub across: &'a [Key],
-    /// The one at hand, and its tracks.
+    /// The groups of pairs to be done.
+    pub groups: &'a [Sides<'a, T>],
+    /// The plane of a group at hand, its tracks, and the group.
     pub plane: usize,
     pub keys: [&'a Key; 2],
-    pub sides: [&'a Constants<T>; 2],
+    pub sides: Sides<'a, T>,
     pub selfs: bool,
     pub workspace: &'b mut Workspace<T>,
 }
 
 /// One kind of work on the plane at hand, each compiled by itself: one function of all would take minutes.
 struct Inputs<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>);
-struct Window<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize, Option<[usize; 2]>);
+struct Window<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize, Following<'a>);
 struct Pointwise<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, &'w [usize], usize);
 struct Pooled<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize);
 
@@ -46,13 +49,13 @@ impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        let Self(work, index, dense) = self;
+        let Self(work, index, following) = self;
         let step = &work.machine.program.steps[index];
         match (work.machine.ntk, step.signed_output || step.signed[0]) {
-            (false, false) => work.window::<P, false, false>(index, dense),
-            (false, true) => work.window::<P, false, true>(index, dense),
-            (true, false) => work.window::<P, true, false>(index, dense),
-            (true, true) => work.window::<P, true, true>(index, dense),
+            (false, false) => work.window::<P, false, false>(index, following),
+            (false, true) => work.window::<P, false, true>(index, following),
+            (true, false) => work.window::<P, true, false>(index, following),
+            (true, true) => work.window::<P, true, true>(index, following),
         }
     }
 }
@@ -89,7 +92,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     pub fn run(mut self, level: Level) {
         let Machine { program, graph, ntk, .. } = *self.machine;
         let steps = &self.run.steps[..];
-        let planes = 0..self.across.len();
+        let planes = 0..self.groups.len() * self.across.len();
         if self.run.reads_input {
             for plane in planes.clone() {
                 self.turn_to(plane);
@@ -103,10 +106,10 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             next += 1;
             // Where an image meets itself, the neurons that drop out are the same.
             let drops = self.selfs && matches!(step.op, Op::Dropout { .. });
-            let mut dense = None;
+            let mut following = Following::default();
             if let Op::Window(_) = step.op {
-                dense = steps.get(next).and_then(|&dense| self.fused(index, dense));
-                next += usize::from(dense.is_some());
+                following = self.following(index, &steps[next..]);
+                next += usize::from(following.dense.is_some()) + usize::from(following.activation.is_some());
             } else if !step.op.is_spatial() && !drops {
                 // Steps that do not mix positions go together, so that a strip stays in the first-level cache.
                 let sheet = graph.sheets[index + 1];
@@ -120,7 +123,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     continue;
                 }
                 match &step.op {
-                    Op::Window(_) => T::dispatch(level, Window(&mut self, index, dense)),
+                    Op::Window(_) => T::dispatch(level, Window(&mut self, index, following)),
                     Op::Pool { .. } => self.read_tensor(index, ntk),
                     _ => {
                         let kept = if drops { self.selfs(index) } else { Vec::new() };
@@ -144,16 +147,33 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
 
     fn turn_to(&mut self, plane: usize) {
         self.plane = plane;
-        self.keys = [self.down, &self.across[plane]];
+        self.keys = [self.down, &self.across[plane % self.across.len()]];
+        self.sides = self.groups[plane / self.across.len()];
     }
 
-    /// The constants of a dense layer that a window can do by the way, because it adds shares of T alone.
-    fn fused(&self, window: usize, index: usize) -> Option<[usize; 2]> {
+    /// What of the steps behind a window can be done by the way.
+    fn following(&self, window: usize, steps: &[usize]) -> Following<'a> {
         let Machine { program, graph, layout, .. } = *self.machine;
-        let step = &program.steps[index];
-        let alone = graph.inputs[index][0] == window + 1 && step.inputs[0] == step.output;
-        let simple = matches!(step.op, Op::Dense { .. }) && step.op.slots() == 2 && layout.uniform[index];
-        (alone && simple).then(|| [0, 1].map(|slot| layout.slots[step.first_slot + slot].base))
+        let mut following = Following::default();
+        let mut value = window + 1;
+        for &index in steps {
+            let step = &program.steps[index];
+            if graph.inputs[index][0] != value || step.inputs[0] != step.output {
+                break;
+            }
+            match &step.op {
+                Op::Dense { .. } if value == window + 1 && step.op.slots() == 2 && layout.uniform[index] => {
+                    following.dense = Some([0, 1].map(|slot| layout.slots[step.first_slot + slot].base));
+                }
+                Op::Activation(Activation::AbRelu(activation)) => {
+                    following.activation = Some(activation);
+                    break;
+                }
+                _ => break,
+            }
+            value = index + 1;
+        }
+        following
     }
 
     fn goes_along(&self, index: usize, sheet: usize) -> bool {
@@ -174,7 +194,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     }
 
     fn both(&self) -> Both<'a, T> {
-        Both { left: &self.sides[0].data, right: &self.sides[1].data }
+        self.sides.both()
     }
 
     /// Cosines of the channels of the input.
@@ -183,7 +203,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         let Machine { program, graph, layout, channels, .. } = *self.machine;
         let width = graph.grids[0][1];
         let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[0]]);
-        let (left_data, right_data) = (&self.sides[0].data, &self.sides[1].data);
+        let both = self.both();
         let parts = GROUP / P::LANES;
         let half = P::splat(0.5);
         for (row, pair) in down.iter().enumerate() {
@@ -196,9 +216,9 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 for part in 0..parts {
                     let (mut near, mut far) = (P::splat(0.0), P::splat(0.0));
                     let channels_of =
-                        left_data[left..][..channels].iter().zip(&right_data[right..][..channels]);
+                        both.left[left..][..channels].iter().zip(&both.right[right..][..channels]);
                     for (a, b) in channels_of {
-                        let (a, b) = (read::<P>(a, part), read::<P>(b, part));
+                        let (a, b) = (both.of_left::<P>(a, part), read::<P>(b, part));
                         let (difference, sum) = (a - b, a + b);
                         near = difference.mul_add(difference, near);
                         far = sum.mul_add(sum, far);
@@ -216,7 +236,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     fn window<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(
         &mut self,
         index: usize,
-        dense: Option<[usize; 2]>,
+        following: Following<'a>,
     ) {
         let Machine { program, graph, layout, .. } = *self.machine;
         let input = graph.inputs[index][0];
@@ -233,7 +253,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             constants: self.both(),
             maps: [layout.maps[input], layout.maps[index + 1]],
             proportional: layout.roots[index + 1].is_some(),
-            dense,
+            following,
             registers: program.registers,
         };
         let Workspace { states, scratch, .. } = &mut *self.workspace;
@@ -248,6 +268,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         let width = graph.grids[value][1];
         let (cells, columns) = (down.len() * across.len(), across.len());
         let anywhere = steps.iter().all(|&step| layout.uniform[step]);
+        let both = self.both();
         let mut places = [[0; CELLS]; 2];
         for (strip, registers) in self.workspace.states[self.plane]
             .chunks_exact_mut(program.registers)
@@ -263,11 +284,9 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     *right = row[1] as usize * width + column[1] as usize;
                 }
             }
-            let [left, right] = [0, 1].map(|side| Cells {
-                data: &self.sides[side].data,
-                slots: &layout.slots,
-                places: places[side],
-            });
+            let slots = &layout.slots[..];
+            let left = Cells { data: both.left, one: both.one, slots, places: places[0] };
+            let right = Cells { data: both.right, one: None, slots, places: places[1] };
             for &step in steps {
                 // As if cosines could be negative: the other code would take as long to compile, and saves little.
                 run_step::<P, NTK, true>(&program.steps[step], registers, left, right);
@@ -286,7 +305,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 let strip = cell / CELLS * program.registers;
                 let register = &self.workspace.states[self.plane][strip + program.steps[index].inputs[0]];
                 for lane in 0..GROUP {
-                    if self.sides[0].images[lane] == self.sides[1].images[lane] {
+                    if self.sides.left.images[self.sides.left_lane(lane)] == self.sides.right.images[lane] {
                         let at = cell % CELLS * GROUP + lane;
                         found.push((
                             strip,
@@ -348,6 +367,8 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
 /// Constants at the positions of a strip.
 struct Cells<'a, T> {
     data: &'a [Group<T>],
+    /// The lane that all pairs have in common, if there is one.
+    one: Option<usize>,
     slots: &'a [Slot],
     places: [usize; CELLS],
 }
@@ -365,7 +386,11 @@ impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
     fn get(self, slot: usize, pack: usize) -> P {
         let parts = GROUP / P::LANES;
         let Slot { base, pitch } = self.slots[slot];
-        read(&self.data[base + self.places[pack / parts] * pitch], pack % parts)
+        let group = &self.data[base + self.places[pack / parts] * pitch];
+        match self.one {
+            Some(lane) => P::broadcast(group.0[lane % GROUP]),
+            None => read(group, pack % parts),
+        }
     }
     #[inline(always)]
     fn part(self, first: usize, count: usize) -> Self {

@@ -3,10 +3,10 @@
 //! A convolution is a mean over windows and a dense layer at every position; Flatten is a mean over the one window
 //! that is everything, and a global pool is a pool with that window.
 
-use super::Op;
 use super::compile::{Compiler, Value};
+use super::{Gradient, Op};
 use crate::error::{Error, Result};
-use crate::network::Axis;
+use crate::network::{Axis, Padding};
 
 /// Where a value has neurons.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,19 +67,32 @@ impl Compiler {
     /// What a convolution sees of its input.
     pub(super) fn windows(&mut self, axes: [Axis; 2], input: &Value, name: &str) -> Result<Value> {
         let grid = self.grid(input, name)?;
+        let alone = grid == Some([1, 1]);
         let grid = grid.map(|grid| self.shrink(axes, grid, name)).transpose()?;
         let mut value = Value { positions: Positions::Grid(grid), ..input.clone() };
-        if !axes.iter().all(|axis| axis.is_identity()) {
+        if alone {
+            value.id = self.scaled(shares_of_one_position(axes).sqrt(), input, name);
+        } else if !axes.iter().all(|axis| axis.is_identity()) {
             value.id = self.push(Op::Window(axes), [input, input], input.nonnegative, name);
         }
         Ok(value)
     }
 
+    /// The input times a factor.
+    fn scaled(&mut self, factor: f64, input: &Value, name: &str) -> usize {
+        let op = Op::Dense { w_std: factor, b_std: 0.0, gradient: Gradient::Frozen };
+        if factor == 1.0 { input.id } else { self.push(op, [input, input], input.nonnegative, name) }
+    }
+
     pub(super) fn pool(&mut self, axes: [Axis; 2], sum: bool, input: &Value, name: &str) -> Result<Value> {
         let grid = self.grid(input, name)?;
+        let alone = grid == Some([1, 1]);
         let grid = grid.map(|grid| self.shrink(axes, grid, name)).transpose()?;
         let mut value = Value { positions: Positions::Grid(grid), ..input.clone() };
-        if !axes.iter().all(|axis| axis.is_identity()) {
+        if alone {
+            let size = if sum { axes[0].size as f64 * axes[1].size as f64 } else { 1.0 };
+            value.id = self.scaled(size * shares_of_one_position(axes), input, name);
+        } else if !axes.iter().all(|axis| axis.is_identity()) {
             value.id = self.push(Op::Pool { axes, sum }, [input, input], input.nonnegative, name);
         }
         Ok(value)
@@ -120,4 +133,10 @@ impl Compiler {
             ))),
         }
     }
+}
+
+/// How much of its windows the one position of an image of 1 × 1 fills.
+fn shares_of_one_position(axes: [Axis; 2]) -> f64 {
+    let share = |axis: Axis| if axis.padding == Padding::Circular { 1.0 } else { 1.0 / axis.size as f64 };
+    share(axes[0]) * share(axes[1])
 }
