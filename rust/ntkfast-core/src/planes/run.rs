@@ -17,8 +17,14 @@ use crate::simd::Level;
 /// Planes that go through a layer one after the other, while its maps are in the second-level cache.
 pub const TOGETHER: usize = 3;
 
-/// Pieces of work are few where all threads share the planes of each, in as many shares.
+/// Where pieces of work are fewer, threads share the planes of each.
 pub const FEW: usize = 4;
+
+/// Sums over planes are made in shares, one after the other or on as many threads.
+const SHARES: usize = 4;
+
+/// The largest pool, in pairs of positions, that is summed so: every share has one of its own.
+const SMALL: usize = 1 << 12;
 
 /// A group of pairs of images.
 #[derive(Debug)]
@@ -71,14 +77,21 @@ pub struct Workspace<T> {
 }
 
 impl Machine<'_> {
-    /// Workspaces for a walk over so many pieces of work: one for each thread, or some where pieces are few.
-    /// How many depends on nothing else, so that bits do not either.
+    /// Workspaces for a walk over so many pieces of work: one for each thread, or one for each share where pieces are
+    /// few.
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
     pub fn workspaces<T: Scalar>(&self, pieces: usize) -> Result<Vec<Workspace<T>>> {
-        let shares = if pieces < FEW { FEW } else { 1 };
-        (0..shares).map(|_| self.workspace()).collect()
+        let count = if pieces < FEW { self.shares() } else { 1 };
+        (0..count).map(|_| self.workspace()).collect()
+    }
+
+    /// In how many shares planes are summed: whatever else is computed and by how many threads, so that bits depend on
+    /// neither.
+    fn shares(&self) -> usize {
+        let largest = (0..self.program.steps.len()).map(|step| self.plan.pairs(step)).max();
+        if largest.unwrap_or(0) <= SMALL { SHARES } else { 1 }
     }
 
     /// Buffers.
@@ -144,9 +157,9 @@ impl Machine<'_> {
         workspaces: &mut [Workspace<T>],
         job: &Job,
     ) -> Result<()> {
-        let shares = workspaces.len();
-        if shares == 1 {
-            return self.share(run, groups, selfs, [0, 1], &mut workspaces[0], job);
+        let shares = if run.pool.is_some() { self.shares() } else { workspaces.len() };
+        if let [workspace] = workspaces {
+            return self.in_turn(run, groups, selfs, shares, workspace, job);
         }
         let body = |(): &mut (), share: usize, workspace: &mut Workspace<T>| {
             self.share(run, groups, selfs, [share, shares], workspace, job)
@@ -158,6 +171,28 @@ impl Machine<'_> {
             let total = &mut first.tensors[step];
             others.iter().for_each(|other| total.add(&other.tensors[step]));
             others.iter_mut().for_each(|other| other.tensors[step].clone_from(total));
+        }
+        Ok(())
+    }
+
+    /// All shares of a run, one after the other.
+    fn in_turn<T: Scalar>(
+        &self,
+        run: &Run,
+        groups: &[Sides<'_, T>],
+        selfs: bool,
+        shares: usize,
+        workspace: &mut Workspace<T>,
+        job: &Job,
+    ) -> Result<()> {
+        self.share(run, groups, selfs, [0, shares], workspace, job)?;
+        for share in 1..shares {
+            let before = run.pool.map(|step| workspace.tensors[step].clone());
+            self.share(run, groups, selfs, [share, shares], workspace, job)?;
+            if let (Some(step), Some(mut total)) = (run.pool, before) {
+                total.add(&workspace.tensors[step]);
+                workspace.tensors[step] = total;
+            }
         }
         Ok(())
     }
