@@ -76,6 +76,8 @@ def test_wide_resnet(blocks: int) -> None:
     ("build", "error", "words"),
     [
         (lambda: nk.cntk(0), ValueError, r"cntk: depth is 0; expected an integer >= 1"),
+        (lambda: nk.cntk(10**9), ValueError, r"depth is 1000000000; .* >= 1 and <= 10000"),
+        (lambda: nk.wide_resnet(10**9), ValueError, r"wide_resnet: blocks is 1000000000"),
         (lambda: nk.cntk(2.0), TypeError, r"cntk: depth is 2\.0"),
         (lambda: nk.cntk(2, 1), TypeError, r"cntk: pooling is 1, .*True or False"),
         (lambda: nk.cntk(2, w_std=-1), ValueError, r"Conv: w_std is -1"),

@@ -15,6 +15,9 @@ __all__ = ["cntk", "myrtle", "wide_resnet"]
 
 _FILTER = (3, 3)
 
+# A slip, such as a number of images for a depth, is refused before it takes all of the memory.
+_DEEPEST = 10_000
+
 # How many convolutions stand before each pooling; with the readout, as many layers as the name.
 _MYRTLE = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
 
@@ -31,7 +34,8 @@ def cntk(
     Parameters
     ----------
     depth
-        Number of convolutions, ≥ 1. They pad with zeros, so that all have the size of the image.
+        Number of convolutions, from 1 to 10,000. They pad with zeros, so that all have the size of
+        the image.
     pooling
         True for `GlobalAvgPool`, False for `Flatten`, which is far quicker.
     w_std, b_std
@@ -43,7 +47,7 @@ def cntk(
     TypeError
         ``depth`` is not an integer, ``pooling`` not a truth value.
     ValueError
-        A ``depth`` below 1, or what `Conv` refuses.
+        A ``depth`` out of its range, or what `Conv` refuses.
 
     References
     ----------
@@ -55,7 +59,7 @@ def cntk(
     >>> cntk(1, pooling=False, w_std=1.4)
     Serial(Conv(filter=(3, 3), w_std=1.4), Relu(), Flatten(), Dense())
     """
-    depth = as_count(depth, "cntk: depth", least=1)
+    depth = as_count(depth, "cntk: depth", least=1, most=_DEEPEST)
     end = GlobalAvgPool() if as_flag(pooling, "cntk: pooling") else Flatten()
     return Serial(*(Conv(_FILTER, w_std=w_std, b_std=b_std), Relu()) * depth, end, Dense())
 
@@ -102,8 +106,8 @@ def wide_resnet(blocks: int, *, w_std: float = 1.0, b_std: float | None = None) 
     Parameters
     ----------
     blocks
-        Number of blocks in each group, ≥ 1; with two 3×3 convolutions each, the depth is
-        6·blocks + 2. The second and the third group halve height and width.
+        Number of blocks in each group, from 1 to 10,000; with two 3×3 convolutions each, the depth
+        is 6·blocks + 2. The second and the third group halve height and width.
     w_std, b_std
         Of all convolutions. The last Dense has w_std 1 and no bias.
 
@@ -112,7 +116,7 @@ def wide_resnet(blocks: int, *, w_std: float = 1.0, b_std: float | None = None) 
     TypeError
         ``blocks`` is not an integer.
     ValueError
-        ``blocks`` below 1, or what `Conv` refuses.
+        ``blocks`` out of their range, or what `Conv` refuses.
 
     Notes
     -----
@@ -123,7 +127,7 @@ def wide_resnet(blocks: int, *, w_std: float = 1.0, b_std: float | None = None) 
     ----------
     Zagoruyko, Komodakis (2016), "Wide Residual Networks", arXiv:1605.07146.
     """
-    blocks = as_count(blocks, "wide_resnet: blocks", least=1)
+    blocks = as_count(blocks, "wide_resnet: blocks", least=1, most=_DEEPEST)
 
     def convolution(stride: int = 1) -> Conv:
         return Conv(_FILTER, strides=(stride, stride), w_std=w_std, b_std=b_std)
