@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, special
 
 import ntkfast as nk
-from fitted import Array, assert_kernels, polar, rows
+from fitted import Array, assert_kernels, polar, rows, worst
 
 
 def sigmoid(u: Array) -> Array:
@@ -181,6 +181,19 @@ def test_the_estimate_is_honest(scales: list[float]) -> None:
     parallel = np.array([clipped_product(a, 1.37 * a) for a in scales])
     error = np.abs(np.diagonal(got, -len(x)) - parallel) / np.diagonal(size, -len(x))
     assert error.max() <= estimate
+
+
+def test_six_decades_of_norms() -> None:
+    def steep(x: Array) -> Array:
+        return np.asarray(special.erf(0.3 * x))
+
+    x = rows(list(np.geomspace(1e-3, 1e3, 25)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        got = nk.Serial(nk.Dense(), nk.Elementwise(steep), nk.Dense()).kernels(x)
+    expected = nk.Serial(nk.Dense(), nk.Erf(b=0.3), nk.Dense()).kernels(x)
+    assert worst(got.nngp, expected.nngp, np.diagonal(expected.nngp)) <= 1e-5
+    assert worst(got.ntk, expected.ntk, np.diagonal(expected.ntk)) <= 1e-3
 
 
 def clipped(x: Array) -> Array:

@@ -23,6 +23,8 @@ const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
 /// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
 const FEW: usize = 4;
 const HOPELESS: f64 = 1e-4;
+/// So many terms in the angle are tried whatever fewer have left: another map may suit.
+const TRIED: usize = 70;
 /// How much sooner than expected a series may be found to have converged.
 const HOPE: f64 = 0.8;
 /// Errors are seen at some places only; elsewhere they may be this much larger.
@@ -171,7 +173,7 @@ impl<'a> Search<'a> {
             if rest <= self.target {
                 break;
             }
-            hopeful = self.hopeful(count, rest);
+            hopeful = self.hopeful(count, rest).min(TRIED);
         }
         let Some((rest, map, series)) = best else { return Ok(counts[0]) };
         let count = series[0].len().max(series[1].len());
