@@ -202,3 +202,13 @@ CHECKS: list[Check] = [
     layouts,
     broadcast_rows,
 ]
+
+
+def same_bits_on_threads(network: Any, x: Points, y: Points, count: int) -> None:
+    before = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
+    nk.set_num_threads(count)
+    assert nk.info()["threads"] == count
+    after = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
+    for a, b in zip(before, after, strict=True):
+        assert same_bits(a.nngp, b.nngp)
+        assert same_bits(a.ntk, b.ntk)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 import ntkfast as nk
 from catalogue import NETWORKS, Description, build
-from contract import CHECKS, KERNELS, Check, Points, assert_near, kernel, same_bits
+from contract import (
+    CHECKS,
+    KERNELS,
+    Check,
+    Points,
+    assert_near,
+    kernel,
+    same_bits,
+    same_bits_on_threads,
+)
 from strategies import networks, point_sets
 from tolerances import pair_scale
 
@@ -105,13 +114,7 @@ def test_number_of_threads_changes_no_bit(
     network: Any, dtype: Any, count: int, rng: np.random.Generator, threads: None
 ) -> None:
     x, y = hard_points(rng, 700, 20, dtype), hard_points(rng, 301, 20, dtype)
-    before = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
-    nk.set_num_threads(count)
-    assert nk.info()["threads"] == count
-    after = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
-    for a, b in zip(before, after, strict=True):
-        assert same_bits(a.nngp, b.nngp)
-        assert same_bits(a.ntk, b.ntk)
+    same_bits_on_threads(network, x, y, count)
 
 
 @pytest.mark.parametrize(

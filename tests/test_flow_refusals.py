@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
+from refusals import assert_refused
 
 GRAM = np.eye(3)
 INDEFINITE = np.diag([1.0, 2.0, -0.5])
@@ -105,10 +106,7 @@ INDEFINITE = np.diag([1.0, 2.0, -0.5])
     ],
 )
 def test_bad_problems_are_refused_by_name(build, error, words):
-    with pytest.raises(error) as caught:
-        build()
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(build, error, words)
 
 
 FLOW = nk.GradientFlow(GRAM, np.ones((3, 2)))
@@ -163,7 +161,4 @@ FLOW = nk.GradientFlow(GRAM, np.ones((3, 2)))
     ],
 )
 def test_bad_questions_are_refused_by_name(ask, error, words):
-    with pytest.raises(error) as caught:
-        ask()
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(ask, error, words)

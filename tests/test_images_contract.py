@@ -18,6 +18,7 @@ from contract import (
     kernel,
     permutation,
     same_bits,
+    same_bits_on_threads,
 )
 from image_strategies import image_networks
 from images import IMAGE_NETWORKS, POOLED
@@ -94,12 +95,7 @@ def test_number_of_threads_changes_no_bit(
     network: Any, dtype: Any, count: int, rng: np.random.Generator, threads: None
 ) -> None:
     x, y = hard_points(rng, 30, 12, dtype), hard_points(rng, 11, 12, dtype)
-    before = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
-    nk.set_num_threads(count)
-    after = network.kernels(x), network.kernels(x, y), network.kernels(x, diagonal=True)
-    for a, b in zip(before, after, strict=True):
-        assert same_bits(a.nngp, b.nngp)
-        assert same_bits(a.ntk, b.ntk)
+    same_bits_on_threads(network, x, y, count)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
+from refusals import assert_refused
 
 EPS = float(np.finfo(float).eps)
 
@@ -115,10 +116,7 @@ BAD_MATRICES = [
 @pytest.mark.parametrize(("function", "name"), [(nk.eigh, "theta"), (nk.cholesky, "a")])
 @pytest.mark.parametrize(("matrix", "error", "words"), BAD_MATRICES)
 def test_bad_matrices_are_refused_by_name(function, name, matrix, error, words):
-    with pytest.raises(error) as caught:
-        function(matrix)
-    for word in [name, *words]:
-        assert word in str(caught.value)
+    assert_refused(lambda: function(matrix), error, [name, *words])
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
@@ -144,10 +142,7 @@ def test_cholesky_of_a_known_matrix(n):
     ],
 )
 def test_a_factor_by_hand_is_checked(factor, error, words):
-    with pytest.raises(error) as caught:
-        nk.Cholesky(factor)
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(lambda: nk.Cholesky(factor), error, words)
 
 
 def test_a_factor_by_hand_solves():
@@ -190,7 +185,4 @@ def test_cholesky_is_frozen_picklable_and_prints_a_summary():
     ],
 )
 def test_bad_right_hand_sides(b, error, words):
-    with pytest.raises(error) as caught:
-        nk.cholesky(np.eye(2)).solve(b)
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(lambda: nk.cholesky(np.eye(2)).solve(b), error, words)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
+from refusals import assert_refused
 
 NET = nk.mlp(1, b_std=0.5)
 X, Y, X_TEST = np.arange(6.0).reshape(3, 2), np.ones((3, 2)), np.ones((4, 2))
@@ -28,10 +29,7 @@ MAKERS = [nk.Ensemble, nk.Posterior]
     ],
 )
 def test_bad_problems(make, arguments, error, words):
-    with pytest.raises(error) as caught:
-        make(*arguments)
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(lambda: make(*arguments), error, words)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -47,10 +45,7 @@ def test_bad_problems(make, arguments, error, words):
     ],
 )
 def test_bad_questions(make, arguments, error, words):
-    with pytest.raises(error) as caught:
-        make(NET, X, Y).predict(**arguments)
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(lambda: make(NET, X, Y).predict(**arguments), error, words)
 
 
 FLOW = nk.GradientFlow(np.eye(3), Y)
@@ -188,7 +183,4 @@ PAIR = nk.Kernels(nngp=CROSS, ntk=CROSS)
     ],
 )
 def test_bad_calls(ask, error, words):
-    with pytest.raises(error) as caught:
-        ask()
-    for word in words:
-        assert word in str(caught.value)
+    assert_refused(ask, error, words)
