@@ -31,6 +31,9 @@ import ntkfast as nk
 
 PRODUCT = "product"
 
+MEMORY = 64e6
+"""The most bytes beyond the output that two threads may take for 500 images and pooling."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -79,10 +82,11 @@ def measure(case: Case, repetitions: int) -> tuple[Row, Row, float]:
     return price, Row(case.name, wall, min(seconds[PRODUCT])), 1e3 * min(busy) / case.pairs
 
 
-def memory_of_pooling() -> Work:
+def memory_of_pooling(dtype: str, threads: int) -> Work:
     """Prepare a call on 500 images, its output in place."""
-    x, out = images(500, "float32"), np.ones((20, 500), np.float32)
+    x, out = images(500, dtype), np.ones((20, 500), dtype)
     network = nk.cntk(20)
+    nk.set_num_threads(threads)
     return lambda: network.ntk(x[:20], x, out=out)
 
 
@@ -119,8 +123,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         ],
     }
     if arguments.memory:
-        record["memory"] = peak_memory(memory_of_pooling)
-        print(f"memory beyond the output, 20 against 500 images: {record['memory']}")
+        print(f"memory beyond the output, 20 against 500 images, at most {MEMORY / 1e6:.0f} MB:")
+        for dtype in ("float32", "float64"):
+            peak = peak_memory(memory_of_pooling, dtype, arguments.threads)
+            record[f"memory, {dtype}"] = peak
+            print(f"  {dtype}: {'not told here' if peak is None else f'{peak / 1e6:.1f} MB'}")
     write_json(arguments.output, record)
     print(f"record: {arguments.output}")
 

@@ -45,6 +45,43 @@ def test_progress_counts_up_to_the_total(n: int, two_sets: bool, rng: np.random.
     assert done[-1] == calls[-1][1]
 
 
+COMPANY = {
+    "pooled": (nk.cntk(3), (6, 5, 2)),
+    "flat": (nk.cntk(3, pooling=False), (6, 5, 2)),
+    "large pools": (POOLED, (18, 18, 1)),
+    "pools of pools": (
+        nk.Serial(
+            nk.Conv((3, 3)),
+            nk.Relu(),
+            nk.AvgPool((3, 3), (1, 1)),
+            nk.Conv((2, 2), padding="CIRCULAR"),
+            nk.Relu(),
+            nk.AvgPool((2, 2)),
+            nk.GlobalAvgPool(),
+        ),
+        (11, 12, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPANY)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_neither_company_nor_threads_change_a_bit_of_a_pair(
+    name: str, dtype: str, rng: np.random.Generator, threads: None
+) -> None:
+    network, shape = COMPANY[name]
+    x = rng.standard_normal((50, *shape)).astype(dtype)
+    whole = network.kernels(x)
+    for n in (1, 2, 6, 17, 35, 49):
+        for count in (1, 2, 3):
+            nk.set_num_threads(count)
+            part = network.kernels(x[:n])
+            assert same_bits(part.nngp, whole.nngp[:n, :n])
+            assert same_bits(part.ntk, whole.ntk[:n, :n])
+            alone = network.kernels(x[:n], diagonal=True)
+            assert same_bits(alone.ntk, np.diag(part.ntk))
+
+
 def test_ends_with_pooling_and_without_agree_on_one_set_or_two(rng: np.random.Generator) -> None:
     x = rng.standard_normal((19, 5, 6, 3))
     whole, blocks = POOLED.kernels(x), POOLED.kernels(x, x[3:])

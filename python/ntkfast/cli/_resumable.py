@@ -205,8 +205,12 @@ def _write(
     square = matrix[start:stop, start:stop]
     job.evaluate(some, None, out=square, progress=_part(on_pairs, begun, between))
     if stop < len(job.x):
-        rest = matrix[start:stop, stop:]
-        job.evaluate(some, job.x[stop:], out=rest, progress=_part(on_pairs, between, ended))
+        rest, progress = matrix[start:stop, stop:], _part(on_pairs, between, ended)
+        if job.network._spatial:
+            # The later image first: to the bit what a Gram matrix in one call has.
+            job.evaluate(job.x[stop:], some, out=rest.T, progress=progress)
+        else:
+            job.evaluate(some, job.x[stop:], out=rest, progress=progress)
 
 
 def _part(

@@ -2,14 +2,15 @@
 
 use crate::arrays::{Arrays, Number, outputs, targets};
 use crate::door::Call;
-use crate::program::{PyProgram, rows, warnings};
-use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points};
+use crate::program::{PyProgram, give_diagonal};
+use crate::rows::{self, warnings};
+use ntkfast_core::kernel::{OPERATIONS, Plain};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::planes::{self, Images};
 use ntkfast_core::program::Program;
 use ntkfast_core::{Error, Result};
 use numpy::PyReadonlyArray4;
-use numpy::ndarray::{ArrayView2, ArrayView4, Axis, Ix1, Ix2};
+use numpy::ndarray::{ArrayView4, Ix1, Ix2};
 use pyo3::prelude::*;
 
 type Progress<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -31,12 +32,8 @@ impl PyProgram {
         self.run(Call { py, operations, progress }, |job| {
             let mut images = images("x", &x, job)?;
             let program = self.program_for(&x)?;
-            if let Some(x) = one_position(&x) {
-                let rows = rows("x", &x, job)?;
-                let program = program.fit::<T>(x.ncols(), rows.scales(), job)?;
-                let points = Points::new(rows, &program, out.wanted(), job)?;
-                kernel::gram(&program, &points, out.wanted(), &mut Mirrored(out), job)?;
-                return Ok((warnings(&program), ()));
+            if images.are_rows() {
+                return Ok((rows::gram(&program, images.into_rows(), out, job)?, ()));
             }
             let program = planes::fit(&program, &mut [&mut images], job)?;
             planes::gram(&program, &mut images, &out, job)?;
@@ -57,21 +54,15 @@ impl PyProgram {
         let shape = [x.dim().0, x2.dim().0];
         let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, 1, &shape)?;
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, 1, &shape)?;
-        let mut out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.image_operations(shape[0] * shape[1], &x);
         self.run(Call { py, operations, progress }, |job| {
             check_alike(&x, &x2)?;
             let (mut left, mut right) = (images("x", &x, job)?, images("x2", &x2, job)?);
             let program = self.program_for(&x)?;
-            if let (Some(x), Some(x2)) = (one_position(&x), one_position(&x2)) {
-                let (left, right) = (rows("x", &x, job)?, rows("x2", &x2, job)?);
-                let scales = [left.scales(), right.scales()].concat();
-                let program = program.fit::<T>(x.ncols(), &scales, job)?;
-                let wanted = out.wanted();
-                let left = Points::new(left, &program, wanted, job)?;
-                let right = Points::new(right, &program, wanted, job)?;
-                kernel::cross(&program, &left, &right, wanted, &mut out, job)?;
-                return Ok((warnings(&program), ()));
+            if left.are_rows() {
+                let sets = [left, right].map(Images::into_rows);
+                return Ok((rows::cross(&program, sets, out, job)?, ()));
             }
             let program = planes::fit(&program, &mut [&mut left, &mut right], job)?;
             planes::cross(&program, &mut left, &mut right, &out, job)?;
@@ -91,13 +82,21 @@ impl PyProgram {
         let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, 1, &[count])?;
         let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.image_operations(count, &x);
-        self.run(Call { py, operations, progress: None }, |job| {
+        let points = self.run(Call { py, operations, progress: None }, |job| {
             let mut images = images("x", &x, job)?;
             let program = self.program_for(&x)?;
+            if images.are_rows() {
+                let (warnings, points) = rows::diagonal(&program, images.into_rows(), out.wanted(), job)?;
+                return Ok((warnings, Some(points)));
+            }
             let program = planes::fit(&program, &mut [&mut images], job)?;
             planes::diagonal(&program, &mut images, &out, job)?;
-            Ok((warnings(&program), ()))
-        })
+            Ok((warnings(&program), None))
+        })?;
+        if let Some(points) = points {
+            give_diagonal(&points, &mut nngp, &mut ntk);
+        }
+        Ok(())
     }
 
     /// The program for images of this height and width.
@@ -112,12 +111,6 @@ impl PyProgram {
         // Whole groups, and at least the planes of displacement 0.
         pairs.max(16).saturating_mul(positions).saturating_mul(OPERATIONS * self.program.steps.len())
     }
-}
-
-/// Images of one position are rows of channels.
-fn one_position<'a, T>(x: &ArrayView4<'a, T>) -> Option<ArrayView2<'a, T>> {
-    let (_, height, width, _) = x.dim();
-    (height == 1 && width == 1).then(|| (*x).index_axis_move(Axis(1), 0).index_axis_move(Axis(1), 0))
 }
 
 fn images<T: Number>(argument: &'static str, x: &ArrayView4<'_, T>, job: &Job) -> Result<Images<T>> {

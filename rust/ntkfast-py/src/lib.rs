@@ -20,6 +20,7 @@ mod errors;
 mod images;
 mod linalg;
 mod program;
+mod rows;
 mod spec;
 mod trace;
 

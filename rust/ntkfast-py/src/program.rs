@@ -1,15 +1,16 @@
 //! Compiled networks.
 
-use crate::arrays::{Arrays, Number, copy_row, outputs, read, targets, unsuitable};
+use crate::arrays::{Arrays, Number, Output, outputs, read, targets, unsuitable};
 use crate::door::{Call, refuse};
+use crate::rows;
 use crate::spec::{Raised, layer};
 use ntkfast_core::Result;
-use ntkfast_core::kernel::{self, Mirrored, OPERATIONS, Plain, Points, Rows, Wanted};
+use ntkfast_core::kernel::{self, OPERATIONS, Plain, Points, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::PyReadonlyArray2;
-use numpy::ndarray::{ArrayView2, Ix1, Ix2, Ix4};
+use numpy::ndarray::{Ix1, Ix2, Ix4};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use std::ffi::CString;
@@ -147,17 +148,12 @@ impl PyProgram {
         let py = x.py();
         let x = x.as_array();
         let shape = [x.nrows(), x.nrows()];
-        let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
         let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.results(), &shape)?;
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
-        let mut sink = Mirrored(Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) });
+        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
         self.run(Call { py, operations, progress }, |job| {
-            let rows = rows("x", &x, job)?;
-            let program = self.program.fit::<T>(x.ncols(), rows.scales(), job)?;
-            let points = Points::new(rows, &program, wanted, job)?;
-            kernel::gram(&program, &points, wanted, &mut sink, job)?;
-            Ok((warnings(&program), ()))
+            Ok((rows::gram(&self.program, rows::read("x", &x, job)?, out, job)?, ()))
         })
     }
 
@@ -172,18 +168,13 @@ impl PyProgram {
         let py = x.py();
         let (x, x2) = (x.as_array(), x2.as_array());
         let shape = [x.nrows(), x2.nrows()];
-        let wanted = Wanted { nngp: nngp.is_some(), ntk: ntk.is_some() };
         let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.results(), &shape)?;
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
-        let mut sink = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
         self.run(Call { py, operations, progress }, |job| {
-            let (left, right) = (rows("x", &x, job)?, rows("x2", &x2, job)?);
-            let program = self.program.fit::<T>(x.ncols(), &[left.scales(), right.scales()].concat(), job)?;
-            let left = Points::new(left, &program, wanted, job)?;
-            let right = Points::new(right, &program, wanted, job)?;
-            kernel::cross(&program, &left, &right, wanted, &mut sink, job)?;
-            Ok((warnings(&program), ()))
+            let sets = [rows::read("x", &x, job)?, rows::read("x2", &x2, job)?];
+            Ok((rows::cross(&self.program, sets, out, job)?, ()))
         })
     }
 
@@ -200,16 +191,9 @@ impl PyProgram {
         let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, self.results(), &[x.nrows()])?;
         let operations = self.operations(x.nrows(), x.ncols());
         let points = self.run(Call { py, operations, progress: None }, |job| {
-            let rows = rows("x", &x, job)?;
-            let program = self.program.fit::<T>(x.ncols(), rows.scales(), job)?;
-            Ok((warnings(&program), Points::new(rows, &program, wanted, job)?))
+            rows::diagonal(&self.program, rows::read("x", &x, job)?, wanted, job)
         })?;
-        for (output, out) in nngp.iter_mut().enumerate() {
-            out.fill(kernel::diagonal(&points, output).map(|(nngp, _)| nngp));
-        }
-        for (output, out) in ntk.iter_mut().enumerate() {
-            out.fill(kernel::diagonal(&points, output).map(|(_, ntk)| ntk));
-        }
+        give_diagonal(&points, &mut nngp, &mut ntk);
         Ok(())
     }
 
@@ -235,20 +219,16 @@ impl PyProgram {
     }
 }
 
-/// The rows of a borrowed array.
-pub fn rows<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
-    Rows::new(argument, x.nrows(), x.ncols(), |row, buffer| copy_row(x, row, buffer), job)
-}
-
-/// What a call's fits leave unresolved, in words.
-pub fn warnings(program: &Program) -> Vec<String> {
-    program
-        .unresolved()
-        .map(|(name, error)| {
-            format!(
-                "{name} is not resolved: its kernels have an estimated relative error of {error:.0e}. \
-                 Kinks away from zero, steps, and steep slopes at large variances converge slowly"
-            )
-        })
-        .collect()
+/// Write every row with itself.
+pub fn give_diagonal<T: Number>(
+    points: &Points<T>,
+    nngp: &mut [Output<'_, T, Ix1>],
+    ntk: &mut [Output<'_, T, Ix1>],
+) {
+    for (output, out) in nngp.iter_mut().enumerate() {
+        out.fill(kernel::diagonal(points, output).map(|(nngp, _)| nngp));
+    }
+    for (output, out) in ntk.iter_mut().enumerate() {
+        out.fill(kernel::diagonal(points, output).map(|(_, ntk)| ntk));
+    }
 }

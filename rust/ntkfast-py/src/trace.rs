@@ -2,7 +2,8 @@
 
 use crate::arrays::{read, unsuitable};
 use crate::door::Call;
-use crate::program::{PyProgram, warnings};
+use crate::program::PyProgram;
+use crate::rows::warnings;
 use ntkfast_core::Result;
 use numpy::ndarray::Ix1;
 use pyo3::prelude::*;

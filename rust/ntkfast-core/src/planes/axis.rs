@@ -23,10 +23,14 @@ pub fn position(axis: Axis, length: usize, output: u32, offset: usize) -> Option
     }
 }
 
+/// p' − p.
+pub fn displacement([left, right]: Pair) -> i64 {
+    i64::from(right) - i64::from(left)
+}
+
 /// The pairs that windows see which move both positions together.
-pub fn seen_together(axis: Axis, length: usize, outputs: &BTreeSet<Pair>) -> BTreeSet<Pair> {
-    let seen = |pair: &Pair| {
-        let pair = *pair;
+pub fn seen_together(axis: Axis, length: usize, outputs: &Track) -> Track {
+    let seen = |&pair: &Pair| {
         (0..axis.size).filter_map(move |offset| {
             let [left, right] = pair.map(|output| position(axis, length, output, offset));
             Some([left?, right?])
@@ -51,21 +55,22 @@ fn places(axis: Axis, length: usize, output: u32) -> Vec<u32> {
 }
 
 /// Cut pairs into tracks, each of one displacement; on a circle of some length, of one displacement around it.
-pub fn tracks(pairs: &BTreeSet<Pair>, circle: Option<usize>) -> Vec<BTreeSet<Pair>> {
-    let mut parts = BTreeMap::<i64, BTreeSet<Pair>>::new();
+pub fn tracks(pairs: &BTreeSet<Pair>, circle: Option<usize>) -> Vec<Track> {
+    let mut parts = BTreeMap::<i64, Track>::new();
     for &pair in pairs {
-        let displacement = i64::from(pair[1]) - i64::from(pair[0]);
-        let key = circle.map_or(displacement, |length| displacement.rem_euclid(length as i64));
-        parts.entry(key).or_default().insert(pair);
+        let key = circle.map_or(displacement(pair), |length| displacement(pair).rem_euclid(length as i64));
+        parts.entry(key).or_default().push(pair);
     }
-    parts.into_values().collect()
+    let mut parts: Vec<_> = parts.into_values().collect();
+    parts.iter_mut().for_each(put_in_order);
+    parts
 }
 
-/// Pairs in order.
-pub fn in_order(pairs: &BTreeSet<Pair>) -> Track {
-    let mut track: Vec<_> = pairs.iter().copied().collect();
-    track.sort_by_key(|&[left, right]| (i64::from(right) - i64::from(left), left));
-    track
+/// By displacement, then by position, each pair once.
+pub fn put_in_order(track: &mut Track) {
+    // Pairs come in a few runs that are in order, which this sort finds.
+    track.sort_by_key(|&pair| (displacement(pair), pair[0]));
+    track.dedup();
 }
 
 /// What lies at a place of a padded track.

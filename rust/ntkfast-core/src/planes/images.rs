@@ -1,7 +1,7 @@
 //! Images as they come in, and their variances behind pools.
 
 use super::GROUP;
-use super::maps::Variances;
+use super::constants::Variances;
 use crate::error::{Error, Result};
 use crate::kernel::Rows;
 use crate::memory;
@@ -46,6 +46,16 @@ impl<T: Scalar> Images<T> {
         })?;
         let pools = vec![Vec::new(); count.div_ceil(GROUP)];
         Ok(Self { rows, count, grid: [height, width], pools })
+    }
+
+    /// Whether they have one position each, so that they are rows of channels.
+    pub fn are_rows(&self) -> bool {
+        self.positions() == 1
+    }
+
+    /// Their positions, image by image.
+    pub fn into_rows(self) -> Rows<T> {
+        self.rows
     }
 
     /// Number of images.

@@ -41,6 +41,8 @@ pub struct Layout {
     pub size: usize,
     /// Whether each step may be computed without knowing the positions.
     pub uniform: Vec<bool>,
+    /// Of every value: the last step that reads it, or another one whose root it is.
+    pub until: Vec<usize>,
 }
 
 impl Layout {
@@ -99,7 +101,16 @@ impl Layout {
             roots.push(if uniform_here { root } else { None });
             uniform.push(uniform_here || constants == 0);
         }
-        Self { roots, maps, slots, units: 0, size, uniform }
+        let mut until = vec![0; count + 1];
+        let reads =
+            graph.inputs.iter().enumerate().flat_map(|(index, values)| values.map(|value| (index, value)));
+        for (index, value) in reads.chain([(usize::MAX, graph.output)]) {
+            until[value] = index;
+            if let Some(root) = roots[value] {
+                until[root] = index;
+            }
+        }
+        Self { roots, maps, slots, units: 0, size, uniform, until }
     }
 }
 

@@ -3,12 +3,13 @@
 //! Double precision, as for rows. Every image's maps are in units of their largest value: pairs need no more than
 //! proportions.
 
+use super::GROUP;
 use super::axis::position;
+use super::constants::{Constants, Variances};
 use super::images::Images;
 use super::layout::Layout;
 use super::plan::{Graph, window_size};
 use super::scales::{Each, Scales};
-use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::network::Axis;
 use crate::program::{Op, Program, RowTrace};
@@ -23,19 +24,6 @@ enum Trace {
     Explicit { scale: Vec<Each>, tangent: Vec<Each> },
 }
 
-/// What the planes need of a group of images.
-#[derive(Clone, Debug)]
-pub struct Constants<T> {
-    /// Which images.
-    pub images: [usize; GROUP],
-    /// As laid out.
-    pub data: Vec<Group<T>>,
-    /// For every pool that was reached: K and T of every position with itself.
-    pub variances: Vec<Variances>,
-    /// √K and √T of the result.
-    pub result: [Each; 2],
-}
-
 /// What maps are made from.
 #[derive(Clone, Copy)]
 pub struct Source<'a, T> {
@@ -46,9 +34,6 @@ pub struct Source<'a, T> {
     /// The variances of these images behind the pools where they are known.
     pub known: &'a [Variances],
 }
-
-/// K and T of every position of a group of images with itself, in units of the maps that a pool reads.
-pub type Variances = [Vec<Each>; 2];
 
 impl<T: Scalar> Source<'_, T> {
     /// The constants of these images. Stops before a pool behind which variances are not known yet.
@@ -92,7 +77,7 @@ impl<T: Scalar> Source<'_, T> {
         result: impl FnOnce(&Walk<'_, '_, T>, &[Option<Trace>]) -> R,
     ) -> Result<R> {
         constants.images = which;
-        constants.data.resize(self.layout.size, Group([T::default(); GROUP]));
+        constants.resize(self.layout.size)?;
         constants.variances.clear();
         let roots = vec![Vec::new(); self.graph.grids.len()];
         let mut walk = Walk { source: *self, constants, roots };
@@ -117,6 +102,13 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 self.check(index, trace)?;
             }
             traces.push(trace);
+            let Layout { roots, until, .. } = self.source.layout;
+            for value in inputs.into_iter().flat_map(|value| [Some(value), roots[value]]).flatten() {
+                if until[value] == index {
+                    traces[value] = None;
+                    self.roots[value] = Vec::new();
+                }
+            }
         }
         Ok(traces)
     }

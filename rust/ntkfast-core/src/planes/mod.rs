@@ -7,17 +7,20 @@
 //! what it is for rows, a row for every position.
 
 mod axis;
+mod constants;
 mod drivers;
 mod fit;
 mod images;
 mod layout;
 mod maps;
+mod pairs;
 mod plan;
 mod pool;
 mod run;
 mod scales;
 mod steps;
 mod sums;
+mod walk;
 mod window;
 
 pub use drivers::{cross, diagonal, gram};

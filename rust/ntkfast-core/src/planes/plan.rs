@@ -4,10 +4,17 @@
 //! takes one after the other through all layers up to the next pool, which sums them up in a tensor. Runs and planes
 //! are found backwards from what is wanted: nothing else is computed.
 
-use super::axis::{Pair, Track, Windows, in_order, seen_apart, seen_together, targets, tracks};
+use super::GROUP;
+use super::axis::{
+    Pair, Track, Windows, displacement, put_in_order, seen_apart, seen_together, targets, tracks,
+};
+use crate::error::Result;
 use crate::network::{Axis, Padding};
+use crate::parallel::Job;
 use crate::program::{Op, Program, Step};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +71,12 @@ impl Graph {
 }
 
 /// One of the tracks of a run on one axis.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Key {
-    /// The pairs of every value, by its sheet; none where it is not needed.
-    pub tracks: Vec<Track>,
+    /// The pairs of every value, by its sheet; none where it is not needed. As a rule most are the same.
+    pub tracks: Vec<Arc<Track>>,
     /// For every step that is a window, how it reads.
-    pub windows: Vec<Option<Windows>>,
+    pub windows: Vec<Option<Arc<Windows>>>,
     /// For every step that is a pool, where its tensor has each pair.
     pub sources: Vec<Vec<usize>>,
     /// Where the tensor of the pool in which the run ends takes each pair.
@@ -91,6 +98,30 @@ pub struct Run {
     pub axes: [Vec<Key>; 2],
 }
 
+impl Run {
+    /// The tracks along the first axis for several workspaces, each of which makes the sums of its pool at some
+    /// displacements, in the order of all tracks. Those that two of them need are in both.
+    pub fn by_targets(&self, pairs: &BTreeMap<Pair, usize>, workspaces: usize) -> Vec<Vec<Cow<'_, Key>>> {
+        let mut places: Vec<_> = pairs.iter().map(|(&pair, &target)| (displacement(pair), target)).collect();
+        places.sort_unstable();
+        let mut owners = vec![0; places.len()];
+        let mut done = 0;
+        for same in places.chunk_by(|a, b| a.0 == b.0) {
+            same.iter().for_each(|&(_, target)| owners[target] = done * workspaces / places.len());
+            done += same.len();
+        }
+        let of = |owner: usize| {
+            let keys = self.axes[0].iter().filter_map(|key| {
+                let mut key = key.clone();
+                key.targets.iter_mut().for_each(|targets| targets.retain(|&target| owners[target] == owner));
+                key.targets.iter().any(|targets| !targets.is_empty()).then_some(Cow::Owned(key))
+            });
+            keys.collect()
+        };
+        (0..workspaces).map(of).collect()
+    }
+}
+
 /// Runs, in order.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -104,7 +135,11 @@ pub struct Plan {
 
 impl Plan {
     /// Plan for a purpose.
-    pub fn new(program: &Program, graph: &Graph, purpose: Purpose) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`].
+    pub fn new(program: &Program, graph: &Graph, purpose: Purpose, job: &Job) -> Result<Self> {
+        let planner = Planner { program, graph, job };
         let count = program.steps.len();
         let mut required = vec![[BTreeSet::new(), BTreeSet::new()]; count];
         if purpose == Purpose::Selfs {
@@ -117,30 +152,47 @@ impl Plan {
         }
         let mut runs = Vec::new();
         let end = [BTreeSet::from([[0, 0]]), BTreeSet::from([[0, 0]])];
-        runs.push(Planner { program, graph }.run(None, &end, &mut required));
+        runs.push(planner.run(None, &end, &mut required)?);
         for index in (0..count).rev() {
             if matches!(program.steps[index].op, Op::Pool { .. }) {
                 let pairs = required[index].clone();
-                runs.push(Planner { program, graph }.run(Some(index), &pairs, &mut required));
+                runs.push(planner.run(Some(index), &pairs, &mut required)?);
             }
         }
         runs.reverse();
         let tensors: Vec<_> = required.iter().map(|pairs| pairs.each_ref().map(numbered)).collect();
         for run in &mut runs {
-            Planner { program, graph }.finish(run, &tensors);
+            planner.finish(run, &tensors)?;
         }
         let most = |axis: usize| {
             let tracks = runs.iter().flat_map(move |run| run.axes[axis].iter().flat_map(|key| &key.tracks));
-            tracks.map(Vec::len).max().unwrap_or(0)
+            tracks.map(|track| track.len()).max().unwrap_or(0)
         };
         let cells = most(0) * most(1);
-        Self { runs, tensors, cells }
+        Ok(Self { runs, tensors, cells })
+    }
+
+    /// Whether there are many planes.
+    pub fn is_large(&self) -> bool {
+        let planes = |run: &Run| run.axes[0].len() * run.axes[1].len();
+        self.runs.iter().map(planes).sum::<usize>() >= GROUP
     }
 
     /// Number of pairs in the tensor of a pool.
     pub fn pairs(&self, step: usize) -> usize {
         self.tensors[step][0].len() * self.tensors[step][1].len()
     }
+}
+
+/// Tracks that are alike, kept once.
+fn shared(tracks: Vec<Track>) -> Vec<Arc<Track>> {
+    let mut shared: Vec<Arc<Track>> = Vec::with_capacity(tracks.len());
+    for mut track in tracks {
+        track.shrink_to_fit();
+        let known = shared.iter().rev().find(|known| ***known == track).cloned();
+        shared.push(known.unwrap_or_else(|| Arc::new(track)));
+    }
+    shared
 }
 
 fn numbered(pairs: &BTreeSet<Pair>) -> BTreeMap<Pair, usize> {
@@ -150,6 +202,7 @@ fn numbered(pairs: &BTreeSet<Pair>) -> BTreeMap<Pair, usize> {
 struct Planner<'a> {
     program: &'a Program,
     graph: &'a Graph,
+    job: &'a Job,
 }
 
 impl Planner<'_> {
@@ -160,7 +213,7 @@ impl Planner<'_> {
         pool: Option<usize>,
         pairs: &[BTreeSet<Pair>; 2],
         required: &mut [[BTreeSet<Pair>; 2]],
-    ) -> Run {
+    ) -> Result<Run> {
         let end = pool.map_or(self.graph.output, |step| self.graph.inputs[step][0]);
         let mut needed = vec![false; self.graph.grids.len()];
         needed[end] = true;
@@ -174,7 +227,8 @@ impl Planner<'_> {
             }
         }
         steps.reverse();
-        let axes = [0, 1].map(|axis| {
+        let mut axes = [Vec::new(), Vec::new()];
+        for (axis, keys) in axes.iter_mut().enumerate() {
             let length = self.graph.grids[end][axis];
             let seen = match pool.map(|step| &self.program.steps[step].op) {
                 Some(Op::Pool { axes, .. }) => seen_apart(axes[axis], length, &pairs[axis]),
@@ -185,87 +239,98 @@ impl Planner<'_> {
                 Op::Window(axes) if axes[axis].padding == Padding::Circular)
             };
             let circle = steps.iter().any(circular).then_some(length);
-            let keys = tracks(&seen, circle).into_iter().map(|track| {
-                let sets = self.needed_pairs(&steps, axis, (self.graph.sheets[end], track));
+            for track in tracks(&seen, circle) {
+                self.job.check()?;
+                let tracks = self.needed_pairs(&steps, axis, (self.graph.sheets[end], track));
                 for &step in &steps {
                     if matches!(self.program.steps[step].op, Op::Pool { .. }) {
-                        required[step][axis].extend(&sets[self.graph.sheets[step + 1]]);
+                        required[step][axis].extend(tracks[self.graph.sheets[step + 1]].iter().copied());
                     }
                 }
-                let tracks: Vec<_> = sets.iter().map(in_order).collect();
-                Key {
-                    tracks,
-                    windows: Vec::new(),
-                    sources: Vec::new(),
-                    targets: Vec::new(),
-                    reached: Vec::new(),
-                }
-            });
-            keys.collect()
-        });
-        Run { pool, steps, reads_input: needed[0], axes }
+                keys.push(Key { tracks, ..Key::default() });
+            }
+        }
+        Ok(Run { pool, steps, reads_input: needed[0], axes })
     }
 
     /// What is needed of every sheet, where of one of them a track is.
-    fn needed_pairs(
-        &self,
-        steps: &[usize],
-        axis: usize,
-        wanted: (usize, BTreeSet<Pair>),
-    ) -> Vec<BTreeSet<Pair>> {
-        let mut sets = vec![BTreeSet::new(); self.graph.grids.len()];
-        sets[wanted.0] = wanted.1;
+    fn needed_pairs(&self, steps: &[usize], axis: usize, wanted: (usize, Track)) -> Vec<Arc<Track>> {
+        let mut tracks = vec![Track::new(); self.graph.grids.len()];
+        tracks[wanted.0] = wanted.1;
+        // How many results of each window have been followed: a sheet may be needed by a later look at itself.
+        let mut followed = vec![0; self.program.steps.len()];
         loop {
             let mut grown = false;
             for &step in steps.iter().rev() {
-                if let Op::Window(axes) = &self.program.steps[step].op {
+                let outputs = &tracks[self.graph.sheets[step + 1]];
+                if let Op::Window(axes) = &self.program.steps[step].op
+                    && outputs.len() > followed[step]
+                {
+                    followed[step] = outputs.len();
                     let value = self.graph.inputs[step][0];
-                    let length = self.graph.grids[value][axis];
-                    let seen = seen_together(axes[axis], length, &sets[self.graph.sheets[step + 1]]);
-                    let set = &mut sets[self.graph.sheets[value]];
-                    let before = set.len();
-                    set.extend(seen);
-                    grown |= set.len() > before;
+                    let seen = seen_together(axes[axis], self.graph.grids[value][axis], outputs);
+                    let track = &mut tracks[self.graph.sheets[value]];
+                    track.extend(seen);
+                    put_in_order(track);
+                    grown = true;
                 }
             }
             if !grown {
-                return sets;
+                return shared(tracks);
             }
         }
     }
 
     /// The tables of a run, now that it is known what tensors hold.
-    fn finish(&self, run: &mut Run, tensors: &[[BTreeMap<Pair, usize>; 2]]) {
+    fn finish(&self, run: &mut Run, tensors: &[[BTreeMap<Pair, usize>; 2]]) -> Result<()> {
         let Graph { inputs, grids, sheets, .. } = self.graph;
-        for axis in [0, 1] {
-            let length = |step: usize| grids[inputs[step][0]][axis];
-            for key in &mut run.axes[axis] {
-                key.windows = vec![None; self.program.steps.len()];
+        for (axis, keys) in run.axes.iter_mut().enumerate() {
+            for key in keys {
+                self.job.check()?;
+                key.windows = self.windows(&run.steps, axis, &key.tracks);
                 key.sources = vec![Vec::new(); self.program.steps.len()];
                 for &step in &run.steps {
-                    let outputs = &key.tracks[sheets[step + 1]];
-                    match &self.program.steps[step].op {
-                        Op::Window(axes) => {
-                            let track = &key.tracks[sheets[inputs[step][0]]];
-                            key.windows[step] = Some(Windows::new(axes[axis], length(step), track, outputs));
-                        }
-                        Op::Pool { .. } => {
-                            key.sources[step] =
-                                outputs.iter().map(|pair| tensors[step][axis][pair]).collect();
-                        }
-                        _ => {}
+                    if let Op::Pool { .. } = self.program.steps[step].op {
+                        let pairs = key.tracks[sheets[step + 1]].iter();
+                        key.sources[step] = pairs.map(|pair| tensors[step][axis][pair]).collect();
                     }
                 }
                 if let Some(step) = run.pool
                     && let Op::Pool { axes, .. } = &self.program.steps[step].op
                 {
-                    let track = &key.tracks[sheets[inputs[step][0]]];
-                    key.targets = targets(axes[axis], length(step), track, &tensors[step][axis]);
+                    let input = inputs[step][0];
+                    let track = &key.tracks[sheets[input]];
+                    key.targets = targets(axes[axis], grids[input][axis], track, &tensors[step][axis]);
                     let reached: BTreeSet<_> = key.targets.iter().flatten().copied().collect();
                     key.reached = reached.into_iter().collect();
                 }
             }
         }
+        Ok(())
+    }
+
+    /// How the windows of a run read these tracks; those that are alike, kept once.
+    fn windows(&self, steps: &[usize], axis: usize, tracks: &[Arc<Track>]) -> Vec<Option<Arc<Windows>>> {
+        let Graph { inputs, grids, sheets, .. } = self.graph;
+        let mut all = vec![None; self.program.steps.len()];
+        let mut known: Vec<(Axis, usize, [&Arc<Track>; 2], Arc<Windows>)> = Vec::new();
+        for &step in steps {
+            let Op::Window(axes) = &self.program.steps[step].op else { continue };
+            let (shape, input) = (axes[axis], inputs[step][0]);
+            let length = grids[input][axis];
+            let ends = [&tracks[sheets[input]], &tracks[sheets[step + 1]]];
+            let alike = known.iter().find(|(other, their_length, theirs, _)| {
+                (*other, *their_length) == (shape, length)
+                    && ends.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
+            });
+            let windows = match alike {
+                Some((.., windows)) => windows.clone(),
+                None => Arc::new(Windows::new(shape, length, ends[0], ends[1])),
+            };
+            known.push((shape, length, ends, windows.clone()));
+            all[step] = Some(windows);
+        }
+        all
     }
 }
 

@@ -1,18 +1,19 @@
 //! The program on a group of pairs of images: plane by plane, run by run.
 
+use super::constants::Constants;
 use super::layout::Layout;
-use super::maps::Constants;
-use super::plan::{Graph, Plan, Run};
+use super::plan::{Graph, Key, Plan, Run};
 use super::pool::Tensor;
 use super::steps::Work;
 use super::window::{Both, CELLS, Scratch};
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::parallel::{Job, for_each_item};
+use crate::parallel::{Job, for_each_item, threads};
 use crate::program::{Program, Register};
 use crate::scalar::Scalar;
 use crate::simd::Level;
+use std::borrow::Cow;
 
 /// Planes that go through a layer one after the other, while its maps are in the second-level cache.
 pub const TOGETHER: usize = 3;
@@ -20,7 +21,8 @@ pub const TOGETHER: usize = 3;
 /// Where pieces of work are fewer, threads share the planes of each.
 pub const FEW: usize = 4;
 
-/// Sums over planes are made in shares, one after the other or on as many threads.
+/// Sums over planes are made in shares, one after the other or on as many threads; the larger ones by so many threads
+/// at most, each of which makes some of the sums.
 const SHARES: usize = 4;
 
 /// The largest pool, in pairs of positions, that is summed so: every share has one of its own.
@@ -77,14 +79,31 @@ pub struct Workspace<T> {
 }
 
 impl Machine<'_> {
-    /// Workspaces for a walk over so many pieces of work: one for each thread, or one for each share where pieces are
-    /// few.
+    /// Whether threads share the planes of a piece of work, where there are so many pieces; otherwise each does its own.
+    pub fn shared(&self, pieces: usize) -> bool {
+        pieces < FEW && self.plan.is_large()
+    }
+
+    /// What computes one piece of work: several workspaces where threads share it.
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
-    pub fn workspaces<T: Scalar>(&self, pieces: usize) -> Result<Vec<Workspace<T>>> {
-        let count = if pieces < FEW { self.shares() } else { 1 };
+    pub fn workspaces<T: Scalar>(&self, shared: bool) -> Result<Vec<Workspace<T>>> {
+        let count = match (shared, self.shares()) {
+            (false, _) => 1,
+            (true, 1) => threads().min(SHARES),
+            (true, shares) => shares,
+        };
         (0..count).map(|_| self.workspace()).collect()
+    }
+
+    /// Make room for constants.
+    ///
+    /// # Errors
+    /// [`Error::PlaneMemory`].
+    pub fn reserve<T: Scalar>(&self, constants: &mut Constants<T>) -> Result<()> {
+        let refused = |_| Error::PlaneMemory { bytes: self.bytes::<T>() };
+        constants.resize(self.layout.size).map_err(refused)
     }
 
     /// In how many shares planes are summed: whatever else is computed and by how many threads, so that bits depend on
@@ -124,11 +143,11 @@ impl Machine<'_> {
     pub fn bytes<T: Scalar>(&self) -> usize {
         let planes = TOGETHER * self.plan.cells * self.program.registers * 3 * GROUP * size_of::<T>();
         let pairs: usize = (0..self.program.steps.len()).map(|step| self.plan.pairs(step)).sum();
-        planes + pairs * 2 * GROUP * size_of::<f64>() + 4 * self.layout.size * size_of::<Group<T>>()
+        planes + pairs * 2 * GROUP * size_of::<f64>() + 3 * self.layout.size * size_of::<Group<T>>()
     }
 
-    /// Compute groups of pairs; of a program with pools one, of others up to [`TOGETHER`]. With several workspaces,
-    /// each takes a share of the planes, on a thread of its own where there is one.
+    /// Compute groups of pairs; of a program with pools one, of others up to [`TOGETHER`]. Several workspaces share the
+    /// planes, each on a thread of its own where there is one.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -157,12 +176,12 @@ impl Machine<'_> {
         workspaces: &mut [Workspace<T>],
         job: &Job,
     ) -> Result<()> {
-        let shares = if run.pool.is_some() { self.shares() } else { workspaces.len() };
+        let shares = self.divided(run, workspaces.len());
         if let [workspace] = workspaces {
-            return self.in_turn(run, groups, selfs, shares, workspace, job);
+            return self.in_turn(run, groups, selfs, &shares, workspace, job);
         }
-        let body = |(): &mut (), share: usize, workspace: &mut Workspace<T>| {
-            self.share(run, groups, selfs, [share, shares], workspace, job)
+        let body = |(): &mut (), index: usize, workspace: &mut Workspace<T>| {
+            self.share(run, groups, selfs, &shares[index], workspace, job)
         };
         for_each_item(job, workspaces.iter_mut(), || (), body)?;
         if let Some(step) = run.pool
@@ -175,20 +194,32 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The tracks along the first axis of a run, for one workspace in turn or for several at once.
+    fn divided<'a>(&self, run: &'a Run, workspaces: usize) -> Vec<Vec<Cow<'a, Key>>> {
+        let shares = match run.pool {
+            Some(step) if workspaces > 1 && self.shares() == 1 => {
+                return run.by_targets(&self.plan.tensors[step][0], workspaces);
+            }
+            Some(_) => self.shares(),
+            None => workspaces,
+        };
+        let share = |index| run.axes[0].iter().skip(index).step_by(shares).map(Cow::Borrowed).collect();
+        (0..shares).map(share).collect()
+    }
+
     /// All shares of a run, one after the other.
     fn in_turn<T: Scalar>(
         &self,
         run: &Run,
         groups: &[Sides<'_, T>],
         selfs: bool,
-        shares: usize,
+        shares: &[Vec<Cow<'_, Key>>],
         workspace: &mut Workspace<T>,
         job: &Job,
     ) -> Result<()> {
-        self.share(run, groups, selfs, [0, shares], workspace, job)?;
-        for share in 1..shares {
-            let before = run.pool.map(|step| workspace.tensors[step].clone());
-            self.share(run, groups, selfs, [share, shares], workspace, job)?;
+        for (index, share) in shares.iter().enumerate() {
+            let before = run.pool.filter(|_| index > 0).map(|step| workspace.tensors[step].clone());
+            self.share(run, groups, selfs, share, workspace, job)?;
             if let (Some(step), Some(mut total)) = (run.pool, before) {
                 total.add(&workspace.tensors[step]);
                 workspace.tensors[step] = total;
@@ -197,13 +228,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// One of so many shares of a run.
+    /// One share of a run.
     fn share<T: Scalar>(
         &self,
         run: &Run,
         groups: &[Sides<'_, T>],
         selfs: bool,
-        [share, shares]: [usize; 2],
+        share: &[Cow<'_, Key>],
         workspace: &mut Workspace<T>,
         job: &Job,
     ) -> Result<()> {
@@ -213,10 +244,10 @@ impl Machine<'_> {
             tensor.kernel.fill([0.0; GROUP]);
             tensor.tangent.fill([0.0; GROUP]);
         }
-        for down in run.axes[0].iter().skip(share).step_by(shares) {
+        for down in share {
             for across in run.axes[1].chunks(TOGETHER / groups.len()) {
                 job.check()?;
-                let (keys, sides) = ([down, &across[0]], groups[0]);
+                let (keys, sides) = ([&**down, &across[0]], groups[0]);
                 Work { machine: self, run, down, across, groups, plane: 0, keys, sides, selfs, workspace }
                     .run(level);
             }

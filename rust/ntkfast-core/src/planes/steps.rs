@@ -240,8 +240,8 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     ) {
         let Machine { program, graph, layout, .. } = *self.machine;
         let input = graph.inputs[index][0];
-        let [Some(down), Some(across)] = self.keys.map(|key| key.windows[index].as_ref()) else { return };
-        let outputs = self.keys.map(|key| &key.tracks[graph.sheets[index + 1]]);
+        let [Some(down), Some(across)] = self.keys.map(|key| key.windows[index].as_deref()) else { return };
+        let outputs = self.keys.map(|key| &*key.tracks[graph.sheets[index + 1]]);
         let windowing = Windowing {
             step: &program.steps[index],
             plane: Plane {

@@ -216,7 +216,7 @@ impl Compiler {
             return Ok(());
         }
         Err(Error::Network(format!(
-            "{} needs a Gaussian input of mean zero, as a Dense layer gives: put a Dense before it",
+            "{} needs a Gaussian input of mean zero, as Dense and Conv layers give: put a Dense before it",
             self.place(name)
         )))
     }

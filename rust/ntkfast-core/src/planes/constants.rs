@@ -1,0 +1,59 @@
+//! What pairs need of the images of a group.
+
+use super::scales::Each;
+use super::{GROUP, Group};
+use crate::error::Result;
+use crate::memory;
+use crate::scalar::Scalar;
+
+/// K and T of every position of a group of images with itself, in units of the maps that a pool reads.
+pub type Variances = [Vec<Each>; 2];
+
+/// What the planes need of a group of images.
+#[derive(Clone, Debug)]
+pub struct Constants<T> {
+    /// Which images.
+    pub images: [usize; GROUP],
+    /// As laid out.
+    pub data: Vec<Group<T>>,
+    /// For every pool that was reached: K and T of every position with itself.
+    pub variances: Vec<Variances>,
+    /// √K and √T of the result.
+    pub result: [Each; 2],
+}
+
+impl<T: Scalar> Default for Constants<T> {
+    /// Those of no image, which take no room.
+    fn default() -> Self {
+        Self { images: [0; GROUP], data: Vec::new(), variances: Vec::new(), result: [[0.0; GROUP]; 2] }
+    }
+}
+
+impl<T: Scalar> Constants<T> {
+    /// Make room for a layout.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn resize(&mut self, size: usize) -> Result<()> {
+        if self.data.len() != size {
+            self.data = memory::collect((0..size).map(|_| Group([T::default(); GROUP])))?;
+        }
+        Ok(())
+    }
+
+    /// Take the images of another group that are in these lanes.
+    pub fn gather(&mut self, from: &Self, lanes: [usize; GROUP]) {
+        let pick = |values: &[f64; GROUP]| lanes.map(|lane| values[lane]);
+        self.images = lanes.map(|lane| from.images[lane]);
+        for (to, from) in self.data.iter_mut().zip(&from.data) {
+            for (to, lane) in to.0.iter_mut().zip(lanes) {
+                *to = from.0[lane];
+            }
+        }
+        self.variances.clear();
+        self.variances.extend(
+            from.variances.iter().map(|maps| maps.each_ref().map(|map| map.iter().map(pick).collect())),
+        );
+        self.result = from.result.each_ref().map(pick);
+    }
+}

@@ -1,0 +1,146 @@
+//! Which pairs of images are computed together.
+//!
+//! Images are in blocks of [`GROUP`]; pairs of two blocks are a tile, and a tile is cut into groups so that as few
+//! constants as possible have to be copied into other lanes. Which image of a pair is the left one does not depend on
+//! the others: it decides the order of sums.
+
+use super::GROUP;
+use crate::error::Result;
+use crate::memory;
+
+/// A group of pairs, as the images of both sides; the last group of a tile may have fewer.
+pub type Pairs = Vec<[usize; 2]>;
+
+/// The tiles of all pairs of two sets, or of all pairs of different images of one.
+pub struct Tiles {
+    counts: [usize; 2],
+    same: bool,
+    /// Their blocks, and how many groups come before each. One side's block stays for a while; the tile on the diagonal
+    /// is the last one with its block.
+    tiles: Vec<([usize; 2], usize)>,
+    groups: usize,
+}
+
+impl Tiles {
+    /// All tiles of sets of so many images.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`].
+    pub fn new(counts: [usize; 2], same: bool) -> Result<Self> {
+        let blocks = counts.map(|count| count.div_ceil(GROUP));
+        let others = |stays: usize| if same { stays + 1 } else { blocks[0] };
+        // Of one set the right block is the earlier one, which is full.
+        let tile = |stays: usize, other: usize| if same { [stays, other] } else { [other, stays] };
+        let mut tiles = memory::empty((0..blocks[1]).map(others).sum())?;
+        tiles.extend(
+            (0..blocks[1]).flat_map(|stays| (0..others(stays)).map(move |other| (tile(stays, other), 0))),
+        );
+        let mut all = Self { counts, same, tiles, groups: 0 };
+        for index in 0..all.tiles.len() {
+            let tile = all.tiles[index].0;
+            all.tiles[index].1 = all.groups;
+            all.groups += all.pairs(tile).div_ceil(GROUP);
+        }
+        Ok(all)
+    }
+
+    /// Number of tiles.
+    pub fn count(&self) -> usize {
+        self.tiles.len()
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// A tile with its groups.
+    pub fn tile(&self, index: usize) -> ([usize; 2], Vec<Pairs>) {
+        let tile = self.tiles[index].0;
+        (tile, self.cut(tile))
+    }
+
+    /// A group, by its number among all, with its tile.
+    pub fn group(&self, number: usize) -> ([usize; 2], Pairs) {
+        let (tile, before) = self.tiles[self.tiles.partition_point(|(_, before)| *before <= number) - 1];
+        (tile, self.cut(tile).swap_remove(number - before))
+    }
+
+    /// How many images a block has.
+    fn size(&self, side: usize, block: usize) -> usize {
+        (self.counts[side] - block * GROUP).min(GROUP)
+    }
+
+    /// How many pairs a tile has.
+    fn pairs(&self, [i, j]: [usize; 2]) -> usize {
+        let [rows, columns] = [self.size(0, i), self.size(1, j)];
+        if self.same && i == j { rows * (rows - 1) / 2 } else { rows * columns }
+    }
+
+    /// One left image with all of a full right block; else all of a full left block, each lane with another image; else
+    /// one pair after the other.
+    fn cut(&self, [i, j]: [usize; 2]) -> Vec<Pairs> {
+        let [rows, columns] = [self.size(0, i), self.size(1, j)];
+        let mut pairs = Vec::with_capacity(rows * columns);
+        if self.same && i == j {
+            pairs.extend(around().filter(|pair| pair.iter().all(|&lane| lane < rows)));
+        } else if columns < GROUP && rows == GROUP {
+            pairs.extend((0..columns).flat_map(|column| (0..rows).map(move |row| [row, column])));
+        } else {
+            pairs.extend((0..rows).flat_map(|row| (0..columns).map(move |column| [row, column])));
+        }
+        let images = |[row, column]: &[usize; 2]| [i * GROUP + row, j * GROUP + column];
+        pairs.chunks(GROUP).map(|pairs| pairs.iter().map(images).collect()).collect()
+    }
+}
+
+/// All pairs of the lanes of one block, as of places on a circle: neighbours first, opposite ones last.
+fn around() -> impl Iterator<Item = [usize; 2]> {
+    let lanes = |apart| if apart == GROUP / 2 { GROUP / 2 } else { GROUP };
+    (1..=GROUP / 2).flat_map(move |apart| (0..lanes(apart)).map(move |lane| [lane, (lane + apart) % GROUP]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_pair_is_in_one_group(left in 0usize..70, right in 0usize..70, same: bool) {
+            let right = if same { left } else { right };
+            let tiles = Tiles::new([left, right], same).unwrap();
+            let by_tile: Vec<_> = (0..tiles.count()).flat_map(|index| tiles.tile(index).1).collect();
+            let by_group: Vec<_> = (0..tiles.groups()).map(|number| tiles.group(number).1).collect();
+            prop_assert_eq!(&by_tile, &by_group);
+            let mut pairs: Vec<_> = by_group.into_iter().flatten().collect();
+            if same {
+                pairs.iter_mut().for_each(|pair| pair.sort_unstable());
+            }
+            pairs.sort_unstable();
+            let all = (0..left).flat_map(|i| (0..right).map(move |j| [i, j]));
+            let expected: Vec<_> = all.filter(|[i, j]| !same || i < j).collect();
+            prop_assert_eq!(pairs, expected);
+        }
+
+        #[test]
+        fn groups_fit_into_lanes_and_belong_to_their_tile(left in 0usize..70, right in 0usize..70) {
+            let tiles = Tiles::new([left, right], false).unwrap();
+            for number in 0..tiles.groups() {
+                let (tile, pairs) = tiles.group(number);
+                prop_assert!(!pairs.is_empty() && pairs.len() <= GROUP);
+                prop_assert!(pairs.iter().all(|pair| pair.map(|image| image / GROUP) == tile));
+            }
+        }
+
+        #[test]
+        fn sides_do_not_depend_on_other_images(few in 1usize..50, more in 0usize..30) {
+            let pairs = |count| -> Vec<_> {
+                let tiles = Tiles::new([count; 2], true).unwrap();
+                (0..tiles.groups()).flat_map(|number| tiles.group(number).1).collect()
+            };
+            let many = pairs(few + more);
+            prop_assert!(pairs(few).iter().all(|pair| many.contains(pair)));
+        }
+    }
+}
