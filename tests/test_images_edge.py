@@ -22,8 +22,9 @@ POOLED = nk.Serial(
         ("net.ntk(images)", "net, images = nk.cntk(60), np.ones((1, 32, 32, 3))"),
         ("net.nngp(images, images)", "net, images = nk.myrtle(10), np.ones((40, 32, 32, 3))"),
         ("net.ntk(images, diagonal=True)", "net, images = nk.cntk(60), np.ones((1, 32, 32, 3))"),
+        ("net.ntk(images)", "net, images = nk.cntk(60), np.ones((0, 400, 400, 1))"),
     ],
-    ids=["one pair", "pools", "diagonal"],
+    ids=["one pair", "pools", "diagonal", "plan"],
 )  # fmt: skip
 def test_ctrl_c_ends_a_call_on_images_soon(call: str, setup: str) -> None:
     result = run(INTERRUPT.format(call=call, setup=setup, n=100, after=0.3, limit=0.2))

@@ -18,6 +18,8 @@ pub struct AbRelu {
     gain: f64,
     /// (a − b)²/(a² + b²): 0 for a line, 1 for ReLU, 2 for |x|.
     kink: f64,
+    /// The same over π, which pairs would otherwise divide again and again.
+    kink_over_pi: f64,
     /// (a + b)²/(a² + b²) = 2 − kink, with all its digits where it is small.
     line: f64,
 }
@@ -35,7 +37,8 @@ impl Dual for AbRelu {
             (0.0, 2.0)
         };
         // Exactly 1 for |x| and x: a rounding here would be repeated in every layer.
-        Some(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, line })
+        let kink_over_pi = kink * FRAC_1_PI;
+        Some(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, kink_over_pi, line })
     }
 
     fn slots(&self) -> usize {
@@ -64,7 +67,7 @@ impl Dual for AbRelu {
     ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let kink = N::splat(self.kink);
-        let kink_over_pi = N::splat(self.kink * FRAC_1_PI);
+        let kink_over_pi = N::splat(self.kink_over_pi);
         let m = cosine.least::<SIGNED>();
         let angle = angle(m);
         let delta = angle.lag.neg_mul_add(kink, m);

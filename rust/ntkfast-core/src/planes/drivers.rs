@@ -112,15 +112,20 @@ impl<'a> Network<'a> {
     }
 
     /// What the maps of images are made from.
-    pub fn source<'b, T>(&'b self, images: &'b Images<T>, known: &'b [Variances]) -> Source<'b, T> {
-        Source { program: self.program, graph: &self.graph, layout: &self.layout, images, known }
+    pub fn source<'b, T>(
+        &'b self,
+        images: &'b Images<T>,
+        known: &'b [Variances],
+        job: &'b Job,
+    ) -> Source<'b, T> {
+        Source { program: self.program, graph: &self.graph, layout: &self.layout, images, known, job }
     }
 
     /// The scales that all images have before a step, where variances are known up to there.
     pub fn scales<T: Scalar>(&self, images: &Images<T>, step: usize, job: &Job) -> Result<Scales> {
         let mut scales = vec![Scales::default(); images.count.div_ceil(GROUP)];
         for_each_item(job, scales.iter_mut(), Constants::default, |constants, block, scales| {
-            let source = self.source(images, &images.pools[block]);
+            let source = self.source(images, &images.pools[block], job);
             *scales = source.scales(members(block, images.count), constants, step)?;
             Ok(())
         })?;
@@ -168,7 +173,7 @@ impl<'a> Network<'a> {
             let (workspaces, constants) = made(thread, new)?;
             known.clear();
             for run in plan.runs.iter().filter(wanted) {
-                self.source(shared, known).constants(members(block, shared.count), constants)?;
+                self.source(shared, known, job).constants(members(block, shared.count), constants)?;
                 let sides = Sides { left: &*constants, right: &*constants, one: None };
                 machine.part(run, &[sides], true, workspaces, job)?;
                 match (run.pool, accept) {

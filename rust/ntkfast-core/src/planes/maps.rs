@@ -12,6 +12,7 @@ use super::plan::{Graph, window_size};
 use super::scales::{Each, Scales};
 use crate::error::{Error, Result};
 use crate::network::Axis;
+use crate::parallel::Job;
 use crate::program::{Op, Program, RowTrace};
 use crate::scalar::Scalar;
 
@@ -33,13 +34,14 @@ pub struct Source<'a, T> {
     pub images: &'a Images<T>,
     /// The variances of these images behind the pools where they are known.
     pub known: &'a [Variances],
+    pub job: &'a Job,
 }
 
 impl<T: Scalar> Source<'_, T> {
     /// The constants of these images. Stops before a pool behind which variances are not known yet.
     ///
     /// # Errors
-    /// [`Error::Overflow`].
+    /// [`Error::Overflow`], [`Error::Cancelled`].
     pub fn constants(&self, which: [usize; GROUP], constants: &mut Constants<T>) -> Result<()> {
         let output = self.graph.output;
         let rows = self.walk(which, constants, self.program.steps.len(), |walk, traces| {
@@ -54,7 +56,7 @@ impl<T: Scalar> Source<'_, T> {
     /// The scales that these images have before a step.
     ///
     /// # Errors
-    /// [`Error::Overflow`].
+    /// [`Error::Overflow`], [`Error::Cancelled`].
     pub fn scales(&self, which: [usize; GROUP], constants: &mut Constants<T>, step: usize) -> Result<Scales> {
         let value = self.graph.inputs[step][0];
         let mut scales = Scales::default();
@@ -91,6 +93,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
     fn steps(&mut self, input: Trace, steps: usize) -> Result<Vec<Option<Trace>>> {
         let mut traces = vec![Some(input)];
         for index in 0..steps {
+            self.source.job.check()?;
             let step = &self.source.program.steps[index];
             let inputs = self.source.graph.inputs[index];
             let trace = match &step.op {

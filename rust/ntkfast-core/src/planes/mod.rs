@@ -7,6 +7,7 @@
 //! what it is for rows, a row for every position.
 
 mod axis;
+mod cells;
 mod constants;
 mod drivers;
 mod fit;

@@ -246,10 +246,21 @@ impl Machine<'_> {
         }
         for down in share {
             for across in run.axes[1].chunks(TOGETHER / groups.len()) {
-                job.check()?;
                 let (keys, sides) = ([&**down, &across[0]], groups[0]);
-                Work { machine: self, run, down, across, groups, plane: 0, keys, sides, selfs, workspace }
-                    .run(level);
+                Work {
+                    machine: self,
+                    run,
+                    down,
+                    across,
+                    groups,
+                    plane: 0,
+                    keys,
+                    sides,
+                    selfs,
+                    workspace,
+                    job,
+                }
+                .run(level)?;
             }
         }
         Ok(())

@@ -1,16 +1,18 @@
 //! A few planes of a run through its steps, in vector registers.
 
-use super::layout::Slot;
+use super::cells::Cells;
 use super::plan::{Key, Run};
 use super::pool::{Pooling, Reading};
 use super::run::{Machine, Sides, Workspace};
 use super::sums::read;
 use super::window::{Both, CELLS, Following, Plane, Windowing};
-use super::{GROUP, Group};
+use super::GROUP;
 use crate::dual::Activation;
+use crate::error::Result;
+use crate::parallel::Job;
 use crate::program::{Op, run_step};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack, Side};
+use crate::simd::{Kernel, Level, Pack};
 
 /// What there is to do.
 pub struct Work<'a, 'b, T> {
@@ -27,6 +29,7 @@ pub struct Work<'a, 'b, T> {
     pub sides: Sides<'a, T>,
     pub selfs: bool,
     pub workspace: &'b mut Workspace<T>,
+    pub job: &'b Job,
 }
 
 /// One kind of work on the plane at hand, each compiled by itself: one function of all would take minutes.
@@ -89,7 +92,10 @@ impl<T: Scalar> Kernel<T> for Pooled<'_, '_, '_, T> {
 
 impl<'a, T: Scalar> Work<'a, '_, T> {
     /// Take the planes through the steps of the run.
-    pub fn run(mut self, level: Level) {
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`].
+    pub fn run(mut self, level: Level) -> Result<()> {
         let Machine { program, graph, ntk, .. } = *self.machine;
         let steps = &self.run.steps[..];
         let planes = 0..self.groups.len() * self.across.len();
@@ -118,6 +124,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 }
             }
             for plane in planes.clone() {
+                self.job.check()?;
                 self.turn_to(plane);
                 if self.cells(index + 1) == 0 {
                     continue;
@@ -143,6 +150,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                 T::dispatch(level, Pooled(&mut self, step));
             }
         }
+        Ok(())
     }
 
     fn turn_to(&mut self, plane: usize) {
@@ -361,39 +369,5 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         };
         let Workspace { states, tensors, sums, .. } = &mut *self.workspace;
         pooling.run::<P, NTK>(&states[self.plane], &mut tensors[index], sums);
-    }
-}
-
-/// Constants at the positions of a strip.
-struct Cells<'a, T> {
-    data: &'a [Group<T>],
-    /// The lane that all pairs have in common, if there is one.
-    one: Option<usize>,
-    slots: &'a [Slot],
-    places: [usize; CELLS],
-}
-
-impl<T> Clone for Cells<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Cells<'_, T> {}
-
-impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
-    #[inline(always)]
-    fn get(self, slot: usize, pack: usize) -> P {
-        let parts = GROUP / P::LANES;
-        let Slot { base, pitch } = self.slots[slot];
-        let group = &self.data[base + self.places[pack / parts] * pitch];
-        match self.one {
-            Some(lane) => P::broadcast(group.0[lane % GROUP]),
-            None => read(group, pack % parts),
-        }
-    }
-    #[inline(always)]
-    fn part(self, first: usize, count: usize) -> Self {
-        Self { slots: &self.slots[first..first + count], ..self }
     }
 }

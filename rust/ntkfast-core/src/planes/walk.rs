@@ -68,7 +68,7 @@ impl Network<'_> {
                 (tile, vec![group])
             };
             let places = if same && tile[0] == tile[1] { DIAGONAL } else { APART };
-            self.load(&machine, images, tile, places, thread)?;
+            self.load(&machine, images, tile, places, thread, job)?;
             // In this order, as it was for images alone: the same room serves both.
             if thread.workspaces.is_empty() {
                 thread.workspaces = machine.workspaces(shared)?;
@@ -94,6 +94,7 @@ impl Network<'_> {
         tile: [usize; 2],
         places: Places,
         thread: &mut Thread<T>,
+        job: &Job,
     ) -> Result<()> {
         for side in [0, 1] {
             let place = places.sources[side];
@@ -102,7 +103,8 @@ impl Network<'_> {
                 let set = &mut thread.sets[place];
                 machine.reserve(set)?;
                 let known = &images[side].pools[tile[side]];
-                self.source(images[side], known).constants(members(tile[side], images[side].count), set)?;
+                self.source(images[side], known, job)
+                    .constants(members(tile[side], images[side].count), set)?;
                 thread.blocks[place] = Some(tile[side]);
             }
         }
