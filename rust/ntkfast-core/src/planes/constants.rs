@@ -43,17 +43,31 @@ impl<T: Scalar> Constants<T> {
 
     /// Take the images of another group that are in these lanes.
     pub fn gather(&mut self, from: &Self, lanes: [usize; GROUP]) {
-        let pick = |values: &[f64; GROUP]| lanes.map(|lane| values[lane]);
-        self.images = lanes.map(|lane| from.images[lane]);
         for (to, from) in self.data.iter_mut().zip(&from.data) {
-            for (to, lane) in to.0.iter_mut().zip(lanes) {
-                *to = from.0[lane];
-            }
+            to.0 = pick(&from.0, lanes);
         }
-        self.variances.clear();
-        self.variances.extend(
-            from.variances.iter().map(|maps| maps.each_ref().map(|map| map.iter().map(pick).collect())),
-        );
-        self.result = from.result.each_ref().map(pick);
+        self.variances.clone_from(&from.variances);
+        (self.images, self.result) = (from.images, from.result);
+        self.arrange_maps(lanes);
     }
+
+    /// Bring the images that are in these lanes to the others, in order.
+    pub fn arrange(&mut self, lanes: [usize; GROUP]) {
+        for group in &mut self.data {
+            group.0 = pick(&group.0, lanes);
+        }
+        self.arrange_maps(lanes);
+    }
+
+    fn arrange_maps(&mut self, lanes: [usize; GROUP]) {
+        self.images = pick(&self.images, lanes);
+        for values in self.variances.iter_mut().flatten().flatten().chain(&mut self.result) {
+            *values = pick(values, lanes);
+        }
+    }
+}
+
+#[inline]
+fn pick<T: Copy>(values: &[T; GROUP], lanes: [usize; GROUP]) -> [T; GROUP] {
+    lanes.map(|lane| values[lane % GROUP])
 }

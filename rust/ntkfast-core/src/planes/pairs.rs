@@ -1,7 +1,8 @@
 //! Which pairs of images are computed together.
 //!
 //! Images are in blocks of [`GROUP`]; pairs of two blocks are a tile, and a tile is cut into groups so that as few
-//! constants as possible have to be copied into other lanes. Which image of a pair is the left one does not depend on
+//! constants as possible have to be copied into other lanes. Of two sets, the lanes of a group always have all images of
+//! the right block, so that these can change places and come back. Which image of a pair is the left one does not depend on
 //! the others: it decides the order of sums.
 
 use super::GROUP;
@@ -67,7 +68,7 @@ impl Tiles {
     }
 
     /// How many images a block has.
-    fn size(&self, side: usize, block: usize) -> usize {
+    pub fn size(&self, side: usize, block: usize) -> usize {
         (self.counts[side] - block * GROUP).min(GROUP)
     }
 
@@ -77,15 +78,15 @@ impl Tiles {
         if self.same && i == j { rows * (rows - 1) / 2 } else { rows * columns }
     }
 
-    /// One left image with all of a full right block; else all of a full left block, each lane with another image; else
-    /// one pair after the other.
+    /// One left image with all of a full right block; else all of a full left block, every lane with the next image of the
+    /// right one in each group; else one pair after the other.
     fn cut(&self, [i, j]: [usize; 2]) -> Vec<Pairs> {
         let [rows, columns] = [self.size(0, i), self.size(1, j)];
         let mut pairs = Vec::with_capacity(rows * columns);
         if self.same && i == j {
             pairs.extend(around().filter(|pair| pair.iter().all(|&lane| lane < rows)));
         } else if columns < GROUP && rows == GROUP {
-            pairs.extend((0..columns).flat_map(|column| (0..rows).map(move |row| [row, column])));
+            pairs.extend((0..columns).flat_map(|by| (0..rows).map(move |row| [row, (row + by) % columns])));
         } else {
             pairs.extend((0..rows).flat_map(|row| (0..columns).map(move |column| [row, column])));
         }

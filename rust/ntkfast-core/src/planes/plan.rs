@@ -96,13 +96,19 @@ pub struct Run {
     pub reads_input: bool,
     /// The tracks along both axes; a plane is a product of two.
     pub axes: [Vec<Key>; 2],
+    /// Along the first axis: the number of results of the pool, if its tracks go around a circle.
+    circle: Option<usize>,
 }
 
 impl Run {
     /// The tracks along the first axis for several workspaces, each of which makes the sums of its pool at some
     /// displacements, in the order of all tracks. Those that two of them need are in both.
     pub fn by_targets(&self, pairs: &BTreeMap<Pair, usize>, workspaces: usize) -> Vec<Vec<Cow<'_, Key>>> {
-        let mut places: Vec<_> = pairs.iter().map(|(&pair, &target)| (displacement(pair), target)).collect();
+        let around = |pair| match self.circle {
+            Some(length) => displacement(pair).rem_euclid(length as i64),
+            None => displacement(pair),
+        };
+        let mut places: Vec<_> = pairs.iter().map(|(&pair, &target)| (around(pair), target)).collect();
         places.sort_unstable();
         let mut owners = vec![0; places.len()];
         let mut done = 0;
@@ -227,7 +233,7 @@ impl Planner<'_> {
             }
         }
         steps.reverse();
-        let mut axes = [Vec::new(), Vec::new()];
+        let (mut axes, mut circles) = ([Vec::new(), Vec::new()], [None; 2]);
         for (axis, keys) in axes.iter_mut().enumerate() {
             let length = self.graph.grids[end][axis];
             let seen = match pool.map(|step| &self.program.steps[step].op) {
@@ -239,6 +245,7 @@ impl Planner<'_> {
                 Op::Window(axes) if axes[axis].padding == Padding::Circular)
             };
             let circle = steps.iter().any(circular).then_some(length);
+            circles[axis] = circle.and(pool.map(|step| self.graph.grids[step + 1][axis]));
             for track in tracks(&seen, circle) {
                 self.job.check()?;
                 let tracks = self.needed_pairs(&steps, axis, (self.graph.sheets[end], track));
@@ -250,7 +257,7 @@ impl Planner<'_> {
                 keys.push(Key { tracks, ..Key::default() });
             }
         }
-        Ok(Run { pool, steps, reads_input: needed[0], axes })
+        Ok(Run { pool, steps, reads_input: needed[0], axes, circle: circles[0] })
     }
 
     /// What is needed of every sheet, where of one of them a track is.

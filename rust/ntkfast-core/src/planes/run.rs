@@ -21,11 +21,10 @@ pub const TOGETHER: usize = 3;
 /// Where pieces of work are fewer, threads share the planes of each.
 pub const FEW: usize = 4;
 
-/// Sums over planes are made in shares, one after the other or on as many threads; the larger ones by so many threads
-/// at most, each of which makes some of the sums.
+/// Sums over planes are made in so many shares, on at most as many threads.
 const SHARES: usize = 4;
 
-/// The largest pool, in pairs of positions, that is summed so: every share has one of its own.
+/// The largest pool, in pairs of positions, of which every share has all sums; of larger ones each thread makes some.
 const SMALL: usize = 1 << 12;
 
 /// A group of pairs of images.
@@ -89,11 +88,7 @@ impl Machine<'_> {
     /// # Errors
     /// [`Error::PlaneMemory`].
     pub fn workspaces<T: Scalar>(&self, shared: bool) -> Result<Vec<Workspace<T>>> {
-        let count = match (shared, self.shares()) {
-            (false, _) => 1,
-            (true, 1) => threads().min(SHARES),
-            (true, shares) => shares,
-        };
+        let count = if shared { threads().min(SHARES) } else { 1 };
         (0..count).map(|_| self.workspace()).collect()
     }
 
@@ -104,13 +99,6 @@ impl Machine<'_> {
     pub fn reserve<T: Scalar>(&self, constants: &mut Constants<T>) -> Result<()> {
         let refused = |_| Error::PlaneMemory { bytes: self.bytes::<T>() };
         constants.resize(self.layout.size).map_err(refused)
-    }
-
-    /// In how many shares planes are summed: whatever else is computed and by how many threads, so that bits depend on
-    /// neither.
-    fn shares(&self) -> usize {
-        let largest = (0..self.program.steps.len()).map(|step| self.plan.pairs(step)).max();
-        if largest.unwrap_or(0) <= SMALL { SHARES } else { 1 }
     }
 
     /// Buffers.
@@ -177,55 +165,45 @@ impl Machine<'_> {
         job: &Job,
     ) -> Result<()> {
         let shares = self.divided(run, workspaces.len());
-        if let [workspace] = workspaces {
-            return self.in_turn(run, groups, selfs, &shares, workspace, job);
+        let once = shares.len() <= workspaces.len();
+        let mut total: Option<Tensor> = None;
+        for round in shares.chunks(workspaces.len()) {
+            let body = |(): &mut (), _, (share, workspace): (&Vec<_>, &mut Workspace<T>)| {
+                self.share(run, groups, selfs, share, workspace, job)
+            };
+            for_each_item(job, round.iter().zip(workspaces.iter_mut()), || (), body)?;
+            let Some(step) = run.pool.filter(|_| shares.len() > 1) else { continue };
+            for workspace in &mut workspaces[..round.len()] {
+                let tensor = &mut workspace.tensors[step];
+                match &mut total {
+                    Some(total) => total.add(tensor),
+                    None if once => total = Some(std::mem::take(tensor)),
+                    None => total = Some(tensor.clone()),
+                }
+            }
         }
-        let body = |(): &mut (), index: usize, workspace: &mut Workspace<T>| {
-            self.share(run, groups, selfs, &shares[index], workspace, job)
-        };
-        for_each_item(job, workspaces.iter_mut(), || (), body)?;
-        if let Some(step) = run.pool
+        if let (Some(step), Some(total)) = (run.pool, total)
             && let Some((first, others)) = workspaces.split_first_mut()
         {
-            let total = &mut first.tensors[step];
-            others.iter().for_each(|other| total.add(&other.tensors[step]));
-            others.iter_mut().for_each(|other| other.tensors[step].clone_from(total));
+            others.iter_mut().for_each(|other| other.tensors[step].clone_from(&total));
+            first.tensors[step] = total;
         }
         Ok(())
     }
 
-    /// The tracks along the first axis of a run, for one workspace in turn or for several at once.
+    /// The tracks along the first axis of a run in shares, whose sums follow each other. Small pools always have as many,
+    /// so that bits depend neither on threads nor on what else is computed.
     fn divided<'a>(&self, run: &'a Run, workspaces: usize) -> Vec<Vec<Cow<'a, Key>>> {
         let shares = match run.pool {
-            Some(step) if workspaces > 1 && self.shares() == 1 => {
+            Some(step) if self.plan.pairs(step) <= SMALL => SHARES,
+            Some(step) if workspaces > 1 => {
                 return run.by_targets(&self.plan.tensors[step][0], workspaces);
             }
-            Some(_) => self.shares(),
+            Some(_) => 1,
             None => workspaces,
         };
         let share = |index| run.axes[0].iter().skip(index).step_by(shares).map(Cow::Borrowed).collect();
         (0..shares).map(share).collect()
-    }
-
-    /// All shares of a run, one after the other.
-    fn in_turn<T: Scalar>(
-        &self,
-        run: &Run,
-        groups: &[Sides<'_, T>],
-        selfs: bool,
-        shares: &[Vec<Cow<'_, Key>>],
-        workspace: &mut Workspace<T>,
-        job: &Job,
-    ) -> Result<()> {
-        for (index, share) in shares.iter().enumerate() {
-            let before = run.pool.filter(|_| index > 0).map(|step| workspace.tensors[step].clone());
-            self.share(run, groups, selfs, share, workspace, job)?;
-            if let (Some(step), Some(mut total)) = (run.pool, before) {
-                total.add(&workspace.tensors[step]);
-                workspace.tensors[step] = total;
-            }
-        }
-        Ok(())
     }
 
     /// One share of a run.

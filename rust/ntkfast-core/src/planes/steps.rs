@@ -1,12 +1,12 @@
 //! A few planes of a run through its steps, in vector registers.
 
+use super::GROUP;
 use super::cells::Cells;
 use super::plan::{Key, Run};
 use super::pool::{Pooling, Reading};
 use super::run::{Machine, Sides, Workspace};
 use super::sums::read;
 use super::window::{Both, CELLS, Following, Plane, Windowing};
-use super::GROUP;
 use crate::dual::Activation;
 use crate::error::Result;
 use crate::parallel::Job;
@@ -146,6 +146,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
         }
         if let Some(step) = self.run.pool {
             for plane in planes {
+                self.job.check()?;
                 self.turn_to(plane);
                 T::dispatch(level, Pooled(&mut self, step));
             }

@@ -14,22 +14,22 @@ use crate::scalar::Scalar;
 /// What a thread works with.
 struct Thread<T> {
     workspaces: Vec<Workspace<T>>,
-    /// Constants of the blocks of images of both sides, and of images gathered from them. Made when they are needed:
-    /// those of one set need two, and a third one for its last block.
-    sets: [Constants<T>; 4],
+    /// Constants of blocks of images, and of images gathered from one. Made when they are needed: the third one is, where
+    /// both blocks of a tile are the last and have gaps.
+    sets: [Constants<T>; 3],
     /// The blocks whose constants the first two are.
     blocks: [Option<usize>; 2],
 }
 
-/// Where a tile has its constants.
+/// Where a tile has the constants of both sides, and where they are gathered in other lanes.
 #[derive(Clone, Copy)]
 struct Places {
     sources: [usize; 2],
     gathered: [usize; 2],
 }
 
-/// Both sides have constants of their own.
-const APART: Places = Places { sources: [0, 1], gathered: [3, 2] };
+/// Each side has constants of its own. Those of the right one change lanes where they are, see [`Tiles`].
+const APART: Places = Places { sources: [0, 1], gathered: [2, 1] };
 
 /// On the diagonal those of the left side, which the tiles before it have left there, serve both.
 const DIAGONAL: Places = Places { sources: [0, 0], gathered: [2, 1] };
@@ -67,13 +67,14 @@ impl Network<'_> {
                 let (tile, group) = tiles.group(index);
                 (tile, vec![group])
             };
+            let sizes = [0, 1].map(|side| tiles.size(side, tile[side]));
             let places = if same && tile[0] == tile[1] { DIAGONAL } else { APART };
             self.load(&machine, images, tile, places, thread, job)?;
             // In this order, as it was for images alone: the same room serves both.
             if thread.workspaces.is_empty() {
                 thread.workspaces = machine.workspaces(shared)?;
             }
-            self.piece(&machine, &groups, places, thread, accept, job)
+            self.piece(&machine, &groups, sizes, places, thread, accept, job)
         };
         if !shared {
             return for_each_index(job, pieces, || None, body);
@@ -115,34 +116,27 @@ impl Network<'_> {
         &self,
         machine: &Machine<'_>,
         groups: &[Pairs],
+        sizes: [usize; 2],
         places: Places,
         thread: &mut Thread<T>,
         accept: &impl Accept<T>,
         job: &Job,
     ) -> Result<()> {
+        let together = if machine.plan.runs.len() > 1 { 1 } else { TOGETHER };
         let mut rest = groups;
         while let Some(first) = rest.first() {
-            let ready = if machine.plan.runs.len() > 1 {
-                1
-            } else {
-                rest.iter().take(TOGETHER).take_while(|pairs| stands(pairs).is_some()).count().max(1)
-            };
-            let (now, later) = rest.split_at(ready);
+            let ones: Vec<_> = rest.iter().map_while(|pairs| stands(pairs)).take(together).collect();
+            let (now, later) = rest.split_at(ones.len().max(1));
             rest = later;
             let mut chosen = places.sources;
-            if stands(first).is_none() {
+            if ones.is_empty() {
                 for side in [0, 1] {
-                    // Lanes without a pair may have any image.
-                    let image = |lane: usize| first.get(lane).map_or(lane, |pair| pair[side] % GROUP);
-                    let lanes = std::array::from_fn(image);
-                    if lanes != std::array::from_fn(|lane| lane) {
-                        chosen[side] = places.gathered[side];
-                        thread.gather(machine, places.sources[side], chosen[side], lanes)?;
-                    }
+                    chosen[side] = thread.arranged(machine, places, side, sizes[side], first)?;
                 }
             }
             let [left, right] = chosen.map(|place| &thread.sets[place]);
-            let sides: Vec<_> = now.iter().map(|pairs| Sides { left, right, one: stands(pairs) }).collect();
+            let sides: Vec<_> =
+                (0..now.len()).map(|i| Sides { left, right, one: ones.get(i).copied() }).collect();
             for (pairs, [nngp, ntk]) in now.iter().zip(machine.run(&sides, &mut thread.workspaces, job)?) {
                 for (lane, &[i, j]) in pairs.iter().enumerate() {
                     accept(i, j, self.kernels(i, [nngp[lane], ntk[lane]])?);
@@ -165,15 +159,39 @@ impl<T: Scalar> Thread<T> {
         Self { workspaces: Vec::new(), sets, blocks: [None; 2] }
     }
 
-    /// Take the images of one set that are in these lanes to another set.
-    fn gather(&mut self, machine: &Machine<'_>, from: usize, to: usize, lanes: [usize; GROUP]) -> Result<()> {
-        if let Some(block) = self.blocks.get_mut(to) {
+    /// The place of constants with the images of one side of a group of pairs in its lanes, from a block of some size.
+    fn arranged(
+        &mut self,
+        machine: &Machine<'_>,
+        places: Places,
+        side: usize,
+        size: usize,
+        pairs: &[[usize; 2]],
+    ) -> Result<usize> {
+        let (source, target) = (places.sources[side], places.gathered[side]);
+        let held = self.sets[source].images.map(|image| image % GROUP);
+        // Lanes without a pair go on with the images that come next.
+        let last = pairs.len() - 1;
+        let image = |lane: usize| match pairs.get(lane) {
+            Some(pair) => pair[side] % GROUP,
+            None => (pairs[last][side] % GROUP + lane - last) % size,
+        };
+        let wanted: [usize; GROUP] = std::array::from_fn(image);
+        if wanted == held {
+            return Ok(source);
+        }
+        let lanes = wanted.map(|image| held.iter().position(|&other| other == image).unwrap_or(0));
+        if source == target {
+            self.sets[source].arrange(lanes);
+            return Ok(source);
+        }
+        if let Some(block) = self.blocks.get_mut(target) {
             *block = None;
         }
-        let mut set = std::mem::take(&mut self.sets[to]);
+        let mut set = std::mem::take(&mut self.sets[target]);
         machine.reserve(&mut set)?;
-        set.gather(&self.sets[from], lanes);
-        self.sets[to] = set;
-        Ok(())
+        set.gather(&self.sets[source], lanes);
+        self.sets[target] = set;
+        Ok(target)
     }
 }
