@@ -55,6 +55,10 @@ INTERRUPT = """
 FLOW = """spectrum = nk.Spectrum(np.arange(1.0, 3001), np.eye(3000))
     flow = nk.GradientFlow(spectrum, rng.standard_normal((3000, 1000)))"""
 
+# Its fit takes seconds.
+BENT = """bent = nk.Elementwise(lambda u: u + np.tanh(5 * u - 5) + np.tanh(5 * u + 7))
+    net = nk.Serial(nk.Dense(), bent)"""
+
 
 @pytest.mark.parametrize(
     ("call", "setup", "n", "after", "limit"),
@@ -69,8 +73,20 @@ FLOW = """spectrum = nk.Spectrum(np.arange(1.0, 3001), np.eye(3000))
         ("nk.cholesky(a)", "a = shallow.ntk(x) + np.eye(4000)", 4000, 0.1, 0.3),
         ("c.solve(a)", "a = shallow.ntk(x) + np.eye(4000); c = nk.cholesky(a)", 4000, 0.1, 0.3),
         ("flow.predict(np.linspace(0, 1, 9), spectrum.eigenvectors)", FLOW, 10, 0.5, 0.3),
+        ("net.nngp(x * np.logspace(-1, 1, len(x))[:, None])", BENT, 1000, 0.5, 0.2),
     ],
-    ids=["ntk", "kernels", "cross", "progress", "eigh", "eigh early", "cholesky", "solve", "flow"],
+    ids=[
+        "ntk",
+        "kernels",
+        "cross",
+        "progress",
+        "eigh",
+        "eigh early",
+        "cholesky",
+        "solve",
+        "flow",
+        "fit",
+    ],
 )
 def test_ctrl_c_ends_a_call_soon(call: str, setup: str, n: int, after: float, limit: float) -> None:
     script = INTERRUPT.format(call=call, setup=setup, n=n, after=after, limit=limit)

@@ -21,8 +21,8 @@ pub fn basis(x: f64, count: usize) -> Vec<f64> {
 /// Row k of this matrix times the values at [`points`] gives coefficient k of the interpolant.
 pub fn transform(count: usize) -> Vec<Vec<f64>> {
     // T_k at point i is cos(πk(2i + 1)/(2·count)): whole turns are taken off while they are integers.
-    let polynomial =
-        |k: usize, i: usize| (PI * (k * (2 * i + 1) % (4 * count)) as f64 / (2 * count) as f64).cos();
+    let cosines: Vec<f64> = (0..4 * count).map(|j| (PI * j as f64 / (2 * count) as f64).cos()).collect();
+    let polynomial = |k: usize, i: usize| cosines[k * (2 * i + 1) % (4 * count)];
     (0..count)
         .map(|k| {
             let weight = if k == 0 { 1.0 } else { 2.0 } / count as f64;
@@ -67,7 +67,7 @@ pub fn gauss_legendre(count: usize, from: f64, to: f64) -> Vec<(f64, f64)> {
             let mut x = (PI * (i as f64 + 0.75) / (n + 0.5)).cos();
             let mut slope = 0.0;
             // Converges quadratically from this guess: five steps suffice for any count.
-            for _ in 0..8 {
+            for _ in 0..5 {
                 let (mut below, mut value) = (1.0, x);
                 for k in 2..=count {
                     let k = k as f64;

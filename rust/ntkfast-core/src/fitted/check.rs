@@ -55,12 +55,12 @@ pub(super) fn check(fitted: &Fitted, job: &Job) -> Result<f64> {
 
     // D, and D + m·∂D/∂m.
     let odd = FIXED_SLOTS + fitted.distance.slots();
-    for m in DEFECTS {
+    let (all_drops, all_slopes) = (scaled.at(&DEFECTS, &finer, job)?, scaled.slopes(&DEFECTS, &finer, job)?);
+    for (m, (drops, slopes)) in DEFECTS.into_iter().zip(all_drops.into_iter().zip(all_slopes)) {
         let (cosine, sine) = (1.0 - m, (m * (2.0 - m)).sqrt());
         let v = fitted.map.variable(sine);
         // x·∂v/∂x.
         let by_v = (1.0 + v) * fitted.map.0 / (sine + fitted.map.0);
-        let (drops, slopes) = (scaled.at(m, &finer)?, scaled.slopes(m, &finer)?);
         let mut first = odd + fitted.odd.slots();
         for part in 0..PARTS {
             let forms = &fitted.parts[part];

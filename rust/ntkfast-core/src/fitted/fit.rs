@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::parallel::Job;
 
 /// Numbers of quadrature nodes, of Chebyshev points in the angle with their maps, and in the scale, tried in turn.
-const RULES: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
+const RULES: [usize; 15] = [12, 14, 17, 20, 24, 29, 35, 42, 50, 60, 72, 86, 103, 124, 149];
+/// The same where there are kinks away from zero.
+const KINKED: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
 const DEGREES: [(Map, usize); 6] =
     [(Map(0.25), 24), (Map(0.25), 36), (Map(0.1), 48), (Map(0.1), 70), (Map(0.02), 70), (Map(0.02), 100)];
 const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
@@ -42,12 +44,13 @@ pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> R
     let top = range.scale(1.0);
     let (reach, beyond) = reach(source, top, accuracy.negligible)?;
     let sampled = Sampled::new(source, top * reach)?;
-    let sizes = Sizes::new(&sampled, &range, &Rule::new(RULES[FEW - 1], reach));
+    let sizes = Sizes::new(&sampled, &range, &Rule::new(KINKED[FEW - 1], reach));
 
     let search = Search { sampled: &sampled, sizes: &sizes, range: &range, target: accuracy.target, job };
     // Kinks that rows of different scales meet at different places are resolved by no series.
     let smooth = sampled.kinks.is_empty() || range.is_point();
-    let (rule, rule_error) = search.rule(if smooth { &RULES } else { &RULES[..FEW] }, reach)?;
+    let rules = if sampled.kinks.is_empty() { &RULES[..] } else { &KINKED };
+    let (rule, rule_error) = search.rule(if smooth { rules } else { &KINKED[..FEW] }, reach)?;
     let resolvable = smooth && rule_error < HOPELESS;
     let (map, degree) = search.degree(if resolvable { &DEGREES } else { &DEGREES[..1] }, &rule)?;
     let grid = search.grid(if resolvable { &SCALES } else { &SCALES[..FEW] }, &rule)?;
@@ -121,8 +124,7 @@ impl<'a> Search<'a> {
             let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
             let norms = basis.spreads.iter().zip(&scaled.whole);
             let mut values: Vec<f64> = norms.map(|(row, size)| row.norm / size).collect();
-            for m in PROBES {
-                let parts = scaled.at(m, rule)?;
+            for parts in scaled.at(&PROBES, rule, self.job)? {
                 values.extend((0..PARTS).flat_map(|part| scaled.weighted(part, &parts[part])));
             }
             Ok::<_, Error>(values)
@@ -201,8 +203,7 @@ impl<'a> Search<'a> {
             let scaled = Scaled::new(&basis, self.sizes, &grid, rule);
             let moments = [scaled.distance(rule), scaled.weighted(0, &scaled.odd)];
             let mut error = tail(&moments.map(|pairs| along_rows(&pairs, count)), |_| 1.0);
-            for m in PROBES {
-                let parts = scaled.at(m, rule)?;
+            for parts in scaled.at(&PROBES, rule, self.job)? {
                 let weighted = [0, 1].map(|part| along_rows(&scaled.weighted(part, &parts[part]), count));
                 error = error.max(tail(&weighted, |_| 1.0));
             }

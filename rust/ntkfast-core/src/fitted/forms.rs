@@ -3,15 +3,28 @@
 use super::chebyshev::{basis as chebyshev, transform};
 use super::series::Pairs;
 
-/// f_k(x, y) = Σ_ij b_i(x)·M_k[i, j]·b_j(y), all with the same few b, each a Chebyshev series.
+/// f_k(x, y) = Σ_ij b_i(x)·M_k[i, j]·b_j(y), all with the same few b, each a Chebyshev series, of which f_k needs the
+/// first few only: later functions are smaller, and need fewer.
 ///
-/// A point's slots are its b, and then, function by function, its Mb: one sum over b gives a value.
+/// A point's slots are its b, and then, function by function, its M_k·b: one sum over b gives a value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forms {
     /// Coefficients of every b.
     basis: Vec<Vec<f64>>,
+    forms: Vec<Form>,
+    /// Number of slots of a point.
+    slots: usize,
+}
+
+/// One of the functions.
+#[derive(Clone, Debug, PartialEq)]
+struct Form {
     /// M_k, row after row.
-    matrices: Vec<Vec<f64>>,
+    matrix: Vec<f64>,
+    /// How many b it needs.
+    rank: usize,
+    /// The first of a point's M_k·b.
+    slot: usize,
 }
 
 impl Forms {
@@ -21,52 +34,63 @@ impl Forms {
         let coefficients: Vec<Vec<Vec<f64>>> =
             functions.iter().map(|values| both_sides(&to_coefficients, values)).collect();
         let basis = spanning(coefficients.iter().flatten().cloned().collect(), tolerance);
-        let form = |matrix: Vec<Vec<f64>>| {
-            let flat: Vec<f64> = matrix.into_iter().flatten().collect();
-            both_sides(&basis, &flat).into_iter().flatten().collect()
+        let matrices: Vec<Vec<Vec<f64>>> =
+            coefficients.into_iter().map(|rows| both_sides(&basis, &rows.concat())).collect();
+        let mut ranks: Vec<usize> = matrices.iter().map(|matrix| needed(matrix, tolerance)).collect();
+        ranks.truncate(ranks.iter().rposition(|rank| *rank > 0).map_or(0, |last| last + 1));
+        // Two functions at a time are evaluated.
+        for pair in ranks.chunks_exact_mut(2) {
+            pair.fill(pair[0].max(pair[1]));
+        }
+        let mut slots = basis.len();
+        let form = |(matrix, rank): (Vec<Vec<f64>>, usize)| {
+            let matrix = matrix[..rank].iter().flat_map(|row| &row[..rank]).copied().collect();
+            let slot = slots;
+            slots += rank;
+            Form { matrix, rank, slot }
         };
-        let matrices = coefficients.into_iter().map(form).collect();
-        Self { basis, matrices }
+        let forms = matrices.into_iter().zip(ranks).map(form).collect();
+        Self { basis, forms, slots }
     }
 
-    /// Number of functions b.
-    pub fn rank(&self) -> usize {
-        self.basis.len()
-    }
-
-    /// Number of functions f.
+    /// Number of functions f, but for the last ones where these are nothing.
     pub fn len(&self) -> usize {
-        self.matrices.len()
+        self.forms.len()
     }
 
     /// Number of slots of a point.
     pub fn slots(&self) -> usize {
-        self.rank() * (1 + self.len())
+        self.slots
+    }
+
+    /// The first slot of function k, and how many there are; functions 2i and 2i + 1 have equally many.
+    pub fn part(&self, k: usize) -> (usize, usize) {
+        let Form { slot, rank, .. } = self.forms[k];
+        (slot, rank)
     }
 
     /// Fill the slots of a point.
     pub fn fill(&self, x: f64, slots: &mut [f64]) {
-        let rank = self.rank();
-        if rank == 0 {
-            return;
-        }
-        let polynomials = chebyshev(x, self.basis[0].len());
-        let (b, sums) = slots.split_at_mut(rank);
+        let Some(first) = self.basis.first() else { return };
+        let polynomials = chebyshev(x, first.len());
+        let (b, sums) = slots.split_at_mut(self.basis.len());
         for (value, series) in b.iter_mut().zip(&self.basis) {
             *value = dot(series, &polynomials);
         }
-        for (sums, matrix) in sums.chunks_exact_mut(rank).zip(&self.matrices) {
+        let mut rest = sums;
+        for Form { matrix, rank, .. } in &self.forms {
+            let (sums, later) = rest.split_at_mut(*rank);
+            rest = later;
             sums.fill(0.0);
-            for (factor, row) in b.iter().zip(matrix.chunks_exact(rank)) {
+            for (factor, row) in b.iter().zip(matrix.chunks_exact((*rank).max(1))) {
                 sums.iter_mut().zip(row).for_each(|(sum, entry)| *sum += factor * entry);
             }
         }
     }
 
-    /// Function k of two points with these slots.
+    /// Function k of two points with these slots; 0 where it was left out.
     pub fn value(&self, k: usize, left: &[f64], right: &[f64]) -> f64 {
-        let rank = self.rank();
-        dot(&left[rank * (1 + k)..][..rank], &right[..rank])
+        self.forms.get(k).map_or(0.0, |form| dot(&left[form.slot..][..form.rank], &right[..form.rank]))
     }
 
     /// Every function at a point with itself.
@@ -75,6 +99,16 @@ impl Forms {
         self.fill(x, &mut slots);
         (0..self.len()).map(|k| self.value(k, &slots, &slots)).collect()
     }
+}
+
+/// How many rows and columns of a symmetric matrix hold all of it but `tolerance`, taken row by row.
+fn needed(matrix: &[Vec<f64>], tolerance: f64) -> usize {
+    let mut rank = matrix.len();
+    let outside = |row: &Vec<f64>, rank: usize| dot(&row[rank..], &row[rank..]).sqrt() <= tolerance;
+    while rank > 0 && matrix.iter().all(|row| outside(row, rank - 1)) {
+        rank -= 1;
+    }
+    rank
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

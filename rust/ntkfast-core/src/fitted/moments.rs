@@ -57,6 +57,10 @@ pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     unit: Vec<(f64, f64)>,
+    /// For [0, 1], with nodes that gather at 0: a function steep at zero is nearly singular there.
+    graded: Vec<(f64, f64)>,
+    /// The same for radii.
+    radial: Vec<(f64, f64)>,
     /// For the many short intervals between cuts.
     short: Vec<(f64, f64)>,
     /// What [`Rule::line`] gives without cuts.
@@ -69,8 +73,11 @@ impl Rule {
     pub fn new(count: usize, reach: f64) -> Self {
         let unit = gauss_legendre(count, 0.0, 1.0);
         let short = gauss_legendre(count.div_ceil(3), 0.0, 1.0);
-        let whole = halves(&unit, &[0.0, reach]);
-        Self { unit, short, whole, reach }
+        let graded = graded(count);
+        let radial = self::graded(3 * count / 2);
+        let line = self::graded(3 * count);
+        let whole = on(&line, [0.0, reach]).map(|(z, w)| (z, w * density(z))).collect();
+        Self { unit, short, whole, graded, radial, reach }
     }
 
     /// A rule with half as many nodes again.
@@ -89,7 +96,7 @@ impl Rule {
     fn radii(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
         let edges = edges(self.reach, cuts);
         if edges.len() == 2 {
-            return on(&self.unit, [0.0, self.reach]).collect();
+            return on(&self.radial, [0.0, self.reach]).collect();
         }
         let smooth = |from: f64, to: f64, (t, w): (f64, f64)| {
             let (sine, cosine) = (FRAC_PI_2 * t).sin_cos();
@@ -102,6 +109,11 @@ impl Rule {
     }
 }
 
+/// A rule for [0, 1] with nodes t², which gather at 0.
+fn graded(count: usize) -> Vec<(f64, f64)> {
+    gauss_legendre(count, 0.0, 1.0).into_iter().map(|(t, w)| (t * t, 2.0 * t * w)).collect()
+}
+
 /// A rule for [0, 1] on both halves of intervals between edges, for expectations over the Gaussian.
 fn halves(unit: &[(f64, f64)], edges: &[f64]) -> Vec<(f64, f64)> {
     let intervals = edges.windows(2).flat_map(|pair| {
@@ -111,9 +123,9 @@ fn halves(unit: &[(f64, f64)], edges: &[f64]) -> Vec<(f64, f64)> {
     intervals.flat_map(|interval| on(unit, interval)).map(|(z, w)| (z, w * density(z))).collect()
 }
 
-/// A rule for [0, 1] on another interval.
+/// A rule for [0, 1] on another interval, either of whose ends may be the one for 0.
 fn on(rule: &[(f64, f64)], [from, to]: [f64; 2]) -> impl Iterator<Item = (f64, f64)> + '_ {
-    rule.iter().map(move |(t, w)| (from + (to - from) * t, (to - from) * w))
+    rule.iter().map(move |(t, w)| (from + (to - from) * t, (to - from).abs() * w))
 }
 
 /// 0, the cuts below `end` in order, `end`.
@@ -315,10 +327,14 @@ fn arcs(half_angle: f64, cuts: &[f64], r: f64, rule: &Rule) -> Vec<([f64; 3], f6
     });
     let sine = half_angle.sin();
     let border = FRAC_PI_2 - half_angle;
-    let nodes = if cuts.is_empty() { &rule.unit } else { &rule.short };
-    edges(FRAC_PI_2, places.chain([border]))
-        .windows(2)
-        .flat_map(|pair| on(nodes, [pair[0], pair[1]]))
+    let (nodes, intervals) = if cuts.is_empty() {
+        (&rule.graded, vec![[border, 0.0], [border, FRAC_PI_2]])
+    } else {
+        let edges = edges(FRAC_PI_2, places.chain([border]));
+        (&rule.short, edges.windows(2).map(|pair| [pair[0], pair[1]]).collect())
+    };
+    (intervals.into_iter())
+        .flat_map(|interval| on(nodes, interval))
         .map(|(psi, w)| {
             // On this side of the border, v must not be negative by rounding.
             let v = (psi + half_angle).cos();

@@ -17,33 +17,39 @@ struct Slots<L, R> {
 }
 
 impl<L: Copy, R: Copy> Slots<L, R> {
-    /// The value of function `k` of forms with this rank, whose slots begin at `first`: what the left row makes of
-    /// the forms on the right row's functions.
+    /// The values of `N` functions of forms, from `k` on, whose slots begin at `first`: what the left row makes of the
+    /// forms on the right row's functions.
     #[inline(always)]
-    fn value<P: Pack>(self, first: usize, rank: usize, k: usize) -> [P; GROUP]
+    fn values<P: Pack, const N: usize>(self, first: usize, forms: &Forms, k: usize) -> [[P; GROUP]; N]
     where
         L: Side<P>,
         R: Side<P>,
     {
-        // Twice as many sums, as each has to wait for itself.
-        let (mut even, mut odd) = ([P::splat(0.0); GROUP], [P::splat(0.0); GROUP]);
-        let (left, right) = (self.left.part(first + rank * (1 + k), rank), self.right.part(first, rank));
-        for i in 0..rank / 2 {
-            let (j, k) = (2 * i, 2 * i + 1);
-            for (pack, (even, odd)) in (self.first_pack..).zip(even.iter_mut().zip(&mut odd)) {
-                *even = left.get(j, pack).mul_add(right.get(j, pack), *even);
-                *odd = left.get(k, pack).mul_add(right.get(k, pack), *odd);
+        let (slot, rank) = forms.part(k);
+        let mut sums = [[P::splat(0.0); GROUP]; N];
+        let (left, right) = (self.left.part(first + slot, N * rank), self.right.part(first, rank));
+        for j in 0..rank {
+            let mut functions = [P::splat(0.0); GROUP];
+            for (pack, function) in (self.first_pack..).zip(&mut functions) {
+                *function = right.get(j, pack);
+            }
+            for (n, sums) in sums.iter_mut().enumerate() {
+                for (pack, (sum, function)) in (self.first_pack..).zip(sums.iter_mut().zip(functions)) {
+                    *sum = left.get(n * rank + j, pack).mul_add(function, *sum);
+                }
             }
         }
-        if !rank.is_multiple_of(2) {
-            for (pack, even) in (self.first_pack..).zip(&mut even) {
-                *even = left.get(rank - 1, pack).mul_add(right.get(rank - 1, pack), *even);
-            }
-        }
-        for (even, odd) in even.iter_mut().zip(odd) {
-            *even = *even + odd;
-        }
-        even
+        sums
+    }
+
+    /// The value of the only function of forms; 0 where there is none.
+    #[inline(always)]
+    fn value<P: Pack>(self, first: usize, forms: &Forms) -> [P; GROUP]
+    where
+        L: Side<P>,
+        R: Side<P>,
+    {
+        if forms.len() > 0 { self.values::<P, 1>(first, forms, 0)[0] } else { [P::splat(0.0); GROUP] }
     }
 
     /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and half of its derivative.
@@ -53,24 +59,59 @@ impl<L: Copy, R: Copy> Slots<L, R> {
         L: Side<P>,
         R: Side<P>,
     {
-        let (zero, rank) = (P::splat(0.0), forms.rank());
-        let mut results = [(zero, zero); GROUP];
-        let (mut b, mut b_after, mut d, mut d_after) =
-            ([zero; GROUP], [zero; GROUP], [zero; GROUP], [zero; GROUP]);
-        for k in (1..forms.len()).rev() {
-            let c = self.value::<P>(first, rank, k);
-            for i in 0..GROUP {
-                let twice = v[i] + v[i];
-                (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] - d_after[i]), d[i]);
-                (b[i], b_after[i]) = (twice.mul_add(b[i], c[i] - b_after[i]), b[i]);
-            }
+        let mut clenshaw = Clenshaw::new(v);
+        // The coefficient whose turn is next.
+        let mut pending = [P::splat(0.0); GROUP];
+        let mut k = forms.len();
+        if !k.is_multiple_of(2) {
+            k -= 1;
+            [pending] = self.values::<P, 1>(first, forms, k);
         }
-        if forms.len() > 0 {
-            let c = self.value::<P>(first, rank, 0);
-            for i in 0..GROUP {
-                let half = v[i].mul_add(d[i], P::splat(0.5) * b[i] - d_after[i]);
-                results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), half + half);
-            }
+        while k > 0 {
+            k -= 2;
+            let [c, next] = self.values::<P, 2>(first, forms, k);
+            clenshaw.step(pending);
+            clenshaw.step(next);
+            pending = c;
+        }
+        clenshaw.last(pending)
+    }
+}
+
+/// The recurrence b_k = c_k + 2v·b_{k+1} − b_{k+2} and half of its derivative by v, from the last coefficient on.
+struct Clenshaw<P> {
+    v: [P; GROUP],
+    b: [P; GROUP],
+    b_after: [P; GROUP],
+    d: [P; GROUP],
+    d_after: [P; GROUP],
+}
+
+impl<P: Pack> Clenshaw<P> {
+    #[inline(always)]
+    fn new(v: [P; GROUP]) -> Self {
+        let zero = [P::splat(0.0); GROUP];
+        Self { v, b: zero, b_after: zero, d: zero, d_after: zero }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, c: [P; GROUP]) {
+        let Self { v, b, b_after, d, d_after } = self;
+        for i in 0..GROUP {
+            let twice = v[i] + v[i];
+            (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] - d_after[i]), d[i]);
+            (b[i], b_after[i]) = (twice.mul_add(b[i], c[i] - b_after[i]), b[i]);
+        }
+    }
+
+    /// The series and its derivative, with the first coefficient.
+    #[inline(always)]
+    fn last(&self, c: [P; GROUP]) -> [(P, P); GROUP] {
+        let Self { v, b, b_after, d, d_after } = self;
+        let mut results = [(c[0], c[0]); GROUP];
+        for i in 0..GROUP {
+            let half = v[i].mul_add(d[i], P::splat(0.5) * b[i] - d_after[i]);
+            results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), half + half);
         }
         results
     }
@@ -99,14 +140,9 @@ impl Fitted {
         }
         let slots = Slots { left, right, first_pack };
         let mut first = slot + FIXED_SLOTS;
-        let distance = if self.distance.len() > 0 {
-            slots.value::<P>(first, self.distance.rank(), 0)
-        } else {
-            [zero; GROUP]
-        };
+        let distance = slots.value(first, &self.distance);
         first += self.distance.slots();
-        let moment =
-            if self.odd.len() > 0 { slots.value::<P>(first, self.odd.rank(), 0) } else { [zero; GROUP] };
+        let moment = slots.value(first, &self.odd);
         first += self.odd.slots();
         // B and ∂B/∂v.
         let odd_part = slots.series(first, &self.parts[0], v);

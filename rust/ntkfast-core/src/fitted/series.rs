@@ -57,22 +57,24 @@ impl<'a> Scaled<'a> {
         Self { basis, whole: all(&|scale, xi| sizes.whole(scale, xi)), parts, odd }
     }
 
-    /// D at one defect.
+    /// D at many defects, on all threads.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn at(&self, m: f64, rule: &Rule) -> Result<[Pairs; PARTS]> {
-        let mut parts = self.basis.drops(m, &self.parts, rule)?;
-        parts.iter_mut().flatten().for_each(|value| *value /= m);
-        Ok(parts)
+    pub fn at(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[Pairs; PARTS]>> {
+        each(defects, job, |m| {
+            let mut parts = self.basis.drops(m, &self.parts, rule)?;
+            parts.iter_mut().flatten().for_each(|value| *value /= m);
+            Ok(parts)
+        })
     }
 
-    /// D + m·∂D/∂m at one defect, from derivatives of the function.
+    /// D + m·∂D/∂m likewise, from derivatives of the function.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn slopes(&self, m: f64, rule: &Rule) -> Result<[Pairs; PARTS]> {
-        self.basis.slopes(m, &self.parts, rule)
+    pub fn slopes(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[Pairs; PARTS]>> {
+        each(defects, job, |m| self.basis.slopes(m, &self.parts, rule))
     }
 
     /// Chebyshev coefficients of B in v: `[part][coefficient]`.
@@ -80,23 +82,15 @@ impl<'a> Scaled<'a> {
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
     pub fn series(&self, map: Map, count: usize, rule: &Rule, job: &Job) -> Result<[Vec<Pairs>; PARTS]> {
-        let mut values: Vec<[Pairs; PARTS]> = vec![Default::default(); count];
-        let items = points(count).into_iter().zip(&mut values);
-        for_each_item(
-            job,
-            items,
-            || (),
-            |(), _, (v, values)| {
-                let (sine, cosine) = map.place(v);
-                let [mut odd, mut even] = self.at(sine * sine / (1.0 + cosine), rule)?;
-                for (value, moment) in odd.iter_mut().zip(&self.odd) {
-                    *value = (*value - moment) / (cosine * (1.0 + cosine));
-                }
-                even.iter_mut().for_each(|value| *value /= 1.0 + cosine);
-                *values = [odd, even];
-                Ok(())
-            },
-        )?;
+        let places: Vec<(f64, f64)> = points(count).into_iter().map(|v| map.place(v)).collect();
+        let defects: Vec<f64> = places.iter().map(|(sine, cosine)| sine * sine / (1.0 + cosine)).collect();
+        let mut values = self.at(&defects, rule, job)?;
+        for ([odd, even], (_, cosine)) in values.iter_mut().zip(&places) {
+            for (value, moment) in odd.iter_mut().zip(&self.odd) {
+                *value = (*value - moment) / (cosine * (1.0 + cosine));
+            }
+            even.iter_mut().for_each(|value| *value /= 1.0 + cosine);
+        }
         Ok([0, 1].map(|part| {
             let at_points: Vec<&Pairs> = values.iter().map(|values| &values[part]).collect();
             to_series(&at_points)
@@ -141,6 +135,25 @@ impl<'a> Scaled<'a> {
         }
         distance
     }
+}
+
+/// A function of every defect, on all threads.
+fn each(
+    defects: &[f64],
+    job: &Job,
+    function: impl Fn(f64) -> Result<[Pairs; PARTS]> + Sync,
+) -> Result<Vec<[Pairs; PARTS]>> {
+    let mut values: Vec<[Pairs; PARTS]> = vec![Default::default(); defects.len()];
+    for_each_item(
+        job,
+        defects.iter().zip(&mut values),
+        || (),
+        |(), _, (&m, value)| {
+            *value = function(m)?;
+            Ok(())
+        },
+    )?;
+    Ok(values)
 }
 
 fn expectation(weights: &[f64], a: &[f64], b: &[f64]) -> f64 {

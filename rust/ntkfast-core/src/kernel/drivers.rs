@@ -22,8 +22,8 @@ pub fn gram<T: Scalar>(
     job: &Job,
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
-    let tiles: Vec<_> = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
-    walk(program, points, points, &tiles, wanted, sink, job)
+    let tiles = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
+    walk(program, points, points, tiles, wanted, sink, job)
 }
 
 /// All pairs of two sets. O(n·m·(d + steps)).
@@ -46,20 +46,24 @@ pub fn cross<T: Scalar>(
         });
     }
     let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
-    let tiles: Vec<_> = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
-    walk(program, left, right, &tiles, wanted, sink, job)
+    let tiles = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
+    walk(program, left, right, tiles, wanted, sink, job)
 }
 
-/// Tiles of one column of tiles follow each other, so that it is packed once.
+/// Tiles of one column of tiles follow each other, so that it is packed once; those of one row where its constants are
+/// more than its features, so that these are gathered once.
 fn walk<T: Scalar>(
     program: &Program,
     left: &Points<T>,
     right: &Points<T>,
-    tiles: &[(usize, usize)],
+    mut tiles: Vec<(usize, usize)>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
+    if program.slots > left.features() {
+        tiles.sort_unstable();
+    }
     let scales = left.scales().iter().chain(right.scales());
     let count = left.count().saturating_mul(right.count());
     let zonal = Zonal::new(program, left.features(), scales, count, [wanted.nngp, wanted.ntk]);

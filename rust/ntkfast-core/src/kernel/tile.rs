@@ -65,6 +65,8 @@ pub struct Workspace<T> {
     registers: Vec<Register<T>>,
     /// Constants of the tile's rows, row after row.
     constants: Vec<T>,
+    /// The first of these rows.
+    gathered: Option<usize>,
     /// Some features of some columns, packed.
     panel: Vec<Strip<T>>,
     /// Which ones: the first column and the first feature.
@@ -85,6 +87,7 @@ impl<T: Scalar> Workspace<T> {
             products: vec![zero; if few { 0 } else { rows * TILE_STRIPS }],
             registers: vec![Register::default(); program.registers],
             constants: vec![T::default(); rows * program.slots],
+            gathered: None,
             panel: vec![zero; strips * packed_strips(features.min(PACKED))],
             packed: None,
             values: program.outputs.iter().map(values).collect(),
@@ -97,6 +100,9 @@ const PACKED: usize = 4096;
 
 /// Above this many operations a pair, a tile is computed strip by strip, so that it can be stopped in between.
 const LONG: usize = 4096;
+
+/// Bytes of rows' constants that stay in the second-level cache.
+const RESIDENT: usize = 1 << 20;
 
 /// Everything that a walk computes pairs from.
 pub struct Pairs<'a, T> {
@@ -129,16 +135,24 @@ impl<T: Scalar> Pairs<'_, T> {
         let steps = if self.zonal.is_some() {
             1
         } else {
-            by_rows(self.left, rows.clone(), self.program.slots, &mut workspace.constants);
+            if workspace.gathered != Some(rows.start) {
+                by_rows(self.left, rows.clone(), self.program.slots, &mut workspace.constants);
+                workspace.gathered = Some(rows.start);
+            }
             self.program.steps.len()
         };
         let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
+        // Rows whose constants stay in the second-level cache.
+        let height = (RESIDENT / (self.program.slots.max(1) * size_of::<T>())).clamp(STRIP, TILE);
         for start in columns.clone().step_by(width) {
             let part = start..columns.end.min(start + width);
             let first = (start - columns.start) / STRIP;
             multiply(self.left.units(rows), (self.right, &part), first, self.level, job, workspace)?;
-            let (pairs, rows) = (self, rows.clone());
-            T::dispatch(self.level, Work { pairs, rows, columns: part, first, workspace });
+            for top in rows.clone().step_by(height) {
+                let (pairs, rows, some) = (self, rows.clone(), top..rows.end.min(top + height));
+                let (columns, workspace) = (part.clone(), &mut *workspace);
+                T::dispatch(self.level, Work { pairs, rows, some, columns, first, workspace });
+            }
         }
         Ok(())
     }
@@ -203,7 +217,10 @@ fn multiply<T: Scalar>(
 
 struct Work<'a, T> {
     pairs: &'a Pairs<'a, T>,
+    /// Rows of the tile.
     rows: Range<usize>,
+    /// Which of them to compute.
+    some: Range<usize>,
     columns: Range<usize>,
     /// Which strip of the tile the columns begin at.
     first: usize,
@@ -226,7 +243,7 @@ impl<T: Scalar> Kernel<T> for Work<'_, T> {
 impl<T: Scalar> Work<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
-        let Self { pairs, rows, columns, first, workspace } = self;
+        let Self { pairs, rows, some, columns, first, workspace } = self;
         let &Pairs { program, ref zonal, left, right, wanted, level } = pairs;
         let features = right.features();
         let few = features <= FEW_FEATURES;
@@ -234,7 +251,8 @@ impl<T: Scalar> Work<'_, T> {
         for (block, start) in (first..).zip(columns.clone().step_by(STRIP)) {
             let strip = start / STRIP;
             let others = start..columns.end.min(start + STRIP);
-            for (i, row) in rows.clone().enumerate() {
+            for row in some.clone() {
+                let i = row - rows.start;
                 let unit = left.units(&(row..row + 1));
                 let input = &mut workspace.registers[0];
                 if few {
