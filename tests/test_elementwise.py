@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_exceptions_of_the_function_propagate(points: Array) -> None:
     ids=["shape", "dtype", "nan", "infinite"],
 )
 def test_bad_functions(fn: Any, error: type[Exception], message: str, points: Array) -> None:
-    with np.errstate(over="ignore"), pytest.raises(error, match=message):
+    with pytest.raises(error, match=message):
         nk.mlp(1, nk.Elementwise(fn)).ntk(points)
 
 
@@ -163,6 +164,14 @@ def test_networks_with_functions_are_values() -> None:
     assert first != nk.mlp(1, nk.Elementwise(np.arctan, kinks=(0,)))
     with pytest.raises(ValueError, match="put a Dense before it"):
         nk.Serial(nk.Dense(), nk.Tanh(), nk.Tanh())
+
+
+@pytest.mark.filterwarnings("error")
+def test_overflow_on_the_way_is_no_matter(points: Array) -> None:
+    fn = nk.Elementwise(lambda u: 1 / (1 + np.exp(-1000 * u)))
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is not resolved", RuntimeWarning)
+        assert np.isfinite(nk.mlp(1, fn).ntk(points)).all()
 
 
 @pytest.mark.usefixtures("threads")

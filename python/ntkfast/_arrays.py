@@ -131,7 +131,7 @@ def _image_hint(name: str, ndim: int, rank: int) -> str:
             f"For images in rows, one after another, use {name}.reshape(len({name}), -1, channels)"
         )
     if ndim > 4:
-        return f"Images of a batch, a time or a depth go one after another: merge axes of {name}"
+        return f"For every frame a sample use {name}.reshape(-1, *{name}.shape[-{rank + 1}:])"
     sizes = "length" if rank == 1 else "height, width"
     return f"For one row a sample use {name}.reshape(len({name}), {sizes}, channels)"
 

@@ -31,7 +31,8 @@ __all__ = ["Job", "run"]
 
 # What is computed between two entries in the sidecar, and lost at most; at least 64 rows.
 _BLOCK = 1 << 28
-# Of images, whose kernels may take a hundred milliseconds each: rows between two entries.
+# Of images, whose kernels may take a hundred milliseconds each: rows between two entries. As many
+# as the core computes together, or a multiple: within these it decides which image comes first.
 _IMAGES = 16
 # Columns that are transposed at a time, so that the lines read stay in cache.
 _STRIP = 512

@@ -143,7 +143,10 @@ class Elementwise(Numerical):
 
     def _checked(self, function: Function, inputs: Array) -> Array:
         """Return what the user's function makes of a copy of the inputs, as float64."""
-        values = np.asarray(function(inputs.copy()))
+        # It is asked far out in the tails, on any thread: what is not finite is refused below,
+        # and 1/(1 + exp(-x)) may well overflow on the way.
+        with np.errstate(all="ignore"):
+            values = np.asarray(function(inputs.copy()))
         name = self._name if function is self.fn else f"the derivative of {self._name}"
         if values.shape != inputs.shape:
             raise ValueError(

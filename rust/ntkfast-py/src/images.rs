@@ -4,7 +4,7 @@ use crate::arrays::{Arrays, Number, outputs, targets};
 use crate::door::Call;
 use crate::program::{PyProgram, give_diagonal};
 use crate::rows::{self, warnings};
-use ntkfast_core::kernel::{OPERATIONS, Plain};
+use ntkfast_core::kernel::Plain;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::planes::{self, Images};
 use ntkfast_core::program::Program;
@@ -109,7 +109,7 @@ impl PyProgram {
         let (_, height, width, _) = x.dim();
         let positions = height.saturating_mul(width);
         // Whole groups, and at least the planes of displacement 0.
-        pairs.max(16).saturating_mul(positions).saturating_mul(OPERATIONS * self.program.steps.len())
+        self.operations(pairs.max(16).saturating_mul(positions), 0)
     }
 }
 

@@ -30,6 +30,9 @@ pub fn check(spec: &Bound<'_, PyAny>) -> PyResult<()> {
     Program::check(&layer(spec, &Raised::default())?).or_else(|error| refuse(&error))
 }
 
+/// Operations of making fits: whatever the points, so many that threads may share them and Ctrl-C has to end them.
+const FITS: usize = 100_000_000;
+
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 #[pymethods]
@@ -215,7 +218,8 @@ impl PyProgram {
 
     /// Rough number of operations of a call.
     pub fn operations(&self, pairs: usize, features: usize) -> usize {
-        pairs.saturating_mul(features + OPERATIONS * self.program.steps.len())
+        let fits = if self.program.has_values() { FITS } else { 0 };
+        pairs.saturating_mul(features + OPERATIONS * self.program.steps.len()).saturating_add(fits)
     }
 }
 
