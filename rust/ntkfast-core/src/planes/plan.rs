@@ -320,24 +320,33 @@ impl Planner<'_> {
     fn windows(&self, steps: &[usize], axis: usize, tracks: &[Arc<Track>]) -> Vec<Option<Arc<Windows>>> {
         let Graph { inputs, grids, sheets, .. } = self.graph;
         let mut all = vec![None; self.program.steps.len()];
-        let mut known: Vec<(Axis, usize, [&Arc<Track>; 2], Arc<Windows>)> = Vec::new();
-        for &step in steps {
+        for (index, &step) in steps.iter().enumerate() {
             let Op::Window(axes) = &self.program.steps[step].op else { continue };
-            let (shape, input) = (axes[axis], inputs[step][0]);
-            let length = grids[input][axis];
-            let ends = [&tracks[sheets[input]], &tracks[sheets[step + 1]]];
-            let alike = known.iter().find(|(other, their_length, theirs, _)| {
-                (*other, *their_length) == (shape, length)
-                    && ends.iter().zip(theirs).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
-            });
-            let windows = match alike {
-                Some((.., windows)) => windows.clone(),
-                None => Arc::new(Windows::new(shape, length, ends[0], ends[1])),
+            let alike = steps[..index].iter().find(|&&other| self.reads_alike([other, step], axis, tracks));
+            all[step] = match alike {
+                Some(&other) => all[other].clone(),
+                None => {
+                    let input = inputs[step][0];
+                    let [before, after] = [input, step + 1].map(|value| &tracks[sheets[value]]);
+                    Some(Arc::new(Windows::new(axes[axis], grids[input][axis], before, after)))
+                }
             };
-            known.push((shape, length, ends, windows.clone()));
-            all[step] = Some(windows);
         }
         all
+    }
+
+    /// Whether two steps are windows of one shape from one track to another.
+    fn reads_alike(&self, steps: [usize; 2], axis: usize, tracks: &[Arc<Track>]) -> bool {
+        let Graph { inputs, grids, sheets, .. } = self.graph;
+        let [Op::Window(first), Op::Window(second)] = steps.map(|step| &self.program.steps[step].op) else {
+            return false;
+        };
+        let [input, other] = steps.map(|step| inputs[step][0]);
+        let same = |a: usize, b: usize| Arc::ptr_eq(&tracks[sheets[a]], &tracks[sheets[b]]);
+        first[axis] == second[axis]
+            && grids[input][axis] == grids[other][axis]
+            && same(input, other)
+            && same(steps[0] + 1, steps[1] + 1)
     }
 }
 

@@ -26,13 +26,17 @@ struct Thread<T> {
 struct Places {
     sources: [usize; 2],
     gathered: [usize; 2],
+    /// How many images the blocks have.
+    sizes: [usize; 2],
 }
 
-/// Each side has constants of its own. Those of the right one change lanes where they are, see [`Tiles`].
-const APART: Places = Places { sources: [0, 1], gathered: [2, 1] };
-
-/// On the diagonal those of the left side, which the tiles before it have left there, serve both.
-const DIAGONAL: Places = Places { sources: [0, 0], gathered: [2, 1] };
+impl Places {
+    /// Those of the right side change lanes where they are, see [`Tiles`]. On the diagonal those of the left side, which
+    /// the tiles before it have left there, serve both.
+    fn new(diagonal: bool, sizes: [usize; 2]) -> Self {
+        Self { sources: if diagonal { [0, 0] } else { [0, 1] }, gathered: [2, 1], sizes }
+    }
+}
 
 /// What is done with every pair of images and its kernels.
 pub trait Accept<T>: Fn(usize, usize, Kernels<T>) + Sync {}
@@ -68,13 +72,13 @@ impl Network<'_> {
                 (tile, vec![group])
             };
             let sizes = [0, 1].map(|side| tiles.size(side, tile[side]));
-            let places = if same && tile[0] == tile[1] { DIAGONAL } else { APART };
+            let places = Places::new(same && tile[0] == tile[1], sizes);
             self.load(&machine, images, tile, places, thread, job)?;
             // In this order, as it was for images alone: the same room serves both.
             if thread.workspaces.is_empty() {
                 thread.workspaces = machine.workspaces(shared)?;
             }
-            self.piece(&machine, &groups, sizes, places, thread, accept, job)
+            self.piece(&machine, &groups, places, thread, accept, job)
         };
         if !shared {
             return for_each_index(job, pieces, || None, body);
@@ -116,7 +120,6 @@ impl Network<'_> {
         &self,
         machine: &Machine<'_>,
         groups: &[Pairs],
-        sizes: [usize; 2],
         places: Places,
         thread: &mut Thread<T>,
         accept: &impl Accept<T>,
@@ -131,7 +134,7 @@ impl Network<'_> {
             let mut chosen = places.sources;
             if ones.is_empty() {
                 for side in [0, 1] {
-                    chosen[side] = thread.arranged(machine, places, side, sizes[side], first)?;
+                    chosen[side] = thread.arranged(machine, places, side, first)?;
                 }
             }
             let [left, right] = chosen.map(|place| &thread.sets[place]);
@@ -159,13 +162,12 @@ impl<T: Scalar> Thread<T> {
         Self { workspaces: Vec::new(), sets, blocks: [None; 2] }
     }
 
-    /// The place of constants with the images of one side of a group of pairs in its lanes, from a block of some size.
+    /// The place of constants with the images of one side of a group of pairs in its lanes.
     fn arranged(
         &mut self,
         machine: &Machine<'_>,
         places: Places,
         side: usize,
-        size: usize,
         pairs: &[[usize; 2]],
     ) -> Result<usize> {
         let (source, target) = (places.sources[side], places.gathered[side]);
@@ -174,7 +176,7 @@ impl<T: Scalar> Thread<T> {
         let last = pairs.len() - 1;
         let image = |lane: usize| match pairs.get(lane) {
             Some(pair) => pair[side] % GROUP,
-            None => (pairs[last][side] % GROUP + lane - last) % size,
+            None => (pairs[last][side] % GROUP + lane - last) % places.sizes[side],
         };
         let wanted: [usize; GROUP] = std::array::from_fn(image);
         if wanted == held {
