@@ -17,6 +17,14 @@ def sigmoid(u: Array) -> Array:
     return np.asarray(special.expit(u))
 
 
+def bump(u: Array) -> Array:
+    return np.asarray(np.exp(-u * u))
+
+
+def sech(u: Array) -> Array:
+    return np.asarray(1 / np.cosh(u))
+
+
 @pytest.mark.parametrize(
     ("activation", "fn", "slope"),
     [
@@ -35,8 +43,10 @@ def sigmoid(u: Array) -> Array:
             lambda u: 1.0507009873554805 * np.where(u > 0, 1, 1.6732632423543772 * np.exp(u)),
         ),
         (nk.Elementwise(np.arctan), np.arctan, lambda u: 1 / (1 + u * u)),
+        (nk.Elementwise(bump), bump, lambda u: -2 * u * bump(u)),
+        (nk.Elementwise(sech), sech, lambda u: -np.tanh(u) * sech(u)),
     ],
-    ids=["tanh", "sigmoid", "softplus", "swish", "elu", "selu", "arctan"],
+    ids=["tanh", "sigmoid", "softplus", "swish", "elu", "selu", "arctan", "bump", "sech"],
 )
 def test_quadrature_agrees(activation: nk.Network, fn: Any, slope: Any) -> None:
     # Variances from 1e-2 to 1e2, as a whole and alone, and correlations down to −1.

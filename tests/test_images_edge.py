@@ -79,6 +79,19 @@ def test_neither_company_nor_threads_change_a_bit_of_a_pair(
             assert same_bits(alone.ntk, np.diag(part.ntk))
 
 
+@pytest.mark.parametrize("shape", [(16, 2), (17, 3), (33, 5), (40, 17), (3, 20)])
+def test_blocks_with_gaps_agree_with_a_gram_matrix(
+    shape: tuple[int, int], rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal((sum(shape), 6, 5, 2))
+    for network in (nk.cntk(2), nk.cntk(2, pooling=False), POOLED):
+        whole = network.kernels(x)
+        part = network.kernels(x[: shape[0]], x[shape[0] :])
+        for a, b in ((whole.nngp, part.nngp), (whole.ntk, part.ntk)):
+            scale = np.sqrt(np.outer(a.diagonal(), a.diagonal())).max()
+            np.testing.assert_allclose(b, a[: shape[0], shape[0] :], rtol=0, atol=1e-13 * scale)
+
+
 def test_ends_with_pooling_and_without_agree_on_one_set_or_two(rng: np.random.Generator) -> None:
     x = rng.standard_normal((19, 5, 6, 3))
     whole, blocks = POOLED.kernels(x), POOLED.kernels(x, x[3:])

@@ -30,7 +30,8 @@ pub fn check(spec: &Bound<'_, PyAny>) -> PyResult<()> {
     Program::check(&layer(spec, &Raised::default())?).or_else(|error| refuse(&error))
 }
 
-/// Operations of making fits: whatever the points, so many that threads may share them and Ctrl-C has to end them.
+/// Operations of making the first fits: however few the points, so many that threads may share them and Ctrl-C has to end
+/// them.
 const FITS: usize = 100_000_000;
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -218,7 +219,7 @@ impl PyProgram {
 
     /// Rough number of operations of a call.
     pub fn operations(&self, pairs: usize, features: usize) -> usize {
-        let fits = if self.program.has_values() { FITS } else { 0 };
+        let fits = if self.program.lacks_fits() { FITS } else { 0 };
         pairs.saturating_mul(features + OPERATIONS * self.program.steps.len()).saturating_add(fits)
     }
 }

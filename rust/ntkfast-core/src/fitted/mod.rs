@@ -98,6 +98,11 @@ impl Function {
         Self { name, kinks, call, fits: Arc::default() }
     }
 
+    /// Whether fits are kept.
+    pub fn is_fitted(&self) -> bool {
+        !self.fits.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The fit for rows whose scales lie in `range`, and for rows of scale zero where there are `zeros`; the same bits
     /// whether it is new or kept.
     ///

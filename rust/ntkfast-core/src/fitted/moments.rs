@@ -24,12 +24,14 @@ const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30
 /// Below this defect, differences of values have lost digits that matter.
 const SMALL: f64 = 1e-3;
 
-/// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² times the Gaussian has
-/// fallen to `negligible` of its largest value. And what it has fallen to.
+/// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² and φ(0)² times the Gaussian
+/// have fallen to `negligible` of the largest value, as φ(0) is taken off before anything is integrated. And what they
+/// have fallen to.
 ///
 /// # Errors
 /// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
 pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f64)> {
+    let at_zero = source.values(&[0.0])?[0].abs();
     let mut largest = f64::NEG_INFINITY;
     let mut from = 0.0;
     let mut found = (REACHES[0], 1.0);
@@ -38,7 +40,7 @@ pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f
         let inputs: Vec<f64> = at.iter().flat_map(|z| [scale * z, -scale * z]).collect();
         let values = source.values(&inputs)?;
         let log: Vec<f64> = (at.iter().zip(values.chunks_exact(2)))
-            .map(|(z, pair)| 2.0 * pair[0].abs().max(pair[1].abs()).ln() - z * z / 2.0)
+            .map(|(z, pair)| 2.0 * pair[0].abs().max(pair[1].abs()).max(at_zero).ln() - z * z / 2.0)
             .collect();
         largest = log.iter().fold(largest, |a, b| a.max(*b));
         // A single zero of φ is not the end.
@@ -58,7 +60,7 @@ pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f
 pub struct Rule {
     unit: Vec<(f64, f64)>,
     /// For [0, 1], with nodes that gather at 0: a function steep at zero is nearly singular there.
-    graded: Vec<(f64, f64)>,
+    arc: Vec<(f64, f64)>,
     /// The same for radii.
     radial: Vec<(f64, f64)>,
     /// For the many short intervals between cuts.
@@ -73,11 +75,9 @@ impl Rule {
     pub fn new(count: usize, reach: f64) -> Self {
         let unit = gauss_legendre(count, 0.0, 1.0);
         let short = gauss_legendre(count.div_ceil(3), 0.0, 1.0);
-        let graded = graded(count);
-        let radial = self::graded(3 * count / 2);
-        let line = self::graded(3 * count);
+        let (arc, radial, line) = (graded(count), graded(3 * count / 2), graded(3 * count));
         let whole = on(&line, [0.0, reach]).map(|(z, w)| (z, w * density(z))).collect();
-        Self { unit, short, whole, graded, radial, reach }
+        Self { unit, short, whole, arc, radial, reach }
     }
 
     /// A rule with half as many nodes again.
@@ -85,14 +85,15 @@ impl Rule {
         Self::new(self.unit.len() * 3 / 2, self.reach)
     }
 
-    /// [0, reach], cut at kinks, with the Gaussian in the weights. Twice as many nodes: moments of one variable cost
-    /// little.
+    /// [0, reach], cut at kinks, with the Gaussian in the weights. Two or three times as many nodes: moments of one variable
+    /// cost little.
     fn line(&self, cuts: impl Iterator<Item = f64>) -> Cow<'_, [(f64, f64)]> {
         let edges = edges(self.reach, cuts);
         if edges.len() == 2 { Cow::Borrowed(&self.whole) } else { Cow::Owned(halves(&self.unit, &edges)) }
     }
 
-    /// [0, reach] once, with nodes that gather at cuts: there what is integrated over a circle has square roots.
+    /// [0, reach] once, with nodes that gather at cuts, where what is integrated over a circle has square roots; at 0 where
+    /// there are none.
     fn radii(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
         let edges = edges(self.reach, cuts);
         if edges.len() == 2 {
@@ -328,7 +329,7 @@ fn arcs(half_angle: f64, cuts: &[f64], r: f64, rule: &Rule) -> Vec<([f64; 3], f6
     let sine = half_angle.sin();
     let border = FRAC_PI_2 - half_angle;
     let (nodes, intervals) = if cuts.is_empty() {
-        (&rule.graded, vec![[border, 0.0], [border, FRAC_PI_2]])
+        (&rule.arc, vec![[border, 0.0], [border, FRAC_PI_2]])
     } else {
         let edges = edges(FRAC_PI_2, places.chain([border]));
         (&rule.short, edges.windows(2).map(|pair| [pair[0], pair[1]]).collect())

@@ -135,6 +135,19 @@ mod tests {
         }
 
         #[test]
+        fn lanes_have_all_images_of_the_right_block(left in 1usize..70, right in 1usize..70) {
+            let tiles = Tiles::new([left, right], false).unwrap();
+            for number in 0..tiles.groups() {
+                let (tile, pairs) = tiles.group(number);
+                let size = tiles.size(1, tile[1]);
+                let mut seen: Vec<_> = pairs.iter().map(|pair| pair[1] % GROUP).collect();
+                let next = seen[seen.len() - 1] + 1;
+                seen.extend((0..GROUP - seen.len()).map(|lane| (next + lane) % size));
+                prop_assert!((0..size).all(|image| seen.contains(&image)));
+            }
+        }
+
+        #[test]
         fn sides_do_not_depend_on_other_images(few in 1usize..50, more in 0usize..30) {
             let pairs = |count| -> Vec<_> {
                 let tiles = Tiles::new([count; 2], true).unwrap();

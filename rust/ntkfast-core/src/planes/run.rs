@@ -165,7 +165,8 @@ impl Machine<'_> {
         job: &Job,
     ) -> Result<()> {
         let shares = self.divided(run, workspaces.len());
-        let once = shares.len() <= workspaces.len();
+        debug_assert!(shares.len() >= workspaces.len(), "every workspace has a share");
+        let once = shares.len() == workspaces.len();
         let mut total: Option<Tensor> = None;
         for round in shares.chunks(workspaces.len()) {
             let body = |(): &mut (), _, (share, workspace): (&Vec<_>, &mut Workspace<T>)| {

@@ -182,6 +182,7 @@ impl<T: Scalar> Thread<T> {
         if wanted == held {
             return Ok(source);
         }
+        debug_assert!(wanted.iter().all(|image| held.contains(image)), "images of the block were lost");
         let lanes = wanted.map(|image| held.iter().position(|&other| other == image).unwrap_or(0));
         if source == target {
             self.sets[source].arrange(lanes);

@@ -14,9 +14,9 @@ const ROWS: usize = 256;
 const LARGEST: f64 = 1e300;
 
 impl Program {
-    /// Whether there are functions known by their values, which calls have to fit.
-    pub fn has_values(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_)))
+    /// Whether there are functions known by their values of which no fit has been made yet.
+    pub fn lacks_fits(&self) -> bool {
+        self.steps.iter().any(|step| matches!(&step.op, Op::Elementwise(function) if !function.is_fitted()))
     }
 
     /// The program with every function that is known by its values fitted to the scales which rows with these
@@ -27,7 +27,7 @@ impl Program {
     /// [`Error::Function`] where a function fails; [`Error::Overflow`] where rows are too large before one;
     /// [`Error::Cancelled`].
     pub fn fit<T: Scalar>(&self, features: usize, scales: &[f64], job: &Job) -> Result<Cow<'_, Self>> {
-        if !self.has_values() {
+        if !self.steps.iter().any(|step| matches!(step.op, Op::Elementwise(_))) {
             return Ok(Cow::Borrowed(self));
         }
         let mut program = self.clone();
