@@ -1,4 +1,4 @@
-//! Walks over pairs of images.
+//! Kernels of images: of all pairs, which `walk` goes through, and of single ones with themselves.
 
 use super::GROUP;
 use super::constants::{Constants, Variances};
@@ -11,7 +11,7 @@ use super::scales::{Each, Scales};
 use crate::error::{Error, Result};
 use crate::kernel::{Plain, Wanted};
 use crate::parallel::{Job, for_each_item};
-use crate::program::Program;
+use crate::program::{Op, Program, Step};
 use crate::scalar::Scalar;
 
 /// K and T of a pair of images.
@@ -155,12 +155,13 @@ impl<'a> Network<'a> {
         accept: Option<&(impl Fn(usize, Kernels<T>) + Sync)>,
         job: &Job,
     ) -> Result<()> {
+        let pools = |steps: &[Step]| steps.iter().any(|step| matches!(step.op, Op::Pool { .. }));
+        if accept.is_none() && !pools(&self.program.steps[..before]) {
+            return Ok(());
+        }
         let plan = Plan::new(self.program, &self.graph, Purpose::Selfs, job)?;
         let machine = self.machine(&plan);
         let wanted = |run: &&Run| run.pool.map_or(accept.is_some(), |step| step < before);
-        if !plan.runs.iter().any(|run| wanted(&run)) {
-            return Ok(());
-        }
         let mut pools = std::mem::take(&mut images.pools);
         let (shared, count) = (&*images, pools.len());
         let few = machine.shared(count);

@@ -233,7 +233,7 @@ impl Planner<'_> {
             }
         }
         steps.reverse();
-        let (mut axes, mut circles) = ([Vec::new(), Vec::new()], [None; 2]);
+        let (mut axes, mut around) = ([Vec::new(), Vec::new()], None);
         for (axis, keys) in axes.iter_mut().enumerate() {
             let length = self.graph.grids[end][axis];
             let seen = match pool.map(|step| &self.program.steps[step].op) {
@@ -245,7 +245,9 @@ impl Planner<'_> {
                 Op::Window(axes) if axes[axis].padding == Padding::Circular)
             };
             let circle = steps.iter().any(circular).then_some(length);
-            circles[axis] = circle.and(pool.map(|step| self.graph.grids[step + 1][axis]));
+            if axis == 0 {
+                around = circle.and(pool.map(|step| self.graph.grids[step + 1][axis]));
+            }
             for track in tracks(&seen, circle) {
                 self.job.check()?;
                 let tracks = self.needed_pairs(&steps, axis, (self.graph.sheets[end], track));
@@ -257,7 +259,7 @@ impl Planner<'_> {
                 keys.push(Key { tracks, ..Key::default() });
             }
         }
-        Ok(Run { pool, steps, reads_input: needed[0], axes, circle: circles[0] })
+        Ok(Run { pool, steps, reads_input: needed[0], axes, circle: around })
     }
 
     /// What is needed of every sheet, where of one of them a track is.

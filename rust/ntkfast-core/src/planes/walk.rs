@@ -38,18 +38,13 @@ impl Places {
     }
 }
 
-/// What is done with every pair of images and its kernels.
-pub trait Accept<T>: Fn(usize, usize, Kernels<T>) + Sync {}
-
-impl<T, F: Fn(usize, usize, Kernels<T>) + Sync> Accept<T> for F {}
-
 impl Network<'_> {
-    /// Compute all pairs of two sets of images, or all pairs of different images of one.
+    /// Compute all pairs of two sets of images, or all pairs of different images of one, and hand each over.
     pub fn walk<T: Scalar>(
         &self,
         images: [&Images<T>; 2],
         same: bool,
-        accept: &impl Accept<T>,
+        accept: &(impl Fn(usize, usize, Kernels<T>) + Sync),
         job: &Job,
     ) -> Result<()> {
         let plan = Plan::new(self.program, &self.graph, Purpose::Pairs, job)?;
@@ -122,7 +117,7 @@ impl Network<'_> {
         groups: &[Pairs],
         places: Places,
         thread: &mut Thread<T>,
-        accept: &impl Accept<T>,
+        accept: &(impl Fn(usize, usize, Kernels<T>) + Sync),
         job: &Job,
     ) -> Result<()> {
         let together = if machine.plan.runs.len() > 1 { 1 } else { TOGETHER };
