@@ -17,20 +17,10 @@ Function = Callable[[mp.mpf], mp.mpf]
 
 
 def angle(delta: mp.mpf) -> mp.mpf:
-    """P with arccos(1 - δ) = √δ · P(δ)."""
+    """S with arccos(1 - δ) = √(δ(2 - δ)) · (1 + δ·S(δ))."""
     if delta == 0:
-        return mp.sqrt(2)
-    root = mp.sqrt(delta)
-    return 2 * mp.asin(root / mp.sqrt(2)) / root
-
-
-def defect(delta: mp.mpf) -> mp.mpf:
-    """Q with 1 - κ1(1 - δ) = δ · (1 - √δ · Q(δ)), that is (sin θ - θ cos θ)/(π δ^{3/2})."""
-    if delta == 0:
-        return 2 * mp.sqrt(2) / (3 * mp.pi)
-    root = mp.sqrt(delta)
-    theta = 2 * mp.asin(root / mp.sqrt(2))
-    return (mp.sin(theta) - theta * mp.cos(theta)) / (mp.pi * root**3)
+        return mp.mpf(1) / 3
+    return (mp.acos(1 - delta) / mp.sqrt(delta * (2 - delta)) - 1) / delta
 
 
 def arctangent(square: mp.mpf) -> mp.mpf:
@@ -69,11 +59,17 @@ def error(function: Function, start: mp.mpf, end: mp.mpf, coefficients: list[flo
     return float(worst)
 
 
-UNIT = mp.mpf(0), mp.mpf(1)
-
 TABLES: list[tuple[str, str, Function, tuple[mp.mpf, mp.mpf], tuple[int, int]]] = [
-    ("ANGLE", "`P` on [0, 1]: arccos(1 - δ) = √δ·P(δ)", angle, UNIT, (17, 7)),
-    ("DEFECT", "`Q` on [0, 1]: 1 - κ1(1 - δ) = δ(1 - √δ·Q(δ))", defect, UNIT, (16, 6)),
+    *(
+        (
+            f"ANGLE_{round(100 * float(end))}",
+            f"`S` on [0, {end}]: arccos(1 - δ) = √(δ(2 - δ))·(1 + δ·S(δ))",
+            angle,
+            (mp.mpf(0), mp.mpf(end)),
+            degrees,
+        )
+        for end, degrees in {"1": (19, 9), "0.7": (15, 7), "0.55": (13, 6), "0.3": (10, 5)}.items()
+    ),
     (
         "ARCTANGENT",
         "`A` on [0, tan²(π/8)]: arctan t = t·A(t²)",

@@ -1,6 +1,7 @@
 //! The two number types of Gram matrices.
 
-use crate::simd::{Kernel, Level};
+use crate::simd::math::REACHES;
+use crate::simd::{Kernel, Level, coefficients};
 use std::fmt::{Debug, LowerExp};
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
@@ -40,10 +41,8 @@ pub trait Scalar:
     const CLOSE: f64;
     /// A number whose square and whose reciprocal's square are still normal.
     const TINY: f64;
-    /// Polynomial of [`crate::simd::math::angle`].
-    const ANGLE: &'static [f64];
-    /// Polynomial of [`crate::simd::math::angle`].
-    const DEFECT: &'static [f64];
+    /// Polynomials of [`crate::simd::math::angles`], for each of its [`REACHES`].
+    const ANGLE: [&'static [f64]; REACHES.len()];
     /// Polynomial of [`crate::simd::math::atan2`].
     const ARCTANGENT: &'static [f64];
     /// Polynomial of [`crate::simd::math::decay`].
@@ -69,10 +68,14 @@ impl Scalar for f64 {
     const MAX: f64 = Self::MAX;
     const CLOSE: f64 = 1e-2;
     const TINY: f64 = 1e-150;
-    const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_64;
-    const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_64;
-    const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_64;
-    const DECAY: &'static [f64] = &crate::simd::coefficients::DECAY_64;
+    const ANGLE: [&'static [f64]; REACHES.len()] = [
+        &coefficients::ANGLE_100_64,
+        &coefficients::ANGLE_70_64,
+        &coefficients::ANGLE_55_64,
+        &coefficients::ANGLE_30_64,
+    ];
+    const ARCTANGENT: &'static [f64] = &coefficients::ARCTANGENT_64;
+    const DECAY: &'static [f64] = &coefficients::DECAY_64;
     const ROUNDER: f64 = 1.5 / Self::EPSILON;
     const LN_2: [f64; 2] = [0.6931471805592082, 7.371002565167799e-13];
     const DECAYED: f64 = 700.0;
@@ -98,10 +101,14 @@ impl Scalar for f32 {
     const MAX: f64 = Self::MAX as f64;
     const CLOSE: f64 = 5e-2;
     const TINY: f64 = 1e-18;
-    const ANGLE: &'static [f64] = &crate::simd::coefficients::ANGLE_32;
-    const DEFECT: &'static [f64] = &crate::simd::coefficients::DEFECT_32;
-    const ARCTANGENT: &'static [f64] = &crate::simd::coefficients::ARCTANGENT_32;
-    const DECAY: &'static [f64] = &crate::simd::coefficients::DECAY_32;
+    const ANGLE: [&'static [f64]; REACHES.len()] = [
+        &coefficients::ANGLE_100_32,
+        &coefficients::ANGLE_70_32,
+        &coefficients::ANGLE_55_32,
+        &coefficients::ANGLE_30_32,
+    ];
+    const ARCTANGENT: &'static [f64] = &coefficients::ARCTANGENT_32;
+    const DECAY: &'static [f64] = &coefficients::DECAY_32;
     const ROUNDER: f64 = 1.5 / Self::EPSILON as f64;
     const LN_2: [f64; 2] = [0.693145751953125, 1.4286068203094173e-06];
     const DECAYED: f64 = 87.0;

@@ -1,7 +1,7 @@
 //! Vector functions against the standard library, on every SIMD level.
 
 use ntkfast_core::Scalar;
-use ntkfast_core::simd::math::{angle, atan2, decay};
+use ntkfast_core::simd::math::{REACHES, angle, angles, atan2, decay};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 use proptest::prelude::*;
 
@@ -9,6 +9,8 @@ use proptest::prelude::*;
 enum Function {
     Theta,
     Lag,
+    /// θ by the polynomial for this reach.
+    Within(usize),
     Atan2,
     Decay,
     DecayMean,
@@ -29,6 +31,9 @@ impl<T: Scalar> Kernel<T> for Apply {
         let value = match self.function {
             Function::Theta => angle(x).theta,
             Function::Lag => angle(x).lag,
+            Function::Within(1) => angles::<P, 1, 1>([x])[0].theta,
+            Function::Within(2) => angles::<P, 2, 1>([x])[0].theta,
+            Function::Within(_) => angles::<P, 3, 1>([x])[0].theta,
             Function::Atan2 => atan2(y, x),
             Function::Decay => decay(x).end,
             Function::DecayMean => decay(x).mean,
@@ -39,7 +44,7 @@ impl<T: Scalar> Kernel<T> for Apply {
     }
 }
 
-/// (sin θ − θ cos θ)/π by its series Σ_{k≥1} (−1)^{k+1}·2k·θ^{2k+1}/(2k+1)!, since the difference cancels.
+/// sin θ − θ cos θ by its series Σ_{k≥1} (−1)^{k+1}·2k·θ^{2k+1}/(2k+1)!, since the difference cancels.
 fn lag(theta: f64) -> f64 {
     let mut power = theta;
     let terms = (1..=16).map(|k| {
@@ -47,7 +52,7 @@ fn lag(theta: f64) -> f64 {
         power *= -theta * theta / ((2.0 * k) * (2.0 * k + 1.0));
         -2.0 * k * power
     });
-    terms.sum::<f64>() / std::f64::consts::PI
+    terms.sum()
 }
 
 fn check<T: Scalar>(function: Function, x: f64, y: f64, expected: impl Fn(f64, f64) -> f64) {
@@ -63,7 +68,7 @@ fn check<T: Scalar>(function: Function, x: f64, y: f64, expected: impl Fn(f64, f
 
 proptest! {
     #[test]
-    fn angles(log in -30.0..0.0f64) {
+    fn thetas(log in -30.0..0.0f64) {
         let m = 10f64.powf(log);
         check::<f64>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());
         check::<f32>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());
@@ -74,6 +79,14 @@ proptest! {
         let m = 10f64.powf(log);
         check::<f64>(Function::Lag, m, 0.0, |m, _| lag(2.0 * (m / 2.0).sqrt().asin()));
         check::<f32>(Function::Lag, m, 0.0, |m, _| lag(2.0 * (m / 2.0).sqrt().asin()));
+    }
+
+    #[test]
+    fn shorter_polynomials_agree(log in -30.0..0.0f64, reach in 1usize..4) {
+        let m = REACHES[reach] * 10f64.powf(log);
+        let theta = |m: f64| 2.0 * (m / 2.0).sqrt().asin();
+        check::<f64>(Function::Within(reach), m, 0.0, |m, _| theta(m));
+        check::<f32>(Function::Within(reach), m, 0.0, |m, _| theta(m));
     }
 
     #[test]

@@ -26,11 +26,26 @@ pub fn blend<N: Number>(
     left: [N; SLOTS],
     right: [N; SLOTS],
 ) -> Cosine<N> {
-    let turn = left[0] * right[1] - left[1] * right[0];
-    let spread = (turn + turn) * turn;
-    let (cos, sin) = (left[2] * right[2], left[3] * right[3]);
+    let (cos, sin, spread) = weights(left, right);
     Cosine {
         delta: cos.mul_add(first.delta, sin.mul_add(second.delta, spread)),
         epsilon: cos.mul_add(first.epsilon, sin.mul_add(second.epsilon, spread)),
     }
+}
+
+/// The same where the second value is a constant: δ₂ = 0.
+#[inline(always)]
+pub fn blend_constant<N: Number>(first: Cosine<N>, left: [N; SLOTS], right: [N; SLOTS]) -> Cosine<N> {
+    let (cos, sin, spread) = weights(left, right);
+    Cosine {
+        delta: cos.mul_add(first.delta, spread),
+        epsilon: cos.mul_add(first.epsilon, (sin + sin) + spread),
+    }
+}
+
+/// cc', ss', and 2 sin²((α − α')/2).
+#[inline(always)]
+fn weights<N: Number>(left: [N; SLOTS], right: [N; SLOTS]) -> (N, N, N) {
+    let turn = left[0] * right[1] - left[1] * right[0];
+    (left[2] * right[2], left[3] * right[3], (turn + turn) * turn)
 }

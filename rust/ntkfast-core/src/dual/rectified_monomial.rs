@@ -65,12 +65,12 @@ impl Dual for RectifiedMonomial {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let m = cosine.least::<SIGNED>();
         let angle = angle(m);
-        let turn = angle.theta * N::splat(FRAC_1_PI);
-        let (mut below, mut defect) = (turn, m - angle.lag);
+        let [turn, lag] = [angle.theta, angle.lag].map(|part| part * N::splat(FRAC_1_PI));
+        let (mut below, mut defect) = (turn, m - lag);
         if SIGNED {
             let negative = cosine.epsilon.less(cosine.delta);
             below = N::select(negative, one - turn, below);
-            defect = N::select(negative, one - angle.lag, defect);
+            defect = N::select(negative, one - lag, defect);
         }
         if self.degree == 0 {
             return Response { cosine: Cosine::even(below), slope: N::splat(0.0) };

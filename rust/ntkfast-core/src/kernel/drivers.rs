@@ -1,6 +1,6 @@
 //! Walks over tiles.
 
-use super::tile::{Finished, Pairs, TILE, TILE_STRIPS, Workspace};
+use super::tile::{Finished, Pairs, TILE, Workspace};
 use super::{Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};
@@ -9,8 +9,8 @@ use crate::scalar::Scalar;
 use crate::simd::{Level, STRIP};
 use std::ops::Range;
 
-/// All pairs of one set, each once: tiles on and above the diagonal. The sink is given (i, j) with i ≤ j in
-/// tiles above the diagonal, and whole square tiles on it. O(n²·(d + steps)).
+/// All pairs (i, j) of one set with i ≤ j, each once; where a band of the sink meets the diagonal, some with i > j,
+/// too. O(n²·(d + steps)).
 ///
 /// # Errors
 /// [`Error::Cancelled`].
@@ -79,11 +79,16 @@ fn walk<T: Scalar>(
         |workspace, index| {
             let (i, j) = tiles[index];
             let (rows, columns) = (range(i, left.count()), range(j, right.count()));
-            pairs.compute(&rows, &columns, job, workspace)?;
-            if same && i == j {
-                exact_diagonal(left, &rows, wanted, workspace);
+            for start in columns.clone().step_by(STRIP) {
+                let columns = start..columns.end.min(start + STRIP);
+                // Nothing is wanted from below the diagonal.
+                let rows = rows.start..if same { rows.end.min(columns.end) } else { rows.end };
+                pairs.compute(&rows, &columns, job, workspace)?;
+                if same && i == j {
+                    exact_diagonal(left, &rows, &columns, wanted, workspace);
+                }
+                sink.accept(&Finished { rows, columns, values: &workspace.values });
             }
-            sink.accept(&Finished { rows, columns, values: &workspace.values });
             Ok(())
         },
     )
@@ -93,17 +98,18 @@ fn walk<T: Scalar>(
 fn exact_diagonal<T: Scalar>(
     points: &Points<T>,
     rows: &Range<usize>,
+    columns: &Range<usize>,
     wanted: Wanted,
     workspace: &mut Workspace<T>,
 ) {
-    for (i, row) in rows.clone().enumerate() {
+    for (lane, row) in columns.clone().enumerate() {
         for (output, values) in workspace.values.iter_mut().enumerate() {
             let (nngp, ntk) = points.diagonal(row, output);
             for (wanted, values, value) in
                 [(wanted.nngp, &mut values.nngp, nngp), (wanted.ntk, &mut values.ntk, ntk)]
             {
                 if wanted {
-                    values[i * TILE_STRIPS + i / STRIP].0[i % STRIP] = value;
+                    values[row - rows.start].0[lane] = value;
                 }
             }
         }

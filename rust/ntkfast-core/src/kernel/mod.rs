@@ -2,20 +2,21 @@
 //!
 //! [`Rows`] are read once and normalised; [`Points`] adds the per-row constants of a program.
 //! A [`tile`] of pairs starts from cosines v̂·v̂', runs the program strip by strip in cache, and hands the
-//! finished values to a [`Sink`]; [`gram`], [`cross`] and [`diagonal`] are the drivers.
+//! finished values to a [`Sink`], band by band; [`gram`], [`cross`] and [`diagonal`] are the drivers.
 
 mod cosine;
 mod drivers;
 mod points;
 mod product;
 mod rows;
+mod stream;
 mod tile;
 mod writer;
 
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;
-pub use tile::{Finished, OPERATIONS, Sink, TILE, TileValues};
+pub use tile::{BandValues, Finished, OPERATIONS, Sink, TILE};
 pub use writer::{Mirrored, Plain, Target};
 
 /// Which kernels are wanted.

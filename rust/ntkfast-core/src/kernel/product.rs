@@ -4,10 +4,9 @@
 //! order of Goto and van de Geijn (2008). The others are packed once for all tiles that have them as columns; a
 //! library's product would do so for every tile.
 
-use super::tile::{TILE, TILE_STRIPS};
+use super::tile::TILE;
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Pack, STRIP, Strip};
-use std::array::from_fn;
 use std::ops::Range;
 
 /// Features at a time: so many of the tile's rows and columns stay in the second-level cache.
@@ -63,7 +62,7 @@ impl<T: Scalar> Kernel<T> for Packing<'_, T> {
     }
 }
 
-/// Inner products over some features of rows with packed others.
+/// Inner products over some features of rows with a strip of packed others.
 pub struct Products<'a, T> {
     /// Row after row.
     pub rows: &'a [T],
@@ -73,9 +72,11 @@ pub struct Products<'a, T> {
     pub some: &'a Range<usize>,
     /// As [`Packing`] leaves it.
     pub panel: &'a [Strip<T>],
-    /// Products of row i with the j-th 64 others go to entry i · [`TILE_STRIPS`] + j.
+    /// How many others there are; what belongs to no other is left undefined.
+    pub columns: usize,
+    /// A strip for each row.
     pub out: &'a mut [Strip<T>],
-    /// Whether they replace what stands there, or are added to it.
+    /// Whether products replace what stands there, or are added to it.
     pub fresh: bool,
 }
 
@@ -94,30 +95,44 @@ impl<T: Scalar> Kernel<T> for Products<'_, T> {
 
 impl<T: Scalar> Products<'_, T> {
     #[inline(always)]
-    fn sums<P: Pack<Scalar = T>, const SUMS: usize>(self) {
-        let Self { rows, features, some, panel, out, fresh } = self;
+    fn sums<P: Pack<Scalar = T>, const SUMS: usize>(mut self) {
         let shared = const { shared(SUMS * P::LANES) };
-        for start in some.clone().step_by(DEPTH) {
-            let part = start..some.end.min(start + DEPTH);
-            let fresh = fresh && start == some.start;
-            for (block, strips) in panel.chunks(packed_strips(some.len())).enumerate() {
-                for (group, strips) in
-                    strips.chunks_exact(some.len().div_ceil(shared)).take(shared).enumerate()
-                {
-                    let strips = &strips[(start - some.start) / shared..];
-                    for (rows, out) in rows.chunks(ROWS * features).zip(out.chunks_mut(ROWS * TILE_STRIPS)) {
-                        let out = &mut out[block..];
-                        let row = |i: usize| &rows[i * features..][part.clone()];
-                        match rows.len() / features {
-                            ROWS => add::<P, ROWS, SUMS>(from_fn(row), strips, group, out, fresh),
-                            REST => add::<P, REST, SUMS>(from_fn(row), strips, group, out, fresh),
-                            few => {
-                                for i in 0..few {
-                                    let out = &mut out[i * TILE_STRIPS..];
-                                    add::<P, 1, SUMS>([row(i)], strips, group, out, fresh);
-                                }
-                            }
-                        }
+        let packs = self.columns.div_ceil(P::LANES);
+        for start in self.some.clone().step_by(DEPTH) {
+            let part = start..self.some.end.min(start + DEPTH);
+            let first = (start - self.some.start) / shared;
+            let groups = self.panel.chunks_exact(self.some.len().div_ceil(shared)).take(shared);
+            for (group, strips) in groups.enumerate() {
+                let strips = &strips[first..];
+                let begin = group * SUMS;
+                if packs >= begin + SUMS {
+                    self.group::<P, SUMS, SUMS>(&part, strips, begin);
+                } else {
+                    for pack in begin..packs {
+                        self.group::<P, SUMS, 1>(&part, strips, pack);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Products of all rows with a few registers of others, `TOGETHER` of the `SUMS` in a group.
+    #[inline(always)]
+    fn group<P: Pack<Scalar = T>, const SUMS: usize, const TOGETHER: usize>(
+        &mut self,
+        part: &Range<usize>,
+        strips: &[Strip<T>],
+        pack: usize,
+    ) {
+        let fresh = self.fresh && part.start == self.some.start;
+        let features = self.features;
+        for (rows, out) in self.rows.chunks(ROWS * features).zip(self.out.chunks_mut(ROWS)) {
+            match rows.len() / features {
+                ROWS => add::<P, ROWS, SUMS, TOGETHER>(parts(rows, features, part), strips, pack, out, fresh),
+                REST => add::<P, REST, SUMS, TOGETHER>(parts(rows, features, part), strips, pack, out, fresh),
+                _ => {
+                    for (row, out) in rows.chunks_exact(features).zip(out.chunks_mut(1)) {
+                        add::<P, 1, SUMS, TOGETHER>([&row[part.clone()]], strips, pack, out, fresh);
                     }
                 }
             }
@@ -125,52 +140,62 @@ impl<T: Scalar> Products<'_, T> {
     }
 }
 
-/// Products of a few rows with a group of others.
+/// Some features of every row. A loop, since a closure around it is not inlined for certain; as below.
 #[inline(always)]
-fn add<P: Pack, const ROWS: usize, const SUMS: usize>(
+fn parts<'a, T, const ROWS: usize>(rows: &'a [T], features: usize, some: &Range<usize>) -> [&'a [T]; ROWS] {
+    let mut parts = [&rows[..0]; ROWS];
+    for (i, part) in parts.iter_mut().enumerate() {
+        *part = &rows[i * features..][some.clone()];
+    }
+    parts
+}
+
+/// Products of a few rows with a few registers of others, from `pack` on.
+#[inline(always)]
+fn add<P: Pack, const ROWS: usize, const SUMS: usize, const TOGETHER: usize>(
     rows: [&[P::Scalar]; ROWS],
     strips: &[Strip<P::Scalar>],
-    group: usize,
+    pack: usize,
     out: &mut [Strip<P::Scalar>],
     fresh: bool,
 ) {
     let shared = const { shared(SUMS * P::LANES) };
     let depth = rows[0].len();
-    let mut sums = [[P::splat(0.0); SUMS]; ROWS];
-    let whole = depth / shared;
+    let mut sums = [[P::splat(0.0); TOGETHER]; ROWS];
+    let (whole, place) = (depth / shared, pack % SUMS);
     for (first, strip) in (0..whole * shared).step_by(shared).zip(strips) {
         for i in 0..shared {
-            step(&mut sums, rows.map(|row| row[first + i]), strip, i);
+            step(&mut sums, rows, first + i, strip, i * SUMS + place);
         }
     }
     for feature in whole * shared..depth {
-        step(&mut sums, rows.map(|row| row[feature]), &strips[whole], feature % shared);
+        step(&mut sums, rows, feature, &strips[whole], feature % shared * SUMS + place);
     }
     // Sums of these features come first: one sum over all of them would lose digits where there are many.
     for (row, sums) in sums.iter().enumerate() {
-        let out = &mut out[row * TILE_STRIPS];
+        let out = &mut out[row];
         for (i, sum) in sums.iter().enumerate() {
-            let pack = group * SUMS + i;
-            let before = if fresh { P::splat(0.0) } else { P::load(out, pack) };
-            (before + *sum).store(out, pack);
+            let before = if fresh { P::splat(0.0) } else { P::load(out, pack + i) };
+            (before + *sum).store(out, pack + i);
         }
     }
 }
 
-/// Products of one feature.
+/// Products of one feature, whose others begin at register `place` of the strip.
 #[inline(always)]
-fn step<P: Pack, const ROWS: usize, const SUMS: usize>(
-    sums: &mut [[P; SUMS]; ROWS],
-    values: [P::Scalar; ROWS],
+fn step<P: Pack, const ROWS: usize, const TOGETHER: usize>(
+    sums: &mut [[P; TOGETHER]; ROWS],
+    rows: [&[P::Scalar]; ROWS],
+    feature: usize,
     strip: &Strip<P::Scalar>,
     place: usize,
 ) {
-    let mut others = [P::splat(0.0); SUMS];
+    let mut others = [P::splat(0.0); TOGETHER];
     for (i, other) in others.iter_mut().enumerate() {
-        *other = P::load(strip, place * SUMS + i);
+        *other = P::load(strip, place + i);
     }
-    for (sums, value) in sums.iter_mut().zip(values) {
-        let value = P::broadcast(value);
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        let value = P::broadcast(row[feature]);
         for (sum, other) in sums.iter_mut().zip(others) {
             *sum = value.mul_add(other, *sum);
         }

@@ -1,4 +1,7 @@
 //! One tile of pairs, from rows to finished kernel values, without leaving the second-level cache.
+//!
+//! A tile is computed in bands of 64 columns: the products and the values of one band, and its columns packed, stay in
+//! the second-level cache together, where those of a whole tile would not.
 
 use super::cosine::{FEW_FEATURES, from_differences, from_products};
 use super::product::{Packing, Products, packed_strips};
@@ -10,29 +13,26 @@ use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
 use std::ops::Range;
 
-/// Rows and columns of a tile: half a megabyte of products, a whole number of strips.
+/// Rows and columns of a tile: a whole number of strips.
 pub const TILE: usize = 256;
 
 /// Rough number of operations of one step on one pair.
 pub const OPERATIONS: usize = 40;
 
-/// Strips in a row of a tile.
-pub const TILE_STRIPS: usize = TILE / STRIP;
-
-/// Finished values of a tile at one output, row after row in [`TILE_STRIPS`] strips each; empty where not wanted.
-pub struct TileValues<T> {
+/// Finished values of a band at one output, a strip for each row; empty where not wanted.
+pub struct BandValues<T> {
     /// NNGP.
     pub nngp: Vec<Strip<T>>,
     /// NTK.
     pub ntk: Vec<Strip<T>>,
 }
 
-/// A tile whose values are finished. Only drivers make one, and each place of their grid once: whoever is given
-/// it may write there.
+/// Up to [`TILE`] rows and a strip of columns whose values are finished. Only drivers make one, and each place of
+/// their grid once: whoever is given it may write there.
 pub struct Finished<'a, T> {
     pub(super) rows: Range<usize>,
     pub(super) columns: Range<usize>,
-    pub(super) values: &'a [TileValues<T>],
+    pub(super) values: &'a [BandValues<T>],
 }
 
 impl<T> Finished<'_, T> {
@@ -47,20 +47,20 @@ impl<T> Finished<'_, T> {
     }
 
     /// The values, output by output.
-    pub fn values(&self) -> &[TileValues<T>] {
+    pub fn values(&self) -> &[BandValues<T>] {
         self.values
     }
 }
 
-/// Takes finished tiles, from several threads at once.
+/// Takes finished bands, from several threads at once.
 pub trait Sink<T>: Sync {
-    /// Use a tile.
-    fn accept(&self, tile: &Finished<'_, T>);
+    /// Use a band.
+    fn accept(&self, band: &Finished<'_, T>);
 }
 
 /// What a thread needs to compute tiles.
 pub struct Workspace<T> {
-    /// Inner products, row after row in [`TILE_STRIPS`] strips each; none for few features.
+    /// Inner products of a band, a strip for each row; none for few features.
     products: Vec<Strip<T>>,
     registers: Vec<Register<T>>,
     /// Constants of the tile's rows, row after row.
@@ -72,7 +72,7 @@ pub struct Workspace<T> {
     /// Which ones: the first column and the first feature.
     packed: Option<[usize; 2]>,
     /// The results, output by output.
-    pub values: Vec<TileValues<T>>,
+    pub values: Vec<BandValues<T>>,
 }
 
 impl<T: Scalar> Workspace<T> {
@@ -81,10 +81,10 @@ impl<T: Scalar> Workspace<T> {
         let (rows, strips) = (rows.min(TILE), columns.min(TILE).div_ceil(STRIP));
         let few = features <= FEW_FEATURES;
         let zero = Strip([T::default(); STRIP]);
-        let buffer = |wanted: bool| vec![zero; if wanted { rows * TILE_STRIPS } else { 0 }];
-        let values = |_: &usize| TileValues { nngp: buffer(wanted.nngp), ntk: buffer(wanted.ntk) };
+        let buffer = |wanted: bool| vec![zero; if wanted { rows } else { 0 }];
+        let values = |_: &usize| BandValues { nngp: buffer(wanted.nngp), ntk: buffer(wanted.ntk) };
         Self {
-            products: vec![zero; if few { 0 } else { rows * TILE_STRIPS }],
+            products: buffer(!few),
             registers: vec![Register::default(); program.registers],
             constants: vec![T::default(); rows * program.slots],
             gathered: None,
@@ -95,11 +95,9 @@ impl<T: Scalar> Workspace<T> {
     }
 }
 
-/// So many features of a tile's columns are packed at a time, and kept for the next tile where there are no more.
+/// Up to so many features, a tile's columns are packed at once, and kept for the next tile; of more, so many at a time
+/// for every band.
 const PACKED: usize = 4096;
-
-/// Above this many operations a pair, a tile is computed strip by strip, so that it can be stopped in between.
-const LONG: usize = 4096;
 
 /// Bytes of rows' constants that stay in the second-level cache.
 const RESIDENT: usize = 1 << 20;
@@ -121,7 +119,7 @@ pub struct Pairs<'a, T> {
 }
 
 impl<T: Scalar> Pairs<'_, T> {
-    /// Compute the kernels of some rows and columns into `workspace.values`.
+    /// Compute the kernels of some rows of one tile with a strip of columns into `workspace.values`.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
@@ -132,30 +130,64 @@ impl<T: Scalar> Pairs<'_, T> {
         job: &Job,
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
-        let steps = if self.zonal.is_some() {
-            1
-        } else {
-            if workspace.gathered != Some(rows.start) {
-                by_rows(self.left, rows.clone(), self.program.slots, &mut workspace.constants);
-                workspace.gathered = Some(rows.start);
-            }
-            self.program.steps.len()
-        };
-        let width = if self.right.features() + OPERATIONS * steps > LONG { STRIP } else { TILE };
+        let slots = self.program.slots;
+        let tile = tile_around(rows, self.left.count());
+        if self.zonal.is_none() && workspace.gathered != Some(tile.start) {
+            workspace.gathered = Some(tile.start);
+            by_rows(self.left, tile, slots, &mut workspace.constants);
+        }
+        self.multiply(rows, columns, job, workspace)?;
         // Rows whose constants stay in the second-level cache.
-        let height = (RESIDENT / (self.program.slots.max(1) * size_of::<T>())).clamp(STRIP, TILE);
-        for start in columns.clone().step_by(width) {
-            let part = start..columns.end.min(start + width);
-            let first = (start - columns.start) / STRIP;
-            multiply(self.left.units(rows), (self.right, &part), first, self.level, job, workspace)?;
-            for top in rows.clone().step_by(height) {
-                let (pairs, rows, some) = (self, rows.clone(), top..rows.end.min(top + height));
-                let (columns, workspace) = (part.clone(), &mut *workspace);
-                T::dispatch(self.level, Work { pairs, rows, some, columns, first, workspace });
+        let height = (RESIDENT / (slots.max(1) * size_of::<T>())).clamp(STRIP, TILE);
+        for top in rows.clone().step_by(height) {
+            job.check()?;
+            let (pairs, rows, some) = (self, rows.clone(), top..rows.end.min(top + height));
+            let (columns, workspace) = (columns.clone(), &mut *workspace);
+            T::dispatch(self.level, Work { pairs, rows, some, columns, workspace });
+        }
+        Ok(())
+    }
+
+    /// Pack what is not packed yet, and compute the products, which few features do without.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    fn multiply(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        job: &Job,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (features, level) = (self.right.features(), self.level);
+        let whole = features <= FEW_FEATURES;
+        for start in (0..features).step_by(PACKED) {
+            job.check()?;
+            let some = &(start..features.min(start + PACKED));
+            let tile = tile_around(columns, self.right.count());
+            let packed = if features <= PACKED { tile } else { columns.clone() };
+            let a_band = packed_strips(some.len());
+            let panel = &mut workspace.panel[..packed.len().div_ceil(STRIP) * a_band];
+            if workspace.packed != Some([packed.start, start]) {
+                let (rows, panel) = (self.right.units(&packed), &mut *panel);
+                T::dispatch(level, Packing { rows, features, some, panel, whole });
+                workspace.packed = Some([packed.start, start]);
+            }
+            if !whole {
+                let panel = &panel[(columns.start - packed.start) / STRIP * a_band..][..a_band];
+                let (rows, out) = (self.left.units(rows), &mut workspace.products[..]);
+                let (columns, fresh) = (columns.len(), start == 0);
+                T::dispatch(level, Products { rows, features, some, panel, columns, out, fresh });
             }
         }
         Ok(())
     }
+}
+
+/// All rows or columns of the tile that some belong to, of so many in all.
+fn tile_around(some: &Range<usize>, count: usize) -> Range<usize> {
+    let start = some.start / TILE * TILE;
+    start..count.min(start + TILE)
 }
 
 /// Constants of some rows, row after row: some slots of a whole strip at a time, so that no cache line is seen twice.
@@ -184,46 +216,13 @@ fn by_rows<T: Scalar>(points: &Points<T>, rows: Range<usize>, slots: usize, out:
     }
 }
 
-/// Pack what is not packed yet, and compute the products, which few features do without.
-///
-/// # Errors
-/// [`crate::error::Error::Cancelled`].
-fn multiply<T: Scalar>(
-    rows: &[T],
-    (right, columns): (&Points<T>, &Range<usize>),
-    first: usize,
-    level: Level,
-    job: &Job,
-    workspace: &mut Workspace<T>,
-) -> Result<()> {
-    let features = right.features();
-    for start in (0..features).step_by(PACKED) {
-        job.check()?;
-        let some = &(start..features.min(start + PACKED));
-        let panel = &mut workspace.panel[..columns.len().div_ceil(STRIP) * packed_strips(some.len())];
-        let whole = features <= FEW_FEATURES;
-        if workspace.packed != Some([columns.start, start]) {
-            let panel = &mut *panel;
-            T::dispatch(level, Packing { rows: right.units(columns), features, some, panel, whole });
-            workspace.packed = Some([columns.start, start]);
-        }
-        if !whole {
-            let out = &mut workspace.products[first..];
-            T::dispatch(level, Products { rows, features, some, panel, out, fresh: start == 0 });
-        }
-    }
-    Ok(())
-}
-
 struct Work<'a, T> {
     pairs: &'a Pairs<'a, T>,
-    /// Rows of the tile.
+    /// Rows of the band.
     rows: Range<usize>,
     /// Which of them to compute.
     some: Range<usize>,
     columns: Range<usize>,
-    /// Which strip of the tile the columns begin at.
-    first: usize,
     workspace: &'a mut Workspace<T>,
 }
 
@@ -243,59 +242,57 @@ impl<T: Scalar> Kernel<T> for Work<'_, T> {
 impl<T: Scalar> Work<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
-        let Self { pairs, rows, some, columns, first, workspace } = self;
+        let Self { pairs, rows, some, columns, workspace } = self;
         let &Pairs { program, ref zonal, left, right, wanted, level } = pairs;
         let features = right.features();
         let few = features <= FEW_FEATURES;
-        // Columns outside, rows inside: a strip's constants stay in the first-level cache.
-        for (block, start) in (first..).zip(columns.clone().step_by(STRIP)) {
-            let strip = start / STRIP;
-            let others = start..columns.end.min(start + STRIP);
-            for row in some.clone() {
-                let i = row - rows.start;
-                let unit = left.units(&(row..row + 1));
-                let input = &mut workspace.registers[0];
-                if few {
-                    let panel = &workspace.panel[(block - first) * packed_strips(features)..][..features];
-                    from_differences::<P>(unit, panel, input);
-                } else {
-                    let products = &workspace.products[i * TILE_STRIPS + block];
-                    from_products::<P>(products, unit, right.units(&others), input);
+        let strip = columns.start / STRIP;
+        let others = right.units(&columns);
+        let panel =
+            &workspace.panel[if few { columns.start % TILE / STRIP * packed_strips(features) } else { 0 }..];
+        for row in some {
+            let i = row - rows.start;
+            let unit = left.units(&(row..row + 1));
+            let input = &mut workspace.registers[0];
+            if few {
+                from_differences::<P>(unit, &panel[..features], input);
+            } else {
+                from_products::<P>(&workspace.products[i], unit, others, input);
+            }
+            // Lanes without a row do not depend on what was there before.
+            input.delta.0[columns.len()..].fill(T::default());
+            input.epsilon.0[columns.len()..].fill(T::from_f64(2.0));
+            if NTK {
+                input.tau = Strip([T::default(); STRIP]);
+            }
+            let registers = &mut workspace.registers[..];
+            if let Some(zonal) = zonal {
+                zonal.execute::<P>(registers, &program.outputs);
+            } else {
+                let left = &workspace.constants[i * program.slots..][..program.slots];
+                let right = right.constants(strip);
+                T::dispatch(level, Execution { program, registers, left, right, ntk: NTK });
+            }
+            for ((output, &register), values) in program.outputs.iter().enumerate().zip(&mut workspace.values)
+            {
+                let result = &workspace.registers[register];
+                let [ours, theirs] = [left.roots(row / STRIP, output), right.roots(strip, output)];
+                if wanted.nngp {
+                    let scale = P::broadcast(ours.scale.0[row % STRIP]);
+                    let values = &mut values.nngp[i];
+                    for pack in 0..P::PACKS {
+                        let scales = scale * P::load(&theirs.scale, pack);
+                        let cosine = P::splat(1.0) - P::load(&result.delta, pack);
+                        (scales * cosine).store(values, pack);
+                    }
                 }
                 if NTK {
-                    input.tau = Strip([T::default(); STRIP]);
-                }
-                let registers = &mut workspace.registers[..];
-                if let Some(zonal) = zonal {
-                    zonal.execute::<P>(registers, &program.outputs);
-                } else {
-                    let left = &workspace.constants[i * program.slots..][..program.slots];
-                    let right = right.constants(strip);
-                    T::dispatch(level, Execution { program, registers, left, right, ntk: NTK });
-                }
-                let place = i * TILE_STRIPS + block;
-                for ((output, &register), values) in
-                    program.outputs.iter().enumerate().zip(&mut workspace.values)
-                {
-                    let result = &workspace.registers[register];
-                    let [ours, theirs] = [left.roots(row / STRIP, output), right.roots(strip, output)];
-                    if wanted.nngp {
-                        let scale = P::broadcast(ours.scale.0[row % STRIP]);
-                        let values = &mut values.nngp[place];
-                        for pack in 0..P::PACKS {
-                            let scales = scale * P::load(&theirs.scale, pack);
-                            let cosine = P::splat(1.0) - P::load(&result.delta, pack);
-                            (scales * cosine).store(values, pack);
-                        }
-                    }
-                    if NTK {
-                        let tangent = P::broadcast(ours.tangent.0[row % STRIP]);
-                        let values = &mut values.ntk[place];
-                        for pack in 0..P::PACKS {
-                            let tangents = tangent * P::load(&theirs.tangent, pack);
-                            let cosine = P::load(&result.tau, pack);
-                            (tangents * cosine).store(values, pack);
-                        }
+                    let tangent = P::broadcast(ours.tangent.0[row % STRIP]);
+                    let values = &mut values.ntk[i];
+                    for pack in 0..P::PACKS {
+                        let tangents = tangent * P::load(&theirs.tangent, pack);
+                        let cosine = P::load(&result.tau, pack);
+                        (tangents * cosine).store(values, pack);
                     }
                 }
             }

@@ -1,8 +1,10 @@
-//! The tile writer: finished tiles into an output array that several threads fill at once.
+//! The tile writer: finished bands into an output array that several threads fill at once.
 
-use super::{Finished, Sink, TileValues, Wanted};
-use crate::kernel::tile::TILE_STRIPS;
-use crate::simd::{STRIP, Strip};
+use super::stream::{copy, finish};
+use super::{BandValues, Finished, Sink, Wanted};
+use crate::kernel::tile::TILE;
+use crate::scalar::Scalar;
+use crate::simd::Strip;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -11,22 +13,28 @@ pub struct Target<'a, T> {
     start: *mut T,
     shape: [usize; 2],
     strides: [isize; 2],
+    /// Whether rows go to memory past the caches.
+    streamed: bool,
     lifetime: PhantomData<&'a mut T>,
 }
+
+/// From so many bytes on, an output does not stay in the caches in any case.
+const LARGE: usize = 1 << 25;
 
 // SAFETY: a target is a unique borrow of its memory; threads write to disjoint entries (see `Sink::accept`).
 unsafe impl<T: Send> Send for Target<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Target<'_, T> {}
 
-impl<T: Copy> Target<'_, T> {
+impl<T: Scalar> Target<'_, T> {
     /// The matrix whose entry (i, j) is at `start + i·strides[0] + j·strides[1]`, strides in entries.
     ///
     /// # Safety
     /// Every entry of the shape must be valid for writes, no two entries may share memory, and nothing else may
     /// access them during the target's lifetime.
     pub unsafe fn new(start: *mut T, shape: [usize; 2], strides: [isize; 2]) -> Self {
-        Self { start, shape, strides, lifetime: PhantomData }
+        let bytes = shape[0].saturating_mul(shape[1]).saturating_mul(size_of::<T>());
+        Self { start, shape, strides, streamed: bytes >= LARGE, lifetime: PhantomData }
     }
 
     fn check(&self, rows: &Range<usize>, columns: &Range<usize>) {
@@ -47,7 +55,7 @@ impl<T: Copy> Target<'_, T> {
     unsafe fn write_row(&self, row: usize, column: usize, values: &[T]) {
         if self.strides[1] == 1 {
             // SAFETY: the caller's promise; `values` is not part of the output.
-            unsafe { self.at(row, column).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+            unsafe { copy(values, self.at(row, column), self.streamed) };
         } else {
             for (lane, value) in values.iter().enumerate() {
                 // SAFETY: the caller's promise.
@@ -63,46 +71,41 @@ impl<T: Copy> Target<'_, T> {
         unsafe { *self.at(row, column) = value };
     }
 
-    /// Write a tile at its place; of a tile on the diagonal that is to be mirrored, the upper half.
-    fn tile(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
+    /// Write a band at its place; where it is to be mirrored, without what is below the diagonal.
+    fn band(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], mirrored: bool) {
         self.check(rows, columns);
-        for (i, row) in rows.clone().enumerate() {
-            let first = if upper { i } else { 0 };
-            for block in first / STRIP..columns.len().div_ceil(STRIP) {
-                let lanes = first.max(block * STRIP) % STRIP..STRIP.min(columns.len() - block * STRIP);
-                let column = columns.start + block * STRIP + lanes.start;
-                let values = &values[i * TILE_STRIPS + block].0[lanes];
-                // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
-                unsafe { self.write_row(row, column, values) };
-            }
+        for (row, values) in rows.clone().zip(values) {
+            let first = if mirrored { row.saturating_sub(columns.start) } else { 0 };
+            let values = &values.0[first..columns.len()];
+            // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
+            unsafe { self.write_row(row, columns.start + first, values) };
         }
     }
 
-    /// Write a tile at the transposed place; of a tile on the diagonal, its strictly upper half.
-    fn mirror(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], upper: bool) {
-        // In small squares, so that the lines read stay in the first-level cache while they are gathered.
-        const SQUARE: usize = 16;
+    /// Write what is above the diagonal of a band at the transposed place.
+    fn mirror(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>]) {
+        // So many columns are a cache line of a row, or two; what is gathered stays in the first-level cache.
+        const SOME: usize = 8;
+        // Not a power of two: entries of one row would meet in the same few places of the cache.
+        let mut gathered = [[T::default(); TILE + 2 * SOME]; SOME];
         self.check(columns, rows);
-        for left in (0..columns.len()).step_by(SQUARE) {
-            for top in (0..rows.len()).step_by(SQUARE) {
-                for j in left..columns.len().min(left + SQUARE) {
-                    let end = rows.len().min(top + SQUARE).min(if upper { j } else { usize::MAX });
-                    let mut column = [values[0].0[0]; SQUARE];
-                    let gathered = top..end.max(top);
-                    for (value, i) in column.iter_mut().zip(gathered.clone()) {
-                        *value = values[i * TILE_STRIPS + j / STRIP].0[j % STRIP];
-                    }
-                    // SAFETY: as above; (j, i) with i < j belongs to no tile but this.
-                    unsafe {
-                        self.write_row(columns.start + j, rows.start + top, &column[..gathered.len()]);
-                    }
+        for first in (0..columns.len()).step_by(SOME) {
+            for (i, values) in values[..rows.len()].iter().enumerate() {
+                for (gathered, value) in gathered.iter_mut().zip(&values.0[first..first + SOME]) {
+                    gathered[i] = *value;
                 }
+            }
+            let columns = (columns.start + first..columns.end).take(SOME);
+            for (column, gathered) in columns.zip(&gathered) {
+                let above = column.min(rows.end).saturating_sub(rows.start);
+                // SAFETY: as above; (j, i) with i < j belongs to no band but this.
+                unsafe { self.write_row(column, rows.start, &gathered[..above]) };
             }
         }
     }
 }
 
-/// Writes tiles where they belong.
+/// Writes bands where they belong.
 pub struct Plain<'a, T> {
     /// Where the NNGP of each output goes; empty where it is not wanted.
     pub nngp: Vec<Target<'a, T>>,
@@ -110,10 +113,10 @@ pub struct Plain<'a, T> {
     pub ntk: Vec<Target<'a, T>>,
 }
 
-/// Writes tiles where they belong and, transposed, across the diagonal.
+/// Writes bands where they belong and, transposed, across the diagonal.
 pub struct Mirrored<'a, T>(pub Plain<'a, T>);
 
-impl<T: Copy> Plain<'_, T> {
+impl<T: Scalar> Plain<'_, T> {
     /// What has a place to go.
     pub fn wanted(&self) -> Wanted {
         Wanted { nngp: !self.nngp.is_empty(), ntk: !self.ntk.is_empty() }
@@ -121,27 +124,28 @@ impl<T: Copy> Plain<'_, T> {
 
     fn targets<'a>(
         &'a self,
-        values: &'a [TileValues<T>],
+        values: &'a [BandValues<T>],
     ) -> impl Iterator<Item = (&'a Target<'a, T>, &'a [Strip<T>])> {
         let nngp = self.nngp.iter().zip(values.iter().map(|values| values.nngp.as_slice()));
         nngp.chain(self.ntk.iter().zip(values.iter().map(|values| values.ntk.as_slice())))
     }
 }
 
-impl<T: Copy + Send + Sync> Sink<T> for Plain<'_, T> {
-    fn accept(&self, tile: &Finished<'_, T>) {
-        for (target, values) in self.targets(tile.values) {
-            target.tile(&tile.rows, &tile.columns, values, false);
+impl<T: Scalar> Sink<T> for Plain<'_, T> {
+    fn accept(&self, band: &Finished<'_, T>) {
+        for (target, values) in self.targets(band.values) {
+            target.band(&band.rows, &band.columns, values, false);
         }
+        finish();
     }
 }
 
-impl<T: Copy + Send + Sync> Sink<T> for Mirrored<'_, T> {
-    fn accept(&self, tile: &Finished<'_, T>) {
-        let upper = tile.rows.start == tile.columns.start;
-        for (target, values) in self.0.targets(tile.values) {
-            target.tile(&tile.rows, &tile.columns, values, upper);
-            target.mirror(&tile.rows, &tile.columns, values, upper);
+impl<T: Scalar> Sink<T> for Mirrored<'_, T> {
+    fn accept(&self, band: &Finished<'_, T>) {
+        for (target, values) in self.0.targets(band.values) {
+            target.band(&band.rows, &band.columns, values, true);
+            target.mirror(&band.rows, &band.columns, values);
         }
+        finish();
     }
 }

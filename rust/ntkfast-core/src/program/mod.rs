@@ -8,6 +8,7 @@
 mod compile;
 mod family;
 mod fit;
+mod rectify;
 mod registers;
 mod rows;
 mod spatial;

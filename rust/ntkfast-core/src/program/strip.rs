@@ -1,8 +1,9 @@
 //! The program on strips of pairs, in vector registers.
 
+use super::rectify::rectify;
 use super::{Op, Program, Step};
-use crate::dual::blend::{self, blend};
-use crate::dual::{Constants, Cosine, Dual, with_dual};
+use crate::dual::blend::{self, blend, blend_constant};
+use crate::dual::{Activation, Constants, Cosine, Dual, with_dual};
 use crate::fitted::GROUP;
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Lanes, Pack, STRIP, Side, Single, Strip, weight};
@@ -89,6 +90,9 @@ pub(crate) fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
             (2, true) => dense::<P, NTK, SIGNED, 2, true>(step, registers, left, right),
             _ => dense::<P, NTK, SIGNED, 3, true>(step, registers, left, right),
         },
+        Op::Activation(Activation::AbRelu(activation)) => {
+            rectify::<P, NTK, SIGNED>(activation, step, registers);
+        }
         Op::Activation(activation) => with_dual!(activation, dual => {
             for pack in 0..P::PACKS {
                 let pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
@@ -118,7 +122,7 @@ pub(crate) fn run_step<P: Pack, const NTK: bool, const SIGNED: bool>(
         Op::Offset(_) => {
             for pack in 0..P::PACKS {
                 let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
-                pair.cosine = mix(pair.cosine, constant(), left, right, slot, pack);
+                pair.cosine = offset(pair.cosine, left, right, slot, pack);
                 write::<P, NTK, SIGNED>(&mut registers[output], pack, pair);
             }
         }
@@ -209,7 +213,7 @@ fn dense<P: Pack, const NTK: bool, const SIGNED: bool, const SHARES: usize, cons
         let mut pair = read::<P, NTK, SIGNED>(step, registers, 0, pack);
         let before = pair.cosine.delta;
         if BLENDS {
-            pair.cosine = mix(pair.cosine, constant(), left, right, slot + SHARES, pack);
+            pair.cosine = offset(pair.cosine, left, right, slot + SHARES, pack);
         }
         if SHARES > 0 {
             // A bias with a share of its own is not in that of the weights.
@@ -226,14 +230,14 @@ fn dense<P: Pack, const NTK: bool, const SIGNED: bool, const SHARES: usize, cons
 
 /// A register's worth of pairs.
 #[derive(Clone, Copy)]
-struct Pair<P> {
-    cosine: Cosine<P>,
-    tau: P,
+pub(super) struct Pair<P> {
+    pub cosine: Cosine<P>,
+    pub tau: P,
 }
 
 /// One of a step's inputs; its ε is right, be it stored or not.
 #[inline(always)]
-fn read<P: Pack, const NTK: bool, const SIGNED: bool>(
+pub(super) fn read<P: Pack, const NTK: bool, const SIGNED: bool>(
     step: &Step,
     registers: &[Register<P::Scalar>],
     which: usize,
@@ -247,7 +251,7 @@ fn read<P: Pack, const NTK: bool, const SIGNED: bool>(
 }
 
 #[inline(always)]
-fn write<P: Pack, const NTK: bool, const SIGNED: bool>(
+pub(super) fn write<P: Pack, const NTK: bool, const SIGNED: bool>(
     register: &mut Register<P::Scalar>,
     pack: usize,
     pair: Pair<P>,
@@ -261,12 +265,6 @@ fn write<P: Pack, const NTK: bool, const SIGNED: bool>(
     }
 }
 
-/// The cosine of a constant with itself.
-#[inline(always)]
-fn constant<P: Pack>() -> Cosine<P> {
-    Cosine { delta: P::splat(0.0), epsilon: P::splat(2.0) }
-}
-
 /// The cosine of a sum of two uncorrelated values, whose constants start at `slot`.
 #[inline(always)]
 fn mix<P: Pack>(
@@ -278,6 +276,18 @@ fn mix<P: Pack>(
     pack: usize,
 ) -> Cosine<P> {
     blend(first, second, shares(left, slot, pack), shares(right, slot, pack))
+}
+
+/// The cosine of the sum of a value and a constant.
+#[inline(always)]
+fn offset<P: Pack>(
+    value: Cosine<P>,
+    left: impl Side<P>,
+    right: impl Side<P>,
+    slot: usize,
+    pack: usize,
+) -> Cosine<P> {
+    blend_constant(value, shares(left, slot, pack), shares(right, slot, pack))
 }
 
 /// One side's constants of a sum.
