@@ -25,6 +25,10 @@ Work = Callable[[], object]
 WIDTH = 52  # of the column that names works
 
 
+# Seconds. OpenBLAS's threads sleep after 2²⁶ cycles at most.
+PAUSE = 0.1
+
+
 def alternate(
     works: Mapping[str, Work],
     repetitions: int,
@@ -32,14 +36,16 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Time each work `repetitions` times, in turn, so that a machine's drift hits all alike.
 
-    Results are dropped before the next work starts. One round before the first is not counted:
-    it wakes the threads and compiles the programs. For work on one thread the clock may be
+    Results are dropped before the next work starts, and there is a pause: a library's threads look
+    for more work for some time, in which the next one would share its processors with them. One
+    round before the first is not counted: it wakes the threads and compiles the programs. For work on one thread the clock may be
     ``time.process_time``, which stands still while others have the processor.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for repetition in range(-1, repetitions):
         for name, work in works.items():
             gc.collect()
+            time.sleep(PAUSE)
             start = clock()
             result = work()
             elapsed = clock() - start

@@ -16,6 +16,9 @@ const DEPTH: usize = 512;
 const ROWS: usize = 6;
 const REST: usize = TILE % ROWS;
 
+/// Rows that are packed at a time: what they write is a cache line, or half of one.
+const EIGHT: usize = 8;
+
 /// How many features share a strip, if it holds `lanes` rows of each.
 const fn shared(lanes: usize) -> usize {
     STRIP / lanes
@@ -50,10 +53,12 @@ impl<T: Scalar> Kernel<T> for Packing<'_, T> {
         for (rows, strips) in blocks {
             let groups = rows.chunks(lanes * self.features).zip(strips.chunks_mut(depth.div_ceil(shared)));
             for (rows, strips) in groups {
-                for (lane, row) in rows.chunks_exact(self.features).enumerate() {
-                    for (strip, values) in strips.iter_mut().zip(row[self.some.clone()].chunks(shared)) {
-                        for (i, value) in values.iter().enumerate() {
-                            strip.0[i * lanes + lane] = *value;
+                for (first, rows) in (0..lanes).step_by(EIGHT).zip(rows.chunks(EIGHT * self.features)) {
+                    let count = rows.len() / self.features;
+                    for (i, feature) in self.some.clone().enumerate() {
+                        let lanes = &mut strips[i / shared].0[i % shared * lanes + first..][..count];
+                        for (lane, value) in lanes.iter_mut().enumerate() {
+                            *value = rows[lane * self.features + feature];
                         }
                     }
                 }

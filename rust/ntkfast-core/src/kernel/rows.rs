@@ -39,24 +39,25 @@ impl<T: Scalar> Rows<T> {
         let mut scales = vec![0.0; count];
         // Every thread asks for the memory that it fills, which is also where the system does its part of the work.
         let parts = units.iter_mut().zip(scales.chunks_mut(TILE));
-        for_each_item(
-            job,
-            parts,
-            || (),
-            |(), part, (units, scales)| {
-                *units = memory::empty(memory::size([scales.len(), features])?)?;
-                for (lane, scale) in scales.iter_mut().enumerate() {
-                    job.check()?;
-                    units.resize((lane + 1) * features, T::default());
-                    let unit = &mut units[lane * features..];
-                    let row = part * TILE + lane;
-                    fill(row, unit);
-                    *scale = T::dispatch(level, Normalise(unit))
-                        .map_err(|(column, value)| Error::NotFinite { argument, row, column, value })?;
-                }
-                Ok(())
-            },
-        )?;
+        for_each_item(job, parts, Vec::new, |unit, part, (units, scales)| {
+            if unit.is_empty() {
+                *unit = memory::buffer(features)?;
+            }
+            *units = memory::empty(memory::size([scales.len(), features])?)?;
+            for (lane, scale) in scales.iter_mut().enumerate() {
+                job.check()?;
+                let row = part * TILE + lane;
+                fill(row, unit);
+                *scale = T::dispatch(level, Normalise(unit)).map_err(|(column, value)| Error::NotFinite {
+                    argument,
+                    row,
+                    column,
+                    value,
+                })?;
+                units.extend_from_slice(unit);
+            }
+            Ok(())
+        })?;
         Ok(Self { features, units, scales })
     }
 
@@ -109,8 +110,9 @@ impl<T: Scalar> Kernel<T> for Normalise<'_, T> {
             }
         }
         let norm = square.sqrt();
+        let inverse = 1.0 / norm;
         for value in row.iter_mut() {
-            *value = T::from_f64(value.to_f64() * shift / norm);
+            *value = T::from_f64(value.to_f64() * shift * inverse);
         }
         Ok(norm / (row.len() as f64).sqrt() / shift)
     }
