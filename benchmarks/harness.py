@@ -23,10 +23,7 @@ import ntkfast as nk
 Work = Callable[[], object]
 
 WIDTH = 52  # of the column that names works
-
-
-# Seconds. OpenBLAS's threads sleep after 2²⁶ cycles at most.
-PAUSE = 0.1
+PAUSE = 0.25  # seconds: idle threads of OpenBLAS look for work for some 0.025, of OpenMP for 0.2
 
 
 def alternate(
@@ -38,8 +35,9 @@ def alternate(
 
     Results are dropped before the next work starts, and there is a pause: a library's threads look
     for more work for some time, in which the next one would share its processors with them. One
-    round before the first is not counted: it wakes the threads and compiles the programs. For work on one thread the clock may be
-    ``time.process_time``, which stands still while others have the processor.
+    round before the first is not counted: it wakes the threads and compiles the programs. For work
+    on one thread the clock may be ``time.process_time``, which stands still while others have the
+    processor.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for repetition in range(-1, repetitions):

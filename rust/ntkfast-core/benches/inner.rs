@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use ntkfast_core::Scalar;
 use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
 use ntkfast_core::fitted::Function;
-use ntkfast_core::kernel::{Finished, Points, Rows, Sink, TILE, Wanted, gram};
+use ntkfast_core::kernel::{Finished, Points, Rows, Sink, TILE, Wanted, cross};
 use ntkfast_core::network::{Layer, Training};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
@@ -152,7 +152,7 @@ fn tanh() -> Layer {
 }
 
 /// Points that differ in their norms.
-fn rows<T: Scalar>() -> Rows<T> {
+fn rows<T: Scalar>() -> Rows<'static, T> {
     let fill = |row: usize, buffer: &mut [T]| {
         let scale = 0.8 + 0.4 * row as f64 / TILE as f64;
         for (i, value) in buffer.iter_mut().enumerate() {
@@ -162,12 +162,12 @@ fn rows<T: Scalar>() -> Rows<T> {
     Rows::new("x", TILE, FEATURES, fill, &Job::default()).expect("finite numbers")
 }
 
-/// Lets tiles go when they are finished: what is left is to compute them.
+/// Lets bands go when they are finished: what is left is to compute them.
 struct Discard;
 
 impl<T: Sync> Sink<T> for Discard {
-    fn accept(&self, tile: &Finished<'_, T>) {
-        black_box(tile.values());
+    fn accept(&self, band: &Finished<'_, T>) {
+        black_box(band.values());
     }
 }
 
@@ -179,7 +179,7 @@ fn tile<T: Scalar>(bencher: Bencher, name: &str) {
     let program = program.fit::<T>(FEATURES, rows.scales(), &job).expect("a function with values");
     let points = Points::new(rows, &program, NTK, &job).expect("finite kernels");
     bencher.counter(ItemsCount::new(TILE * TILE)).bench_local(|| {
-        gram(&program, &points, NTK, &mut Discard, &job).expect("nobody cancels");
+        cross(&program, &points, &points, NTK, &mut Discard, &job).expect("nobody cancels");
     });
 }
 

@@ -1,7 +1,7 @@
 //! Vector functions against the standard library, on every SIMD level.
 
 use ntkfast_core::Scalar;
-use ntkfast_core::simd::math::{REACHES, angle, angles, atan2, decay};
+use ntkfast_core::simd::math::{Angle, REACHES, angle, angles, atan2, decay};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 use proptest::prelude::*;
 
@@ -9,8 +9,9 @@ use proptest::prelude::*;
 enum Function {
     Theta,
     Lag,
-    /// θ by the polynomial for this reach.
-    Within(usize),
+    /// By the polynomial for this reach.
+    ThetaWithin(usize),
+    LagWithin(usize),
     Atan2,
     Decay,
     DecayMean,
@@ -31,9 +32,8 @@ impl<T: Scalar> Kernel<T> for Apply {
         let value = match self.function {
             Function::Theta => angle(x).theta,
             Function::Lag => angle(x).lag,
-            Function::Within(1) => angles::<P, 1, 1>([x])[0].theta,
-            Function::Within(2) => angles::<P, 2, 1>([x])[0].theta,
-            Function::Within(_) => angles::<P, 3, 1>([x])[0].theta,
+            Function::ThetaWithin(reach) => within(x, reach).theta,
+            Function::LagWithin(reach) => within(x, reach).lag,
             Function::Atan2 => atan2(y, x),
             Function::Decay => decay(x).end,
             Function::DecayMean => decay(x).mean,
@@ -41,6 +41,15 @@ impl<T: Scalar> Kernel<T> for Apply {
         let mut strip = Strip([T::default(); STRIP]);
         value.store(&mut strip, 1);
         strip.0[P::LANES].to_f64()
+    }
+}
+
+#[inline(always)]
+fn within<P: Pack>(x: P, reach: usize) -> Angle<P> {
+    match reach {
+        1 => angles::<P, 1, 1>([x])[0],
+        2 => angles::<P, 2, 1>([x])[0],
+        _ => angles::<P, 3, 1>([x])[0],
     }
 }
 
@@ -82,11 +91,15 @@ proptest! {
     }
 
     #[test]
-    fn shorter_polynomials_agree(log in -30.0..0.0f64, reach in 1usize..4) {
-        let m = REACHES[reach] * 10f64.powf(log);
-        let theta = |m: f64| 2.0 * (m / 2.0).sqrt().asin();
-        check::<f64>(Function::Within(reach), m, 0.0, |m, _| theta(m));
-        check::<f32>(Function::Within(reach), m, 0.0, |m, _| theta(m));
+    fn shorter_polynomials_agree(log in -30.0..0.0f64, share in 0.0..=1.0f64, reach in 1usize..4) {
+        for m in [10f64.powf(log), share, 1.0].map(|share| REACHES[reach] * share) {
+            let theta = |m: f64| 2.0 * (m / 2.0).sqrt().asin();
+            check::<f64>(Function::ThetaWithin(reach), m, 0.0, |m, _| theta(m));
+            check::<f32>(Function::ThetaWithin(reach), m, 0.0, |m, _| theta(m));
+            let m = m.max(1e-20);
+            check::<f64>(Function::LagWithin(reach), m, 0.0, |m, _| lag(theta(m)));
+            check::<f32>(Function::LagWithin(reach), m, 0.0, |m, _| lag(theta(m)));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Programs of random networks against the textbook recursion on (k11, k22, k12, T), and the rules of validity.
 
-use ntkfast_core::kernel::{Mirrored, Plain, Points, Rows, Target, Wanted, gram};
+use ntkfast_core::kernel::{Mirrored, Plain, Points, Rows, Target, Wanted, cross, gram};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
@@ -153,6 +153,32 @@ proptest! {
             let largest = nngp.iter().chain(&ntk).fold(0f64, |a, b| a.max(b.abs()));
             prop_assert!((f64::from(*single) - double).abs() < 1e-4 * largest);
         }
+    }
+}
+
+#[test]
+fn a_set_with_itself_has_all_pairs() {
+    let program = Program::new(&build(&Spec::Serial(vec![
+        Spec::Dense(1.4, Some(0.1)),
+        relu(),
+        Spec::Dense(1.4, None),
+    ])))
+    .expect("valid");
+    let (count, features, job) = (300, 5, Job::default());
+    let values: Vec<f64> = (0..count * features).map(|i| (1.0 + i as f64).sqrt().sin()).collect();
+    let wanted = Wanted { nngp: false, ntk: true };
+    let rows = Rows::borrowed("x", count, features, &values, &job).expect("finite");
+    let points = Points::new(rows, &program, wanted, &job).expect("finite kernels");
+    let mut out = [vec![f64::NAN; count * count], vec![f64::NAN; count * count]];
+    let [half, whole] = out.each_mut();
+    let stride = count.cast_signed();
+    // SAFETY: both vectors hold count² numbers and outlive the targets.
+    let target = |out: &mut Vec<f64>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
+    let plain = |out: &mut Vec<f64>| Plain { nngp: Vec::new(), ntk: vec![target(out)] };
+    gram(&program, &points, wanted, &mut Mirrored(plain(half)), &job).expect("nobody cancels");
+    cross(&program, &points, &points, wanted, &mut plain(whole), &job).expect("nobody cancels");
+    for (a, b) in out[0].iter().zip(&out[1]) {
+        assert!((a - b).abs() < 1e-14 * out[0][0], "{a} {b}");
     }
 }
 

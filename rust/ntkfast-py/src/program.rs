@@ -226,7 +226,7 @@ impl PyProgram {
 
 /// Write every row with itself.
 pub fn give_diagonal<T: Number>(
-    points: &Points<T>,
+    points: &Points<'_, T>,
     nngp: &mut [Output<'_, T, Ix1>],
     ntk: &mut [Output<'_, T, Ix1>],
 ) {

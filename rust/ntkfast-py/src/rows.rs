@@ -7,13 +7,26 @@ use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::ndarray::ArrayView2;
 
-/// The rows of a borrowed array.
-pub fn read<T: Number>(argument: &'static str, x: &ArrayView2<'_, T>, job: &Job) -> Result<Rows<T>> {
-    Rows::new(argument, x.nrows(), x.ncols(), |row, buffer| copy_row(x, row, buffer), job)
+/// The rows of a borrowed array, copied where they do not follow each other.
+pub fn read<'a, T: Number>(
+    argument: &'static str,
+    x: &'a ArrayView2<'_, T>,
+    job: &Job,
+) -> Result<Rows<'a, T>> {
+    let [count, features] = [x.nrows(), x.ncols()];
+    match x.as_slice() {
+        Some(points) => Rows::borrowed(argument, count, features, points, job),
+        None => Rows::new(argument, count, features, |row, buffer| copy_row(x, row, buffer), job),
+    }
 }
 
 /// All pairs of one set of rows; what is to be warned of.
-pub fn gram<T: Number>(program: &Program, x: Rows<T>, out: Plain<'_, T>, job: &Job) -> Result<Vec<String>> {
+pub fn gram<T: Number>(
+    program: &Program,
+    x: Rows<'_, T>,
+    out: Plain<'_, T>,
+    job: &Job,
+) -> Result<Vec<String>> {
     let program = program.fit::<T>(x.features(), x.scales(), job)?;
     let wanted = out.wanted();
     let points = Points::new(x, &program, wanted, job)?;
@@ -24,7 +37,7 @@ pub fn gram<T: Number>(program: &Program, x: Rows<T>, out: Plain<'_, T>, job: &J
 /// All pairs of two sets.
 pub fn cross<T: Number>(
     program: &Program,
-    [x, x2]: [Rows<T>; 2],
+    [x, x2]: [Rows<'_, T>; 2],
     mut out: Plain<'_, T>,
     job: &Job,
 ) -> Result<Vec<String>> {
@@ -37,12 +50,12 @@ pub fn cross<T: Number>(
 }
 
 /// Every row with itself, for [`kernel::diagonal`] to give out.
-pub fn diagonal<T: Number>(
+pub fn diagonal<'a, T: Number>(
     program: &Program,
-    x: Rows<T>,
+    x: Rows<'a, T>,
     wanted: Wanted,
     job: &Job,
-) -> Result<(Vec<String>, Points<T>)> {
+) -> Result<(Vec<String>, Points<'a, T>)> {
     let program = program.fit::<T>(x.features(), x.scales(), job)?;
     let points = Points::new(x, &program, wanted, job)?;
     Ok((warnings(&program), points))

@@ -65,7 +65,7 @@ impl Dual for RectifiedMonomial {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let m = cosine.least::<SIGNED>();
         let angle = angle(m);
-        let [turn, lag] = [angle.theta, angle.lag].map(|part| part * N::splat(FRAC_1_PI));
+        let (turn, lag) = (angle.theta * N::splat(FRAC_1_PI), angle.lag * N::splat(FRAC_1_PI));
         let (mut below, mut defect) = (turn, m - lag);
         if SIGNED {
             let negative = cosine.epsilon.less(cosine.delta);

@@ -9,21 +9,21 @@ use crate::scalar::Scalar;
 use crate::simd::{Level, STRIP};
 use std::ops::Range;
 
-/// All pairs (i, j) of one set with i ≤ j, each once; where a band of the sink meets the diagonal, some with i > j,
+/// All pairs (i, j) of one set with i ≤ j, each once; where a band meets the diagonal, some with i > j,
 /// too. O(n²·(d + steps)).
 ///
 /// # Errors
 /// [`Error::Cancelled`].
 pub fn gram<T: Scalar>(
     program: &Program,
-    points: &Points<T>,
+    points: &Points<'_, T>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
     let tiles = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
-    walk(program, points, points, tiles, wanted, sink, job)
+    walk::<_, true>(program, [points, points], tiles, wanted, sink, job)
 }
 
 /// All pairs of two sets. O(n·m·(d + steps)).
@@ -32,8 +32,8 @@ pub fn gram<T: Scalar>(
 /// [`Error::Shape`] where the numbers of features differ; [`Error::Cancelled`].
 pub fn cross<T: Scalar>(
     program: &Program,
-    left: &Points<T>,
-    right: &Points<T>,
+    left: &Points<'_, T>,
+    right: &Points<'_, T>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
     job: &Job,
@@ -47,15 +47,15 @@ pub fn cross<T: Scalar>(
     }
     let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
     let tiles = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
-    walk(program, left, right, tiles, wanted, sink, job)
+    walk::<_, false>(program, [left, right], tiles, wanted, sink, job)
 }
 
 /// Tiles of one column of tiles follow each other, so that it is packed once; those of one row where its constants are
-/// more than its features, so that these are gathered once.
-fn walk<T: Scalar>(
+/// more than its features, so that these are gathered once. Of a set with itself, `HALF` is wanted: nothing below the
+/// diagonal.
+fn walk<T: Scalar, const HALF: bool>(
     program: &Program,
-    left: &Points<T>,
-    right: &Points<T>,
+    [left, right]: [&Points<'_, T>; 2],
     mut tiles: Vec<(usize, usize)>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
@@ -69,7 +69,6 @@ fn walk<T: Scalar>(
     let zonal = Zonal::new(program, left.features(), scales, count, [wanted.nngp, wanted.ntk]);
     let pairs = Pairs { program, zonal, left, right, wanted, level: Level::current() };
     let sink = &*sink; // borrowed by this walk alone, shared by its threads
-    let same = std::ptr::eq(left, right);
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
     job.begin(tiles.len());
     for_each_index(
@@ -81,10 +80,9 @@ fn walk<T: Scalar>(
             let (rows, columns) = (range(i, left.count()), range(j, right.count()));
             for start in columns.clone().step_by(STRIP) {
                 let columns = start..columns.end.min(start + STRIP);
-                // Nothing is wanted from below the diagonal.
-                let rows = rows.start..if same { rows.end.min(columns.end) } else { rows.end };
+                let rows = rows.start..if HALF { rows.end.min(columns.end) } else { rows.end };
                 pairs.compute(&rows, &columns, job, workspace)?;
-                if same && i == j {
+                if HALF && i == j {
                     exact_diagonal(left, &rows, &columns, wanted, workspace);
                 }
                 sink.accept(&Finished { rows, columns, values: &workspace.values });
@@ -96,7 +94,7 @@ fn walk<T: Scalar>(
 
 /// Pairs of a row with itself are known from the row alone.
 fn exact_diagonal<T: Scalar>(
-    points: &Points<T>,
+    points: &Points<'_, T>,
     rows: &Range<usize>,
     columns: &Range<usize>,
     wanted: Wanted,
@@ -117,6 +115,6 @@ fn exact_diagonal<T: Scalar>(
 }
 
 /// Every row with itself at one output, (NNGP, NTK), without any pair. O(n).
-pub fn diagonal<T: Scalar>(points: &Points<T>, output: usize) -> impl Iterator<Item = (T, T)> + '_ {
+pub fn diagonal<T: Scalar>(points: &Points<'_, T>, output: usize) -> impl Iterator<Item = (T, T)> {
     (0..points.count()).map(move |row| points.diagonal(row, output))
 }

@@ -1,5 +1,6 @@
 //! What is kept of every row.
 
+use super::rows::Units;
 use super::{Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_item};
@@ -9,8 +10,8 @@ use crate::simd::{STRIP, Strip};
 use std::ops::Range;
 
 /// A set of points as one program sees them. Rows are padded to whole strips with zero rows.
-pub struct Points<T> {
-    rows: Rows<T>,
+pub struct Points<'a, T> {
+    rows: Rows<'a, T>,
     strips: Vec<Constants<T>>,
 }
 
@@ -31,13 +32,13 @@ pub struct Roots<T> {
     pub tangent: Strip<T>,
 }
 
-impl<T: Scalar> Points<T> {
+impl<'a, T: Scalar> Points<'a, T> {
     /// Run the program's row pass. O(count · steps).
     ///
     /// # Errors
     /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`, or one on the way to it for
     /// any number; [`Error::Cancelled`].
-    pub fn new(rows: Rows<T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
+    pub fn new(rows: Rows<'a, T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
         let mut strips: Vec<_> = rows
             .scales()
             .chunks(STRIP)
@@ -89,9 +90,9 @@ impl<T: Scalar> Points<T> {
         self.rows.scales()
     }
 
-    /// v̂ of some rows of one tile, row after row.
+    /// Some rows of one tile.
     #[inline(always)]
-    pub fn units(&self, rows: &Range<usize>) -> &[T] {
+    pub(super) fn units(&self, rows: &Range<usize>) -> Units<'_, T> {
         self.rows.units(rows)
     }
 

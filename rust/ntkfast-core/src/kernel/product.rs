@@ -4,12 +4,13 @@
 //! order of Goto and van de Geijn (2008). The others are packed once for all tiles that have them as columns; a
 //! library's product would do so for every tile.
 
+use super::rows::Units;
 use super::tile::TILE;
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Pack, STRIP, Strip};
 use std::ops::Range;
 
-/// Features at a time: so many of the tile's rows and columns stay in the second-level cache.
+/// Features at a time: so many of the tile's rows and of the band's columns stay in the second-level cache.
 const DEPTH: usize = 512;
 
 /// Rows at a time, and those that are left of a tile: 256 = 42 · 6 + 4.
@@ -17,7 +18,7 @@ const ROWS: usize = 6;
 const REST: usize = TILE % ROWS;
 
 /// Rows that are packed at a time: what they write is a cache line, or half of one.
-const EIGHT: usize = 8;
+const ROWS_AT_A_TIME: usize = 8;
 
 /// How many features share a strip, if it holds `lanes` rows of each.
 const fn shared(lanes: usize) -> usize {
@@ -29,10 +30,10 @@ pub const fn packed_strips(features: usize) -> usize {
     features.next_multiple_of(shared(8))
 }
 
-/// Writes some features of some rows into strips.
+/// Writes some features of v̂ of some rows into strips.
 pub struct Packing<'a, T> {
-    /// Row after row.
-    pub rows: &'a [T],
+    /// Which rows.
+    pub rows: Units<'a, T>,
     /// Numbers in a row.
     pub features: usize,
     /// Those that are packed.
@@ -49,16 +50,17 @@ impl<T: Scalar> Kernel<T> for Packing<'_, T> {
     fn run<P: Pack<Scalar = T>>(self) {
         let lanes = if self.whole { STRIP } else { P::SUMS * P::LANES };
         let (shared, depth) = (shared(lanes), self.some.len());
-        let blocks = self.rows.chunks(STRIP * self.features).zip(self.panel.chunks_mut(packed_strips(depth)));
-        for (rows, strips) in blocks {
-            let groups = rows.chunks(lanes * self.features).zip(strips.chunks_mut(depth.div_ceil(shared)));
-            for (rows, strips) in groups {
-                for (first, rows) in (0..lanes).step_by(EIGHT).zip(rows.chunks(EIGHT * self.features)) {
-                    let count = rows.len() / self.features;
+        let Units { points, inverses } = self.rows;
+        let blocks = points.chunks(STRIP * self.features).zip(inverses.chunks(STRIP));
+        for ((rows, inverses), strips) in blocks.zip(self.panel.chunks_mut(packed_strips(depth))) {
+            let groups = rows.chunks(lanes * self.features).zip(inverses.chunks(lanes));
+            for ((rows, inverses), strips) in groups.zip(strips.chunks_mut(depth.div_ceil(shared))) {
+                let parts = rows.chunks(ROWS_AT_A_TIME * self.features).zip(inverses.chunks(ROWS_AT_A_TIME));
+                for (first, (rows, inverses)) in (0..lanes).step_by(ROWS_AT_A_TIME).zip(parts) {
                     for (i, feature) in self.some.clone().enumerate() {
-                        let lanes = &mut strips[i / shared].0[i % shared * lanes + first..][..count];
-                        for (lane, value) in lanes.iter_mut().enumerate() {
-                            *value = rows[lane * self.features + feature];
+                        let lanes = &mut strips[i / shared].0[i % shared * lanes + first..];
+                        for (lane, (value, inverse)) in lanes.iter_mut().zip(inverses).enumerate() {
+                            *value = rows[lane * self.features + feature] * *inverse;
                         }
                     }
                 }
@@ -145,7 +147,7 @@ impl<T: Scalar> Products<'_, T> {
     }
 }
 
-/// Some features of every row. A loop, since a closure around it is not inlined for certain; as below.
+/// Some features of every row. A loop: closures are not inlined for certain.
 #[inline(always)]
 fn parts<'a, T, const ROWS: usize>(rows: &'a [T], features: usize, some: &Range<usize>) -> [&'a [T]; ROWS] {
     let mut parts = [&rows[..0]; ROWS];

@@ -11,7 +11,7 @@ use crate::scalar::Scalar;
 const LINE: usize = 64;
 
 /// Copy values to `to`; with `streamed`, whole cache lines past the caches. [`finish`] has to follow on the same thread
-/// before anyone else reads them.
+/// before anyone, this thread included, uses that memory again.
 ///
 /// # Safety
 /// As many places from `to` on must be valid for writes, and no part of `values`.
@@ -61,7 +61,7 @@ unsafe fn stream(from: *const u8, to: *mut u8, lines: usize) {
     for i in 0..lines * (LINE / size_of::<__m128i>()) {
         // SAFETY: within these lines; every x86-64 has these instructions, which want `to` alone aligned.
         unsafe {
-            _mm_stream_si128(to.cast::<__m128i>().add(i), _mm_loadu_si128(from.cast::<__m128i>().add(i)))
+            _mm_stream_si128(to.cast::<__m128i>().add(i), _mm_loadu_si128(from.cast::<__m128i>().add(i)));
         };
     }
 }
@@ -73,5 +73,35 @@ pub fn finish() {
     // SAFETY: every x86-64 has this instruction, which touches no memory.
     unsafe {
         std::arch::x86_64::_mm_sfence();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every length at every place in a line, between guards.
+    fn check<T: Scalar>() {
+        let guard = T::from_f64(-1.0);
+        for streamed in [false, true] {
+            for offset in 0..20 {
+                for length in 0..90 {
+                    let values: Vec<T> = (0..length).map(|i| T::from_f64(i as f64)).collect();
+                    let mut out = vec![guard; 128];
+                    // SAFETY: offset + length ≤ 128.
+                    unsafe { copy(&values, out.as_mut_ptr().add(offset), streamed) };
+                    finish();
+                    let inside = offset..offset + length;
+                    assert_eq!(out[inside.clone()], values);
+                    assert!((0..128).filter(|i| !inside.contains(i)).all(|i| out[i] == guard));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_it_and_nothing_else() {
+        check::<f64>();
+        check::<f32>();
     }
 }

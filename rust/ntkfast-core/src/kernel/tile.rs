@@ -78,7 +78,7 @@ pub struct Workspace<T> {
 impl<T: Scalar> Workspace<T> {
     /// Buffers for the tiles of `rows` rows and `columns` columns, all of one walk.
     pub fn new(program: &Program, features: usize, wanted: Wanted, [rows, columns]: [usize; 2]) -> Self {
-        let (rows, strips) = (rows.min(TILE), columns.min(TILE).div_ceil(STRIP));
+        let (rows, columns) = (rows.min(TILE), columns.min(if features <= PACKED { TILE } else { STRIP }));
         let few = features <= FEW_FEATURES;
         let zero = Strip([T::default(); STRIP]);
         let buffer = |wanted: bool| vec![zero; if wanted { rows } else { 0 }];
@@ -88,7 +88,7 @@ impl<T: Scalar> Workspace<T> {
             registers: vec![Register::default(); program.registers],
             constants: vec![T::default(); rows * program.slots],
             gathered: None,
-            panel: vec![zero; strips * packed_strips(features.min(PACKED))],
+            panel: vec![zero; columns.div_ceil(STRIP) * packed_strips(features.min(PACKED))],
             packed: None,
             values: program.outputs.iter().map(values).collect(),
         }
@@ -102,6 +102,9 @@ const PACKED: usize = 4096;
 /// Bytes of rows' constants that stay in the second-level cache.
 const RESIDENT: usize = 1 << 20;
 
+/// Numbers that are read between two looks at whether the job is cancelled, where all pairs nearly coincide.
+const UNWATCHED: usize = 1 << 26;
+
 /// Everything that a walk computes pairs from.
 pub struct Pairs<'a, T> {
     /// What to run.
@@ -109,9 +112,9 @@ pub struct Pairs<'a, T> {
     /// What may run instead.
     pub zonal: Option<Zonal<T>>,
     /// Rows of the matrix.
-    pub left: &'a Points<T>,
+    pub left: &'a Points<'a, T>,
     /// Its columns.
-    pub right: &'a Points<T>,
+    pub right: &'a Points<'a, T>,
     /// Which kernels.
     pub wanted: Wanted,
     /// The instruction set.
@@ -137,8 +140,9 @@ impl<T: Scalar> Pairs<'_, T> {
             by_rows(self.left, tile, slots, &mut workspace.constants);
         }
         self.multiply(rows, columns, job, workspace)?;
-        // Rows whose constants stay in the second-level cache.
-        let height = (RESIDENT / (slots.max(1) * size_of::<T>())).clamp(STRIP, TILE);
+        // Rows whose constants stay in the second-level cache, and which do not take too long.
+        let resident = (RESIDENT / (slots.max(1) * size_of::<T>())).clamp(STRIP, TILE);
+        let height = (UNWATCHED / (STRIP * self.right.features())).clamp(1, resident);
         for top in rows.clone().step_by(height) {
             job.check()?;
             let (pairs, rows, some) = (self, rows.clone(), top..rows.end.min(top + height));
@@ -175,7 +179,7 @@ impl<T: Scalar> Pairs<'_, T> {
             }
             if !whole {
                 let panel = &panel[(columns.start - packed.start) / STRIP * a_band..][..a_band];
-                let (rows, out) = (self.left.units(rows), &mut workspace.products[..]);
+                let (rows, out) = (self.left.units(rows).points, &mut workspace.products[..]);
                 let (columns, fresh) = (columns.len(), start == 0);
                 T::dispatch(level, Products { rows, features, some, panel, columns, out, fresh });
             }
@@ -191,7 +195,7 @@ fn tile_around(some: &Range<usize>, count: usize) -> Range<usize> {
 }
 
 /// Constants of some rows, row after row: some slots of a whole strip at a time, so that no cache line is seen twice.
-fn by_rows<T: Scalar>(points: &Points<T>, rows: Range<usize>, slots: usize, out: &mut [T]) {
+fn by_rows<T: Scalar>(points: &Points<'_, T>, rows: Range<usize>, slots: usize, out: &mut [T]) {
     const SOME: usize = 8;
     let mut start = rows.start;
     while start < rows.end {

@@ -18,7 +18,8 @@ pub struct Target<'a, T> {
     lifetime: PhantomData<&'a mut T>,
 }
 
-/// From so many bytes on, an output does not stay in the caches in any case.
+/// From so many bytes on, an output is written past the caches: as much as most processors' last cache holds, which
+/// would have to give up everything else.
 const LARGE: usize = 1 << 25;
 
 // SAFETY: a target is a unique borrow of its memory; threads write to disjoint entries (see `Sink::accept`).
@@ -67,7 +68,7 @@ impl<T: Scalar> Target<'_, T> {
     /// Write one entry, which no other thread does.
     pub(crate) fn entry(&self, row: usize, column: usize, value: T) {
         assert!(row < self.shape[0] && column < self.shape[1], "the target is too small for this walk");
-        // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
+        // SAFETY: within the shape, and drivers hand over every pair of it once at most.
         unsafe { *self.at(row, column) = value };
     }
 
@@ -77,7 +78,7 @@ impl<T: Scalar> Target<'_, T> {
         for (row, values) in rows.clone().zip(values) {
             let first = if mirrored { row.saturating_sub(columns.start) } else { 0 };
             let values = &values.0[first..columns.len()];
-            // SAFETY: within the shape, and drivers hand over every pair of it exactly once.
+            // SAFETY: within the shape, and drivers hand over every pair of it once at most.
             unsafe { self.write_row(row, columns.start + first, values) };
         }
     }

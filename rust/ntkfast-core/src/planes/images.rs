@@ -9,8 +9,8 @@ use crate::parallel::Job;
 use crate::scalar::Scalar;
 
 /// Images whose every position is a row.
-pub struct Images<T> {
-    pub(super) rows: Rows<T>,
+pub struct Images<T: 'static> {
+    pub(super) rows: Rows<'static, T>,
     pub(super) count: usize,
     pub(super) grid: [usize; 2],
     /// For every block of images: pool by pool, where they are known.
@@ -54,7 +54,7 @@ impl<T: Scalar> Images<T> {
     }
 
     /// Their positions, image by image.
-    pub fn into_rows(self) -> Rows<T> {
+    pub fn into_rows(self) -> Rows<'static, T> {
         self.rows
     }
 

@@ -27,7 +27,7 @@ enum Trace {
 
 /// What maps are made from.
 #[derive(Clone, Copy)]
-pub struct Source<'a, T> {
+pub struct Source<'a, T: 'static> {
     pub program: &'a Program,
     pub graph: &'a Graph,
     pub layout: &'a Layout,
@@ -117,7 +117,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
     }
 }
 
-struct Walk<'a, 'b, T> {
+struct Walk<'a, 'b, T: 'static> {
     source: Source<'a, T>,
     constants: &'b mut Constants<T>,
     /// Maps of √K of values that others are proportional to.
@@ -134,7 +134,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 let row = image * positions + position;
                 scale[lane] = images.rows.scales()[row];
                 let first = layout.units + position * channels;
-                for (group, &unit) in self.constants.data[first..].iter_mut().zip(images.rows.unit(row)) {
+                for (group, unit) in self.constants.data[first..].iter_mut().zip(images.rows.unit(row)) {
                     group.0[lane] = unit;
                 }
             }

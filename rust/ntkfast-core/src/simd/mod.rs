@@ -4,7 +4,6 @@
 //! memory). [`crate::scalar::Scalar::dispatch`] compiles it for every [`Level`] and runs the one that the
 //! processor has: one dispatch a tile, everything below it inlined.
 
-#[allow(clippy::approx_constant)] // √2 opens a table of coefficients
 pub mod coefficients;
 pub mod math;
 mod number;
