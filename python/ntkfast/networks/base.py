@@ -128,7 +128,10 @@ class Network(Displayed, Described, ABC):
         Notes
         -----
         O(n²(d + L)) for d features and L layers, half of it by symmetry without ``x2``; memory is
-        the result plus O(n·L). A diagonal costs O(n(d + L)).
+        the result plus O(n·L), and a copy of points whose rows do not follow each other in memory
+        or whose norms are extreme. Other points are read in place: other threads must not change
+        them until the call returns (with ``progress``, they are copied). A diagonal costs
+        O(n(d + L)).
 
         References
         ----------

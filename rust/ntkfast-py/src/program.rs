@@ -156,8 +156,9 @@ impl PyProgram {
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
         let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.operations(x.nrows() * x.nrows() / 2, x.ncols());
+        let watched = progress.is_some();
         self.run(Call { py, operations, progress }, |job| {
-            Ok((rows::gram(&self.program, rows::read("x", &x, job)?, out, job)?, ()))
+            Ok((rows::gram(&self.program, rows::read("x", &x, watched, job)?, out, job)?, ()))
         })
     }
 
@@ -176,8 +177,9 @@ impl PyProgram {
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.results(), &shape)?;
         let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let operations = self.operations(x.nrows() * x2.nrows(), x.ncols());
+        let watched = progress.is_some();
         self.run(Call { py, operations, progress }, |job| {
-            let sets = [rows::read("x", &x, job)?, rows::read("x2", &x2, job)?];
+            let sets = [rows::read("x", &x, watched, job)?, rows::read("x2", &x2, watched, job)?];
             Ok((rows::cross(&self.program, sets, out, job)?, ()))
         })
     }
@@ -195,7 +197,7 @@ impl PyProgram {
         let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, self.results(), &[x.nrows()])?;
         let operations = self.operations(x.nrows(), x.ncols());
         let points = self.run(Call { py, operations, progress: None }, |job| {
-            rows::diagonal(&self.program, rows::read("x", &x, job)?, wanted, job)
+            rows::diagonal(&self.program, rows::read("x", &x, false, job)?, wanted, job)
         })?;
         give_diagonal(&points, &mut nngp, &mut ntk);
         Ok(())

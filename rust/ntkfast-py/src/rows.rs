@@ -7,14 +7,16 @@ use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
 use numpy::ndarray::ArrayView2;
 
-/// The rows of a borrowed array, copied where they do not follow each other.
+/// The rows of a borrowed array; copied where they do not follow each other, and where Python code that runs during the
+/// call could change them.
 pub fn read<'a, T: Number>(
     argument: &'static str,
     x: &'a ArrayView2<'_, T>,
+    watched: bool,
     job: &Job,
 ) -> Result<Rows<'a, T>> {
     let [count, features] = [x.nrows(), x.ncols()];
-    match x.as_slice() {
+    match x.as_slice().filter(|_| !watched) {
         Some(points) => Rows::borrowed(argument, count, features, points, job),
         None => Rows::new(argument, count, features, |row, buffer| copy_row(x, row, buffer), job),
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Rows<'a, T> {
     pub(super) features: usize,
     points: Points<'a, T>,
-    /// 1/‖x‖; 0 for a row of zeros.
+    /// 1/‖x‖; 0 for a row of zeros, and 1 for one that was divided already.
     inverses: Vec<T>,
     /// ‖x‖/√d.
     scales: Vec<f64>,
@@ -94,8 +94,9 @@ impl<'a, T: Scalar> Rows<'a, T> {
         check_features(argument, count, features)?;
         let level = Level::current();
         let (mut inverses, mut scales) = (vec![T::default(); count], vec![0.0; count]);
-        let parts =
-            points.chunks(TILE * features).zip(inverses.chunks_mut(TILE).zip(scales.chunks_mut(TILE)));
+        let parts = points
+            .chunks(TILE.saturating_mul(features))
+            .zip(inverses.chunks_mut(TILE).zip(scales.chunks_mut(TILE)));
         let extreme = AtomicBool::new(false);
         for_each_item(
             job,
