@@ -25,7 +25,7 @@ def blocks(x: NDArray[Any], x2: NDArray[Any]) -> NDArray[Any]:
 
 
 def arrays(dtype: str, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """Return outputs of several layouts, each within an array of guards."""
+    """Return outputs of several layouts, filled with what no kernel has."""
     n, m = shape
     return {
         "rows": np.full((n, m), -7, dtype),
