@@ -41,7 +41,7 @@ pub trait Scalar:
     const CLOSE: f64;
     /// A number whose square and whose reciprocal's square are still normal.
     const TINY: f64;
-    /// Polynomials of [`crate::simd::math::angles`], for each of its [`REACHES`].
+    /// Polynomials of [`crate::simd::math::angle_within`], for each of its [`REACHES`].
     const ANGLE: [&'static [f64]; REACHES.len()];
     /// Polynomial of [`crate::simd::math::atan2`].
     const ARCTANGENT: &'static [f64];

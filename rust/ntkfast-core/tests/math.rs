@@ -1,7 +1,7 @@
 //! Vector functions against the standard library, on every SIMD level.
 
 use ntkfast_core::Scalar;
-use ntkfast_core::simd::math::{Angle, REACHES, angle, angles, atan2, decay};
+use ntkfast_core::simd::math::{Angle, REACHES, angle, angle_within, atan2, decay};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 use proptest::prelude::*;
 
@@ -47,9 +47,9 @@ impl<T: Scalar> Kernel<T> for Apply {
 #[inline(always)]
 fn within<P: Pack>(x: P, reach: usize) -> Angle<P> {
     match reach {
-        1 => angles::<P, 1, 1>([x])[0],
-        2 => angles::<P, 2, 1>([x])[0],
-        _ => angles::<P, 3, 1>([x])[0],
+        1 => angle_within::<P, 1>(x),
+        2 => angle_within::<P, 2>(x),
+        _ => angle_within::<P, 3>(x),
     }
 }
 
@@ -77,7 +77,7 @@ fn check<T: Scalar>(function: Function, x: f64, y: f64, expected: impl Fn(f64, f
 
 proptest! {
     #[test]
-    fn thetas(log in -30.0..0.0f64) {
+    fn angles(log in -30.0..0.0f64) {
         let m = 10f64.powf(log);
         check::<f64>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());
         check::<f32>(Function::Theta, m, 0.0, |m, _| 2.0 * (m / 2.0).sqrt().asin());

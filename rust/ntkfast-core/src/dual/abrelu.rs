@@ -6,7 +6,7 @@
 
 use super::{Constants, Cosine, Dual, Response, Row};
 use crate::simd::Number;
-use crate::simd::math::angles;
+use crate::simd::math::angle_within;
 use std::f64::consts::FRAC_1_PI;
 
 /// a·min(x, 0) + b·max(x, 0).
@@ -65,7 +65,7 @@ impl Dual for AbRelu {
         _left: impl Constants<N>,
         _right: impl Constants<N>,
     ) -> Response<N> {
-        self.pairs::<N, SIGNED, 0, 1>([cosine])[0]
+        self.pair_within::<N, SIGNED, 0>(cosine)
     }
 
     fn is_nonnegative(&self, input: bool) -> bool {
@@ -79,37 +79,30 @@ impl Dual for AbRelu {
 }
 
 impl AbRelu {
-    /// [`Dual::pair`] for registers of pairs whose 1 − |ρ| are at most `REACHES[REACH]`.
+    /// [`Dual::pair`] where 1 − |ρ| is at most `REACHES[REACH]`.
     #[inline(always)]
-    pub(crate) fn pairs<N: Number, const SIGNED: bool, const REACH: usize, const COUNT: usize>(
+    pub(crate) fn pair_within<N: Number, const SIGNED: bool, const REACH: usize>(
         &self,
-        cosines: [Cosine<N>; COUNT],
-    ) -> [Response<N>; COUNT] {
+        cosine: Cosine<N>,
+    ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let kink_over_pi = N::splat(self.kink_over_pi);
-        let mut m = [one; COUNT];
-        for (m, cosine) in m.iter_mut().zip(cosines) {
-            *m = cosine.least::<SIGNED>();
+        let m = cosine.least::<SIGNED>();
+        let angle = angle_within::<N, REACH>(m);
+        let delta = angle.lag.neg_mul_add(kink_over_pi, m);
+        let slope = angle.theta.neg_mul_add(kink_over_pi, one);
+        if !SIGNED {
+            return Response { cosine: Cosine { delta, epsilon: two - delta }, slope };
         }
-        let angles = angles::<N, REACH, COUNT>(m);
-        let mut responses = [Response { cosine: cosines[0], slope: one }; COUNT];
-        for k in 0..COUNT {
-            let (m, angle) = (m[k], angles[k]);
-            let delta = angle.lag.neg_mul_add(kink_over_pi, m);
-            let slope = angle.theta.neg_mul_add(kink_over_pi, one);
-            responses[k] = Response { cosine: Cosine { delta, epsilon: two - delta }, slope };
-            if SIGNED {
-                let negative = cosines[k].epsilon.less(cosines[k].delta);
-                let rest = N::splat(1.0 - self.kink);
-                let bend = angle.lag.mul_add(kink_over_pi, rest * m);
-                let cosine = Cosine {
-                    delta: N::select(negative, N::splat(self.line) - bend, delta),
-                    epsilon: N::select(negative, N::splat(self.kink) + bend, two - delta),
-                };
-                let slope = N::select(negative, angle.theta.mul_add(kink_over_pi, rest), slope);
-                responses[k] = Response { cosine, slope };
-            }
+        let negative = cosine.epsilon.less(cosine.delta);
+        let rest = N::splat(1.0 - self.kink);
+        let bend = angle.lag.mul_add(kink_over_pi, rest * m);
+        Response {
+            cosine: Cosine {
+                delta: N::select(negative, N::splat(self.line) - bend, delta),
+                epsilon: N::select(negative, N::splat(self.kink) + bend, two - delta),
+            },
+            slope: N::select(negative, angle.theta.mul_add(kink_over_pi, rest), slope),
         }
-        responses
     }
 }

@@ -11,9 +11,6 @@ use crate::dual::AbRelu;
 use crate::simd::math::REACHES;
 use crate::simd::{Pack, Strip};
 
-/// Registers at a time, so that none waits for its own last sum.
-const TOGETHER: usize = 2;
-
 /// The step of an activation.
 #[inline(always)]
 pub fn rectify<P: Pack, const NTK: bool, const SIGNED: bool>(
@@ -38,18 +35,11 @@ fn run<P: Pack, const NTK: bool, const SIGNED: bool, const REACH: usize>(
     step: &Step,
     registers: &mut [Register<P::Scalar>],
 ) {
-    for first in (0..P::PACKS).step_by(TOGETHER) {
-        let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
-        let (mut cosines, mut taus) = ([pair.cosine; TOGETHER], [pair.tau; TOGETHER]);
-        for i in 1..TOGETHER {
-            let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
-            (cosines[i], taus[i]) = (pair.cosine, pair.tau);
-        }
-        let responses = activation.pairs::<P, SIGNED, REACH, TOGETHER>(cosines);
-        for i in 0..TOGETHER {
-            let pair = Pair { cosine: responses[i].cosine, tau: responses[i].slope * taus[i] };
-            write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
-        }
+    for pack in 0..P::PACKS {
+        let Pair { cosine, tau } = read::<P, NTK, SIGNED>(step, registers, 0, pack);
+        let response = activation.pair_within::<P, SIGNED, REACH>(cosine);
+        let pair = Pair { cosine: response.cosine, tau: response.slope * tau };
+        write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
     }
 }
 

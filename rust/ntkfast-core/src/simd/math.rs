@@ -4,39 +4,22 @@ use super::Number;
 use crate::scalar::Scalar;
 
 /// Polynomial with the given coefficients, lowest power first.
+///
+/// Even and odd powers are summed apart: two short chains of dependent instructions instead of a long one.
 #[inline(always)]
 pub fn polynomial<N: Number>(x: N, coefficients: &'static [f64]) -> N {
-    polynomials([x], coefficients)[0]
-}
-
-/// One polynomial of several arguments.
-///
-/// Even and odd powers are summed apart: short chains of dependent instructions, none of which waits for another.
-#[inline(always)]
-fn polynomials<N: Number, const COUNT: usize>(x: [N; COUNT], coefficients: &'static [f64]) -> [N; COUNT] {
+    let square = x * x;
     let last = coefficients.len() - 1;
-    let (mut high, mut low) =
-        ([N::splat(coefficients[last]); COUNT], [N::splat(coefficients[last - 1]); COUNT]);
-    let mut square = x;
-    for square in &mut square {
-        *square = *square * *square;
-    }
+    let (mut high, mut low) = (N::splat(coefficients[last]), N::splat(coefficients[last - 1]));
     let mut i = last - 1;
     while i >= 2 {
-        for k in 0..COUNT {
-            high[k] = high[k].mul_add(square[k], N::splat(coefficients[i - 1]));
-            low[k] = low[k].mul_add(square[k], N::splat(coefficients[i - 2]));
-        }
+        high = high.mul_add(square, N::splat(coefficients[i - 1]));
+        low = low.mul_add(square, N::splat(coefficients[i - 2]));
         i -= 2;
     }
     // `low` has reached the power i.
-    for k in 0..COUNT {
-        low[k] = high[k].mul_add(x[k], low[k]);
-        if i == 1 {
-            low[k] = low[k].mul_add(x[k], N::splat(coefficients[0]));
-        }
-    }
-    low
+    let value = high.mul_add(x, low);
+    if i == 1 { value.mul_add(x, N::splat(coefficients[0])) } else { value }
 }
 
 /// An argument x ≥ 0 of a polynomial, whose square is a normal number: others take a hundred times as long, and a
@@ -55,33 +38,24 @@ pub struct Angle<N> {
     pub lag: N,
 }
 
-/// Bounds of m for which [`angles`] has a polynomial of its own, a shorter one for a smaller bound.
+/// Bounds of m for which [`angle_within`] has a polynomial of its own, a shorter one for a smaller bound.
 pub const REACHES: [f64; 4] = [1.0, 0.7, 0.55, 0.3];
 
 /// The angle whose cosine is 1 − m, for 0 ≤ m ≤ 1.
 #[inline(always)]
 pub fn angle<N: Number>(m: N) -> Angle<N> {
-    angles::<N, 0, 1>([m])[0]
+    angle_within::<N, 0>(m)
 }
 
-/// The angles whose cosines are 1 − m, for 0 ≤ m ≤ `REACHES[REACH]`. With sin θ = √(m(2 − m)) and θ = sin θ·(1 + m·S(m)),
+/// The angle whose cosine is 1 − m, for 0 ≤ m ≤ `REACHES[REACH]`. With sin θ = √(m(2 − m)) and θ = sin θ·(1 + m·S(m)),
 /// sin θ − θ cos θ = sin θ·m·(1 − cos θ·S(m)): one square root and one polynomial give both parts.
 #[inline(always)]
-pub fn angles<N: Number, const REACH: usize, const COUNT: usize>(m: [N; COUNT]) -> [Angle<N>; COUNT] {
+pub fn angle_within<N: Number, const REACH: usize>(m: N) -> Angle<N> {
     let (one, two) = (N::splat(1.0), N::splat(2.0));
-    let mut arguments = m;
-    for argument in &mut arguments {
-        *argument = normal(*argument);
-    }
-    let rises = polynomials(arguments, N::Scalar::ANGLE[REACH]);
-    let mut angles = [Angle { theta: one, lag: one }; COUNT];
-    for k in 0..COUNT {
-        let (m, rise) = (m[k], rises[k]);
-        let sine = (m * (two - m)).sqrt();
-        let part = sine * m;
-        angles[k] = Angle { theta: part.mul_add(rise, sine), lag: part * rise.neg_mul_add(one - m, one) };
-    }
-    angles
+    let rise = polynomial(normal(m), N::Scalar::ANGLE[REACH]);
+    let sine = (m * (two - m)).sqrt();
+    let part = sine * m;
+    Angle { theta: part.mul_add(rise, sine), lag: part * rise.neg_mul_add(one - m, one) }
 }
 
 /// The angle of the point (x, y) in the closed first quadrant; 0 at the origin.
