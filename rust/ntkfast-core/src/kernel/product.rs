@@ -166,17 +166,12 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize, const TOGETHER: usize>(
     out: &mut [Strip<P::Scalar>],
     fresh: bool,
 ) {
-    let shared = const { shared(SUMS * P::LANES) };
-    let depth = rows[0].len();
+    let (depth, lanes) = (rows[0].len(), const { SUMS * P::LANES });
+    let place = if TOGETHER == SUMS { 0 } else { pack % SUMS * P::LANES };
+    let others = &Strip::flat(strips)[..depth * lanes];
     let mut sums = [[P::splat(0.0); TOGETHER]; ROWS];
-    let (whole, place) = (depth / shared, pack % SUMS);
-    for (first, strip) in (0..whole * shared).step_by(shared).zip(strips) {
-        for i in 0..shared {
-            step(&mut sums, rows, first + i, strip, i * SUMS + place);
-        }
-    }
-    for feature in whole * shared..depth {
-        step(&mut sums, rows, feature, &strips[whole], feature % shared * SUMS + place);
+    for (feature, others) in others.chunks_exact(lanes).enumerate() {
+        step(&mut sums, rows, feature, &others[place..]);
     }
     // Sums of these features come first: one sum over all of them would lose digits where there are many.
     for (row, sums) in sums.iter().enumerate() {
@@ -188,22 +183,21 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize, const TOGETHER: usize>(
     }
 }
 
-/// Products of one feature, whose others begin at register `place` of the strip.
+/// Products of one feature.
 #[inline(always)]
 fn step<P: Pack, const ROWS: usize, const TOGETHER: usize>(
     sums: &mut [[P; TOGETHER]; ROWS],
     rows: [&[P::Scalar]; ROWS],
     feature: usize,
-    strip: &Strip<P::Scalar>,
-    place: usize,
+    others: &[P::Scalar],
 ) {
-    let mut others = [P::splat(0.0); TOGETHER];
-    for (i, other) in others.iter_mut().enumerate() {
-        *other = P::load(strip, place + i);
+    let mut registers = [P::splat(0.0); TOGETHER];
+    for (i, register) in registers.iter_mut().enumerate() {
+        *register = P::read(&others[i * P::LANES..]);
     }
     for (sums, row) in sums.iter_mut().zip(rows) {
         let value = P::broadcast(row[feature]);
-        for (sum, other) in sums.iter_mut().zip(others) {
+        for (sum, other) in sums.iter_mut().zip(registers) {
             *sum = value.mul_add(other, *sum);
         }
     }

@@ -25,6 +25,15 @@ pub const STRIP: usize = 64;
 #[repr(align(64))]
 pub struct Strip<T>(pub [T; STRIP]);
 
+impl<T> Strip<T> {
+    /// The numbers of strips, one after the other.
+    pub fn flat(strips: &[Self]) -> &[T] {
+        const { assert!(size_of::<Self>() == STRIP * size_of::<T>()) };
+        // SAFETY: a strip consists of its numbers, without padding, as was asserted.
+        unsafe { std::slice::from_raw_parts(strips.as_ptr().cast(), strips.len() * STRIP) }
+    }
+}
+
 /// An instruction set that this processor was seen to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(Set);
