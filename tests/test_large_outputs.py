@@ -57,6 +57,24 @@ def test_cross(dtype: str) -> None:
         assert np.abs(out - expected).max() < contract(dtype) * size, layout
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_out_of_a_refused_call_is_left_alone(layout: str) -> None:
+    x = rows("float64")
+    x[-1, 3] = np.nan
+    out = arrays("float64", (N, N))[layout]
+    with pytest.raises(ValueError, match="row"):
+        NET.ntk(x, out=out)
+    assert (out == -7).all()
+
+
+def test_a_new_array_is_as_one_that_is_given() -> None:
+    x, outs = rows("float64"), [np.full((N, N), -7.0) for _ in range(2)]
+    NET.kernels(x, out=(outs[0], outs[1]))
+    kernels = NET.kernels(x)
+    assert np.array_equal(kernels.nngp, outs[0])
+    assert np.array_equal(kernels.ntk, outs[1])
+
+
 def test_nothing_around_it_is_touched() -> None:
     whole = np.full((N + 2, N + 3), -7.0)
     NET.ntk(rows("float64"), out=whole[1:-1, 1:-2])
