@@ -1,4 +1,4 @@
-"""Points with very many features, whose inner products are long sums of one sign."""
+"""Points with many features: long sums of one sign, and sums that are cut into parts."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ def test_long_sums_keep_their_digits(d: int, dtype: str) -> None:
     others = ~np.eye(5, dtype=bool)
     scale = pair_scale(diagonal, diagonal)
     assert worst(ntk[others], expected[others], scale[others]) < contract(dtype)
+
+
+@pytest.mark.parametrize("d", [513, 1025, 4609])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_pair_has_every_feature(d: int, dtype: str) -> None:
+    # Rows and columns that leave over parts of whatever is multiplied together.
+    rng = np.random.default_rng(0)
+    x, x2 = (rng.standard_normal((n, d)).astype(dtype) for n in (70, 131))
+    left, right = x.astype(np.float64), x2.astype(np.float64)
+    scale = pair_scale((left**2).mean(axis=1), (right**2).mean(axis=1))
+    nngp = nk.Serial(nk.Dense(w_std=1.0)).nngp
+    assert worst(nngp(x, x2), left @ right.T / d, scale) < contract(dtype)
+    assert worst(nngp(x2, x), right @ left.T / d, scale.T) < contract(dtype)

@@ -11,7 +11,8 @@ from processes import levels, python
 
 # What depends on the arithmetic of the tiles: 50-digit values, and the contract of each layer.
 CASES = "references or extreme or slopes or homogeneous or catalogue or every"
-FILES = [str(Path(__file__).with_name(name)) for name in ("test_precision.py", "test_contract.py")]
+NAMES = ("test_precision.py", "test_contract.py", "test_many_features.py")
+FILES = [str(Path(__file__).with_name(name)) for name in NAMES]
 OPTIONS = ("-q", "-x", "-k", CASES, "-p", "no:cacheprovider")
 WHICH = "import ntkfast; print(ntkfast.info()['simd'])"
 

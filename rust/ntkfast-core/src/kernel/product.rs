@@ -167,6 +167,7 @@ fn add<P: Pack, const ROWS: usize, const SUMS: usize, const TOGETHER: usize>(
     fresh: bool,
 ) {
     let (depth, lanes) = (rows[0].len(), const { SUMS * P::LANES });
+    // A whole group begins at 0, which the compiler cannot know of `pack`.
     let place = if TOGETHER == SUMS { 0 } else { pack % SUMS * P::LANES };
     let others = &Strip::flat(strips)[..depth * lanes];
     let mut sums = [[P::splat(0.0); TOGETHER]; ROWS];

@@ -27,9 +27,10 @@ pub struct Strip<T>(pub [T; STRIP]);
 
 impl<T> Strip<T> {
     /// The numbers of strips, one after the other.
+    #[inline(always)]
     pub fn flat(strips: &[Self]) -> &[T] {
         const { assert!(size_of::<Self>() == STRIP * size_of::<T>()) };
-        // SAFETY: a strip consists of its numbers, without padding, as was asserted.
+        // SAFETY: a strip consists of its numbers, as was asserted, so that so many follow each other, aligned as strips are.
         unsafe { std::slice::from_raw_parts(strips.as_ptr().cast(), strips.len() * STRIP) }
     }
 }
