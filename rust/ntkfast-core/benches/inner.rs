@@ -45,6 +45,7 @@ mod pairs {
 
     impl<D: Dual, T: Scalar, const SIGNED: bool> Kernel<T> for Pairs<'_, D, T, SIGNED> {
         type Output = ();
+        type Unit = Self;
 
         #[inline(always)]
         fn run<P: Pack<Scalar = T>>(self) {
@@ -176,7 +177,7 @@ impl<T: Sync> Sink<T> for Discard {
 fn tile<T: Scalar>(bencher: Bencher, name: &str) {
     let (job, rows) = (Job::default(), rows::<T>());
     let program = Program::new(&network(name)).expect("a valid network");
-    let program = program.fit::<T>(FEATURES, rows.scales(), &job).expect("a function with values");
+    let program = program.prepare::<T>(FEATURES, rows.scales(), 0, &job).expect("a function with values");
     let points = Points::new(rows, &program, NTK, &job).expect("finite kernels");
     bencher.counter(ItemsCount::new(TILE * TILE)).bench_local(|| {
         cross(&program, &points, &points, NTK, &mut Discard, &job).expect("nobody cancels");
@@ -189,7 +190,7 @@ fn fit<T: Scalar>(bencher: Bencher) {
     let (job, rows) = (Job::default(), rows::<T>());
     let program = || Program::new(&network("tanh 3")).expect("a valid network");
     bencher.with_inputs(program).bench_local_refs(|program| {
-        let fitted = program.fit::<T>(FEATURES, rows.scales(), &job).expect("a function with values");
+        let fitted = program.prepare::<T>(FEATURES, rows.scales(), 0, &job).expect("a function with values");
         fitted.unresolved().count()
     });
 }

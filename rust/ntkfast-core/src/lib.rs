@@ -18,22 +18,22 @@
 //! A [`network`] is data; it compiles to a [`program`] of a few ops. The [`kernel`] drivers run it once per row
 //! and then on tiles of pairs that stay in cache, each pair as the defect δ = 1 − ρ of its cosine and the
 //! cosine τ of its tangents: numbers of order one that lose no digits where inputs coincide. The [`dual`]s are
-//! written once against vector registers ([`simd`]); functions without a closed form are [`fitted`]. [`linalg`] decomposes Gram matrices, [`flow`] filters
-//! their spectrum.
+//! written once against vector registers ([`simd`]); functions without a closed form are [`fitted`]. [`flow`]
+//! filters the spectrum of a Gram matrix.
 
 pub mod dual;
-pub mod error;
 pub mod fitted;
 pub mod flow;
 pub mod kernel;
-pub mod linalg;
-pub mod memory;
+pub mod model;
 pub mod network;
-pub mod parallel;
 pub mod planes;
 pub mod program;
+mod samples;
 pub mod scalar;
 pub mod simd;
 
-pub use error::{Error, Result};
+pub use model::{Model, Number};
+pub use ntkfast_base::{Error, Float, Result, error, memory, parallel};
+pub use samples::Samples;
 pub use scalar::Scalar;

@@ -1,42 +1,11 @@
-//! The two number types of Gram matrices.
+//! What kernels need of the two number types.
 
 use crate::simd::math::REACHES;
 use crate::simd::{Kernel, Level, coefficients};
-use std::fmt::{Debug, LowerExp};
-use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+use ntkfast_base::Float;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
-/// `f32` or `f64`: what arrays hold and vector registers compute with.
-pub trait Scalar:
-    sealed::Sealed
-    + crate::linalg::Field
-    + Copy
-    + Default
-    + Debug
-    + LowerExp
-    + PartialOrd
-    + Send
-    + Sync
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + MulAssign
-    + 'static
-{
-    /// NumPy's name of the type.
-    const NAME: &'static str;
-    /// Distance from 1 to the next number.
-    const EPSILON: f64;
-    /// Largest finite number.
-    const MAX: f64;
+/// `f32` or `f64`, with what vector registers need to compute with it.
+pub trait Scalar: Float {
     /// Below this δ (or ε), 1 ∓ v̂·v̂' has lost too many digits and is recomputed from v̂ ∓ v̂'.
     const CLOSE: f64;
     /// A number whose square and whose reciprocal's square are still normal.
@@ -54,18 +23,11 @@ pub trait Scalar:
     /// A number whose negative exponential is still normal; from here on it counts as 0.
     const DECAYED: f64;
 
-    /// Nearest number of this type.
-    fn from_f64(value: f64) -> Self;
-    /// The same number in double precision.
-    fn to_f64(self) -> f64;
     /// Run `kernel` compiled for this SIMD level.
     fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
 }
 
 impl Scalar for f64 {
-    const NAME: &'static str = "float64";
-    const EPSILON: f64 = Self::EPSILON;
-    const MAX: f64 = Self::MAX;
     const CLOSE: f64 = 1e-2;
     const TINY: f64 = 1e-150;
     const ANGLE: [&'static [f64]; REACHES.len()] = [
@@ -80,25 +42,13 @@ impl Scalar for f64 {
     const LN_2: [f64; 2] = [0.6931471805592082, 7.371002565167799e-13];
     const DECAYED: f64 = 700.0;
 
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self
-    }
-
+    #[inline]
     fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
         crate::simd::dispatch_f64(level, kernel)
     }
 }
 
 impl Scalar for f32 {
-    const NAME: &'static str = "float32";
-    const EPSILON: f64 = Self::EPSILON as f64;
-    const MAX: f64 = Self::MAX as f64;
     const CLOSE: f64 = 5e-2;
     const TINY: f64 = 1e-18;
     const ANGLE: [&'static [f64]; REACHES.len()] = [
@@ -113,16 +63,7 @@ impl Scalar for f32 {
     const LN_2: [f64; 2] = [0.693145751953125, 1.4286068203094173e-06];
     const DECAYED: f64 = 87.0;
 
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value as Self
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-
+    #[inline]
     fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
         crate::simd::dispatch_f32(level, kernel)
     }

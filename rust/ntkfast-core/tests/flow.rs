@@ -1,4 +1,4 @@
-//! Momentum in closed form against its recurrence, one step at a time.
+//! Filters of the spectrum: momentum against its recurrence, one step at a time, and bounds of gradient flow.
 
 use ntkfast_core::flow;
 use proptest::prelude::*;
@@ -54,4 +54,31 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_rate_that_overflows_moves_nothing_at_first() {
+    assert_eq!(flow::gradient_flow(&[1e10], &[0.0], 1e300, 0.0, 0.0), [0.0]);
+}
+
+proptest! {
+    /// 0 ≤ φ_t ≤ min(ηt, 1/(λ+r)), growing in t, and continuous in λ down to 0.
+    #[test]
+    fn filters_are_bounded(log in -300.0..150.0f64, t in 0.0..1e6f64, rate in 1e-6..10.0f64, ridge in 0.0..1.0f64) {
+        let value = 10f64.powf(log);
+        let times = [t, 2.0 * t, f64::INFINITY];
+        let filter = flow::gradient_flow(&[value], &times, rate, ridge, 0.0);
+        prop_assert!(filter.windows(2).all(|pair| pair[0] <= pair[1] * (1.0 + 1e-15)));
+        let bound = (rate * t).min(1.0 / (value + ridge));
+        prop_assert!((0.0..=bound * (1.0 + 1e-15)).contains(&filter[0]), "{} {bound}", filter[0]);
+        prop_assert!(filter[0] >= 0.63 * bound);
+    }
+}
+
+#[test]
+fn negligible_modes_are_dropped_at_infinity() {
+    let values = [-1e-17, 1e-17, 0.5, 2.0];
+    assert_eq!(flow::gradient_flow(&values, &[f64::INFINITY], 1.0, 0.0, 1e-15), [0.0, 0.0, 2.0, 0.5]);
+    assert_eq!(flow::gradient_flow(&values, &[3.0], 2.0, 0.0, 0.0)[0], 6.0);
+    assert_eq!(flow::gradient_flow(&[0.0], &[f64::INFINITY], 1.0, 0.25, 0.0), [4.0]);
 }

@@ -25,6 +25,7 @@ struct Apply {
 
 impl<T: Scalar> Kernel<T> for Apply {
     type Output = f64;
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) -> f64 {

@@ -1,10 +1,10 @@
 //! Programs of random networks against the textbook recursion on (k11, k22, k12, T), and the rules of validity.
 
-use ntkfast_core::kernel::{Mirrored, Plain, Points, Rows, Target, Wanted, cross, gram};
+use ntkfast_core::kernel::{Plain, Target, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
-use ntkfast_core::{Error, Scalar};
+use ntkfast_core::{Error, Model, Number, Samples};
 use proptest::prelude::*;
 use std::f64::consts::PI;
 
@@ -100,23 +100,23 @@ fn network() -> impl Strategy<Value = Spec> {
         .prop_map(|(first, blocks)| Spec::Serial(std::iter::once(first).chain(blocks).collect()))
 }
 
-fn kernels<T: Scalar>(program: &Program, rows: &[Vec<f64>], wanted: Wanted) -> Result<[Vec<T>; 2], Error> {
+fn kernels<T: Number>(model: &Model, rows: &[Vec<f64>], wanted: Wanted) -> Result<[Vec<T>; 2], Error> {
     let (count, features, job) = (rows.len(), rows[0].len(), Job::default());
     let fill = |row: usize, buffer: &mut [T]| {
         buffer.iter_mut().zip(&rows[row]).for_each(|(to, from)| *to = T::from_f64(*from));
     };
-    let rows = Rows::new("x", count, features, fill, &job)?;
-    let points = Points::new(rows, program, wanted, &job)?;
+    let mut x = Samples::from(T::rows("x", [count, features], &fill, &job)?);
+    let prepared = T::prepare(model, &mut [&mut x], count * count, &job)?;
     let mut out = [vec![T::default(); count * count], vec![T::default(); count * count]];
     let [nngp, ntk] = out.each_mut();
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
     let target = |out: &mut Vec<T>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
-    let mut sink = Mirrored(Plain {
+    let plain = Plain {
         nngp: wanted.nngp.then(|| target(nngp)).into_iter().collect(),
         ntk: wanted.ntk.then(|| target(ntk)).into_iter().collect(),
-    });
-    gram(program, &points, wanted, &mut sink, &job)?;
+    };
+    T::gram(&prepared, x, plain, &job)?;
     Ok(out)
 }
 
@@ -131,7 +131,7 @@ proptest! {
         rows in prop::collection::vec(prop::collection::vec(-2.0..2.0f64, 3), 2..5),
     ) {
         let layer = build(&spec);
-        let program = Program::new(&layer).expect("a valid network");
+        let program = Model::new(layer.clone()).expect("a valid network");
         let [nngp, ntk] = kernels::<f64>(&program, &rows, BOTH).expect("finite values");
         let count = rows.len();
         let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / 3.0;
@@ -158,25 +158,20 @@ proptest! {
 
 #[test]
 fn a_set_with_itself_has_all_pairs() {
-    let program = Program::new(&build(&Spec::Serial(vec![
-        Spec::Dense(1.4, Some(0.1)),
-        relu(),
-        Spec::Dense(1.4, None),
-    ])))
-    .expect("valid");
+    let spec = Spec::Serial(vec![Spec::Dense(1.4, Some(0.1)), relu(), Spec::Dense(1.4, None)]);
+    let model = Model::new(build(&spec)).expect("valid");
     let (count, features, job) = (300, 5, Job::default());
     let values: Vec<f64> = (0..count * features).map(|i| (1.0 + i as f64).sqrt().sin()).collect();
-    let wanted = Wanted { nngp: false, ntk: true };
-    let rows = Rows::borrowed("x", count, features, &values, &job).expect("finite");
-    let points = Points::new(rows, &program, wanted, &job).expect("finite kernels");
+    let x = || Samples::from(f64::borrowed_rows("x", [count, features], &values, &job).expect("finite"));
+    let prepared = f64::prepare(&model, &mut [&mut x()], 0, &job).expect("nothing to fit");
     let mut out = [vec![f64::NAN; count * count], vec![f64::NAN; count * count]];
     let [half, whole] = out.each_mut();
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
     let target = |out: &mut Vec<f64>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
     let plain = |out: &mut Vec<f64>| Plain { nngp: Vec::new(), ntk: vec![target(out)] };
-    gram(&program, &points, wanted, &mut Mirrored(plain(half)), &job).expect("nobody cancels");
-    cross(&program, &points, &points, wanted, &mut plain(whole), &job).expect("nobody cancels");
+    f64::gram(&prepared, x(), plain(half), &job).expect("nobody cancels");
+    f64::cross(&prepared, [x(), x()], plain(whole), &job).expect("nobody cancels");
     for (a, b) in out[0].iter().zip(&out[1]) {
         assert!((a - b).abs() < 1e-14 * out[0][0], "{a} {b}");
     }
@@ -273,7 +268,7 @@ fn sums_need_independent_branches() {
 #[test]
 fn overflow_names_the_layer() {
     let spec = Spec::Serial(vec![Spec::Dense(1e30, None), relu(), Spec::Dense(1e30, None)]);
-    let program = Program::new(&build(&spec)).expect("valid");
+    let program = Model::new(build(&spec)).expect("valid");
     let rows = vec![vec![0.0, 0.0, 0.0], vec![1.0, 2.0, 3.0]];
     match kernels::<f32>(&program, &rows, BOTH) {
         Err(Error::Overflow { layer, row: 1, dtype: "float32", .. }) => assert_eq!(layer, "layer 1 (Dense)"),

@@ -1,9 +1,8 @@
 //! The array edge: NumPy arrays as borrowed views and as targets of the tile writer.
 
-use ntkfast_core::Scalar;
 use ntkfast_core::kernel::Target;
-use ntkfast_core::linalg::Matrix;
 use ntkfast_core::{Result, memory};
+use ntkfast_linalg::{Field, Matrix};
 use numpy::ndarray::{ArrayView2, Dimension};
 use numpy::{
     BorrowError, Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadwriteArray, PyUntypedArray,
@@ -13,7 +12,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A number that both the core and NumPy know.
-pub trait Number: Scalar + Element {}
+pub trait Number: ntkfast_core::Number + Field + Element {}
 impl Number for f32 {}
 impl Number for f64 {}
 
@@ -107,11 +106,6 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
         // SAFETY: the array is borrowed exclusively for the target's lifetime (and refused in Python where it
         // shares memory with another by a way that borrowing cannot see), and its entries do not overlap.
         unsafe { Target::new(view.as_mut_ptr(), shape, strides) }
-    }
-
-    /// Write values in order.
-    pub fn fill(&mut self, values: impl Iterator<Item = T>) {
-        self.0.as_array_mut().iter_mut().zip(values).for_each(|(to, from)| *to = from);
     }
 }
 

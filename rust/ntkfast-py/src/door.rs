@@ -127,9 +127,9 @@ impl Watch {
 fn finish<R>(outcome: std::result::Result<Outcome<R>, RecvTimeoutError>) -> PyResult<R> {
     match outcome {
         Ok(Ok(result)) => result.map_err(|error| to_python(&error)),
-        Ok(Err(_)) => Err(from_panic()),
+        Ok(Err(payload)) => Err(from_panic(&*payload)),
         // The worker vanished without a word: only a panic outside `work` could do that.
-        Err(_) => Err(from_panic()),
+        Err(_) => Err(from_panic(&"a worker thread ended without a result")),
     }
 }
 

@@ -3,6 +3,9 @@
 use ntkfast_core::Error;
 use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use std::any::Any;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
 
 pyo3::create_exception!(
     ntkfast,
@@ -21,7 +24,9 @@ pub fn to_python(error: &Error) -> PyErr {
         | Error::Shape { .. }
         | Error::NotFinite { .. }
         | Error::NotFiniteAt { .. }
-        | Error::NotSymmetric { .. } => PyValueError::new_err(text),
+        | Error::NotSymmetric { .. }
+        | Error::Unprepared { .. }
+        | Error::Recipe(_) => PyValueError::new_err(text),
         Error::NotPositiveDefinite { .. }
         | Error::NoConvergence { .. }
         | Error::Overflow { .. }
@@ -32,12 +37,45 @@ pub fn to_python(error: &Error) -> PyErr {
     }
 }
 
-/// The exception for a panic, which is always a defect of this package.
-pub fn from_panic() -> PyErr {
-    PyRuntimeError::new_err("internal error in ntkfast: please report the call that led here")
+/// Message and place of the latest panic.
+static PANICKED: Mutex<Option<[String; 2]>> = Mutex::new(None);
+
+/// Keep message and place of panics, which become exceptions at the door; their text on stderr would only confuse.
+pub fn record_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), place);
+        *PANICKED.lock().unwrap_or_else(PoisonError::into_inner) = Some([text(info.payload()), place]);
+    }));
 }
 
-/// Panics become exceptions at the door; their text on stderr would only confuse.
-pub fn silence_panics() {
-    std::panic::set_hook(Box::new(|_| ()));
+/// Source file and line, without the folders of the machine that compiled it.
+fn place(location: &Location<'_>) -> String {
+    let file = location.file().replace('\\', "/");
+    let file = file
+        .split_once("/registry/src/")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or(&*file, |(_, rest)| rest);
+    format!("{file}:{}", location.line())
+}
+
+/// What a panic said.
+fn text(payload: &(dyn Any + Send)) -> String {
+    let known = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    known.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// The exception for a panic, which is always a defect of this package.
+pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
+    let message = text(payload);
+    let panicked = PANICKED.lock().unwrap_or_else(PoisonError::into_inner);
+    // Another call may have panicked since.
+    let place = panicked
+        .as_ref()
+        .filter(|[latest, _]| *latest == message)
+        .map_or("an unknown place", |[_, place]| place);
+    PyRuntimeError::new_err(format!(
+        "internal error in ntkfast {}: {message} (at {place}). This is a defect of ntkfast, not of your call: please \
+         report this message, with the call that led here and the output of ntkfast.info()",
+        env!("CARGO_PKG_VERSION")
+    ))
 }

@@ -17,10 +17,11 @@
 mod arrays;
 mod door;
 mod errors;
-mod images;
+mod evaluate;
 mod linalg;
+mod prepared;
 mod program;
-mod rows;
+mod samples;
 mod spec;
 mod trace;
 
@@ -95,9 +96,10 @@ fn read_environment() -> PyResult<()> {
 
 #[pymodule]
 fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    errors::silence_panics();
+    errors::record_panics();
     read_environment()?;
     module.add("NumericalError", module.py().get_type::<errors::NumericalError>())?;
+    module.add_class::<prepared::PyPrepared>()?;
     module.add_class::<program::PyProgram>()?;
     module.add_function(wrap_pyfunction!(program::check, module)?)?;
     module.add_function(wrap_pyfunction!(trace::trace, module)?)?;

@@ -2,8 +2,8 @@
 
 use crate::arrays::{Number, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
-use ntkfast_core::linalg::{self, SMALL, Symmetric};
 use ntkfast_core::{Error, flow, memory};
+use ntkfast_linalg::{SMALL, Symmetric, solve_refined as refined};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -41,7 +41,7 @@ fn eigh_typed<'py, T: Number>(
     let matrix = symmetric("theta", theta, None)?;
     let size = matrix.size();
     let operations = by_size(size);
-    let eigen = Call { py, operations, progress: None }.run_or_abandon(move |_| linalg::eigh(&matrix))?;
+    let eigen = Call { py, operations, progress: None }.run_or_abandon(move |_| T::eigh(&matrix))?;
     let vectors = PyArray1::from_vec(py, eigen.vectors)
         .reshape_with_order([size, size], NPY_ORDER::NPY_FORTRANORDER)?;
     Ok((PyArray1::from_vec(py, eigen.values).into_any(), vectors.into_any()))
@@ -64,7 +64,7 @@ fn cholesky_typed<'py, T: Number>(
     let diagonal = diagonal.as_array().to_vec();
     let matrix = symmetric("a", a, Some(&diagonal))?;
     let operations = by_size(matrix.size());
-    let cholesky = Call { py, operations, progress: None }.run(|job| linalg::cholesky(matrix, job))?;
+    let cholesky = Call { py, operations, progress: None }.run(|job| T::cholesky(matrix, job))?;
     let shape = [cholesky.size, cholesky.size];
     let factor =
         PyArray1::from_vec(py, cholesky.factor).reshape_with_order(shape, NPY_ORDER::NPY_FORTRANORDER)?;
@@ -90,7 +90,7 @@ fn cholesky_solve_typed<'py, T: Number>(
     let operations = by_size(size.max(columns));
     let solution = Call { py, operations, progress: None }.run(|job| {
         let mut solution = memory::collect(b.iter().copied())?;
-        with_matrix(&l, |factor| linalg::cholesky_solve(factor, &mut solution, columns, job))?;
+        with_matrix(&l, |factor| T::cholesky_solve(factor, &mut solution, columns, job))?;
         Ok(solution)
     })?;
     Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())
@@ -117,7 +117,7 @@ pub fn solve_refined<'py>(
     }
     let refined = Call { py, operations: by_size(size), progress: None }.run(|job| {
         let rhs = memory::collect(b.iter().copied())?;
-        with_matrix(&theta, |theta| linalg::solve_refined("theta", theta, &diagonal, &rhs, columns, job))
+        with_matrix(&theta, |theta| refined("theta", theta, &diagonal, &rhs, columns, job))
     })?;
     let Some(refined) = refined else { return Ok(None) };
     let solution = PyArray1::from_vec(py, refined.solution).reshape([size, columns])?;
@@ -141,7 +141,7 @@ fn matmul_typed<'py, T: Number>(
     }
     let operations = by_size(a.nrows().max(a.ncols()).max(b.ncols()));
     let product = Call { py, operations, progress: None }
-        .run(|job| with_matrix(&a, |a| with_matrix(&b, |b| linalg::product(a, b, job))))?;
+        .run(|job| with_matrix(&a, |a| with_matrix(&b, |b| T::product(a, b, job))))?;
     Ok(PyArray1::from_vec(py, product).reshape(shape)?.into_any())
 }
 
@@ -188,7 +188,7 @@ fn symmetric<T: Number>(
     }
     let operations = view.len();
     Call { py: array.py(), operations, progress: None }
-        .run(|job| with_matrix(&view, |matrix| Symmetric::new(argument, matrix, diagonal, job)))
+        .run(|job| with_matrix(&view, |matrix| T::symmetric(argument, matrix, diagonal, job)))
 }
 
 fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {

@@ -2,9 +2,9 @@
 
 use crate::arrays::{read, unsuitable};
 use crate::door::Call;
+use crate::evaluate::{operations, run, warnings};
 use crate::program::PyProgram;
-use crate::rows::warnings;
-use ntkfast_core::Result;
+use ntkfast_core::{Number, Result};
 use numpy::ndarray::Ix1;
 use pyo3::prelude::*;
 
@@ -18,14 +18,15 @@ pub fn trace(program: &PyProgram, norms: &Bound<'_, PyAny>, features: usize) -> 
     let py = norms.py();
     let Some(scales) = read::<f64, Ix1>("norms", norms)? else { return Err(unsuitable("norms", 1, norms)) };
     let scales = scales.as_array().to_vec();
-    let operations = program.operations(scales.len(), 1);
-    program.run(Call { py, operations, progress: None }, |job| {
-        let fitted = program.program.fit::<f64>(features, &scales, job)?;
+    let model = &program.model;
+    let operations = operations(model, scales.len(), [1, 1], model.lacks_fits());
+    run(Call { py, operations, progress: None }, &program.raised, |job| {
+        let prepared = f64::prepare_rows(model, features, &scales, job)?;
         let trace = |(row, &scale)| {
-            let layers = fitted.trace(features, scale, row)?.into_iter();
+            let layers = prepared.trace(scale, row)?.into_iter();
             Ok(layers.map(|layer| (layer.place, layer.variance, layer.chi, layer.ntk, layer.share)).collect())
         };
         let traces = scales.iter().enumerate().map(trace).collect::<Result<_>>()?;
-        Ok((warnings(&fitted), traces))
+        Ok((warnings(&prepared), traces))
     })
 }

@@ -10,6 +10,7 @@
 
 use super::arcsine::{Arcsine, arcsine};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::Float;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;

@@ -4,7 +4,7 @@
 //! standard deviation, and δ' = 1 − e^{−γδ}. What stands for E[φ'φ'] is its derivative by k, γ·e^{γ(ρ + shift)}.
 
 use super::{Constants, Cosine, Dual, Response, Row};
-use crate::scalar::Scalar;
+use crate::Float;
 use crate::simd::Number;
 use crate::simd::math::decay;
 

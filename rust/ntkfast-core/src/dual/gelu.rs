@@ -19,6 +19,7 @@
 use super::arcsine::arcsine;
 use super::blend::{blend, shares};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::Float;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::polynomial;

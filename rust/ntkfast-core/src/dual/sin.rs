@@ -19,7 +19,7 @@
 
 use super::blend::{blend, shares};
 use super::{Constants, Cosine, Dual, Response, Row};
-use crate::scalar::Scalar;
+use crate::Float;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;

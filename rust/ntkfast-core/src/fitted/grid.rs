@@ -50,6 +50,16 @@ impl Grid {
         (self.low + (self.high - self.low) * (1.0 + xi) / 2.0).sinh()
     }
 
+    /// Whether this is a grid for rows of that scale, too.
+    pub fn contains(&self, scale: f64, accuracy: Accuracy) -> bool {
+        let place = scale.asinh();
+        if self.is_point() {
+            (place - self.high).abs() <= ALIKE * accuracy.negligible * self.high
+        } else {
+            (self.low..=self.high).contains(&place)
+        }
+    }
+
     /// The place of a scale.
     pub fn place(&self, scale: f64) -> f64 {
         if self.is_point() {

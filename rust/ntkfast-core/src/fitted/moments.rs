@@ -14,8 +14,8 @@ use super::chebyshev::gauss_legendre;
 use super::nodes::{Node, Nodes, chunks};
 use super::sampled::{PARTS, Sampled};
 use crate::error::Result;
-use crate::linalg::row_products;
 use crate::parallel::Job;
+use ntkfast_linalg::row_products;
 use std::borrow::Cow;
 use std::f64::consts::{FRAC_PI_2, PI};
 

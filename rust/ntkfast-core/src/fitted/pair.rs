@@ -22,8 +22,8 @@ impl<L: Copy, R: Copy> Slots<L, R> {
     #[inline(always)]
     fn values<P: Pack, const N: usize>(self, first: usize, forms: &Forms, k: usize) -> [[P; GROUP]; N]
     where
-        L: Side<P>,
-        R: Side<P>,
+        L: Side<P::Scalar>,
+        R: Side<P::Scalar>,
     {
         let (slot, rank) = forms.part(k);
         let mut sums = [[P::splat(0.0); GROUP]; N];
@@ -31,11 +31,11 @@ impl<L: Copy, R: Copy> Slots<L, R> {
         for j in 0..rank {
             let mut functions = [P::splat(0.0); GROUP];
             for (pack, function) in (self.first_pack..).zip(&mut functions) {
-                *function = right.get(j, pack);
+                *function = right.get::<P>(j, pack);
             }
             for (n, sums) in sums.iter_mut().enumerate() {
                 for (pack, (sum, function)) in (self.first_pack..).zip(sums.iter_mut().zip(functions)) {
-                    *sum = left.get(n * rank + j, pack).mul_add(function, *sum);
+                    *sum = left.get::<P>(n * rank + j, pack).mul_add(function, *sum);
                 }
             }
         }
@@ -46,8 +46,8 @@ impl<L: Copy, R: Copy> Slots<L, R> {
     #[inline(always)]
     fn value<P: Pack>(self, first: usize, forms: &Forms) -> [P; GROUP]
     where
-        L: Side<P>,
-        R: Side<P>,
+        L: Side<P::Scalar>,
+        R: Side<P::Scalar>,
     {
         if forms.len() > 0 { self.values::<P, 1>(first, forms, 0)[0] } else { [P::splat(0.0); GROUP] }
     }
@@ -56,8 +56,8 @@ impl<L: Copy, R: Copy> Slots<L, R> {
     #[inline(always)]
     fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; GROUP]) -> [(P, P); GROUP]
     where
-        L: Side<P>,
-        R: Side<P>,
+        L: Side<P::Scalar>,
+        R: Side<P::Scalar>,
     {
         let mut clenshaw = Clenshaw::new(v);
         // The coefficient whose turn is next.
@@ -123,8 +123,8 @@ impl Fitted {
     pub fn pairs<P: Pack, const SIGNED: bool>(
         &self,
         cosines: [Cosine<P>; GROUP],
-        left: impl Side<P>,
-        right: impl Side<P>,
+        left: impl Side<P::Scalar>,
+        right: impl Side<P::Scalar>,
         slot: usize,
         first_pack: usize,
     ) -> [Response<P>; GROUP] {
@@ -140,21 +140,21 @@ impl Fitted {
         }
         let slots = Slots { left, right, first_pack };
         let mut first = slot + FIXED_SLOTS;
-        let distance = slots.value(first, &self.distance);
+        let distance = slots.value::<P>(first, &self.distance);
         first += self.distance.slots();
-        let moment = slots.value(first, &self.odd);
+        let moment = slots.value::<P>(first, &self.odd);
         first += self.odd.slots();
         // B and ∂B/∂v.
-        let odd_part = slots.series(first, &self.parts[0], v);
-        let even_part = slots.series(first + self.parts[0].slots(), &self.parts[1], v);
+        let odd_part = slots.series::<P>(first, &self.parts[0], v);
+        let even_part = slots.series::<P>(first + self.parts[0].slots(), &self.parts[1], v);
 
         let mut responses = [Response { cosine: cosines[0], slope: zero }; GROUP];
         for (i, response) in responses.iter_mut().enumerate() {
             let pack = first_pack + i;
             let (x, cosine) = (x[i], cosines[i]);
             let m = cosine.least::<SIGNED>();
-            let place = left.get(slot, pack) - right.get(slot, pack);
-            let unlike = left.get(slot + 1, pack) - right.get(slot + 1, pack);
+            let place = left.get::<P>(slot, pack) - right.get::<P>(slot, pack);
+            let unlike = left.get::<P>(slot + 1, pack) - right.get::<P>(slot + 1, pack);
             let over_sizes = weight::<P>(left, right, slot + 2, pack);
             let odd_share = weight::<P>(left, right, slot + SHARE, pack);
             let even_share = weight::<P>(left, right, slot + SHARE + 1, pack);

@@ -51,6 +51,13 @@ impl Fitted {
         self.accuracy == accuracy && self.grid.with(1) == Grid::new(range, 1, accuracy)
     }
 
+    /// Whether rows of that scale are among those that it was made for.
+    pub fn covers(&self, scale: f64) -> bool {
+        // Rows of scale zero have no direction, and matter only where φ does not vanish.
+        scale == 0.0 && self.sampled.origin == 0.0
+            || self.grid.contains(if scale > 0.0 { scale.max(TINIEST) } else { scale }, self.accuracy)
+    }
+
     /// Whether its estimated error is larger than it should be.
     pub fn is_unresolved(&self) -> bool {
         self.error.is_nan() || self.error > self.accuracy.tolerance

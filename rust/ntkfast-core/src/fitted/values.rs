@@ -179,6 +179,7 @@ struct Values<'a, const SLOPE: bool> {
 
 impl<const SLOPE: bool> Kernel<f64> for Values<'_, SLOPE> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = f64>>(self) {
@@ -215,6 +216,7 @@ struct Differences<'a> {
 
 impl Kernel<f64> for Differences<'_> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = f64>>(self) {

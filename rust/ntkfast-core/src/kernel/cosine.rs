@@ -4,6 +4,7 @@
 //! they are nearly antipodal) δ = ½‖v̂ − v̂'‖² is used instead, pair by pair; with few features, for all.
 
 use super::rows::Units;
+use crate::Float;
 use crate::program::Register;
 use crate::scalar::Scalar;
 use crate::simd::{Pack, Strip};

@@ -1,12 +1,12 @@
 //! Walks over tiles.
 
 use super::tile::{Finished, Pairs, TILE, Workspace};
-use super::{Points, Sink, Wanted};
+use super::{Plain, Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};
-use crate::program::{Program, Zonal};
+use crate::program::Prepared;
 use crate::scalar::Scalar;
-use crate::simd::{Level, STRIP};
+use crate::simd::STRIP;
 use std::ops::Range;
 
 /// All pairs (i, j) of one set with i ≤ j, each once; where a band meets the diagonal, some with i > j,
@@ -15,7 +15,7 @@ use std::ops::Range;
 /// # Errors
 /// [`Error::Cancelled`].
 pub fn gram<T: Scalar>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     points: &Points<'_, T>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
@@ -23,7 +23,7 @@ pub fn gram<T: Scalar>(
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
     let tiles = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
-    walk::<_, true>(program, [points, points], tiles, wanted, sink, job)
+    walk::<_, true>(prepared, [points, points], tiles, wanted, sink, job)
 }
 
 /// All pairs of two sets. O(n·m·(d + steps)).
@@ -31,7 +31,7 @@ pub fn gram<T: Scalar>(
 /// # Errors
 /// [`Error::Shape`] where the numbers of features differ; [`Error::Cancelled`].
 pub fn cross<T: Scalar>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     left: &Points<'_, T>,
     right: &Points<'_, T>,
     wanted: Wanted,
@@ -47,27 +47,25 @@ pub fn cross<T: Scalar>(
     }
     let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
     let tiles = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
-    walk::<_, false>(program, [left, right], tiles, wanted, sink, job)
+    walk::<_, false>(prepared, [left, right], tiles, wanted, sink, job)
 }
 
 /// Tiles of one column of tiles follow each other, so that it is packed once; those of one row where its constants are
 /// more than its features, so that these are gathered once. Of a set with itself, `HALF` is wanted: nothing below the
 /// diagonal.
 fn walk<T: Scalar, const HALF: bool>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     [left, right]: [&Points<'_, T>; 2],
     mut tiles: Vec<(usize, usize)>,
     wanted: Wanted,
     sink: &mut impl Sink<T>,
     job: &Job,
 ) -> Result<()> {
+    let program = prepared.program();
     if program.slots > left.features() {
         tiles.sort_unstable();
     }
-    let scales = left.scales().iter().chain(right.scales());
-    let count = left.count().saturating_mul(right.count());
-    let zonal = Zonal::new(program, left.features(), scales, count, [wanted.nngp, wanted.ntk]);
-    let pairs = Pairs { program, zonal, left, right, wanted, level: Level::current() };
+    let pairs = Pairs { program, zonal: prepared.zonal(), left, right, wanted, level: prepared.level() };
     let sink = &*sink; // borrowed by this walk alone, shared by its threads
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
     job.begin(tiles.len());
@@ -114,7 +112,14 @@ fn exact_diagonal<T: Scalar>(
     }
 }
 
-/// Every row with itself at one output, (NNGP, NTK), without any pair. O(n).
-pub fn diagonal<T: Scalar>(points: &Points<'_, T>, output: usize) -> impl Iterator<Item = (T, T)> {
-    (0..points.count()).map(move |row| points.diagonal(row, output))
+/// Every row with itself, result by result in one column, without any pair. O(n).
+pub fn diagonal<T: Scalar>(points: &Points<'_, T>, out: &Plain<'_, T>) {
+    for row in 0..points.count() {
+        for (output, target) in out.nngp.iter().enumerate() {
+            target.entry(row, 0, points.diagonal(row, output).0);
+        }
+        for (output, target) in out.ntk.iter().enumerate() {
+            target.entry(row, 0, points.diagonal(row, output).1);
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod drivers;
 mod points;
 mod product;
 mod rows;
-mod stream;
+pub mod stream;
 mod tile;
 mod writer;
 

@@ -4,7 +4,7 @@ use super::rows::Units;
 use super::{Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_item};
-use crate::program::{Program, RowTrace};
+use crate::program::{Prepared, Program, RowTrace};
 use crate::scalar::Scalar;
 use crate::simd::{STRIP, Strip};
 use std::ops::Range;
@@ -37,8 +37,9 @@ impl<'a, T: Scalar> Points<'a, T> {
     ///
     /// # Errors
     /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`, or one on the way to it for
-    /// any number; [`Error::Cancelled`].
-    pub fn new(rows: Rows<'a, T>, program: &Program, wanted: Wanted, job: &Job) -> Result<Self> {
+    /// any number; [`Error::Unprepared`] for rows that the program was not prepared for; [`Error::Cancelled`].
+    pub fn new(rows: Rows<'a, T>, prepared: &Prepared<'_, T>, wanted: Wanted, job: &Job) -> Result<Self> {
+        let program = prepared.program();
         let mut strips: Vec<_> = rows
             .scales()
             .chunks(STRIP)
@@ -51,12 +52,19 @@ impl<'a, T: Scalar> Points<'a, T> {
                 let row = Row { features: rows.features, scale, index: block * STRIP + lane };
                 // Of what no number can hold nothing tells the size, on which all that follows depends.
                 let mut held = true;
-                program.run_row(row.features, scale, registers, constants, |_, trace| {
+                let mut outside = (!prepared.covers(row.features, scale)).then_some(("the input", scale));
+                program.run_row(row.features, scale, registers, constants, |step, input, trace| {
+                    if !program.steps[step].op.covers(input.scale) {
+                        outside.get_or_insert((&program.steps[step].place, input.scale));
+                    }
                     held &= trace.scale.is_finite() && (trace.tangent.is_finite() || !wanted.ntk);
                 });
                 if !held {
                     let all = Wanted { nngp: true, ..wanted };
                     return Err(overflow::<f64>(program, row, registers, constants, all));
+                }
+                if let Some((layer, scale)) = outside {
+                    return Err(Error::Unprepared { layer: layer.to_owned(), row: row.index, scale });
                 }
                 for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
                     let trace = registers[register];
@@ -153,7 +161,7 @@ fn overflow<T: Scalar>(
 ) -> Error {
     let mut culprit = ("the input", size(RowTrace { scale: row.scale, tangent: 0.0 }, wanted));
     let mut found = false;
-    program.run_row(row.features, row.scale, registers, constants, |step, trace| {
+    program.run_row(row.features, row.scale, registers, constants, |step, _, trace| {
         if !found {
             culprit = (&program.steps[step].place, size(trace, wanted));
             found = !fits::<T>(trace, wanted);

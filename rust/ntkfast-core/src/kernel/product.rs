@@ -25,9 +25,9 @@ const fn shared(lanes: usize) -> usize {
     STRIP / lanes
 }
 
-/// Strips enough for so many features of 64 rows, at eight lanes or more.
+/// Strips enough for so many features of 64 rows, at four lanes or more.
 pub const fn packed_strips(features: usize) -> usize {
-    features.next_multiple_of(shared(8))
+    features.next_multiple_of(shared(4))
 }
 
 /// Writes some features of v̂ of some rows into strips.
@@ -46,6 +46,7 @@ pub struct Packing<'a, T> {
 
 impl<T: Scalar> Kernel<T> for Packing<'_, T> {
     type Output = ();
+    type Unit = Self;
 
     fn run<P: Pack<Scalar = T>>(self) {
         let lanes = if self.whole { STRIP } else { P::SUMS * P::LANES };
@@ -89,6 +90,7 @@ pub struct Products<'a, T> {
 
 impl<T: Scalar> Kernel<T> for Products<'_, T> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {

@@ -205,6 +205,7 @@ struct Measure<'a, T>(&'a [T]);
 
 impl<T: Scalar> Kernel<T> for Measure<'_, T> {
     type Output = std::result::Result<Norm, (usize, f64)>;
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) -> Self::Output {

@@ -8,7 +8,7 @@ use super::product::{Packing, Products, packed_strips};
 use super::{Points, Wanted};
 use crate::error::Result;
 use crate::parallel::Job;
-use crate::program::{Execution, Program, Register, Zonal};
+use crate::program::{Program, Register, Zonal};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
 use std::ops::Range;
@@ -110,7 +110,7 @@ pub struct Pairs<'a, T> {
     /// What to run.
     pub program: &'a Program,
     /// What may run instead.
-    pub zonal: Option<Zonal<T>>,
+    pub zonal: Option<&'a Zonal<T>>,
     /// Rows of the matrix.
     pub left: &'a Points<'a, T>,
     /// Its columns.
@@ -232,6 +232,7 @@ struct Work<'a, T> {
 
 impl<T: Scalar> Kernel<T> for Work<'_, T> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
@@ -247,7 +248,7 @@ impl<T: Scalar> Work<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
         let Self { pairs, rows, some, columns, workspace } = self;
-        let &Pairs { program, ref zonal, left, right, wanted, level } = pairs;
+        let &Pairs { program, zonal, left, right, wanted, level } = pairs;
         let features = right.features();
         let few = features <= FEW_FEATURES;
         let strip = columns.start / STRIP;
@@ -271,11 +272,11 @@ impl<T: Scalar> Work<'_, T> {
             }
             let registers = &mut workspace.registers[..];
             if let Some(zonal) = zonal {
-                zonal.execute::<P>(registers, &program.outputs);
+                zonal.execute::<P>(registers, &program.outputs, [wanted.nngp, wanted.ntk]);
             } else {
                 let left = &workspace.constants[i * program.slots..][..program.slots];
                 let right = right.constants(strip);
-                T::dispatch(level, Execution { program, registers, left, right, ntk: NTK });
+                program.run_strip::<_, NTK>(level, registers, left, right);
             }
             for ((output, &register), values) in program.outputs.iter().enumerate().zip(&mut workspace.values)
             {

@@ -4,6 +4,7 @@ use super::layout::Slot;
 use super::sums::read;
 use super::window::CELLS;
 use super::{GROUP, Group};
+use crate::scalar::Scalar;
 use crate::simd::{Pack, Side};
 
 /// Constants at the positions of a strip.
@@ -23,9 +24,9 @@ impl<T> Clone for Cells<'_, T> {
 
 impl<T> Copy for Cells<'_, T> {}
 
-impl<P: Pack> Side<P> for Cells<'_, P::Scalar> {
+impl<T: Scalar> Side<T> for Cells<'_, T> {
     #[inline(always)]
-    fn get(self, slot: usize, pack: usize) -> P {
+    fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P {
         let parts = GROUP / P::LANES;
         let Slot { base, pitch } = self.slots[slot];
         let group = &self.data[base + self.places[pack / parts] * pitch];

@@ -1,10 +1,12 @@
 //! What pairs need of the images of a group.
 
-use super::scales::Each;
 use super::{GROUP, Group};
 use crate::error::Result;
 use crate::memory;
 use crate::scalar::Scalar;
+
+/// A number for each image.
+pub type Each = [f64; GROUP];
 
 /// K and T of every position of a group of images with itself, in units of the maps that a pool reads.
 pub type Variances = [Vec<Each>; 2];

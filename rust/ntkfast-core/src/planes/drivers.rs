@@ -1,17 +1,16 @@
 //! Kernels of images: of all pairs, which `walk` goes through, and of single ones with themselves.
 
 use super::GROUP;
-use super::constants::{Constants, Variances};
+use super::constants::{Constants, Each, Variances};
 use super::images::Images;
 use super::layout::Layout;
 use super::maps::Source;
 use super::plan::{Graph, Plan, Purpose, Run};
 use super::run::{Machine, Sides, Workspace};
-use super::scales::{Each, Scales};
 use crate::error::{Error, Result};
 use crate::kernel::{Plain, Wanted};
 use crate::parallel::{Job, for_each_item};
-use crate::program::{Op, Program, Step};
+use crate::program::{Op, Prepared, Program, Scales, Step};
 use crate::scalar::Scalar;
 
 /// K and T of a pair of images.
@@ -35,12 +34,12 @@ pub struct Network<'a> {
 /// # Errors
 /// [`Error::Overflow`], [`Error::PlaneMemory`], [`Error::Cancelled`].
 pub fn gram<T: Scalar>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     images: &mut Images<T>,
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, images, out.wanted());
+    let network = Network::new(prepared.program(), images, out.wanted());
     network.selfs(images, &|i, kernels| write(out, i, i, kernels), job)?;
     let accept = |i, j, kernels| {
         write(out, i, j, kernels);
@@ -54,15 +53,15 @@ pub fn gram<T: Scalar>(
 /// # Errors
 /// As [`gram`].
 pub fn cross<T: Scalar>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     left: &mut Images<T>,
     right: &mut Images<T>,
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, left, out.wanted());
-    network.prepare(left, program.steps.len(), job)?;
-    network.prepare(right, program.steps.len(), job)?;
+    let network = Network::new(prepared.program(), left, out.wanted());
+    network.prepare(left, network.program.steps.len(), job)?;
+    network.prepare(right, network.program.steps.len(), job)?;
     network.walk([left, right], false, &|i, j, kernels| write(out, i, j, kernels), job)
 }
 
@@ -71,12 +70,12 @@ pub fn cross<T: Scalar>(
 /// # Errors
 /// As [`gram`].
 pub fn diagonal<T: Scalar>(
-    program: &Program,
+    prepared: &Prepared<'_, T>,
     images: &mut Images<T>,
     out: &Plain<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(program, images, out.wanted());
+    let network = Network::new(prepared.program(), images, out.wanted());
     network.selfs(images, &|i, kernels| write(out, i, 0, kernels), job)
 }
 

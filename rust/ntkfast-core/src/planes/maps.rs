@@ -5,15 +5,14 @@
 
 use super::GROUP;
 use super::axis::position;
-use super::constants::{Constants, Variances};
+use super::constants::{Constants, Each, Variances};
 use super::images::Images;
 use super::layout::Layout;
 use super::plan::{Graph, window_size};
-use super::scales::{Each, Scales};
 use crate::error::{Error, Result};
 use crate::network::Axis;
 use crate::parallel::Job;
-use crate::program::{Op, Program, RowTrace};
+use crate::program::{Op, Program, RowTrace, Scales};
 use crate::scalar::Scalar;
 
 /// √K and √T of a value.
@@ -99,7 +98,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
             let trace = match &step.op {
                 Op::Window(axes) => self.window(index, axes, traces[inputs[0]].as_ref()),
                 Op::Pool { axes, sum } => self.pool(index, axes, *sum, traces[inputs[0]].as_ref()),
-                _ => self.pointwise(index, inputs.map(|value| traces[value].as_ref())),
+                _ => self.pointwise(index, inputs.map(|value| traces[value].as_ref()))?,
             };
             if let Some(trace) = &trace {
                 self.check(index, trace)?;
@@ -164,9 +163,11 @@ impl<T: Scalar> Walk<'_, '_, T> {
         rows
     }
 
-    fn pointwise(&mut self, index: usize, inputs: [Option<&Trace>; 2]) -> Option<Trace> {
+    /// # Errors
+    /// [`Error::Unprepared`].
+    fn pointwise(&mut self, index: usize, inputs: [Option<&Trace>; 2]) -> Result<Option<Trace>> {
         let Source { program, graph, layout, images, .. } = self.source;
-        let [Some(first), Some(second)] = inputs else { return None };
+        let [Some(first), Some(second)] = inputs else { return Ok(None) };
         let step = &program.steps[index];
         let slots = step.op.slots();
         let base = layout.slots.get(step.first_slot).map_or(0, |slot| slot.base);
@@ -183,7 +184,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                     group.0[lane] = T::from_f64(*constant);
                 }
             }
-            return Some(Trace::Proportional { scale: scales.into(), tangent: tangents.into() });
+            return Ok(Some(Trace::Proportional { scale: scales.into(), tangent: tangents.into() }));
         }
         let positions = graph.positions(index + 1);
         let (mut scales, mut tangents) = (vec![[0.0; GROUP]; positions], vec![[0.0; GROUP]; positions]);
@@ -192,6 +193,11 @@ impl<T: Scalar> Walk<'_, '_, T> {
             let rows = [self.row(first, left, position), self.row(second, right, position)];
             let place = &mut self.constants.data[base + position * slots..];
             for lane in 0..GROUP {
+                let scale = rows[0][lane].scale;
+                if !step.op.covers(scale) {
+                    let (layer, row) = (step.place.clone(), self.constants.images[lane]);
+                    return Err(Error::Unprepared { layer, row, scale });
+                }
                 let row = step.op.row(images.channels(), [rows[0][lane], rows[1][lane]], &mut constants);
                 (scales[position][lane], tangents[position][lane]) = (row.scale, row.tangent);
                 for (group, constant) in place.iter_mut().zip(&constants) {
@@ -199,7 +205,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 }
             }
         }
-        Some(Trace::Explicit { scale: scales, tangent: tangents })
+        Ok(Some(Trace::Explicit { scale: scales, tangent: tangents }))
     }
 
     /// What a spatial step reads: maps with largest value 1 and their factors. They are stored where nobody has yet.

@@ -18,15 +18,15 @@ mod pairs;
 mod plan;
 mod pool;
 mod run;
-mod scales;
 mod steps;
 mod sums;
 mod walk;
 mod window;
 
 pub use drivers::{cross, diagonal, gram};
-pub use fit::fit;
+pub use fit::prepare;
 pub use images::Images;
+pub use pairs::Tiles;
 
 /// Pairs of images that are computed together.
 pub const GROUP: usize = 16;

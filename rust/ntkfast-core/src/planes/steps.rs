@@ -10,7 +10,7 @@ use super::window::{Both, CELLS, Following, Plane, Windowing};
 use crate::dual::Activation;
 use crate::error::Result;
 use crate::parallel::Job;
-use crate::program::{Op, run_step};
+use crate::program::{Op, Running};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack};
 
@@ -32,14 +32,14 @@ pub struct Work<'a, 'b, T> {
     pub job: &'b Job,
 }
 
-/// One kind of work on the plane at hand, each compiled by itself: one function of all would take minutes.
+/// One kind of work on the plane at hand, each compiled by itself.
 struct Inputs<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>);
 struct Window<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize, Following<'a>);
-struct Pointwise<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, &'w [usize], usize);
 struct Pooled<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize);
 
 impl<T: Scalar> Kernel<T> for Inputs<'_, '_, '_, T> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
@@ -49,6 +49,7 @@ impl<T: Scalar> Kernel<T> for Inputs<'_, '_, '_, T> {
 
 impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
@@ -63,22 +64,9 @@ impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
     }
 }
 
-impl<T: Scalar> Kernel<T> for Pointwise<'_, '_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<P: Pack<Scalar = T>>(self) {
-        let Self(work, steps, value) = self;
-        if work.machine.ntk {
-            work.pointwise::<P, true>(steps, value);
-        } else {
-            work.pointwise::<P, false>(steps, value);
-        }
-    }
-}
-
 impl<T: Scalar> Kernel<T> for Pooled<'_, '_, '_, T> {
     type Output = ();
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
@@ -134,7 +122,11 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
                     Op::Pool { .. } => self.read_tensor(index, ntk),
                     _ => {
                         let kept = if drops { self.selfs(index) } else { Vec::new() };
-                        T::dispatch(level, Pointwise(&mut self, &steps[first..next], index + 1));
+                        if ntk {
+                            self.pointwise::<true>(level, &steps[first..next], index + 1);
+                        } else {
+                            self.pointwise::<false>(level, &steps[first..next], index + 1);
+                        }
                         for (strip, at, [delta, epsilon, tau]) in kept {
                             let register = &mut self.workspace.states[plane][strip + step.output];
                             (register.delta.0[at], register.epsilon.0[at], register.tau.0[at]) =
@@ -270,8 +262,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
     }
 
     /// Steps that do not mix positions, on the planes of one sheet.
-    #[inline(always)]
-    fn pointwise<P: Pack<Scalar = T>, const NTK: bool>(&mut self, steps: &[usize], value: usize) {
+    fn pointwise<const NTK: bool>(&mut self, level: Level, steps: &[usize], value: usize) {
         let Machine { program, graph, layout, .. } = *self.machine;
         let [down, across] = self.keys.map(|key| &key.tracks[graph.sheets[value]]);
         let width = graph.grids[value][1];
@@ -298,7 +289,7 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             let right = Cells { data: both.right, one: None, slots, places: places[1] };
             for &step in steps {
                 // As if cosines could be negative: the other code would take as long to compile, and saves little.
-                run_step::<P, NTK, true>(&program.steps[step], registers, left, right);
+                Running { level, step: &program.steps[step], registers, left, right }.run::<NTK, true>();
             }
         }
     }

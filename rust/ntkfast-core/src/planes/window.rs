@@ -17,7 +17,7 @@ use crate::simd::{Pack, STRIP};
 pub const CELLS: usize = STRIP / GROUP;
 
 /// Registers in which there are so few lanes take the most parts of a group.
-const MOST_PARTS: usize = GROUP / 4;
+const MOST_PARTS: usize = GROUP / 2;
 
 /// One plane: the tables of both axes.
 #[derive(Clone, Copy)]

@@ -8,18 +8,23 @@
 mod compile;
 mod family;
 mod fit;
+mod pointwise;
+mod prepared;
 mod rectify;
 mod registers;
 mod rows;
+mod scales;
 mod spatial;
 mod strip;
 mod trace;
 mod width;
 mod zonal;
 
+pub use prepared::{Prepared, Recipe};
 pub use rows::RowTrace;
-pub(crate) use strip::run_step;
-pub use strip::{Execution, Register};
+pub use scales::Scales;
+pub use strip::Register;
+pub(crate) use strip::Running;
 pub use trace::LayerTrace;
 pub use width::Width;
 pub use zonal::Zonal;
@@ -131,6 +136,14 @@ impl Op {
             Self::Product => 2,
             Self::LayerNorm { .. } | Self::Dropout { .. } | Self::Window(_) | Self::Pool { .. } => 0,
             Self::Carry { .. } => 2,
+        }
+    }
+
+    /// Whether rows of this scale may come before the step: a fit serves those that it was made for.
+    pub(crate) fn covers(&self, scale: f64) -> bool {
+        match self {
+            Self::Fitted(fitted) => fitted.covers(scale),
+            _ => true,
         }
     }
 

@@ -8,24 +8,33 @@
 use super::Step;
 use super::strip::{Pair, Register, read, write};
 use crate::dual::AbRelu;
+use crate::scalar::Scalar;
 use crate::simd::math::REACHES;
-use crate::simd::{Pack, Strip};
+use crate::simd::{Kernel, Pack, Strip};
 
-/// The step of an activation.
-#[inline(always)]
-pub fn rectify<P: Pack, const NTK: bool, const SIGNED: bool>(
-    activation: &AbRelu,
-    step: &Step,
-    registers: &mut [Register<P::Scalar>],
-) {
-    if SIGNED {
-        return run::<P, NTK, SIGNED, 0>(activation, step, registers);
-    }
-    match reach::<P>(&registers[step.inputs[0]].delta) {
-        0 => run::<P, NTK, SIGNED, 0>(activation, step, registers),
-        1 => run::<P, NTK, SIGNED, 1>(activation, step, registers),
-        2 => run::<P, NTK, SIGNED, 2>(activation, step, registers),
-        _ => run::<P, NTK, SIGNED, 3>(activation, step, registers),
+/// The step of an activation on a strip.
+pub struct Rectify<'a, T, const NTK: bool, const SIGNED: bool> {
+    pub activation: &'a AbRelu,
+    pub step: &'a Step,
+    pub registers: &'a mut [Register<T>],
+}
+
+impl<T: Scalar, const NTK: bool, const SIGNED: bool> Kernel<T> for Rectify<'_, T, NTK, SIGNED> {
+    type Output = ();
+    type Unit = AbRelu;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self { activation, step, registers } = self;
+        if SIGNED {
+            return run::<P, NTK, SIGNED, 0>(activation, step, registers);
+        }
+        match reach::<P>(&registers[step.inputs[0]].delta) {
+            0 => run::<P, NTK, SIGNED, 0>(activation, step, registers),
+            1 => run::<P, NTK, SIGNED, 1>(activation, step, registers),
+            2 => run::<P, NTK, SIGNED, 2>(activation, step, registers),
+            _ => run::<P, NTK, SIGNED, 3>(activation, step, registers),
+        }
     }
 }
 
@@ -55,75 +64,4 @@ fn reach<P: Pack>(delta: &Strip<P::Scalar>) -> usize {
         reach += 1;
     }
     reach
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dual::{Activation, Cosine, Dual};
-    use crate::program::Op;
-    use crate::scalar::Scalar;
-    use crate::simd::{Kernel, Level, STRIP};
-
-    /// A step on the strip in register 0, and the dual pair by pair.
-    struct Both<'a, T> {
-        activation: &'a AbRelu,
-        register: &'a mut Register<T>,
-    }
-
-    impl<T: Scalar> Kernel<T> for Both<'_, T> {
-        type Output = [Strip<T>; 2];
-
-        #[inline(always)]
-        fn run<P: Pack<Scalar = T>>(self) -> [Strip<T>; 2] {
-            let (mut delta, mut slope) = (self.register.delta, self.register.tau);
-            for pack in 0..P::PACKS {
-                let cosine = Cosine { delta: P::load(&delta, pack), epsilon: P::splat(2.0) };
-                let nothing = |_: usize| P::splat(0.0);
-                let response = self.activation.pair::<P, false>(cosine, nothing, nothing);
-                response.cosine.delta.store(&mut delta, pack);
-                response.slope.store(&mut slope, pack);
-            }
-            let op = Op::Activation(Activation::AbRelu(self.activation.clone()));
-            let (signed, place) = ([false; 2], String::new());
-            let step =
-                Step { op, inputs: [0, 0], output: 0, first_slot: 0, signed, signed_output: false, place };
-            rectify::<P, true, false>(self.activation, &step, std::slice::from_mut(self.register));
-            [delta, slope]
-        }
-    }
-
-    fn check<T: Scalar>(near: f64, far: f64, place: usize) {
-        let activation = AbRelu::new(&[0.0, 1.0]).expect("two parameters");
-        for level in Level::available() {
-            let mut register = Register::default();
-            for lane in 0..STRIP {
-                let m = if lane == place { far } else { near * lane as f64 / STRIP as f64 };
-                (register.delta.0[lane], register.tau.0[lane]) = (T::from_f64(m), T::from_f64(1.0));
-            }
-            let [delta, slope] =
-                T::dispatch(level, Both { activation: &activation, register: &mut register });
-            for lane in 0..STRIP {
-                for (given, expected) in [(&register.delta, &delta), (&register.tau, &slope)] {
-                    let (given, expected) = (given.0[lane].to_f64(), expected.0[lane].to_f64());
-                    let error = (given - expected).abs();
-                    let name = level.name();
-                    assert!(error <= 4.0 * T::EPSILON, "{name} {near} {far} at {place}: {lane}: {error:e}");
-                }
-            }
-        }
-    }
-
-    /// One far pair in any lane takes a polynomial that reaches it.
-    #[test]
-    fn every_lane_counts() {
-        for reach in REACHES {
-            for place in 0..STRIP {
-                for far in [0.5 * reach, reach, 1.0] {
-                    check::<f64>(reach, far, place);
-                    check::<f32>(reach, far, place);
-                }
-            }
-        }
-    }
 }

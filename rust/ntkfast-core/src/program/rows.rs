@@ -14,22 +14,23 @@ pub struct RowTrace {
 
 impl Program {
     /// Run one row of `features` numbers whose standard deviation is `scale` = ‖x‖/√d. Fills the row's `constants`
-    /// and calls `visit` with every step's result; the results are left in the output registers. O(number of
-    /// steps).
+    /// and calls `visit` with every step, its first input and its result; the results are left in the output registers.
+    /// O(number of steps).
     pub fn run_row(
         &self,
         features: usize,
         scale: f64,
         registers: &mut [RowTrace],
         constants: &mut [f64],
-        mut visit: impl FnMut(usize, RowTrace),
+        mut visit: impl FnMut(usize, RowTrace, RowTrace),
     ) {
         registers[0] = RowTrace { scale, tangent: 0.0 };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
-            let result = step.op.row(features, step.inputs.map(|register| registers[register]), constants);
+            let inputs = step.inputs.map(|register| registers[register]);
+            let result = step.op.row(features, inputs, constants);
             registers[step.output] = result;
-            visit(index, result);
+            visit(index, inputs[0], result);
         }
     }
 }

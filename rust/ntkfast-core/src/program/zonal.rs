@@ -4,8 +4,8 @@
 //! output is a function of ρ alone: a zonal kernel on the sphere. Chebyshev series in √m, with m = δ for ρ ≥ 0 and ε
 //! below, then cost the same for any number of layers: kernels behind a kink are analytic in √m, not in ρ.
 
-use super::Program;
-use super::strip::{Execution, Register};
+use super::strip::Register;
+use super::{Program, Scales};
 use crate::fitted::chebyshev::{evaluate, points, transform};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Pack, STRIP, Strip};
@@ -27,33 +27,31 @@ type Series<T> = Vec<[T; 2]>;
 /// Every output as a function of the input's cosine.
 #[derive(Clone, Debug)]
 pub struct Zonal<T> {
-    /// δ and the cosine of T, output by output; without terms where not wanted.
+    /// δ and the cosine of T, output by output.
     outputs: Vec<[Series<T>; 2]>,
 }
 
 impl<T: Scalar> Zonal<T> {
-    /// The functions that a program is on rows with these input scales, for so many pairs, of K and of T where they
-    /// are `wanted`; `None` where it is none, where no short series has the precision of `T`, or where layer by layer
-    /// is as quick.
-    pub fn new<'a>(
-        program: &Program,
-        features: usize,
-        scales: impl Iterator<Item = &'a f64>,
-        pairs: usize,
-        wanted: [bool; 2],
-    ) -> Option<Self> {
+    /// The functions that a program is on rows with these input scales, for so many pairs; `None` where it is none,
+    /// where no short series has the precision of `T`, or where layer by layer is as quick.
+    pub fn new(program: &Program, features: usize, scales: Scales, pairs: usize) -> Option<Self> {
         if pairs.saturating_mul(program.steps.len()) < WORTHWHILE {
             return None;
         }
         let constants = shared_constants(program, features, scales, T::EPSILON)?;
-        let exact = Exact { program, constants: &constants, wanted };
+        let exact = Exact { program, constants: &constants };
         let most = TERMS_A_STEP * program.steps.len() / program.outputs.len();
         TERMS.into_iter().take_while(|count| *count <= most).find_map(|count| exact.fit(count))
     }
 
-    /// Instead of the program, on the strip in register 0: leaves the results in the output registers.
+    /// Instead of the program, on the strip in register 0: leaves what is wanted of K and of T in the output registers.
     #[inline(always)]
-    pub fn execute<P: Pack<Scalar = T>>(&self, registers: &mut [Register<T>], outputs: &[usize]) {
+    pub fn execute<P: Pack<Scalar = T>>(
+        &self,
+        registers: &mut [Register<T>],
+        outputs: &[usize],
+        [nngp, ntk]: [bool; 2],
+    ) {
         for first in (0..P::PACKS).step_by(GROUP) {
             let mut v = [P::splat(0.0); GROUP];
             let mut negative = [v[0].less(v[0]); GROUP];
@@ -66,13 +64,13 @@ impl<T: Scalar> Zonal<T> {
             }
             for ([delta, tau], &output) in self.outputs.iter().zip(outputs) {
                 let register = &mut registers[output];
-                if !delta.is_empty() {
+                if nngp {
                     let values = sums::<P>(delta, v, negative);
                     for (i, value) in values.into_iter().enumerate() {
                         value.max(P::splat(0.0)).store(&mut register.delta, first + i);
                     }
                 }
-                if !tau.is_empty() {
+                if ntk {
                     let values = sums::<P>(tau, v, negative);
                     for (i, value) in values.into_iter().enumerate() {
                         value.store(&mut register.tau, first + i);
@@ -106,24 +104,14 @@ fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; 
 }
 
 /// The constants of every row, where rows with these scales share them.
-fn shared_constants<'a>(
-    program: &Program,
-    features: usize,
-    scales: impl Iterator<Item = &'a f64>,
-    epsilon: f64,
-) -> Option<Vec<f64>> {
+fn shared_constants(program: &Program, features: usize, scales: Scales, epsilon: f64) -> Option<Vec<f64>> {
     // Differences that pass for rounding: of norms, and of constants.
     let (equal, same) = (8.0 * epsilon, 32.0 * f64::EPSILON);
-    let (mut low, mut high, mut zeros) = (f64::INFINITY, 0f64, false);
-    for &scale in scales {
-        zeros |= scale == 0.0;
-        low = if scale > 0.0 { low.min(scale) } else { low };
-        high = high.max(scale);
-    }
+    let Scales { low, high, zeros, .. } = scales;
     let run = |scale: f64| {
         let (mut registers, mut constants) =
             (vec![Default::default(); program.registers], vec![0.0; program.slots]);
-        program.run_row(features, scale, &mut registers, &mut constants, |_, _| ());
+        program.run_row(features, scale, &mut registers, &mut constants, |_, _, _| ());
         (registers, constants)
     };
     let (_, constants) = run(high);
@@ -144,7 +132,6 @@ fn shared_constants<'a>(
 struct Exact<'a> {
     program: &'a Program,
     constants: &'a [f64],
-    wanted: [bool; 2],
 }
 
 impl Exact<'_> {
@@ -163,9 +150,7 @@ impl Exact<'_> {
             while pairs.len() > 1 && pairs.last().is_some_and(tiny) {
                 pairs.pop();
             }
-            // Of both quantities, so that one alone has the bits that it has beside the other.
-            let kept = if self.wanted[quantity] { pairs } else { Vec::new() };
-            Some(kept.iter().rev().map(|pair| pair.map(T::from_f64)).collect())
+            Some(pairs.iter().rev().map(|pair| pair.map(T::from_f64)).collect())
         };
         let outputs =
             (0..self.program.outputs.len()).map(|output| Some([series(output, 0)?, series(output, 1)?]));
@@ -185,10 +170,7 @@ impl Exact<'_> {
                 let [delta, epsilon] = if negative { [2.0 - m, m] } else { [m, 2.0 - m] };
                 (registers[0].delta.0[lane], registers[0].epsilon.0[lane]) = (delta, epsilon);
             }
-            f64::dispatch(
-                level,
-                Execution { program, registers: &mut registers, left, right: &right, ntk: true },
-            );
+            program.run_strip::<_, true>(level, &mut registers, left, &right);
             for ([deltas, taus], &output) in values.iter_mut().zip(&program.outputs) {
                 deltas.extend(&registers[output].delta.0[..v.len()]);
                 taus.extend(&registers[output].tau.0[..v.len()]);

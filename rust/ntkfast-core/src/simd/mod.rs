@@ -7,13 +7,20 @@
 pub mod coefficients;
 pub mod math;
 mod number;
+#[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
 mod plain;
 mod side;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+mod sse2;
+#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
 mod x86;
 
+#[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
+use plain as baseline;
+#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+use x86 as baseline;
+
 pub use number::{Number, Pack};
-use plain::Plain;
 pub use side::{Lanes, Side, Single, weight};
 use std::sync::OnceLock;
 
@@ -43,10 +50,10 @@ pub struct Level(Set);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
     /// x86 with AVX-512 F, DQ, VL and BW.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
     Avx512,
     /// x86 with AVX2 and FMA.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
     Avx2,
     /// The target's baseline: NEON on aarch64, SSE2 on x86-64.
     Plain,
@@ -55,7 +62,7 @@ enum Set {
 impl Level {
     /// All levels this processor can run, best first.
     pub fn available() -> Vec<Self> {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
         {
             let mut levels = Vec::with_capacity(3);
             if std::is_x86_feature_detected!("avx512f")
@@ -71,7 +78,7 @@ impl Level {
             levels.push(Self(Set::Plain));
             levels
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
         vec![Self(Set::Plain)]
     }
 
@@ -80,21 +87,23 @@ impl Level {
         *CURRENT.get_or_init(|| Self::available()[0])
     }
 
+    /// The level of this name, where the processor has it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::available().into_iter().find(|level| level.name() == name)
+    }
+
     /// Use the level of this name from the start; false where the processor does not have it, or another level
     /// is already in use.
     pub fn force(name: &str) -> bool {
-        match Self::available().into_iter().find(|level| level.name() == name) {
-            Some(level) => *CURRENT.get_or_init(|| level) == level,
-            None => false,
-        }
+        Self::named(name).is_some_and(|level| *CURRENT.get_or_init(|| level) == level)
     }
 
     /// Name as `NTKFAST_SIMD` and `info()` spell it.
     pub fn name(self) -> &'static str {
         match self.0 {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
             Set::Avx512 => "avx512",
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
             Set::Avx2 => "avx2",
             Set::Plain if cfg!(target_arch = "aarch64") => "neon",
             Set::Plain => "plain",
@@ -109,47 +118,56 @@ static CURRENT: OnceLock<Level> = OnceLock::new();
 pub trait Kernel<T> {
     /// What the work returns.
     type Output;
+    /// The type in whose module the work is compiled: modules are what the compiler works on at the same time, and
+    /// what it compiles again after a change.
+    type Unit: ?Sized;
     /// Do the work with registers of type `P`.
     fn run<P: Pack<Scalar = T>>(self) -> Self::Output;
 }
 
 macro_rules! dispatcher {
-    ($name:ident, $scalar:ty, $avx512:ident, $avx2:ident) => {
+    ($name:ident, $compiled:ident, $scalar:ty, $avx512:ident, $avx2:ident, $plain:ident) => {
         /// Run `kernel` compiled for `level`.
+        #[inline]
         pub(crate) fn $name<K: Kernel<$scalar>>(level: Level, kernel: K) -> K::Output {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
-                fn avx512<K: Kernel<$scalar>>(kernel: K) -> K::Output {
-                    kernel.run::<x86::$avx512>()
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2<K: Kernel<$scalar>>(kernel: K) -> K::Output {
-                    kernel.run::<x86::$avx2>()
-                }
-                match level.0 {
-                    // SAFETY: levels come from `Level::available`, which asked the processor.
-                    Set::Avx512 => return unsafe { avx512(kernel) },
-                    // SAFETY: as above.
-                    Set::Avx2 => return unsafe { avx2(kernel) },
-                    Set::Plain => {}
-                }
+            match level.0 {
+                // SAFETY: levels come from `Level::available`, which asked the processor.
+                #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+                Set::Avx512 => unsafe { <K::Unit as $compiled>::avx512(kernel) },
+                // SAFETY: as above.
+                #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+                Set::Avx2 => unsafe { <K::Unit as $compiled>::avx2(kernel) },
+                Set::Plain => <K::Unit as $compiled>::plain(kernel),
             }
-            let _ = level;
-            kernel.run::<Plain<$scalar>>()
         }
+
+        /// One function a kernel and level, in the compiler's unit of `Self`.
+        trait $compiled {
+            /// # Safety
+            /// The processor must have AVX-512 F, DQ, VL and BW.
+            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
+            unsafe fn avx512<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+                kernel.run::<x86::$avx512>()
+            }
+
+            /// # Safety
+            /// The processor must have AVX2 and FMA.
+            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+                kernel.run::<x86::$avx2>()
+            }
+
+            #[inline(never)]
+            fn plain<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+                kernel.run::<baseline::$plain>()
+            }
+        }
+
+        impl<U: ?Sized> $compiled for U {}
     };
 }
 
-pub(crate) use double::dispatch_f64;
-pub(crate) use single::dispatch_f32;
-
-// A module each, which the compiler takes for pieces of work that it can do at the same time.
-mod double {
-    use super::*;
-    dispatcher!(dispatch_f64, f64, F64x8, F64x4);
-}
-mod single {
-    use super::*;
-    dispatcher!(dispatch_f32, f32, F32x16, F32x8);
-}
+dispatcher!(dispatch_f64, Float64, f64, F64x8, F64x4, F64x2);
+dispatcher!(dispatch_f32, Float32, f32, F32x16, F32x8, F32x4);

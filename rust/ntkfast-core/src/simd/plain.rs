@@ -1,20 +1,20 @@
-//! Registers as arrays: the baseline of every target (the compiler turns them into SSE2 or NEON), and what
-//! the other levels are tested against.
+//! Registers as arrays, which the compiler turns into NEON: the baseline of every target but x86-64. There they are used,
+//! and so tested, with `RUSTFLAGS='--cfg ntkfast_portable'`.
 
 use super::{Number, Pack, STRIP, Strip};
 use crate::scalar::Scalar;
 use std::array::from_fn;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-const LANES: usize = 8;
-
-/// Eight lanes without special instructions.
+/// Lanes without special instructions: as many as 128 bits hold, which is a register of every target. More at a time take
+/// the compiler many times as long, and run slower.
 #[derive(Clone, Copy, Debug)]
-pub struct Plain<T>([T; LANES]);
+#[repr(align(16))]
+pub struct Plain<T, const LANES: usize>([T; LANES]);
 
 macro_rules! operator {
     ($trait:ident, $method:ident, $op:tt) => {
-        impl<T: Scalar> $trait for Plain<T> {
+        impl<T: Scalar, const LANES: usize> $trait for Plain<T, LANES> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
@@ -29,7 +29,7 @@ operator!(Sub, sub, -);
 operator!(Mul, mul, *);
 operator!(Div, div, /);
 
-impl<T: Scalar> Neg for Plain<T> {
+impl<T: Scalar, const LANES: usize> Neg for Plain<T, LANES> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -38,14 +38,14 @@ impl<T: Scalar> Neg for Plain<T> {
 }
 
 macro_rules! plain {
-    ($scalar:ident) => {
-        impl Number for Plain<$scalar> {
+    ($scalar:ident, $lanes:literal) => {
+        impl Number for Plain<$scalar, $lanes> {
             type Scalar = $scalar;
-            type Mask = [bool; LANES];
+            type Mask = [bool; $lanes];
 
             #[inline(always)]
             fn splat(value: f64) -> Self {
-                Self([value as $scalar; LANES])
+                Self([value as $scalar; $lanes])
             }
             #[inline(always)]
             fn mul_add(self, factor: Self, addend: Self) -> Self {
@@ -89,22 +89,22 @@ macro_rules! plain {
             }
         }
 
-        impl Pack for Plain<$scalar> {
-            const LANES: usize = LANES;
-            const SUMS: usize = 1;
+        impl Pack for Plain<$scalar, $lanes> {
+            const LANES: usize = $lanes;
+            const SUMS: usize = 2;
 
             #[inline(always)]
             fn broadcast(value: $scalar) -> Self {
-                Self([value; LANES])
+                Self([value; $lanes])
             }
             #[inline(always)]
             fn load(strip: &Strip<$scalar>, pack: usize) -> Self {
-                Self(from_fn(|i| strip.0[pack * LANES + i]))
+                Self(from_fn(|i| strip.0[pack * $lanes + i]))
             }
             #[inline(always)]
             fn store(self, strip: &mut Strip<$scalar>, pack: usize) {
-                assert!(pack < STRIP / LANES);
-                strip.0[pack * LANES..][..LANES].copy_from_slice(&self.0);
+                assert!(pack < STRIP / $lanes);
+                strip.0[pack * $lanes..][..$lanes].copy_from_slice(&self.0);
             }
             #[inline(always)]
             fn read(slice: &[$scalar]) -> Self {
@@ -112,7 +112,7 @@ macro_rules! plain {
             }
             #[inline(always)]
             fn write(self, slice: &mut [$scalar]) {
-                slice[..LANES].copy_from_slice(&self.0);
+                slice[..$lanes].copy_from_slice(&self.0);
             }
             #[inline(always)]
             fn sum(self) -> $scalar {
@@ -126,5 +126,10 @@ macro_rules! plain {
     };
 }
 
-plain!(f64);
-plain!(f32);
+plain!(f64, 2);
+plain!(f32, 4);
+
+/// Two lanes of `f64`.
+pub type F64x2 = Plain<f64, 2>;
+/// Four lanes of `f32`.
+pub type F32x4 = Plain<f32, 4>;

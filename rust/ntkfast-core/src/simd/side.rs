@@ -3,9 +3,9 @@
 use super::{Pack, Strip};
 
 /// Per-row constants of one side of a strip of pairs.
-pub trait Side<P: Pack>: Copy {
+pub trait Side<T>: Copy {
     /// Constant `slot` of the rows in register `pack`.
-    fn get(self, slot: usize, pack: usize) -> P;
+    fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P;
     /// Only `count` constants from `first` on.
     fn part(self, first: usize, count: usize) -> Self;
 }
@@ -14,9 +14,9 @@ pub trait Side<P: Pack>: Copy {
 #[derive(Clone, Copy)]
 pub struct Single<'a, T>(pub &'a [T]);
 
-impl<P: Pack> Side<P> for Single<'_, P::Scalar> {
+impl<T: Copy> Side<T> for Single<'_, T> {
     #[inline(always)]
-    fn get(self, slot: usize, _pack: usize) -> P {
+    fn get<P: Pack<Scalar = T>>(self, slot: usize, _pack: usize) -> P {
         P::broadcast(self.0[slot])
     }
     #[inline(always)]
@@ -29,9 +29,9 @@ impl<P: Pack> Side<P> for Single<'_, P::Scalar> {
 #[derive(Clone, Copy)]
 pub struct Lanes<'a, T>(pub &'a [Strip<T>]);
 
-impl<P: Pack> Side<P> for Lanes<'_, P::Scalar> {
+impl<T: Copy> Side<T> for Lanes<'_, T> {
     #[inline(always)]
-    fn get(self, slot: usize, pack: usize) -> P {
+    fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P {
         P::load(&self.0[slot], pack)
     }
     #[inline(always)]
@@ -42,6 +42,11 @@ impl<P: Pack> Side<P> for Lanes<'_, P::Scalar> {
 
 /// Product of both sides' constant.
 #[inline(always)]
-pub fn weight<P: Pack>(left: impl Side<P>, right: impl Side<P>, slot: usize, pack: usize) -> P {
-    left.get(slot, pack) * right.get(slot, pack)
+pub fn weight<P: Pack>(
+    left: impl Side<P::Scalar>,
+    right: impl Side<P::Scalar>,
+    slot: usize,
+    pack: usize,
+) -> P {
+    left.get::<P>(slot, pack) * right.get(slot, pack)
 }

@@ -1,9 +1,10 @@
-//! Registers of AVX-512 and AVX2.
+//! Registers of AVX-512, of AVX2, and of every x86-64 (SSE2).
 //!
-//! SAFETY of every block below: values of these types are made only inside [`super::dispatcher`]'s functions,
+//! SAFETY of every block below: values of the wider types are made only inside [`super::dispatcher`]'s functions,
 //! which run after the processor was asked for the features; loads and stores are bounded by an assertion
 //! that the compiler removes where loops have constant bounds.
 
+use super::sse2::*;
 use super::{Number, Pack, STRIP, Strip};
 use crate::scalar::Scalar;
 use std::arch::x86_64::*;
@@ -185,4 +186,18 @@ register!(
     _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_sqrt_ps, _mm256_max_ps, _mm256_min_ps;
     shift _mm256_slli_epi32 _mm256_castps_si256 _mm256_castsi256_ps,
     less _mm256_cmp_ps, blend mask_last _mm256_blendv_ps, any signs _mm256_movemask_ps
+);
+register!(
+    F64x2, __m128d, f64, 2, 2, __m128d;
+    _mm_set1_pd, _mm_loadu_pd, _mm_storeu_pd, _mm_add_pd, _mm_sub_pd, _mm_mul_pd,
+    _mm_div_pd, fmadd_pd, fnmadd_pd, _mm_sqrt_pd, _mm_max_pd, _mm_min_pd;
+    shift _mm_slli_epi64 _mm_castpd_si128 _mm_castsi128_pd,
+    less less_pd, blend mask_last blend_pd, any signs _mm_movemask_pd
+);
+register!(
+    F32x4, __m128, f32, 4, 2, __m128;
+    _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps, _mm_add_ps, _mm_sub_ps, _mm_mul_ps,
+    _mm_div_ps, fmadd_ps, fnmadd_ps, _mm_sqrt_ps, _mm_max_ps, _mm_min_ps;
+    shift _mm_slli_epi32 _mm_castps_si128 _mm_castsi128_ps,
+    less less_ps, blend mask_last blend_ps, any signs _mm_movemask_ps
 );

@@ -20,6 +20,7 @@ struct PairKernel<'a, D, T> {
 
 impl<D: Dual, T: Scalar> Kernel<T> for PairKernel<'_, D, T> {
     type Output = PairOut;
+    type Unit = Self;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) -> PairOut {

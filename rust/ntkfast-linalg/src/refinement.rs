@@ -2,10 +2,10 @@
 
 use super::cholesky::{cholesky_solve, factorise};
 use super::triangle::triangle;
-use super::{Matrix, product};
-use crate::error::{Error, Result};
-use crate::parallel::Job;
-use crate::scalar::Scalar;
+use super::{Field, Matrix};
+use ntkfast_base::Float;
+use ntkfast_base::error::{Error, Result};
+use ntkfast_base::parallel::Job;
 
 /// Steps of refinement at most. Each gains as many digits as float32 has beyond the condition number.
 const STEPS: usize = 8;
@@ -70,7 +70,7 @@ pub fn solve_refined(
     for _ in 0..STEPS {
         correct(factor, &scales, &residual, &mut solution, columns, job)?;
         let shape = [size, columns];
-        let image = product(matrix, Matrix { entries: &solution, shape, by_rows: true }, job)?;
+        let image = f64::product(matrix, Matrix { entries: &solution, shape, by_rows: true }, job)?;
         for (i, (residual, image)) in residual.iter_mut().zip(&image).enumerate() {
             let row = i / columns;
             let raised = (diagonal[row] - matrix.entries[row * size + row]) * solution[i];

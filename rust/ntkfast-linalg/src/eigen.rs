@@ -1,10 +1,7 @@
 //! Eigendecomposition of symmetric matrices.
 
+use super::Field;
 use super::{Symmetric, parallelism};
-use crate::error::{Error, Result};
-use crate::memory;
-use crate::parallel::{Job, for_each_item};
-use crate::scalar::Scalar;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::evd::tridiag::tridiag_in_place;
@@ -16,6 +13,9 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_with_conj as reflect,
 };
 use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
+use ntkfast_base::error::{Error, Result};
+use ntkfast_base::memory;
+use ntkfast_base::parallel::{Job, for_each_item};
 
 /// How many reflections are applied at once.
 const BLOCK: usize = 32;
@@ -31,14 +31,10 @@ pub struct Eigen<T> {
     pub vectors: Vec<T>,
 }
 
-/// Eigenvalues and orthonormal eigenvectors. About 9n³ operations and 5n² numbers of memory; to be called from
-/// the pool for matrices larger than [`super::SMALL`]. Cannot be interrupted.
+/// See [`Field::eigh`].
 ///
 /// A = Q T Qᵀ with a tridiagonal T, by Householder reflections; T = V Λ Vᵀ, by divide and conquer; U = Q V.
-///
-/// # Errors
-/// [`Error::NoConvergence`]; [`Error::TooLarge`] where an eigenvalue is; [`Error::Memory`].
-pub fn eigh<T: Scalar>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
+pub(super) fn eigh<T: Field>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
     let size = matrix.size;
     if size == 0 {
         return Ok(Eigen { values: Vec::new(), vectors: Vec::new() });
@@ -82,7 +78,7 @@ pub fn eigh<T: Scalar>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
 
 /// Q V in place of V, some columns at a time: threads need not wait for each other, as they would if each block of
 /// reflections was split among them.
-fn apply_reflections<T: Scalar>(
+fn apply_reflections<T: Field>(
     reflections: MatRef<'_, T>,
     factors: MatRef<'_, T>,
     vectors: &mut [T],

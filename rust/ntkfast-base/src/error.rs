@@ -77,6 +77,17 @@ pub enum Error {
         /// What it did.
         reason: String,
     },
+    /// A sample lies outside the range of those that a network was prepared for.
+    Unprepared {
+        /// Where in the network, as the user wrote it.
+        layer: String,
+        /// Index of the sample.
+        row: usize,
+        /// Its standard deviation there.
+        scale: f64,
+    },
+    /// A recipe cannot prepare this network here; the text says why.
+    Recipe(String),
     /// A buffer could not be had.
     Memory {
         /// Its size.
@@ -158,6 +169,12 @@ impl fmt::Display for Error {
             Self::Function { name, reason } => {
                 write!(out, "{name} must turn an array of numbers into as many finite numbers, but {reason}")
             }
+            Self::Unprepared { layer, row, scale } => write!(
+                out,
+                "sample {row} has a standard deviation of {scale:.6e} at {layer}, outside the range of the samples that \
+                 the network was prepared for: prepare it with all samples"
+            ),
+            Self::Recipe(text) => write!(out, "the recipe does not fit: {text}"),
             Self::Memory { bytes } => write!(
                 out,
                 "{:.1} GB more memory is needed than could be had: use fewer points, or float32",

@@ -1,12 +1,12 @@
 //! Matrix products.
 
+use super::Field;
 use super::{PIECE, parallelism};
-use crate::error::Result;
-use crate::memory;
-use crate::parallel::Job;
-use crate::scalar::Scalar;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use ntkfast_base::error::Result;
+use ntkfast_base::memory;
+use ntkfast_base::parallel::Job;
 
 /// A borrowed matrix with contiguous rows, or contiguous columns.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Matrix<'a, T> {
     pub by_rows: bool,
 }
 
-impl<'a, T: Scalar> Matrix<'a, T> {
+impl<'a, T: Field> Matrix<'a, T> {
     pub(super) fn view(self) -> MatRef<'a, T> {
         let [rows, columns] = self.shape;
         if self.by_rows {
@@ -30,12 +30,8 @@ impl<'a, T: Scalar> Matrix<'a, T> {
     }
 }
 
-/// The product A·B, row after row; to be called from the pool where a side is more than [`super::SMALL`]. The
-/// same bits for any number of threads.
-///
-/// # Errors
-/// [`crate::Error::Memory`], [`crate::Error::Cancelled`].
-pub fn product<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, job: &Job) -> Result<Vec<T>> {
+/// See [`Field::product`].
+pub(super) fn product<T: Field>(a: Matrix<'_, T>, b: Matrix<'_, T>, job: &Job) -> Result<Vec<T>> {
     let [rows, inner] = a.shape;
     let columns = b.shape[1];
     let mut out = memory::buffer(memory::size([rows, columns])?)?;
@@ -54,7 +50,7 @@ pub fn product<T: Scalar>(a: Matrix<'_, T>, b: Matrix<'_, T>, job: &Job) -> Resu
 
 /// Inner products of all rows of `left` with all rows of `right`: entry (i, j) goes to `out[i·stride + j]`. On
 /// the calling thread.
-pub fn row_products<T: Scalar>(out: &mut [T], stride: usize, left: &[T], right: &[T], features: usize) {
+pub fn row_products(out: &mut [f64], stride: usize, left: &[f64], right: &[f64], features: usize) {
     let (rows, columns) = (left.len() / features, right.len() / features);
     // Row-major (rows × columns) is column-major (columns × rows), which faer likes better.
     let target = MatMut::from_column_major_slice_with_stride_mut(out, columns, rows, stride);
@@ -63,7 +59,7 @@ pub fn row_products<T: Scalar>(out: &mut [T], stride: usize, left: &[T], right: 
         Accum::Replace,
         MatRef::from_row_major_slice(right, columns, features),
         MatRef::from_column_major_slice(left, features, rows),
-        T::from_f64(1.0),
+        1.0,
         Par::Seq,
     );
 }

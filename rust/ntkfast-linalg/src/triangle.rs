@@ -1,10 +1,10 @@
 //! One triangle of a symmetric matrix, looked at as it is copied.
 
+use super::Field;
 use super::Matrix;
-use crate::error::{Error, Result};
-use crate::memory;
-use crate::parallel::{Job, for_each_item};
-use crate::scalar::Scalar;
+use ntkfast_base::error::{Error, Result};
+use ntkfast_base::memory;
+use ntkfast_base::parallel::{Job, for_each_item};
 
 /// Largest difference between mirrored entries, in units of ε times the largest entry, that passes for rounding.
 const ROUNDING: f64 = 1e3;
@@ -34,7 +34,7 @@ struct Band {
 ///
 /// # Errors
 /// [`Error::NotFinite`], [`Error::NotSymmetric`], naming `argument`; [`Error::Memory`]; [`Error::Cancelled`].
-pub(super) fn triangle<T: Scalar, U: Scalar>(
+pub(super) fn triangle<T: Field, U: Field>(
     argument: &'static str,
     matrix: Matrix<'_, T>,
     convert: impl Fn(T, usize, usize) -> U + Sync,
@@ -93,7 +93,7 @@ pub(super) fn triangle<T: Scalar, U: Scalar>(
 
 impl Band {
     /// Look at a piece of a row and its mirror image, whose first entry is at `place`.
-    fn add<T: Scalar>(&mut self, given: &[T], mirrored: &[T], place: [usize; 2]) {
+    fn add<T: Field>(&mut self, given: &[T], mirrored: &[T], place: [usize; 2]) {
         let (mut largest, mut difference, mut finite) = (T::default(), T::default(), true);
         for (&value, &other) in given.iter().zip(mirrored) {
             let (gap, size) = (value - other, if value < T::default() { -value } else { value });
@@ -115,7 +115,7 @@ impl Band {
 }
 
 /// The error that names the first entry which is no number.
-fn not_finite<T: Scalar>(argument: &'static str, matrix: Matrix<'_, T>) -> Error {
+fn not_finite<T: Field>(argument: &'static str, matrix: Matrix<'_, T>) -> Error {
     let [rows, columns] = matrix.shape;
     let at = |row: usize, column: usize| {
         matrix.entries[if matrix.by_rows { row * columns + column } else { column * rows + row }].to_f64()

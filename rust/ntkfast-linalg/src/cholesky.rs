@@ -1,9 +1,7 @@
 //! Cholesky factorisation, panel by panel so that it can be stopped.
 
+use super::Field;
 use super::{Matrix, PIECE, Symmetric, parallelism};
-use crate::error::{Error, Result};
-use crate::parallel::Job;
-use crate::scalar::Scalar;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{
     LltError, LltParams, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
@@ -11,6 +9,8 @@ use faer::linalg::cholesky::llt::factor::{
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, MatMut, Spec};
+use ntkfast_base::error::{Error, Result};
+use ntkfast_base::parallel::Job;
 
 /// Columns of a panel.
 const PANEL: usize = 256;
@@ -23,12 +23,8 @@ pub struct Cholesky<T> {
     pub size: usize,
 }
 
-/// Factor a positive definite matrix, in place. n³/3 operations; to be called from the pool for matrices larger
-/// than [`super::SMALL`].
-///
-/// # Errors
-/// [`Error::NotPositiveDefinite`] with the first pivot that is not positive; [`Error::Cancelled`].
-pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T>> {
+/// See [`Field::cholesky`].
+pub(super) fn cholesky<T: Field>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T>> {
     let (size, root) = (matrix.size, matrix.root_scale());
     let mut entries = matrix.entries;
     factorise(&mut entries, size, job)?;
@@ -39,7 +35,7 @@ pub fn cholesky<T: Scalar>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T
 }
 
 /// Turn a lower triangle, column by column, into its Cholesky factor. What is above the diagonal stays zero.
-pub(super) fn factorise<T: Scalar>(entries: &mut [T], size: usize, job: &Job) -> Result<()> {
+pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> Result<()> {
     let par = parallelism(size);
     let params: Spec<LltParams, T> = Spec::default();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(PANEL.min(size), par, params));
@@ -79,12 +75,8 @@ pub(super) fn factorise<T: Scalar>(entries: &mut [T], size: usize, job: &Job) ->
     Ok(())
 }
 
-/// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column;
-/// to be called from the pool where the factor or the columns are more than [`super::SMALL`].
-///
-/// # Errors
-/// [`Error::Cancelled`].
-pub fn cholesky_solve<T: Scalar>(
+/// See [`Field::cholesky_solve`].
+pub(super) fn cholesky_solve<T: Field>(
     factor: Matrix<'_, T>,
     rhs: &mut [T],
     columns: usize,

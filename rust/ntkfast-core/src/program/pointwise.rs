@@ -1,0 +1,335 @@
+//! What each op does to one register's worth of pairs.
+//!
+//! Each op is compiled by itself, for every instruction set, with T and without, and for cosines that may be negative
+//! or not: one function of all ops took the compiler minutes.
+
+use super::Step;
+use super::strip::{Pair, Register, read, write};
+use crate::dual::blend::{SLOTS, blend, blend_constant};
+use crate::dual::{Constants, Cosine, Dual};
+use crate::fitted::{Fitted, GROUP};
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Pack, Side};
+
+/// An op on one register's worth of pairs.
+pub trait Pointwise {
+    /// Where it is compiled, see [`Kernel::Unit`].
+    type Unit: ?Sized;
+
+    /// The result for two inputs (those of ops with one input are the same) and the constants of both sides.
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        inputs: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P>;
+}
+
+/// The constants of one side in one register, from a step's first slot on.
+#[derive(Clone, Copy)]
+pub struct At<S> {
+    side: S,
+    slot: usize,
+    pack: usize,
+}
+
+impl<S> At<S> {
+    #[inline(always)]
+    fn constant<P: Pack>(self, slot: usize) -> P
+    where
+        S: Side<P::Scalar>,
+    {
+        self.side.get(self.slot + slot, self.pack)
+    }
+
+    /// The constants of a sum.
+    #[inline(always)]
+    fn shares<P: Pack>(self, slot: usize) -> [P; SLOTS]
+    where
+        S: Side<P::Scalar>,
+    {
+        [self.constant(slot), self.constant(slot + 1), self.constant(slot + 2), self.constant(slot + 3)]
+    }
+}
+
+impl<P: Pack, S: Side<P::Scalar>> Constants<P> for At<S> {
+    #[inline(always)]
+    fn get(self, slot: usize) -> P {
+        self.constant(slot)
+    }
+}
+
+/// Product of both sides' constant.
+#[inline(always)]
+fn weight<P: Pack>(left: At<impl Side<P::Scalar>>, right: At<impl Side<P::Scalar>>, slot: usize) -> P {
+    left.constant::<P>(slot) * right.constant(slot)
+}
+
+/// An op on a whole strip.
+pub struct Whole<'a, T, O, L, R, const NTK: bool, const SIGNED: bool> {
+    pub op: &'a O,
+    pub step: &'a Step,
+    pub registers: &'a mut [Register<T>],
+    pub left: L,
+    pub right: R,
+}
+
+impl<T, O, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Whole<'_, T, O, L, R, NTK, SIGNED>
+where
+    T: Scalar,
+    O: Pointwise,
+    L: Side<T>,
+    R: Side<T>,
+{
+    type Output = ();
+    type Unit = O::Unit;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self { op, step, registers, left, right } = self;
+        let slot = step.first_slot;
+        for pack in 0..P::PACKS {
+            let inputs = [
+                read::<P, NTK, SIGNED>(step, registers, 0, pack),
+                read::<P, NTK, SIGNED>(step, registers, 1, pack),
+            ];
+            let (left, right) = (At { side: left, slot, pack }, At { side: right, slot, pack });
+            let pair = op.pair::<P, SIGNED>(inputs, left, right);
+            write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
+        }
+    }
+}
+
+impl<D: Dual> Pointwise for D {
+    type Unit = D;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [input, _]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let response = Dual::pair::<P, SIGNED>(self, input.cosine, left, right);
+        Pair { cosine: response.cosine, tau: response.slope * input.tau }
+    }
+}
+
+/// A dense layer with so many constants for the shares of T, and a bias in K or not.
+pub struct Dense<const SHARES: usize, const BLENDS: bool>;
+
+impl<const SHARES: usize, const BLENDS: bool> Pointwise for Dense<SHARES, BLENDS> {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [mut pair, _]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let before = pair.cosine.delta;
+        if BLENDS {
+            pair.cosine = blend_constant(pair.cosine, left.shares(SHARES), right.shares(SHARES));
+        }
+        if SHARES > 0 {
+            // A bias with a share of its own is not in that of the weights.
+            let own = if SHARES > 2 { before } else { pair.cosine.delta };
+            let added = weight::<P>(left, right, 0) * (P::splat(1.0) - own);
+            pair.tau = weight::<P>(left, right, 1).mul_add(pair.tau, added);
+        }
+        if SHARES > 2 {
+            pair.tau = pair.tau + weight(left, right, 2);
+        }
+        pair
+    }
+}
+
+/// A constant that is added.
+pub struct Offset;
+
+impl Pointwise for Offset {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [input, _]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        Pair { cosine: blend_constant(input.cosine, left.shares(0), right.shares(0)), tau: input.tau }
+    }
+}
+
+/// Two uncorrelated values, added or side by side.
+pub struct Sum;
+
+impl Pointwise for Sum {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [a, b]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let cosine = blend(a.cosine, b.cosine, left.shares(0), right.shares(0));
+        let tau = weight::<P>(left, right, SLOTS) * a.tau + weight::<P>(left, right, SLOTS + 1) * b.tau;
+        Pair { cosine, tau }
+    }
+}
+
+/// Two independent values, multiplied.
+pub struct Product;
+
+impl Pointwise for Product {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [a, b]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let (one, half) = (P::splat(1.0), P::splat(0.5));
+        let (x, y) = (a.cosine, b.cosine);
+        let cosine = Cosine {
+            delta: half * x.delta.mul_add(y.epsilon, x.epsilon * y.delta),
+            epsilon: half * x.delta.mul_add(y.delta, x.epsilon * y.epsilon),
+        };
+        let tau = weight::<P>(left, right, 0) * a.tau * (one - y.delta)
+            + weight::<P>(left, right, 1) * b.tau * (one - x.delta);
+        Pair { cosine, tau }
+    }
+}
+
+/// Scales of rows alone.
+pub struct Keep;
+
+impl Pointwise for Keep {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [input, _]: [Pair<P>; 2],
+        _left: At<impl Side<P::Scalar>>,
+        _right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        input
+    }
+}
+
+/// Two samples drop different neurons; each is kept with this probability. A sample with itself is a matter of its
+/// scales.
+pub struct Dropout(pub f64);
+
+impl Pointwise for Dropout {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [input, _]: [Pair<P>; 2],
+        _left: At<impl Side<P::Scalar>>,
+        _right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let (keep, rest) = (P::splat(self.0), P::splat(1.0 - self.0));
+        let Cosine { delta, epsilon } = input.cosine;
+        let cosine = Cosine { delta: keep.mul_add(delta, rest), epsilon: keep.mul_add(epsilon, rest) };
+        Pair { cosine, tau: keep * input.tau }
+    }
+}
+
+/// T that is a constant.
+pub struct Tangent(pub f64);
+
+impl Pointwise for Tangent {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [input, _]: [Pair<P>; 2],
+        _left: At<impl Side<P::Scalar>>,
+        _right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        // A constant's cosine is 1; zero has none.
+        Pair { cosine: input.cosine, tau: P::splat(if self.0 > 0.0 { 1.0 } else { 0.0 }) }
+    }
+}
+
+/// An earlier tangent through an activation.
+pub struct Chain;
+
+impl Pointwise for Chain {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [own, earlier]: [Pair<P>; 2],
+        _left: At<impl Side<P::Scalar>>,
+        _right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        Pair { cosine: own.cosine, tau: own.tau * earlier.tau }
+    }
+}
+
+/// An earlier tangent through a dense layer.
+pub struct Carry;
+
+impl Pointwise for Carry {
+    type Unit = Self;
+
+    #[inline(always)]
+    fn pair<P: Pack, const SIGNED: bool>(
+        &self,
+        [own, earlier]: [Pair<P>; 2],
+        left: At<impl Side<P::Scalar>>,
+        right: At<impl Side<P::Scalar>>,
+    ) -> Pair<P> {
+        let tau = weight::<P>(left, right, 0) * own.tau;
+        Pair { cosine: own.cosine, tau: weight::<P>(left, right, 1).mul_add(earlier.tau, tau) }
+    }
+}
+
+/// A fitted function on a whole strip: a group of registers at a time.
+pub struct Fit<'a, T, L, R, const NTK: bool, const SIGNED: bool> {
+    pub fitted: &'a Fitted,
+    pub step: &'a Step,
+    pub registers: &'a mut [Register<T>],
+    pub left: L,
+    pub right: R,
+}
+
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Fit<'_, T, L, R, NTK, SIGNED>
+where
+    T: Scalar,
+    L: Side<T>,
+    R: Side<T>,
+{
+    type Output = ();
+    type Unit = Fitted;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) {
+        let Self { fitted, step, registers, left, right } = self;
+        for first in (0..P::PACKS).step_by(GROUP) {
+            let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
+            let (mut cosines, mut taus) = ([pair.cosine; GROUP], [pair.tau; GROUP]);
+            for i in 1..GROUP {
+                let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
+                (cosines[i], taus[i]) = (pair.cosine, pair.tau);
+            }
+            let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
+            for (i, (tau, response)) in taus.into_iter().zip(responses).enumerate() {
+                let pair = Pair { cosine: response.cosine, tau: response.slope * tau };
+                write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
+            }
+        }
+    }
+}

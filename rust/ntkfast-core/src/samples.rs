@@ -1,0 +1,76 @@
+//! What a network is evaluated on: rows, or images.
+
+use crate::error::{Error, Result};
+use crate::kernel::Rows;
+use crate::planes::Images;
+use crate::scalar::Scalar;
+
+/// The samples of a call.
+pub struct Samples<'a, T: 'static> {
+    /// Height and width of images.
+    grid: Option<[usize; 2]>,
+    pub(crate) points: Points<'a, T>,
+}
+
+/// How they are computed with.
+pub(crate) enum Points<'a, T: 'static> {
+    Rows(Rows<'a, T>),
+    Images(Images<T>),
+}
+
+impl<'a, T: Scalar> From<Rows<'a, T>> for Samples<'a, T> {
+    fn from(rows: Rows<'a, T>) -> Self {
+        Self { grid: None, points: Points::Rows(rows) }
+    }
+}
+
+impl<T: Scalar> From<Images<T>> for Samples<'_, T> {
+    fn from(images: Images<T>) -> Self {
+        let grid = Some(images.grid());
+        // Images of one position are rows of channels.
+        let points =
+            if images.are_rows() { Points::Rows(images.into_rows()) } else { Points::Images(images) };
+        Self { grid, points }
+    }
+}
+
+impl<T: Scalar> Samples<'_, T> {
+    /// Number of samples.
+    pub fn count(&self) -> usize {
+        match &self.points {
+            Points::Rows(rows) => rows.scales().len(),
+            Points::Images(images) => images.count(),
+        }
+    }
+
+    /// Features of a row, or channels of an image.
+    pub fn features(&self) -> usize {
+        match &self.points {
+            Points::Rows(rows) => rows.features(),
+            Points::Images(images) => images.channels(),
+        }
+    }
+
+    /// Height and width of images; `None` for rows.
+    pub fn grid(&self) -> Option<[usize; 2]> {
+        self.grid
+    }
+
+    /// Refuse a second set whose samples have another shape than these.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], which names `x2`.
+    pub fn check_alike(&self, other: &Self) -> Result<()> {
+        if (self.grid, self.features()) == (other.grid, other.features()) {
+            return Ok(());
+        }
+        let (mut given, features) = (vec![other.count()], self.features());
+        given.extend(other.grid.into_iter().flatten());
+        given.push(other.features());
+        let expected = match self.grid {
+            None => format!("{features} features, as in x"),
+            Some([height, width]) => format!("(n, {height}, {width}, {features}), as in x"),
+        };
+        Err(Error::Shape { argument: "x2", given, expected })
+    }
+}

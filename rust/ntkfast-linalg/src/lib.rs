@@ -1,0 +1,115 @@
+//! Dense linear algebra: the only place that names faer.
+//!
+//! Two habits of faer 0.24 shape these modules. Its results depend on the *degree* of parallelism it is told,
+//! not on the threads that do the work: the degree is a constant, so bits do not depend on the machine. And
+//! its eigendecomposition loses accuracy where entries are near the ends of the number range: matrices are
+//! scaled by a power of two where they may be.
+
+mod cholesky;
+mod eigen;
+mod product;
+mod refinement;
+mod symmetric;
+mod triangle;
+
+pub use cholesky::Cholesky;
+pub use eigen::Eigen;
+pub use product::{Matrix, row_products};
+pub use refinement::{Refined, solve_refined};
+pub use symmetric::Symmetric;
+
+use ntkfast_base::parallel::{FAER_DEGREE, Job};
+use ntkfast_base::{Float, Result};
+
+/// `f32` or `f64`, with the decompositions and products of matrices of it. These are compiled here, once: what is
+/// generic would be compiled again wherever it is called.
+pub trait Field: Float + faer::traits::RealField {
+    /// Copy a square matrix, with `diagonal`, where that is given, in place of its own.
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::NotFinite`], [`ntkfast_base::Error::NotSymmetric`], naming `argument`; [`ntkfast_base::Error::Memory`]; [`ntkfast_base::Error::Cancelled`].
+    fn symmetric(
+        argument: &'static str,
+        matrix: Matrix<'_, Self>,
+        diagonal: Option<&[Self]>,
+        job: &Job,
+    ) -> Result<Symmetric<Self>>;
+
+    /// Eigenvalues and orthonormal eigenvectors. About 9n³ operations and 5n² numbers of memory; to be called from the
+    /// pool for matrices larger than [`SMALL`]. Cannot be interrupted.
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::NoConvergence`]; [`ntkfast_base::Error::TooLarge`] where an eigenvalue is; [`ntkfast_base::Error::Memory`].
+    fn eigh(matrix: &Symmetric<Self>) -> Result<Eigen<Self>>;
+
+    /// Factor a positive definite matrix, in place. n³/3 operations; to be called from the pool for matrices larger than
+    /// [`SMALL`].
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::NotPositiveDefinite`] with the first pivot that is not positive; [`ntkfast_base::Error::Cancelled`].
+    fn cholesky(matrix: Symmetric<Self>, job: &Job) -> Result<Cholesky<Self>>;
+
+    /// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column; to
+    /// be called from the pool where the factor or the columns are more than [`SMALL`].
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::Cancelled`].
+    fn cholesky_solve(factor: Matrix<'_, Self>, rhs: &mut [Self], columns: usize, job: &Job) -> Result<()>;
+
+    /// The product A·B, row after row; to be called from the pool where a side is more than [`SMALL`]. The same bits
+    /// for any number of threads.
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::Memory`], [`ntkfast_base::Error::Cancelled`].
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>, job: &Job) -> Result<Vec<Self>>;
+}
+
+macro_rules! field {
+    ($scalar:ty) => {
+        impl Field for $scalar {
+            fn symmetric(
+                argument: &'static str,
+                matrix: Matrix<'_, Self>,
+                diagonal: Option<&[Self]>,
+                job: &Job,
+            ) -> Result<Symmetric<Self>> {
+                symmetric::symmetric(argument, matrix, diagonal, job)
+            }
+
+            fn eigh(matrix: &Symmetric<Self>) -> Result<Eigen<Self>> {
+                eigen::eigh(matrix)
+            }
+
+            fn cholesky(matrix: Symmetric<Self>, job: &Job) -> Result<Cholesky<Self>> {
+                cholesky::cholesky(matrix, job)
+            }
+
+            fn cholesky_solve(
+                factor: Matrix<'_, Self>,
+                rhs: &mut [Self],
+                columns: usize,
+                job: &Job,
+            ) -> Result<()> {
+                cholesky::cholesky_solve(factor, rhs, columns, job)
+            }
+
+            fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>, job: &Job) -> Result<Vec<Self>> {
+                product::product(a, b, job)
+            }
+        }
+    };
+}
+
+field!(f32);
+field!(f64);
+
+/// Below this size a decomposition runs on the calling thread.
+pub const SMALL: usize = 64;
+
+/// About how many operations to do between two looks at whether the caller still wants the result.
+const PIECE: usize = 1 << 31;
+
+/// Parallelism for a matrix of this size. Depends on the size alone.
+fn parallelism(size: usize) -> faer::Par {
+    if size <= SMALL { faer::Par::Seq } else { faer::Par::rayon(FAER_DEGREE) }
+}

@@ -1,0 +1,146 @@
+//! Compiled networks prepared for some samples, to be used for parts of these.
+
+use crate::arrays::{Arrays, Number};
+use crate::evaluate::{Caller, Evaluation};
+use crate::samples::{ByDtype, by_dtype, sets};
+use crate::spec::Raised;
+use ntkfast_core::program::{Prepared, Recipe, Scales};
+use ntkfast_core::simd::Level;
+use ntkfast_core::{Float, Model};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::Arc;
+
+/// A compiled network prepared for some samples.
+#[pyclass(frozen, name = "Prepared", module = "ntkfast._ntkfast")]
+pub struct PyPrepared {
+    pub model: Arc<Model>,
+    pub prepared: ByDtype<Prepared<'static, f64>, Prepared<'static, f32>>,
+    pub raised: Raised,
+}
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// Run an expression with the evaluation and sets of samples, where both are of one type.
+macro_rules! evaluate {
+    ($self:ident, $sets:expr, $evaluation:ident, $inside:pat => $body:expr) => {
+        match (&$self.prepared, $sets) {
+            (ByDtype::Double(prepared), ByDtype::Double($inside)) => {
+                let $evaluation = $self.evaluation(prepared);
+                $body
+            }
+            (ByDtype::Single(prepared), ByDtype::Single($inside)) => {
+                let $evaluation = $self.evaluation(prepared);
+                $body
+            }
+            (ByDtype::Double(_), _) => Err(other_dtype("float64", "float32")),
+            (ByDtype::Single(_), _) => Err(other_dtype("float32", "float64")),
+        }
+    };
+}
+
+fn other_dtype(prepared: &str, given: &str) -> PyErr {
+    PyTypeError::new_err(format!("the network was prepared for {prepared}, and these samples are {given}"))
+}
+
+#[pymethods]
+impl PyPrepared {
+    #[getter]
+    fn results(&self) -> usize {
+        self.model.results()
+    }
+
+    #[getter]
+    fn spatial(&self) -> bool {
+        self.model.is_spatial()
+    }
+
+    fn gram<'py>(
+        &self,
+        x: Any<'_, 'py>,
+        nngp: Arrays<'py>,
+        ntk: Arrays<'py>,
+        progress: Option<Any<'_, 'py>>,
+    ) -> PyResult<()> {
+        let caller = Caller { py: x.py(), progress };
+        evaluate!(self, sets(x, None, self.spatial())?, evaluation, (x, _) => {
+            evaluation.gram(caller, &x.view(), nngp, ntk)
+        })
+    }
+
+    fn cross<'py>(
+        &self,
+        x: Any<'_, 'py>,
+        x2: Any<'_, 'py>,
+        nngp: Arrays<'py>,
+        ntk: Arrays<'py>,
+        progress: Option<Any<'_, 'py>>,
+    ) -> PyResult<()> {
+        let caller = Caller { py: x.py(), progress };
+        evaluate!(self, sets(x, Some(x2), self.spatial())?, evaluation, (x, x2) => {
+            let x2 = x2.as_ref().unwrap_or(&x).view();
+            evaluation.cross(caller, [&x.view(), &x2], nngp, ntk)
+        })
+    }
+
+    fn diagonal<'py>(&self, x: Any<'_, 'py>, nngp: Arrays<'py>, ntk: Arrays<'py>) -> PyResult<()> {
+        let py = x.py();
+        evaluate!(self, sets(x, None, self.spatial())?, evaluation, (x, _) => {
+            evaluation.diagonal(py, &x.view(), nngp, ntk)
+        })
+    }
+
+    /// All that it depends on beside the network, as plain numbers: `Program.prepare_again` makes the same of it.
+    #[getter]
+    fn recipe<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        let (recipe, dtype) = by_dtype!(&self.prepared, prepared => (prepared.recipe(), name(prepared)));
+        dict.set_item("dtype", dtype)?;
+        dict.set_item("simd", recipe.level.name())?;
+        dict.set_item("features", recipe.features)?;
+        dict.set_item("pairs", recipe.pairs)?;
+        dict.set_item("input", range(&recipe.input))?;
+        dict.set_item("fits", recipe.fits.iter().map(range).collect::<Vec<_>>())?;
+        dict.set_item("grid", recipe.grid)?;
+        Ok(dict)
+    }
+}
+
+impl PyPrepared {
+    fn evaluation<'a, T: Number>(&'a self, prepared: &'a Prepared<'static, T>) -> Evaluation<'a, T> {
+        Evaluation { model: &self.model, prepared: Some(prepared), raised: &self.raised }
+    }
+}
+
+fn name<T: Float>(_: &Prepared<'_, T>) -> &'static str {
+    T::NAME
+}
+
+/// The smallest and the largest scale, and whether there are zeros.
+type Range = (f64, f64, bool);
+
+fn range(scales: &Scales) -> Range {
+    (scales.low, scales.high, scales.zeros)
+}
+
+/// The recipe in a dictionary, and the name of the type.
+pub fn read_recipe(dict: Any<'_, '_>) -> PyResult<(Recipe, String)> {
+    let scales = |(low, high, zeros): Range| Scales { low, high, zeros, largest: 0 };
+    let level: String = dict.get_item("simd")?.extract()?;
+    let Some(level) = Level::named(&level) else {
+        return Err(PyValueError::new_err(format!(
+            "the recipe does not fit: it was made for the instruction set {level}, which this processor does not have"
+        )));
+    };
+    let fits: Vec<Range> = dict.get_item("fits")?.extract()?;
+    let recipe = Recipe {
+        features: dict.get_item("features")?.extract()?,
+        input: scales(dict.get_item("input")?.extract()?),
+        fits: fits.into_iter().map(scales).collect(),
+        pairs: dict.get_item("pairs")?.extract()?,
+        grid: dict.get_item("grid")?.extract()?,
+        level,
+    };
+    Ok((recipe, dict.get_item("dtype")?.extract()?))
+}
