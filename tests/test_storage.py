@@ -42,15 +42,15 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "GradientFlow": (
         lambda: nk.GradientFlow(THETA, Y2, learning_rate=0.3, diag_reg=1e-3),
-        lambda f: (f.predict(TIMES, CROSS), f.loss(TIMES), f.residual(TIMES)),
+        lambda f: (f.predict(CROSS, t=TIMES), f.loss(t=TIMES), f.residual(t=TIMES)),
     ),
     "GradientFlow, float32": (
         lambda: nk.GradientFlow(THETA.astype(np.float32), Y.astype(np.float32), reduction="mean"),
-        lambda f: (f.predict(TIMES, CROSS.astype(np.float32)), f.loss(TIMES)),
+        lambda f: (f.predict(CROSS.astype(np.float32), t=TIMES), f.loss(t=TIMES)),
     ),
     "GradientDescent": (
         lambda: nk.GradientDescent(THETA, Y, learning_rate=1e-3, momentum=0.9),
-        lambda f: (f.predict([0, 10, np.inf], CROSS), f.loss([3, 10**12])),
+        lambda f: (f.predict(CROSS, t=[0, 10, np.inf]), f.loss(t=[3, 10**12])),
     ),
     "KernelRegression": (
         lambda: nk.KernelRegression(THETA, Y2, diag_reg=np.linspace(0.1, 1.0, 24)),
@@ -62,30 +62,40 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "LinearModel": (
         lambda: nk.LinearModel(X, Y2, diag_reg=0.1),
-        lambda m: (m.predict(TIMES, X_TEST), m.loss(TIMES), m.distribution(X_TEST, 1.0, "full")),
+        lambda m: (
+            m.predict(X_TEST, t=TIMES),
+            m.loss(t=TIMES),
+            m.distribution(X_TEST, t=1.0, covariance="full"),
+        ),
     ),
     "LossFlow": (
         lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic", momentum=0.5, learning_rate=0.1),
-        lambda f: f.integrate([0.5, 1.0], CROSS).test,
+        lambda f: f.integrate(CROSS, t=[0.5, 1.0]).test,
     ),
     "Trajectory": (
-        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic").integrate([0.1, 0.2]),
+        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic").integrate(t=[0.1, 0.2]),
         lambda t: (t.train, t.test, t.loss, t.completed, t.reason),
     ),
     "Ensemble": (
         lambda: nk.Ensemble(NET, X, Y, reduction="mean"),
-        lambda e: [e.predict(X_TEST, t, "full") for t in TIMES],
+        lambda e: [e.predict(X_TEST, t=t, covariance="full") for t in TIMES],
     ),
     "Ensemble from kernels": (
         lambda: nk.Ensemble.from_kernels(NET.nngp(X), nk.GradientFlow(THETA, Y)),
-        lambda e: e.predict_kernels(NET.kernels(X_TEST, X), NET.nngp(X_TEST), 2.0, "full"),
+        lambda e: e.predict_kernels(
+            NET.kernels(X_TEST, X), NET.nngp(X_TEST), t=2.0, covariance="full"
+        ),
     ),
     "Posterior": (
         lambda: nk.Posterior(NET, X, Y2, noise_variance=0.1),
-        lambda p: (p.predict(X_TEST, "full"), p.log_marginal_likelihood(), p.leave_one_out()),
+        lambda p: (
+            p.predict(X_TEST, covariance="full"),
+            p.log_marginal_likelihood(),
+            p.leave_one_out(),
+        ),
     ),
     "Normal": (
-        lambda: nk.Posterior(NET, X, Y).predict(X_TEST, "diagonal"),
+        lambda: nk.Posterior(NET, X, Y).predict(X_TEST, covariance="diagonal"),
         lambda n: (n, n.std, n.sample(3, seed=1), n.log_density(np.zeros(5))),
     ),
     "Normal, mean alone": (lambda: nk.Normal([1.0, 2.0], about="μ ± σ"), lambda n: n),
@@ -121,7 +131,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "LinearizedTraining": (
         lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize().train(X, Y),
-        lambda training: (training.predict(2.0, X_TEST), training.parameters(np.inf)),
+        lambda training: (training.predict(X_TEST, t=2.0), training.parameters(t=np.inf)),
     ),
     "DriftStudy": (
         lambda: nk.finite.drift_study(
@@ -141,7 +151,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.sklearn.NTKRegressor(network=NET, t=3.0, reduction="mean", normalize_y=True).fit(
             X.astype(np.float32), Y
         ),
-        lambda model: (model.predict(X_TEST), model.training_.loss(TIMES), model.n_features_in_),
+        lambda model: (model.predict(X_TEST), model.training_.loss(t=TIMES), model.n_features_in_),
     ),
     "NTKRegressor, unfitted": (
         lambda: nk.sklearn.NTKRegressor(activation=nk.LeakyRelu(0.1), b_std=None),

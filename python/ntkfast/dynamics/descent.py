@@ -68,7 +68,7 @@ class GradientDescent(SpectralTraining):
     Examples
     --------
     >>> descent = GradientDescent([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0], learning_rate=0.25)
-    >>> descent.residual([0, 1, 2])
+    >>> descent.residual(t=[0, 1, 2])
     array([[1.    , 1.    ],
            [0.5   , 0.75  ],
            [0.25  , 0.5625]])

@@ -65,7 +65,7 @@ class GradientFlow(SpectralTraining):
     Examples
     --------
     >>> flow = GradientFlow([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
-    >>> flow.predict_train([0.0, float("inf")])
+    >>> flow.predict_train(t=[0.0, float("inf")])
     array([[0., 0.],
            [1., 1.]])
     """

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_points, check_finite
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._arguments import (
@@ -73,9 +74,9 @@ class LinearModel(Displayed):
     Examples
     --------
     >>> model = LinearModel([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [0.0, 1.0, 2.0])
-    >>> model.parameters(float("inf")).round(12) + 0.0
+    >>> model.parameters(t=float("inf")).round(12) + 0.0
     array([0., 1.])
-    >>> model.distribution([[1.0, 3.0]], 2.0, covariance="diagonal").std.round(3)
+    >>> model.distribution([[1.0, 3.0]], t=2.0, covariance="diagonal").std.round(3)
     array([0.177])
     """
 
@@ -116,15 +117,16 @@ class LinearModel(Displayed):
         )
         vars(self).update(modes=modes, _flow=flow, _beyond=beyond)
 
-    def parameters(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def parameters(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the weights.
 
         Parameters
         ----------
-        t
-            Training time ≥ 0, a number or an array of any shape; may be infinite.
         w0
             The weights at the start: a number, or what broadcasts to (p,) + y.shape[1:].
+        t
+            Training time ≥ 0, a number or an array of any shape; may be infinite.
 
         Returns
         -------
@@ -132,11 +134,12 @@ class LinearModel(Displayed):
             Shape t.shape + (p,) + y.shape[1:]. Costs 2·k·(k + p)·c a time, k = min(n, p).
         """
         start = self._start(w0)
-        gathered = self._flow.coefficients(t, self._seen(start))
+        gathered = self._flow.coefficients(self._seen(start), t=t)
         return start + self._map(self.modes.right.T * self.modes.sizes, gathered)
 
+    @by_keyword("what it predicts at")
     def predict(
-        self, t: npt.ArrayLike, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0
+        self, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike
     ) -> FloatArray:
         """Compute the model at any points.
 
@@ -144,7 +147,7 @@ class LinearModel(Displayed):
         ----------
         features_test
             Shape (m, p): the features of m points.
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -155,18 +158,20 @@ class LinearModel(Displayed):
         matrix, start = self._features(features_test), self._start(w0)
         kernel = matmul(matrix, self.modes.right.T) * self.modes.sizes
         before = on_weights(matrix, start)
-        return before + self._map(kernel, self._flow.coefficients(t, self._seen(start)))
+        return before + self._map(kernel, self._flow.coefficients(self._seen(start), t=t))
 
-    def predict_train(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the model on its training points, shape t.shape + y.shape; see `parameters`."""
-        return self.y - self.residual(t, w0)
+        return self.y - self.residual(w0, t=t)
 
-    def residual(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def residual(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_t, without cancellation where that is little.
 
         Parameters
         ----------
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -174,15 +179,16 @@ class LinearModel(Displayed):
         ndarray
             Shape t.shape + y.shape. Costs 2·k·(k + n)·c a time.
         """
-        left = self._flow.residual(t, self._seen(self._start(w0)))
+        left = self._flow.residual(self._seen(self._start(w0)), t=t)
         return self._beyond + self._map(self.modes.left, left)
 
-    def loss(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def loss(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
 
         Parameters
         ----------
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -190,20 +196,21 @@ class LinearModel(Displayed):
         ndarray
             Shape t.shape, without the penalty of a regularisation. Costs O(k) a time.
         """
-        within = self._flow.loss(t, self._seen(self._start(w0)))
+        within = self._flow.loss(self._seen(self._start(w0)), t=t)
         never = 0.5 * np.square(self._beyond).sum()
         total: FloatArray = ((within + never) / self._mean_over).astype(within.dtype)
         return total
 
+    @by_keyword("what it predicts at")
     def distribution(
         self,
         features_test: npt.ArrayLike,
+        w0: npt.ArrayLike = 0.0,
+        *,
         t: float = math.inf,
         covariance: Covariance = "none",
-        *,
         prior_variance: float = 1.0,
         noise_variance: float = 0.0,
-        w0: npt.ArrayLike = 0.0,
     ) -> Normal:
         """Compute the distribution of predictions over random starts w_0 ~ N(w0, τ²·I).
 
@@ -214,6 +221,8 @@ class LinearModel(Displayed):
         ----------
         features_test
             Shape (m, p): the features of m points. The identity gives the weights themselves.
+        w0
+            The mean of the starts, as in `parameters`.
         t
             Training time from 0 (the prior) to infinity.
         covariance
@@ -223,8 +232,6 @@ class LinearModel(Displayed):
         noise_variance
             σ² ≥ 0, variance of noise on the targets, of which each model sees its own draw. With
             σ² = τ²·r the limit t = ∞ is the posterior of Bayesian linear regression.
-        w0
-            The mean of the starts, as in `parameters`.
 
         Returns
         -------
@@ -245,7 +252,7 @@ class LinearModel(Displayed):
             deviations = np.hypot(left, taken_up)
             spread = weighted_squares(self.modes, matrix, deviations, prior, full=kind == "full")
         return Normal(
-            self.predict(time, matrix, w0)[0],
+            self.predict(matrix, w0, t=time)[0],
             spread,
             f"linear models trained by gradient flow to t = {time[0]:g}",
         )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
@@ -194,8 +195,9 @@ class Posterior(Displayed):
         best, variance = maximize_evidence(evidence, network, noise, span)
         return cls(best, points, targets, noise_variance=variance)
 
+    @by_keyword("what it predicts at")
     def predict(
-        self, x_test: npt.ArrayLike | None = None, covariance: Covariance = "none"
+        self, x_test: npt.ArrayLike | None = None, *, covariance: Covariance = "none"
     ) -> Normal:
         """Compute the distribution of the function, without noise.
 
@@ -230,10 +232,12 @@ class Posterior(Displayed):
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
+    @by_keyword("what it predicts at")
     def predict_kernels(
         self,
         nngp_test_train: npt.ArrayLike,
         nngp_test: npt.ArrayLike | None = None,
+        *,
         covariance: Covariance = "none",
     ) -> Normal:
         """Compute the distribution of the function from kernels.

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics._arguments import as_cross_kernel, as_initial, as_jacobian
 from ntkfast.dynamics._eigenbasis import Eigenbasis, blocks
@@ -21,12 +22,13 @@ __all__ = ["SpectralTraining"]
 class SpectralTraining(Eigenbasis, Displayed):
     """An infinitely wide (or linearised) network trained on squared loss, in closed form."""
 
-    def coefficients(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def coefficients(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute α_t, with which f_t(x) = f_0(x) + Θ(x, X)·α_t at any point x.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -37,15 +39,16 @@ class SpectralTraining(Eigenbasis, Displayed):
         times, shape = self._times(t)
         return self._evolve(times, self._filter, self._modes(f0)).reshape(shape + self.y.shape)
 
-    def predict_train(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the trained network on its training points.
 
         Parameters
         ----------
-        t
-            Training time, a number or an array of any shape; may be infinite.
         f0
             The untrained network on the training points: a number, or what broadcasts to ``y``.
+        t
+            Training time, a number or an array of any shape; may be infinite.
 
         Returns
         -------
@@ -57,24 +60,26 @@ class SpectralTraining(Eigenbasis, Displayed):
         learnt = self._evolve(times, self._fit_filter, self._modes(f0))
         return start + learnt.reshape(shape + self.y.shape)
 
+    @by_keyword("what it predicts at")
     def predict(
         self,
-        t: npt.ArrayLike,
         k_test_train: npt.ArrayLike,
         f0_train: npt.ArrayLike = 0.0,
         f0_test: npt.ArrayLike = 0.0,
+        *,
+        t: npt.ArrayLike,
     ) -> FloatArray:
         """Compute the trained network on other points.
 
         Parameters
         ----------
-        t
-            Training time, a number or an array of any shape; may be infinite.
         k_test_train
             Shape (m, n): Θ between the m points and the n training points.
         f0_train, f0_test
             The untrained network on the training points and on the m points: numbers, or what
             broadcasts to the shape of ``y`` and to (m,) + y.shape[1:].
+        t
+            Training time, a number or an array of any shape; may be infinite.
 
         Returns
         -------
@@ -89,12 +94,13 @@ class SpectralTraining(Eigenbasis, Displayed):
         modes = self._modes(f0_train, "f0_train")
         return start + self._evolve(times, self._filter, modes, kernel).reshape(shape + rows)
 
-    def residual(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def residual(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_t, without cancellation where that is little.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -106,12 +112,13 @@ class SpectralTraining(Eigenbasis, Displayed):
         left = self._evolve(times, self._residual_filter, self._modes(f0))
         return left.reshape(shape + self.y.shape)
 
-    def loss(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def loss(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -154,19 +161,19 @@ class SpectralTraining(Eigenbasis, Displayed):
         speed = pull.dtype.type(self._rate) * pull
         return speed.reshape(len(kernel), *self.y.shape[1:])
 
+    @by_keyword()
     def parameters(
         self,
-        t: npt.ArrayLike,
         jacobian: npt.ArrayLike,
         parameters0: npt.ArrayLike,
         f0: npt.ArrayLike,
+        *,
+        t: npt.ArrayLike,
     ) -> FloatArray:
         """Compute the trained parameters of a finite network, linearised where it was initialised.
 
         Parameters
         ----------
-        t, f0
-            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
         jacobian
             Derivatives of the outputs on the training points by the P parameters, with which
             ``theta`` is J·Jᵀ. Shape (n·c, P), or y.shape + (P,), where the outputs share their
@@ -174,6 +181,8 @@ class SpectralTraining(Eigenbasis, Displayed):
         parameters0
             The parameters that training starts from: shape (P,) where the outputs share them,
             (P,) + y.shape[1:] where each has its own.
+        f0, t
+            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
 
         Returns
         -------

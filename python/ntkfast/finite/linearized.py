@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
@@ -46,7 +47,7 @@ class LinearizedNetwork(Displayed):
     >>> import ntkfast as nk
     >>> net = nk.finite.init(nk.mlp(1, nk.Erf(), b_std=0.1), 1, 0, width=50)
     >>> trained = net.linearize().train([[-1.0], [1.0]], [0.5, -0.5])
-    >>> trained.predict(float("inf"), [[-1.0], [1.0]]).round(9)
+    >>> trained.predict([[-1.0], [1.0]], t=float("inf")).round(9)
     array([ 0.5, -0.5])
     """
 
@@ -165,22 +166,24 @@ class LinearizedTraining(Displayed):
     f0: Array
     rule: GradientFlow | GradientDescent
 
-    def parameters(self, t: npt.ArrayLike) -> Array:
+    @by_keyword()
+    def parameters(self, *, t: npt.ArrayLike) -> Array:
         """Compute the parameters, shape t.shape + (P,), by one backward pass a time."""
         network = self.model.network
         return self._at(
             t, (network.n_parameters,), lambda alpha: network.parameters + self._moved(alpha)
         )
 
-    def predict(self, t: npt.ArrayLike, x_test: npt.ArrayLike) -> Array:
+    @by_keyword("what it predicts at")
+    def predict(self, x_test: npt.ArrayLike, *, t: npt.ArrayLike) -> Array:
         """Compute f_lin at other points, from the parameters.
 
         Parameters
         ----------
-        t
-            Training time.
         x_test
             Shape (m, n_features).
+        t
+            Training time.
 
         Returns
         -------
@@ -195,23 +198,27 @@ class LinearizedTraining(Displayed):
             lambda alpha: before + network.derivative(x_test, self._moved(alpha)),
         )
 
-    def predict_train(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute f_lin at the training points, shape t.shape + y.shape."""
-        flat = self.rule.predict_train(t, self.f0.ravel())
+        flat = self.rule.predict_train(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
-    def residual(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def residual(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_lin, shape t.shape + y.shape."""
-        flat = self.rule.residual(t, self.f0.ravel())
+        flat = self.rule.residual(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
-    def loss(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def loss(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss, by the reduction, shape t.shape."""
-        return self.rule.loss(t, self.f0.ravel())
+        return self.rule.loss(self.f0.ravel(), t=t)
 
-    def network(self, t: npt.ArrayLike) -> FiniteNetwork:
+    @by_keyword()
+    def network(self, *, t: npt.ArrayLike) -> FiniteNetwork:
         """Return the network itself, not linearised, with the parameters of one time t."""
-        return self.model.network.with_parameters(self.parameters(t))
+        return self.model.network.with_parameters(self.parameters(t=t))
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.model
@@ -228,7 +235,7 @@ class LinearizedTraining(Displayed):
         self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
     ) -> Array:
         """Compute a result of the coefficients α_t for each time."""
-        coefficients = self.rule.coefficients(t, self.f0.ravel())
+        coefficients = self.rule.coefficients(self.f0.ravel(), t=t)
         times = coefficients.shape[:-1]
         results = np.empty((coefficients.size // max(self.y.size, 1), *shape))
         for row, alpha in zip(results, coefficients.reshape(-1, self.y.size), strict=True):

@@ -237,13 +237,13 @@ def drift_study(
         assert run.kernel_drift is not None
         end = run.times[-1]
         linear = finite.linearize().train(points, targets, method=method, **settings)
-        expected = infinite.predict(end, k_test, linear.f0, finite.forward(others))
+        expected = infinite.predict(k_test, linear.f0, finite.forward(others), t=end)
         rows.append(
             [
                 float(run.kernel_drift[-1]),
                 float(run.relative_distance[-1]),
                 float(run.pattern_changes[-1]),
-                _root_mean_square(run.test[-1] - linear.predict(end, others)),
+                _root_mean_square(run.test[-1] - linear.predict(others, t=end)),
                 _root_mean_square(run.test[-1] - expected),
             ]
         )

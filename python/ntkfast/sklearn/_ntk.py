@@ -46,7 +46,7 @@ class NTKEstimator(NetworkEstimator):
             self.dual_coef_ = self.training_.coefficients
         else:
             self.training_ = GradientFlow(theta, targets, **settings)
-            self.dual_coef_ = self.training_.coefficients(time)
+            self.dual_coef_ = self.training_.coefficients(t=time)
 
     def _outputs(self, points: FloatArray) -> FloatArray:
         n = len(self.X_fit_)

@@ -77,7 +77,7 @@ class LeaveOneOut(NTKEstimator):
             )
         self.best_diag_reg_ = best.ridge
         self.network_ = self._mlp(self.best_depth_)
-        self.training_, self.dual_coef_ = best, best.coefficients(math.inf)
+        self.training_, self.dual_coef_ = best, best.coefficients(t=math.inf)
         self.cv_results_ = _as_results(depths, ridges, scores)
 
     def _mlp(self, depth: int) -> Network:
@@ -100,7 +100,7 @@ def leave_one_out(flow: GradientFlow) -> FloatArray | None:
     vectors = flow._eigenvectors
     inverse = (1 / shifted).astype(vectors.dtype)
     inverse_diagonal = np.einsum("ij,ij,j->i", vectors, vectors, inverse)
-    alpha = flow.coefficients(math.inf)
+    alpha = flow.coefficients(t=math.inf)
     predicted: FloatArray = flow.y - alpha / inverse_diagonal.reshape(-1, *[1] * (alpha.ndim - 1))
     return predicted
 
