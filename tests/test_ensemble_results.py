@@ -201,7 +201,7 @@ def test_blocks_of_test_points_change_nothing(monkeypatch, rng):
 
     evaluate = nk.Network.kernels
     monkeypatch.setattr(nk.Network, "kernels", count_rows)
-    monkeypatch.setattr("ntkfast.dynamics._gram._BLOCK", 18)  # three rows
+    monkeypatch.setattr("ntkfast._gram._BLOCK", 18)  # three rows
     parts = [
         ensemble.predict(x_test, t=0.5, covariance="diagonal"),
         posterior.predict(x_test, covariance="diagonal"),

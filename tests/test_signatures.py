@@ -41,7 +41,7 @@ def test_the_table_is_that_of_inspect() -> None:
     assert rows["nk.Network.ntk"] == rows["nk.Network.nngp"]
     assert "nk.Dense.ntk" not in rows
     assert rows["nk.set_num_threads"] == ("(n)", "`None`")
-    for module in (nk, nk.classic, nk.data, nk.finite, nk.theory, nk.plots, nk.sklearn):
+    for module in (nk, nk.classic, nk.data, nk.finite, nk.solvers, nk.theory, nk.plots, nk.sklearn):
         for name in module.__all__:
             value = getattr(module, name)
             if inspect.isfunction(value):

@@ -31,6 +31,13 @@ def refined() -> nk.KernelRegression:
     return nk.KernelRegression(nk.mlp(1).ntk(x), x[:, 0], diag_reg=1.0)
 
 
+def asked(prepared: nk.solvers.Prepared) -> tuple[Any, ...]:
+    """Return what a prepared system can tell."""
+    b = np.sin(np.arange(2.0 * prepared.n)).reshape(prepared.n, 2)
+    told = (prepared.log_determinant, prepared.trace, prepared.condition_estimate, prepared.jitter)
+    return (prepared.solve(b), prepared.inverse_diagonal, prepared.diagonal, *told)
+
+
 # What is saved, and all that it is asked before and after.
 CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "network": (lambda: NET, lambda net: net.ntk(X)),
@@ -60,6 +67,12 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         refined,
         lambda r: (r.coefficients, r.condition_estimate, r.leave_one_out()),
     ),
+    "PreparedCholesky": (
+        lambda: nk.KernelRegression(THETA, Y, diag_reg=0.1).prepared,
+        asked,
+    ),
+    "PreparedRefined": (lambda: refined().prepared, asked),
+    "PreparedEigen": (lambda: nk.GradientFlow(THETA, Y, diag_reg=0.1).prepared, asked),
     "LinearModel": (
         lambda: nk.LinearModel(X, Y2, diag_reg=0.1),
         lambda m: (
@@ -222,6 +235,7 @@ def test_what_comes_back_says_the_same_to_the_last_bit(name: str, tmp_path: Path
 def test_every_class_that_can_be_saved_is_tried() -> None:
     tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
+    parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
     assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
     assert {*nk.sklearn.__all__} == storage._ESTIMATORS
 
@@ -245,9 +259,9 @@ def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
     flow = nk.GradientFlow(THETA, Y)
     nk.save(tmp_path / "flow", flow)
     with np.load(tmp_path / "flow", allow_pickle=False) as arrays:
-        assert same_bits(arrays["spectrum.eigenvalues"], flow.spectrum.eigenvalues)
+        assert same_bits(arrays["prepared.spectrum.eigenvalues"], flow.spectrum.eigenvalues)
         header = json.loads(arrays["header"].tobytes())
-    assert (header["format"], header["format_version"]) == ("ntkfast", 1)
+    assert (header["format"], header["format_version"]) == ("ntkfast", 2)
     assert header["version"] == nk.__version__
 
 

@@ -8,12 +8,11 @@ follow from these two. Θ⁻¹ is never formed.
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +26,10 @@ from ntkfast.dynamics._arguments import (
     as_targets,
     as_times,
     check_ridge,
-    check_semidefinite,
 )
 from ntkfast.linalg import as_square, matmul
-from ntkfast.spectrum import Spectrum, eigh
+from ntkfast.solvers import EigenSolver, PreparedEigen
+from ntkfast.spectrum import Spectrum
 
 __all__ = ["Eigenbasis", "Filter", "blocks", "lost_in_rounding"]
 
@@ -44,14 +43,13 @@ _BLOCK = 1 << 20
 class Eigenbasis(ABC):
     """A kernel, targets and a learning rate, seen from the eigenvectors of the kernel."""
 
-    spectrum: Spectrum
+    solver: EigenSolver
+    prepared: PreparedEigen
     y: FloatArray
     learning_rate: float
     reduction: Reduction
     diag_reg: float
     relative_diag_reg: float
-    seconds: float
-    """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
 
     def __init__(
         self,
@@ -68,13 +66,13 @@ class Eigenbasis(ABC):
         if not isinstance(theta, Spectrum):
             theta = as_square(theta, "theta")
         targets = as_targets(y, theta.n if isinstance(theta, Spectrum) else len(theta))
-        begun = time.perf_counter()
-        spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
-        seconds = 0.0 if spectrum is theta else time.perf_counter() - begun
-        check_semidefinite(spectrum)
-        # Frozen from here on.
-        vars(self).update(spectrum=spectrum, y=targets, seconds=seconds, **settings)
-        check_ridge(self.ridge, self.diag_reg, self.relative_diag_reg, spectrum)
+        solver = EigenSolver()
+        prepared = solver.prepare(theta)
+        ridge = _ridge(prepared.spectrum, settings)
+        check_ridge(ridge, settings["diag_reg"], settings["relative_diag_reg"], prepared.spectrum)
+        vars(self).update(
+            solver=solver, prepared=prepared.with_ridge(ridge), y=targets, **settings
+        )  # frozen from here on
 
     # What a rule has to say.
 
@@ -101,11 +99,19 @@ class Eigenbasis(ABC):
     # What follows. y is (n, c) here, whatever its shape.
 
     @property
+    def spectrum(self) -> Spectrum:
+        """The eigenvalues and eigenvectors of Θ."""
+        return self.prepared.spectrum
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
+        return self.prepared.seconds
+
+    @property
     def ridge(self) -> float:
         """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
-        values = self.spectrum.eigenvalues
-        mean = math.fsum(values / values.dtype.type(values.size)) if values.size else 0.0
-        return self.diag_reg + self.relative_diag_reg * mean
+        return float(self.prepared.ridge)
 
     @property
     def _mean_over(self) -> int:
@@ -116,15 +122,13 @@ class Eigenbasis(ABC):
         """η as it multiplies Θ."""
         return self.learning_rate / self._mean_over
 
-    @cached_property
+    @property
     def _eigenvalues(self) -> npt.NDArray[np.float64]:
-        # Below zero is rounding, and would grow without bound as time goes on.
-        return np.maximum(self.spectrum.eigenvalues.astype(np.float64), 0.0)
+        return self.prepared.eigenvalues
 
     @cached_property
     def _eigenvectors(self) -> FloatArray:
-        dtype = np.result_type(self.spectrum.eigenvectors, self.y)
-        return self.spectrum.eigenvectors.astype(dtype, copy=False)
+        return self.prepared.eigenvectors(self.y.dtype)
 
     def _initial_residual(self, f0: npt.ArrayLike, name: str) -> FloatArray:
         residual = self.y - as_initial(f0, name, self.y.shape, self.y.dtype)
@@ -181,6 +185,13 @@ class Eigenbasis(ABC):
                 moved = matmul(kernel, moved)
             result[block] = moved.reshape(rows, k, c).swapaxes(0, 1)
         return result
+
+
+def _ridge(spectrum: Spectrum, settings: dict[str, Any]) -> float:
+    values = spectrum.eigenvalues
+    mean = math.fsum(values / values.dtype.type(values.size)) if values.size else 0.0
+    ridge: float = settings["diag_reg"] + settings["relative_diag_reg"] * mean
+    return ridge
 
 
 def lost_in_rounding(

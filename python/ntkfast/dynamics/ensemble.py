@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_gram
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
 from ntkfast.dynamics._evolution import (
@@ -23,7 +24,6 @@ from ntkfast.dynamics._evolution import (
     blocks_of_network,
     kernels_of,
 )
-from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._predictive import (
     Covariance,
     as_prior,
@@ -64,11 +64,14 @@ class Ensemble(Displayed):
     Attributes
     ----------
     flow
-        The training itself, from f_0 = 0: a `GradientFlow`, with its ``spectrum`` and ``y``.
+        The training itself, from f_0 = 0: a `GradientFlow`, with its targets ``y``, its ``solver``,
+        and the system ``prepared`` by it, of which the ``spectrum`` is a part.
     nngp
         Shape (n, n): Σ between the training points.
     network, x
         As given; None where the ensemble was made by `from_kernels`.
+    trained
+        As given.
 
     Raises
     ------

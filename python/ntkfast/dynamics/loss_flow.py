@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_gram
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.dynamics._arguments import (
@@ -23,14 +24,13 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_settings,
     as_targets,
-    check_semidefinite,
 )
-from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid, check_diagonal, check_labels
 from ntkfast.dynamics.losses import LOSSES, Array, Loss, cross_entropy
 from ntkfast.dynamics.trajectory import Trajectory
 from ntkfast.linalg import matmul
+from ntkfast.solvers.eigen import check_semidefinite
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["LossFlow"]

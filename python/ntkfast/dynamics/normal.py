@@ -14,9 +14,9 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_count
-from ntkfast.dynamics._gram import as_diagonal
 from ntkfast.linalg import cholesky, matmul
 from ntkfast.spectrum import eigh
 

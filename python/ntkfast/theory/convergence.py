@@ -17,10 +17,10 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_targets,
     as_times,
-    check_semidefinite,
 )
 from ntkfast.dynamics._eigenbasis import lost_in_rounding
 from ntkfast.linalg import matmul
+from ntkfast.solvers.eigen import check_semidefinite
 from ntkfast.spectrum import Spectrum, eigh
 
 __all__ = [
