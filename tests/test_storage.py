@@ -236,6 +236,7 @@ def test_every_class_that_can_be_saved_is_tried() -> None:
     tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
     parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
+    parts |= {"ContinuousTime", "HeavyBall"}  # of trainings
     assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
     assert {*nk.sklearn.__all__} == storage._ESTIMATORS
 

@@ -35,6 +35,7 @@ from ntkfast.dynamics import (
     Trajectory,
 )
 from ntkfast.dynamics._modes import Modes, SquaredSingularValues
+from ntkfast.dynamics.rules import ContinuousTime, HeavyBall
 from ntkfast.finite import (
     DriftStudy,
     FiniteNetwork,
@@ -73,7 +74,7 @@ _CLASSES: dict[str, type] = {
         *(LinearModel, Modes, SquaredSingularValues),
         *(Ensemble, Posterior, Normal),
         *(CholeskySolver, PreparedCholesky, RefinedSolver, PreparedRefined),
-        *(EigenSolver, PreparedEigen),
+        *(EigenSolver, PreparedEigen, ContinuousTime, HeavyBall),
         *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
         *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField),
     )

@@ -22,6 +22,7 @@ from ntkfast.dynamics._arguments import (
 )
 from ntkfast.dynamics._modes import Modes, on_weights, weighted_squares
 from ntkfast.dynamics._predictive import Covariance, covariance_kind
+from ntkfast.dynamics._setup import mean_over
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.linalg import matmul
@@ -112,7 +113,7 @@ class LinearModel(Displayed):
         flow = GradientFlow(
             modes.spectrum(),
             seen,
-            learning_rate=self.learning_rate / self._mean_over,
+            learning_rate=self.learning_rate / mean_over(targets, self.reduction),
             diag_reg=self.diag_reg,
         )
         vars(self).update(modes=modes, _flow=flow, _beyond=beyond)
@@ -198,8 +199,8 @@ class LinearModel(Displayed):
         """
         within = self._flow.loss(self._seen(self._start(w0)), t=t)
         never = 0.5 * np.square(self._beyond).sum()
-        total: FloatArray = ((within + never) / self._mean_over).astype(within.dtype)
-        return total
+        total: FloatArray = (within + never) / mean_over(self.y, self.reduction)
+        return total.astype(within.dtype)
 
     @by_keyword("what it predicts at")
     def distribution(
@@ -247,8 +248,8 @@ class LinearModel(Displayed):
         matrix = self._features(features_test)
         spread = None
         if kind != "none":
-            left = math.sqrt(prior) * self._flow._residual_filter(time)[0]
-            taken_up = math.sqrt(noise) * self.modes.sizes * self._flow._filter(time)[0]
+            left = math.sqrt(prior) * self._flow._filters.left(time)[0]
+            taken_up = math.sqrt(noise) * self.modes.sizes * self._flow._filters.gathered(time)[0]
             deviations = np.hypot(left, taken_up)
             spread = weighted_squares(self.modes, matrix, deviations, prior, full=kind == "full")
         return Normal(
@@ -261,10 +262,6 @@ class LinearModel(Displayed):
     def singular_values(self) -> FloatArray:
         """Shape (min(n, p),): those of the features, ascending."""
         return self.modes.sizes
-
-    @property
-    def _mean_over(self) -> int:
-        return max(self.y.size, 1) if self.reduction == "mean" else 1
 
     def _start(self, w0: npt.ArrayLike) -> FloatArray:
         return as_initial(w0, "w0", (self.modes.right.shape[1], *self.y.shape[1:]), self.y.dtype)

@@ -14,7 +14,7 @@ from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
-from ntkfast.finite._problem import as_problem, as_rule, output_gram
+from ntkfast.finite._problem import as_problem, as_training, output_gram
 
 if TYPE_CHECKING:
     from ntkfast.finite.network import FiniteNetwork
@@ -126,7 +126,7 @@ class LinearizedNetwork(Displayed):
         Costs the empirical NTK and its eigendecomposition, about 9·(n·c)³.
         """
         points, targets = as_problem(self.network, x, y)
-        rule = as_rule(
+        training = as_training(
             output_gram(self.network, points),
             targets.ravel(),
             method=method,
@@ -135,7 +135,7 @@ class LinearizedNetwork(Displayed):
             reduction=reduction,
             diag_reg=diag_reg,
         )
-        return LinearizedTraining(self, points, targets, self.network.forward(points), rule)
+        return LinearizedTraining(self, points, targets, self.network.forward(points), training)
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.network
@@ -156,7 +156,7 @@ class LinearizedTraining(Displayed):
         Training points and targets, float64.
     f0
         The untrained network on the training points.
-    rule
+    training
         `GradientFlow` or `GradientDescent` on its kernel; all outputs of all points in one vector.
     """
 
@@ -164,7 +164,7 @@ class LinearizedTraining(Displayed):
     x: Array
     y: Array
     f0: Array
-    rule: GradientFlow | GradientDescent
+    training: GradientFlow | GradientDescent
 
     @by_keyword()
     def parameters(self, *, t: npt.ArrayLike) -> Array:
@@ -201,19 +201,19 @@ class LinearizedTraining(Displayed):
     @by_keyword()
     def predict_train(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute f_lin at the training points, shape t.shape + y.shape."""
-        flat = self.rule.predict_train(self.f0.ravel(), t=t)
+        flat = self.training.predict_train(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
     @by_keyword()
     def residual(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_lin, shape t.shape + y.shape."""
-        flat = self.rule.residual(self.f0.ravel(), t=t)
+        flat = self.training.residual(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
     @by_keyword()
     def loss(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss, by the reduction, shape t.shape."""
-        return self.rule.loss(self.f0.ravel(), t=t)
+        return self.training.loss(self.f0.ravel(), t=t)
 
     @by_keyword()
     def network(self, *, t: npt.ArrayLike) -> FiniteNetwork:
@@ -222,10 +222,10 @@ class LinearizedTraining(Displayed):
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.model
-        yield "", self.rule
+        yield "", self.training
 
     def _remarks(self) -> Iterator[str]:
-        return self.rule._remarks()
+        return self.training._remarks()
 
     def _moved(self, alpha: FloatArray) -> Array:
         """Jᵀ·α, how far the parameters have come."""
@@ -235,7 +235,7 @@ class LinearizedTraining(Displayed):
         self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
     ) -> Array:
         """Compute a result of the coefficients α_t for each time."""
-        coefficients = self.rule.coefficients(self.f0.ravel(), t=t)
+        coefficients = self.training.coefficients(self.f0.ravel(), t=t)
         times = coefficients.shape[:-1]
         results = np.empty((coefficients.size // max(self.y.size, 1), *shape))
         for row, alpha in zip(results, coefficients.reshape(-1, self.y.size), strict=True):

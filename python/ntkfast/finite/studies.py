@@ -15,7 +15,7 @@ from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.finite._draws import Seeds, as_seeds, as_widths, draws
-from ntkfast.finite._problem import as_rule
+from ntkfast.finite._problem import as_training
 from ntkfast.finite.scaling import Scaling
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
@@ -219,7 +219,7 @@ def drift_study(
         "reduction": reduction,
     }
     method: Literal["flow", "descent"] = "flow" if steps is None else "descent"
-    infinite = as_rule(limit.ntk(points), targets, method=method, **settings)
+    infinite = as_training(limit.ntk(points), targets, method=method, **settings)
     k_test = limit.ntk(others, points)
     sizes, seeds_ = as_widths(widths, limit, points.shape[1]), as_seeds(seeds)
     outputs = None if targets.ndim == 1 else targets.shape[-1]

@@ -8,6 +8,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
+from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
@@ -76,6 +77,4 @@ class NTKEstimator(NetworkEstimator):
         """B = Θ(x, X)·A_t, with which training takes f_0 to f_0 + B·(y − f_0)."""
         if isinstance(self.training_, KernelRegression):
             return self.training_.prepared.solve(ntk.T).T
-        vectors = self.training_._eigenvectors
-        gains = self.training_._filter(as_time(self.t))[0].astype(vectors.dtype)
-        return matmul(matmul(ntk, vectors) * gains, vectors.T)
+        return response(self.training_, ntk, as_time(self.t))

@@ -89,8 +89,8 @@ class PreparedRefined(Prepared):
         gap = np.abs(prepared.solve(self.right) - self.solution).max()
         if gap > 1e-6 * np.abs(self.solution).max():
             raise ValueError(
-                "theta has changed since this regression was computed from it; "
-                "leave it alone, or pass theta.copy()"
+                "theta has changed since this system was solved; leave it alone, or pass "
+                "theta.copy()"
             )
         return prepared
 

@@ -18,7 +18,7 @@ from ntkfast.dynamics._arguments import (
     as_targets,
     as_times,
 )
-from ntkfast.dynamics._eigenbasis import lost_in_rounding
+from ntkfast.dynamics._filters import lost_in_rounding
 from ntkfast.linalg import matmul
 from ntkfast.solvers.eigen import check_semidefinite
 from ntkfast.spectrum import Spectrum, eigh
