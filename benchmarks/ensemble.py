@@ -37,8 +37,9 @@ def prepare(m: int, n: int, d: int, threads: int) -> Work:
     rng = np.random.default_rng(0)
     x, x_test, y = rng.standard_normal((n, d)), rng.standard_normal((m, d)), rng.standard_normal(n)
     ensemble = nk.Ensemble(nk.mlp(3, nk.Relu(), w_std=math.sqrt(2), b_std=0.1), x, y)
-    ensemble.predict(x_test[:1], TIME, "diagonal")  # what the first covariance computes once
-    return lambda: ensemble.predict(x_test, TIME, "diagonal")
+    # What the first covariance computes once.
+    ensemble.predict(x_test[:1], t=TIME, covariance="diagonal")
+    return lambda: ensemble.predict(x_test, t=TIME, covariance="diagonal")
 
 
 def products(m: int, n: int) -> Work:

@@ -85,7 +85,7 @@ def ntk(x: FloatArray, y: FloatArray) -> Predict:
 
     def predict(points: FloatArray) -> tuple[FloatArray, FloatArray]:
         kernels = network.ntk(points, x), network.ntk(points, diagonal=True)
-        normal = posterior.predict_kernels(*kernels, "diagonal")
+        normal = posterior.predict_kernels(*kernels, covariance="diagonal")
         return normal.mean, amplitude * (normal.variance + ridge)
 
     return predict
@@ -99,7 +99,7 @@ def nngp(x: FloatArray, y: FloatArray) -> Predict:
     posterior = max(started, key=nk.Posterior.log_marginal_likelihood)
 
     def predict(points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        normal = posterior.predict(points, "diagonal")
+        normal = posterior.predict(points, covariance="diagonal")
         return normal.mean, normal.variance + posterior.noise_variance
 
     return predict

@@ -87,7 +87,7 @@ def test_they_serve_where_the_kernel_of_a_network_does():
     process = GaussianProcessRegressor(RBF(1.5), alpha=0.1, optimizer=None).fit(X, Y)
     mean, covariance = process.predict(X_TEST, return_cov=True)
     posterior = nk.Posterior.from_kernels(k, Y, noise_variance=0.1)
-    found = posterior.predict_kernels(k_test, prior, "full")
+    found = posterior.predict_kernels(k_test, prior, covariance="full")
     np.testing.assert_allclose(found.mean, mean, atol=1e-12)
     np.testing.assert_allclose(found.covariance, covariance, atol=1e-12)
 
@@ -95,7 +95,7 @@ def test_they_serve_where_the_kernel_of_a_network_does():
     ridge = KernelRidge(kernel="poly", degree=3, gamma=1.0, coef0=1.0, alpha=0.5).fit(X, Y)
     regression = nk.KernelRegression(k, Y, diag_reg=0.5).predict(k_test)
     flow = nk.GradientFlow(k, Y, diag_reg=0.5)
-    for predicted in (regression, flow.predict(np.inf, k_test)):
+    for predicted in (regression, flow.predict(k_test, t=np.inf)):
         np.testing.assert_allclose(predicted, ridge.predict(X_TEST), atol=1e-9)
     ensemble = nk.Ensemble.from_kernels(k, flow)
     trained = ensemble.predict_kernels(nk.Kernels(nngp=k_test, ntk=k_test))

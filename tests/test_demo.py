@@ -86,7 +86,7 @@ def test_progress_reaches_the_kernels() -> None:
 def test_the_figure_shows_the_numbers(digits: _digits.Digits, figure: Figure) -> None:
     loss, accuracy, spectrum, images = figure.axes
     t = loss.lines[0].get_xdata()
-    np.testing.assert_allclose(loss.lines[0].get_ydata(), digits.flow.loss(t))
+    np.testing.assert_allclose(loss.lines[0].get_ydata(), digits.flow.loss(t=t))
     assert accuracy.lines[0].get_ydata()[-1] == pytest.approx(100 * digits.accuracy[-1])
     assert np.array_equal(spectrum.lines[0].get_ydata(), digits.spectrum.eigenvalues[::-1])
     assert round((1 - digits.accuracy[-1]) * 899) == 8

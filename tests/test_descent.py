@@ -45,14 +45,14 @@ def test_descent_is_its_loop(momentum, ridge, reduction):
     f = f0 + theta @ alpha
     k = np.array([[0, 1, 2], [7, 31, 60]])
     close = {"rtol": 1e-10, "atol": 1e-11}
-    np.testing.assert_allclose(descent.coefficients(k, f0), alpha[k], **close)
-    np.testing.assert_allclose(descent.predict_train(k, f0), f[k], **close)
-    np.testing.assert_allclose(descent.residual(k, f0), (y - f)[k], **close)
+    np.testing.assert_allclose(descent.coefficients(f0, t=k), alpha[k], **close)
+    np.testing.assert_allclose(descent.predict_train(f0, t=k), f[k], **close)
+    np.testing.assert_allclose(descent.residual(f0, t=k), (y - f)[k], **close)
     np.testing.assert_allclose(
-        descent.predict(k, k_test, f0, f0_test), f0_test + k_test @ alpha[k], **close
+        descent.predict(k_test, f0, f0_test, t=k), f0_test + k_test @ alpha[k], **close
     )
     loss = 0.5 * np.sum((y - f) ** 2, axis=(1, 2)) / scale
-    np.testing.assert_allclose(descent.loss(k, f0), loss[k], **close)
+    np.testing.assert_allclose(descent.loss(f0, t=k), loss[k], **close)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
@@ -64,10 +64,10 @@ def test_descent_trains_the_weights_of_a_linear_model(momentum):
         w = w + v
     descent = nk.GradientDescent(j @ j.T, y, learning_rate=rate, momentum=momentum, diag_reg=ridge)
     close = {"rtol": 1e-11, "atol": 1e-12}
-    np.testing.assert_allclose(descent.parameters(25, j, w0, j @ w0), w, **close)
-    np.testing.assert_allclose(descent.predict_train(25, j @ w0), j @ w, **close)
+    np.testing.assert_allclose(descent.parameters(j, w0, j @ w0, t=25), w, **close)
+    np.testing.assert_allclose(descent.predict_train(j @ w0, t=25), j @ w, **close)
     np.testing.assert_allclose(
-        descent.predict(25, j_test @ j.T, j @ w0, j_test @ w0), j_test @ w, **close
+        descent.predict(j_test @ j.T, j @ w0, j_test @ w0, t=25), j_test @ w, **close
     )
 
 
@@ -103,7 +103,7 @@ def test_every_regime_of_momentum_to_the_accuracy_of_its_condition(momentum):
     steps = np.array([1, 10, 101, 10**5])
     for x in rates:  # each by itself: beside large modes small ones may be left untrained
         descent = nk.GradientDescent([[x]], [1.0], learning_rate=1.0, momentum=momentum)
-        gathered, left = descent.coefficients(steps)[:, 0], descent.residual(steps)[:, 0]
+        gathered, left = descent.coefficients(t=steps)[:, 0], descent.residual(t=steps)[:, 0]
         with mpmath.workdps(130):
             for i, k in enumerate(steps):
                 exact, sensitivity = condition(mpmath.mpf(x), mpmath.mpf(momentum), int(k))
@@ -128,11 +128,11 @@ def test_a_spread_of_1e16_against_50_digits():
         ]
         learnt = basis * mpmath.matrix([(1 - p[1]) * m for p, m in zip(pairs, modes, strict=True)])
         alpha = basis * mpmath.matrix([rate * p[0] * m for p, m in zip(pairs, modes, strict=True)])
-    found = descent.predict_train(k)
+    found = descent.predict_train(t=k)
     np.testing.assert_allclose(found, np.array(learnt, dtype=float).ravel(), rtol=1e-12, atol=1e-13)
     expected = np.array(alpha, dtype=float).ravel()
     np.testing.assert_allclose(
-        descent.coefficients(k), expected, rtol=0, atol=1e-12 * np.abs(expected).max()
+        descent.coefficients(t=k), expected, rtol=0, atol=1e-12 * np.abs(expected).max()
     )
 
 
@@ -147,9 +147,11 @@ def test_the_limit_is_that_of_the_flow():
         alpha = np.linalg.solve(theta + ridge * np.eye(len(y)), y - f0)
         for steps in (10**6, np.inf):
             np.testing.assert_allclose(
-                descent.predict(steps, k_test, f0), k_test @ alpha, atol=1e-11, rtol=0
+                descent.predict(k_test, f0, t=steps), k_test @ alpha, atol=1e-11, rtol=0
             )
-        np.testing.assert_allclose(descent.residual(np.inf, f0), ridge * alpha, atol=1e-12, rtol=0)
+        np.testing.assert_allclose(
+            descent.residual(f0, t=np.inf), ridge * alpha, atol=1e-12, rtol=0
+        )
 
 
 def test_duplicates_and_a_kernel_of_rank_one():
@@ -159,16 +161,18 @@ def test_duplicates_and_a_kernel_of_rank_one():
     descent = nk.GradientDescent(doubled, targets, learning_rate=0.1, momentum=0.5)
     mean = np.vstack([y, y]) + 0.5
     for steps in (3000, np.inf):
-        np.testing.assert_allclose(descent.predict_train(steps), mean, atol=1e-12, rtol=0)
+        np.testing.assert_allclose(descent.predict_train(t=steps), mean, atol=1e-12, rtol=0)
     v = np.array([3.0, 4.0]) / 5
     one = nk.GradientDescent(np.outer(v, v), [1.0, 0.0], learning_rate=1.0)
-    np.testing.assert_allclose(one.predict_train([1, 5, np.inf]), [v * 0.6] * 3, atol=1e-15, rtol=0)
+    np.testing.assert_allclose(
+        one.predict_train(t=[1, 5, np.inf]), [v * 0.6] * 3, atol=1e-15, rtol=0
+    )
     single = nk.GradientDescent([[2.0]], [3.0], learning_rate=0.25)
-    np.testing.assert_array_equal(single.residual([0, 1, 2, np.inf])[:, 0], [3, 1.5, 0.75, 0])
+    np.testing.assert_array_equal(single.residual(t=[0, 1, 2, np.inf])[:, 0], [3, 1.5, 0.75, 0])
     nothing = nk.GradientDescent(np.zeros((2, 2)), [1.0, 2.0], learning_rate=3.0, momentum=0.5)
-    np.testing.assert_array_equal(nothing.residual([5, np.inf]), [[1, 2], [1, 2]])
+    np.testing.assert_array_equal(nothing.residual(t=[5, np.inf]), [[1, 2], [1, 2]])
     # Without λ the weights would move all the same: η·Σ_{j ≤ k} (1 − m^j)/(1 − m).
-    np.testing.assert_allclose(nothing.coefficients(3), np.array([1, 2]) * 3 * (1 + 1.5 + 1.75))
+    np.testing.assert_allclose(nothing.coefficients(t=3), np.array([1, 2]) * 3 * (1 + 1.5 + 1.75))
 
 
 @pytest.mark.parametrize("exponent", [-498, 498])  # 1e∓150
@@ -184,10 +188,12 @@ def test_any_scale_of_the_kernel(exponent):
         momentum=0.6,
         diag_reg=math.ldexp(0.125, exponent),
     )
-    np.testing.assert_allclose(scaled.residual(k, f0), plain.residual(k, f0), atol=1e-12, rtol=0)
     np.testing.assert_allclose(
-        scaled.predict(k, np.ldexp(k_test, exponent), f0),
-        plain.predict(k, k_test, f0),
+        scaled.residual(f0, t=k), plain.residual(f0, t=k), atol=1e-12, rtol=0
+    )
+    np.testing.assert_allclose(
+        scaled.predict(np.ldexp(k_test, exponent), f0, t=k),
+        plain.predict(k_test, f0, t=k),
         atol=1e-12,
         rtol=0,
     )
@@ -208,7 +214,7 @@ def test_any_stable_problem_is_its_loop(n, seed, momentum, share, steps):
     f = f0 + theta @ loop(theta, y, f0, max(steps), rate, momentum)
     # Heavy balls overshoot before they settle, by some 1/(1 − m): so do errors.
     bound = 1e-11 * (np.abs(y - f0).max() + np.abs(f0).max()) / (1 - momentum)
-    np.testing.assert_allclose(descent.predict_train(steps, f0), f[steps], atol=bound, rtol=0)
+    np.testing.assert_allclose(descent.predict_train(f0, t=steps), f[steps], atol=bound, rtol=0)
 
 
 # Refusals and summaries.
@@ -224,7 +230,7 @@ def test_an_unstable_rate_is_refused_with_the_limit(momentum, limit, reduction):
         with pytest.raises(ValueError, match=f"learning_rate is .* learning_rate < {limit:g} "):
             nk.GradientDescent(theta, [1, 1], learning_rate=rate, **settings)
     stable = nk.GradientDescent(theta, [1, 1], learning_rate=limit * (1 - 1e-9), **settings)
-    assert stable.loss(10**12) < 1e-30
+    assert stable.loss(t=10**12) < 1e-30
 
 
 @pytest.mark.parametrize(
@@ -246,7 +252,7 @@ def test_bad_settings_are_refused_by_name(settings, error, words):
 def test_steps_are_whole_numbers(k):
     descent = nk.GradientDescent(np.eye(2), [1, 1], learning_rate=0.1)
     with pytest.raises(ValueError, match="t is "):
-        descent.loss(k)
+        descent.loss(t=k)
 
 
 def test_summaries_say_what_is_off_and_what_to_do():

@@ -72,7 +72,7 @@ BENT = """bent = nk.Elementwise(lambda u: u + np.tanh(5 * u - 5) + np.tanh(5 * u
         ("nk.eigh(a)", "a = shallow.ntk(x)", 4000, 0.01, 0.3),
         ("nk.cholesky(a)", "a = shallow.ntk(x) + np.eye(4000)", 4000, 0.1, 0.3),
         ("c.solve(a)", "a = shallow.ntk(x) + np.eye(4000); c = nk.cholesky(a)", 4000, 0.1, 0.3),
-        ("flow.predict(np.linspace(0, 1, 9), spectrum.eigenvectors)", FLOW, 10, 0.5, 0.3),
+        ("flow.predict(spectrum.eigenvectors, t=np.linspace(0, 1, 9))", FLOW, 10, 0.5, 0.3),
         ("net.nngp(x * np.logspace(-1, 1, len(x))[:, None])", BENT, 1000, 0.5, 0.2),
     ],
     ids=[

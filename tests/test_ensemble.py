@@ -33,7 +33,9 @@ def test_mean_and_covariance(t, reduction, ridge, noise):
         (p.blocks("nngp")[2].diagonal(), "diagonal"),
         (None, "none"),
     ):
-        found = ensemble.predict_kernels(p.cross(), prior, t, kind, noise)
+        found = ensemble.predict_kernels(
+            p.cross(), prior, t=t, covariance=kind, noise_variance=noise
+        )
         np.testing.assert_allclose(found.mean, mean[p.n :], **close)
         if kind == "full":
             np.testing.assert_allclose(found.covariance, covariance[p.n :, p.n :], **close)
@@ -43,10 +45,10 @@ def test_mean_and_covariance(t, reduction, ridge, noise):
             np.testing.assert_allclose(found.covariance, expected, **close)
         else:
             assert found.covariance is None
-    on_train = ensemble.predict(None, t, "full", noise)
+    on_train = ensemble.predict(None, t=t, covariance="full", noise_variance=noise)
     np.testing.assert_allclose(on_train.mean, mean[: p.n], **close)
     np.testing.assert_allclose(on_train.covariance, covariance[: p.n, : p.n], **close)
-    variance = ensemble.predict(None, t, "diagonal", noise).covariance
+    variance = ensemble.predict(None, t=t, covariance="diagonal", noise_variance=noise).covariance
     np.testing.assert_allclose(variance, covariance.diagonal()[: p.n], **close)
 
 
@@ -61,18 +63,20 @@ def test_a_network_gives_what_its_kernels_give(trained, rng):
     ensemble = nk.Ensemble(net, x, y, trained=trained, **settings)
     for t, noise in ((0.8, 0.0), (math.inf, 0.2)):
         mean, covariance = trained_moments(sigma, theta, y, 9, t, rate=0.5, ridge=0.1, noise=noise)
-        found = ensemble.predict(x_test, t, "full", noise)
+        found = ensemble.predict(x_test, t=t, covariance="full", noise_variance=noise)
         np.testing.assert_allclose(found.mean, mean[9:], atol=1e-12)
         np.testing.assert_allclose(found.covariance, covariance[9:, 9:], atol=1e-12)
-        diagonal = ensemble.predict(x_test, t, covariance="diagonal", noise_variance=noise)
+        diagonal = ensemble.predict(x_test, t=t, covariance="diagonal", noise_variance=noise)
         np.testing.assert_allclose(diagonal.variance, found.variance, atol=1e-13)
         on_train = ensemble.predict(t=t, covariance="full", noise_variance=noise)
         np.testing.assert_allclose(on_train.covariance, covariance[:9, :9], atol=1e-12)
         given = nk.Kernels(sigma[9:, :9], theta[9:, :9])
-        from_kernels = ensemble.predict_kernels(given, sigma[9:, 9:], t, "full", noise)
+        from_kernels = ensemble.predict_kernels(
+            given, sigma[9:, 9:], t=t, covariance="full", noise_variance=noise
+        )
         np.testing.assert_allclose(from_kernels.covariance, found.covariance, atol=1e-13)
         # The training points as test points: the same by another way.
-        twice = ensemble.predict(x, t, "full", noise)
+        twice = ensemble.predict(x, t=t, covariance="full", noise_variance=noise)
         np.testing.assert_allclose(twice.mean, on_train.mean, atol=1e-12)
         np.testing.assert_allclose(twice.covariance, on_train.covariance, atol=1e-12)
 
@@ -88,11 +92,14 @@ def test_the_readout_with_noise_like_its_regularisation(rng):
     values, vectors = np.linalg.eigh(sigma)
     q = cross @ vectors
     for t in TIMES:
-        found = ensemble.predict_kernels(nk.Kernels(cross, cross), prior, t, "full", r)
+        found = ensemble.predict_kernels(
+            nk.Kernels(cross, cross), prior, t=t, covariance="full", noise_variance=r
+        )
         learnt = -np.expm1(-2 * eta * (values + r) * t) / (values + r)
         np.testing.assert_allclose(found.covariance, prior - (q * learnt) @ q.T, atol=1e-12)
     posterior = nk.Posterior.from_kernels(sigma, p.y, noise_variance=r)
-    end = posterior.predict_kernels(cross, prior, "full")  # where it ends is the posterior
+    # Where it ends is the posterior.
+    end = posterior.predict_kernels(cross, prior, covariance="full")
     np.testing.assert_allclose(found.mean, end.mean, atol=1e-12)
     np.testing.assert_allclose(found.covariance, end.covariance, atol=1e-12)
 
@@ -114,8 +121,10 @@ def test_against_initial_functions_that_are_trained_one_by_one(rng):
     f = solve_ivp(speed, (0, t), f0.ravel(), rtol=1e-6, atol=1e-8).y[:, -1]
     f = f.reshape(p.n + p.m, count)
     ensemble = p.ensemble(learning_rate=eta)
-    on_test = ensemble.predict_kernels(p.cross(), p.blocks("nngp")[2], t, "full", noise)
-    on_train = ensemble.predict(None, t, "full", noise)
+    on_test = ensemble.predict_kernels(
+        p.cross(), p.blocks("nngp")[2], t=t, covariance="full", noise_variance=noise
+    )
+    on_train = ensemble.predict(None, t=t, covariance="full", noise_variance=noise)
     for g, values in ((on_train, f[: p.n]), (on_test, f[p.n :])):
         error = g.std / count**0.5
         assert (abs(values.mean(axis=1) - g.mean[:, 0]) < 5 * error).all()
@@ -131,13 +140,13 @@ def test_against_initial_functions_that_are_trained_one_by_one(rng):
 def test_both_ends_of_time():
     p = Problem()
     ensemble, prior = p.ensemble(), p.blocks("nngp")[2]
-    start = ensemble.predict_kernels(p.cross(), prior, 0, "full")
+    start = ensemble.predict_kernels(p.cross(), prior, t=0, covariance="full")
     np.testing.assert_array_equal(start.mean, np.zeros((p.m, p.c)))
     np.testing.assert_array_equal(start.covariance, prior)
-    end = ensemble.predict(None, math.inf, "full")
+    end = ensemble.predict(None, t=math.inf, covariance="full")
     np.testing.assert_allclose(end.mean, p.y, atol=1e-12)
     np.testing.assert_array_equal(end.covariance, np.zeros((p.n, p.n)))
-    noisy = ensemble.predict(None, math.inf, "full", 0.2)
+    noisy = ensemble.predict(None, t=math.inf, covariance="full", noise_variance=0.2)
     np.testing.assert_allclose(noisy.covariance, 0.2 * np.eye(p.n), atol=1e-13)
 
 
@@ -148,11 +157,11 @@ def test_mean_is_that_of_the_flow():
     for t in TIMES:
         np.testing.assert_allclose(
             ensemble.predict_kernels(p.cross(), t=t).mean,
-            ensemble.flow.predict(t, k_test),
+            ensemble.flow.predict(k_test, t=t),
             atol=1e-13,
         )
         np.testing.assert_allclose(
-            ensemble.predict(t=t).mean, ensemble.flow.predict_train(t), atol=1e-13
+            ensemble.predict(t=t).mean, ensemble.flow.predict_train(t=t), atol=1e-13
         )
 
 
@@ -175,10 +184,10 @@ def test_points_that_come_twice(dtype, shift):
         mean, covariance = trained_moments(p.nngp, p.ntk, y + shift / 2, p.n, math.inf)
         if t == 1e3:
             mean, covariance = trained_moments(p.nngp, p.ntk, y + shift / 2, p.n, 2 * t)
-        g = double.predict_kernels(cross, prior, t, "full")
+        g = double.predict_kernels(cross, prior, t=t, covariance="full")
         np.testing.assert_allclose(g.mean, mean[p.n :], atol=300 * accuracy, rtol=0)
         np.testing.assert_allclose(g.covariance, covariance[p.n :, p.n :], atol=300 * accuracy)
-        at_train = double.predict(None, t, "diagonal")
+        at_train = double.predict(None, t=t, covariance="diagonal")
         np.testing.assert_allclose(at_train.mean[: p.n], y + shift / 2, atol=30 * accuracy)
         np.testing.assert_allclose(at_train.variance, 0, atol=30 * accuracy)
 
@@ -193,10 +202,10 @@ def test_a_kernel_of_rank_one():
         left = math.exp(-t * (v @ v))
         # Eigenvalues that should be 0 are wrong by ε·‖Θ‖, until t is so large that they are left.
         close = {"rtol": 0, "atol": 100 * EPS * max(1.0, t if t < 1e15 else 0.0)}
-        g = ensemble.predict_kernels(nk.Kernels(cross, cross), prior, t, "full")
+        g = ensemble.predict_kernels(nk.Kernels(cross, cross), prior, t=t, covariance="full")
         np.testing.assert_allclose(g.mean, w * slope * (1 - left), **close)
         np.testing.assert_allclose(g.covariance, left**2 * prior, **close)
-        g = ensemble.predict(None, t, "full")
+        g = ensemble.predict(None, t=t, covariance="full")
         np.testing.assert_allclose(g.mean, v * slope * (1 - left), **close)
         np.testing.assert_allclose(g.covariance, left**2 * k, **close)
 
@@ -205,21 +214,25 @@ def test_a_kernel_of_zeros_learns_nothing():
     zero = np.zeros((2, 2))
     ensemble = nk.Ensemble.from_kernels(np.eye(2), nk.GradientFlow(zero, [1.0, 2.0]))
     for t in (0.0, 5.0, 1e308, math.inf):
-        g = ensemble.predict_kernels(nk.Kernels(np.eye(2), zero), np.eye(2), t, "full", 0.5)
+        g = ensemble.predict_kernels(
+            nk.Kernels(np.eye(2), zero), np.eye(2), t=t, covariance="full", noise_variance=0.5
+        )
         np.testing.assert_array_equal(g.mean, [0, 0])
         np.testing.assert_array_equal(g.covariance, np.eye(2))
-        np.testing.assert_array_equal(ensemble.predict(None, t, "full").covariance, np.eye(2))
+        np.testing.assert_array_equal(
+            ensemble.predict(None, t=t, covariance="full").covariance, np.eye(2)
+        )
 
 
 def test_one_and_no_training_point():
     one = nk.Ensemble.from_kernels([[3.0]], nk.GradientFlow([[2.0]], [5.0]))
-    g = one.predict(None, 0.5, "diagonal")
+    g = one.predict(None, t=0.5, covariance="diagonal")
     np.testing.assert_allclose(g.mean, [5 * -math.expm1(-1)], rtol=1e-14)
     np.testing.assert_allclose(g.variance, [3 * math.exp(-2)], rtol=1e-14)
     net, x = nk.mlp(1, b_std=1.0), np.ones((4, 2))
     none = nk.Ensemble(net, np.empty((0, 2)), np.empty((0, 3)))
-    g = none.predict(x, 1.0, "full")
+    g = none.predict(x, t=1.0, covariance="full")
     np.testing.assert_array_equal(g.mean, np.zeros((4, 3)))
     np.testing.assert_array_equal(g.covariance, net.nngp(x))
-    assert none.predict(None, 1.0, "full").covariance.shape == (0, 0)
+    assert none.predict(None, t=1.0, covariance="full").covariance.shape == (0, 0)
     assert one.predict_kernels(nk.Kernels(np.empty((0, 1)), np.empty((0, 1)))).mean.shape == (0,)

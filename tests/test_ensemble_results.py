@@ -29,7 +29,7 @@ def test_a_spread_of_1e16_mode_by_mode(ridge):
     )
     ensemble = nk.Ensemble.from_kernels(np.diag(sigma), flow)
     for t in (1e-3, 1.0, 1e4, 1e8, 1e11):
-        g = ensemble.predict(None, t, "diagonal", noise)
+        g = ensemble.predict(None, t=t, covariance="diagonal", noise_variance=noise)
         with mpmath.workdps(50):
             for i, (value, prior) in enumerate(zip(SPREAD, sigma, strict=True)):
                 shifted = mpmath.mpf(value) + mpmath.mpf(ridge)
@@ -49,8 +49,10 @@ def test_an_ill_conditioned_kernel_against_50_digits(t):
     theta, sigma = ((HADAMARD * v) @ HADAMARD for v in (values, sigma_values))
     y, noise = np.array([0.3, -1.0, 0.25, 2.0]), 0.125
     ensemble = nk.Ensemble.from_kernels(sigma, nk.GradientFlow(theta, y))
-    g = ensemble.predict(None, t, "full", noise)
-    test = ensemble.predict_kernels(nk.Kernels(sigma, theta), sigma, t, "full", noise)
+    g = ensemble.predict(None, t=t, covariance="full", noise_variance=noise)
+    test = ensemble.predict_kernels(
+        nk.Kernels(sigma, theta), sigma, t=t, covariance="full", noise_variance=noise
+    )
     with mpmath.workdps(50):
         u = mpmath.matrix(HADAMARD.tolist())
         shares = [1 if t == math.inf else -mpmath.expm1(-mpmath.mpf(v) * t) for v in values]
@@ -84,11 +86,15 @@ def test_scale_changes_rounding_only(size):
     )
     cross_both = nk.Kernels(size * p.blocks("nngp")[1], size * p.blocks("ntk")[1])
     for t in TIMES:
-        plain = p.ensemble().predict_kernels(p.cross(), prior, t, "full", 0.1)
-        found = scaled.predict_kernels(cross, prior, t, "full", 0.1)
+        plain = p.ensemble().predict_kernels(
+            p.cross(), prior, t=t, covariance="full", noise_variance=0.1
+        )
+        found = scaled.predict_kernels(cross, prior, t=t, covariance="full", noise_variance=0.1)
         np.testing.assert_allclose(found.mean, plain.mean, atol=1e-12)
         np.testing.assert_allclose(found.covariance, plain.covariance, atol=1e-12)
-        found = both.predict_kernels(cross_both, size * prior, t, "full", 0.1 * size)
+        found = both.predict_kernels(
+            cross_both, size * prior, t=t, covariance="full", noise_variance=0.1 * size
+        )
         np.testing.assert_allclose(found.mean, plain.mean, atol=1e-12)
         np.testing.assert_allclose(found.covariance / size, plain.covariance, atol=1e-12)
 
@@ -103,15 +109,19 @@ def test_covariances_are_positive_semidefinite(size, t, noise):
     n, m, features, seed = size
     p = Problem(n, m, 1, features, seed)
     ensemble, prior = p.ensemble(), p.blocks("nngp")[2]
-    on_test = ensemble.predict_kernels(p.cross(), prior, t, "full", noise)
-    on_train = ensemble.predict(None, t, "full", noise)
+    on_test = ensemble.predict_kernels(
+        p.cross(), prior, t=t, covariance="full", noise_variance=noise
+    )
+    on_train = ensemble.predict(None, t=t, covariance="full", noise_variance=noise)
     for g in (on_test, on_train):
         assert np.isfinite(g.mean).all()
         assert (g.variance >= 0).all()
         np.testing.assert_array_equal(g.covariance, g.covariance.T)
         values = np.linalg.eigvalsh(g.covariance)
         assert values[0] >= -1e-12 * (n + m) * max(values[-1], prior.max())
-    diagonal = ensemble.predict_kernels(p.cross(), prior, t, "diagonal", noise)
+    diagonal = ensemble.predict_kernels(
+        p.cross(), prior, t=t, covariance="diagonal", noise_variance=noise
+    )
     bound = 1e-12 * (n + m) * max(on_test.variance.max(), prior.max())
     np.testing.assert_allclose(diagonal.variance, on_test.variance, atol=bound)
 
@@ -120,7 +130,9 @@ def test_covariances_are_positive_semidefinite(size, t, noise):
 def test_training_without_noise_only_takes_variance_on_training_points_away(size, times):
     n, m, features, seed = size
     ensemble = Problem(n, m, 1, features + n, seed).ensemble()
-    total = [ensemble.predict(None, t, "diagonal").variance.sum() for t in sorted(times)]
+    total = [
+        ensemble.predict(None, t=t, covariance="diagonal").variance.sum() for t in sorted(times)
+    ]
     # Θ and Σ share no eigenvectors, so that single points may rise, but Σ ‖f_t − y‖² falls.
     assert (np.diff(total) <= 1e-12 * n * total[0]).all()
 
@@ -133,7 +145,7 @@ def test_shapes(outputs):
     p = Problem(n=7)
     y = np.random.default_rng(1).normal(size=(7, *outputs))
     ensemble = nk.Ensemble.from_kernels(p.blocks("nngp")[0], nk.GradientFlow(p.blocks("ntk")[0], y))
-    g = ensemble.predict_kernels(p.cross(), p.blocks("nngp")[2], 0.5, "diagonal")
+    g = ensemble.predict_kernels(p.cross(), p.blocks("nngp")[2], t=0.5, covariance="diagonal")
     assert g.mean.shape == (5, *outputs)
     assert g.covariance.shape == g.variance.shape == g.std.shape == (5,)
     assert ensemble.predict().mean.shape == (7, *outputs)
@@ -151,17 +163,25 @@ def test_single_precision_stays_what_it_is(rng):
     single, double = p.ensemble(np.float32), p.ensemble()
     accuracy = 20 * np.finfo(np.float32).eps * double.flow.spectrum.condition_number
     for t in TIMES:
-        g = single.predict_kernels(p.cross(np.float32), prior.astype(np.float32), t, "full", 0.1)
+        g = single.predict_kernels(
+            p.cross(np.float32),
+            prior.astype(np.float32),
+            t=t,
+            covariance="full",
+            noise_variance=0.1,
+        )
         assert g.mean.dtype == g.covariance.dtype == np.float32
-        expected = double.predict_kernels(p.cross(), prior, t, "full", 0.1)
+        expected = double.predict_kernels(
+            p.cross(), prior, t=t, covariance="full", noise_variance=0.1
+        )
         np.testing.assert_allclose(g.mean, expected.mean, atol=accuracy)
         np.testing.assert_allclose(g.covariance, expected.covariance, atol=accuracy)
-        on_train = single.predict(None, t, "diagonal", 0.1)
+        on_train = single.predict(None, t=t, covariance="diagonal", noise_variance=0.1)
         assert on_train.mean.dtype == on_train.covariance.dtype == np.float32
     net, x = nk.mlp(1), rng.normal(size=(5, 2)).astype(np.float32)
     ensemble = nk.Ensemble(net, x, x[:, 0])
     for kind in ("diagonal", "full"):
-        g = ensemble.predict(x[:3], 1.0, kind, 0.1)
+        g = ensemble.predict(x[:3], t=1.0, covariance=kind, noise_variance=0.1)
         assert g.mean.dtype == g.covariance.dtype == np.float32
 
 
@@ -169,7 +189,10 @@ def test_blocks_of_test_points_change_nothing(monkeypatch, rng):
     net, x, y = nk.mlp(1, b_std=0.5), rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
     x_test = rng.normal(size=(11, 2))
     ensemble, posterior = nk.Ensemble(net, x, y), nk.Posterior(net, x, y)
-    whole = [ensemble.predict(x_test, 0.5, "diagonal"), posterior.predict(x_test, "diagonal")]
+    whole = [
+        ensemble.predict(x_test, t=0.5, covariance="diagonal"),
+        posterior.predict(x_test, covariance="diagonal"),
+    ]
     asked = []
 
     def count_rows(network, points, *others, **options):
@@ -178,11 +201,14 @@ def test_blocks_of_test_points_change_nothing(monkeypatch, rng):
 
     evaluate = nk.Network.kernels
     monkeypatch.setattr(nk.Network, "kernels", count_rows)
-    monkeypatch.setattr("ntkfast.dynamics._gram._BLOCK", 18)  # three rows
-    parts = [ensemble.predict(x_test, 0.5, "diagonal"), posterior.predict(x_test, "diagonal")]
+    monkeypatch.setattr("ntkfast._gram._BLOCK", 18)  # three rows
+    parts = [
+        ensemble.predict(x_test, t=0.5, covariance="diagonal"),
+        posterior.predict(x_test, covariance="diagonal"),
+    ]
     assert asked == [3, 3, 3, 2]
     cross, prior = net.kernels(x_test, x), net.nngp(x_test, diagonal=True)
-    parts.append(ensemble.predict_kernels(cross, prior, 0.5, "diagonal"))
+    parts.append(ensemble.predict_kernels(cross, prior, t=0.5, covariance="diagonal"))
     for part, expected in zip(parts, [*whole, whole[0]], strict=True):
         np.testing.assert_allclose(part.mean, expected.mean, atol=1e-14)
         np.testing.assert_allclose(part.covariance, expected.covariance, atol=1e-14)
@@ -193,11 +219,11 @@ def test_a_trajectory_is_a_prediction_at_each_time(rng):
     ensemble = nk.Ensemble(net, x, y)
     for points in (None, rng.normal(size=(3, 2))):
         for kind in ("none", "diagonal", "full"):
-            path = ensemble.trajectory(points, TIMES, kind, 0.1)
+            path = ensemble.trajectory(points, t=TIMES, covariance=kind, noise_variance=0.1)
             assert len(path) == len(TIMES)
             for g, t in zip(path, TIMES, strict=True):
-                single = ensemble.predict(points, t, kind, 0.1)
+                single = ensemble.predict(points, t=t, covariance=kind, noise_variance=0.1)
                 np.testing.assert_array_equal(g.mean, single.mean)
                 np.testing.assert_array_equal(g.covariance, single.covariance)
                 assert f"t = {t:g}" in repr(g)
-    assert ensemble.trajectory(None, []) == []
+    assert ensemble.trajectory(None, t=[]) == []

@@ -67,7 +67,7 @@ def test_a_maximum_at_a_bound_is_told():
 def test_maximize_keeps_single_precision():
     x, y = wave()
     best = nk.Posterior.maximize(nk.mlp(1, nk.Erf(), b_std=0.5), x.astype("f"), y.astype("f"))
-    assert best.predict(x.astype("f"), "diagonal").std.dtype == np.float32
+    assert best.predict(x.astype("f"), covariance="diagonal").std.dtype == np.float32
 
 
 def test_maximize_needs_scipy(monkeypatch):

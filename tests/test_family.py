@@ -265,9 +265,11 @@ def test_networks_that_are_no_chain_are_refused(net: nk.Network, problem: str) -
 
 def test_bad_input_is_refused_as_for_one_network() -> None:
     for family in FAMILIES:
-        with pytest.raises(TypeError, match="net is the class Relu; write Relu"):
+        with pytest.raises(TypeError, match="network is the class Relu; write Relu"):
             family(nk.Relu, GOOD)
-        with pytest.raises(TypeError, match="net is 3, of type int; expected a layer or a network"):
+        with pytest.raises(
+            TypeError, match="network is 3, of type int; expected a layer or a network"
+        ):
             family(3, GOOD)
         with pytest.raises(ValueError, match="x must be finite, but has NaN at row 0, column 1"):
             family(NETWORK, [[0.0, np.nan]])

@@ -52,8 +52,8 @@ def test_true_labels_are_learnt_first(aligned: labels.LabelAlignment) -> None:
     true, random = aligned.time_to(0.1)
     assert random > 5 * true
     for y, t in ((aligned.true, true), (aligned.random, random)):
-        left = nk.theory.label_loss(aligned.spectrum, y, t) / nk.theory.label_loss(
-            aligned.spectrum, y, 0
+        left = nk.theory.label_loss(aligned.spectrum, y, t=t) / nk.theory.label_loss(
+            aligned.spectrum, y, t=0
         )
         assert left == pytest.approx(0.1, rel=0.01)  # between the times that were computed
 

@@ -156,14 +156,14 @@ def test_a_network_that_is_linear_trains_as_a_linear_model(output_dim):
     features = 1.5 / np.sqrt(2) * X
     run = net.train(X, y, t=[0.1, 0.5, 3.0], rtol=1e-10, atol=1e-12, snapshots=True)
     model = nk.LinearModel(features, y)
-    expected = model.parameters(run.times, weights)
+    expected = model.parameters(weights, t=run.times)
     np.testing.assert_allclose(run.snapshots.reshape(expected.shape), expected, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(run.loss, model.loss(run.times, weights), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(run.loss, model.loss(weights, t=run.times), rtol=0, atol=1e-8)
     np.testing.assert_array_equal(run.kernel_drift, np.zeros(4))
     np.testing.assert_array_equal(run.pattern_changes, np.zeros(4))
     descent = nk.GradientDescent(features @ features.T, y, learning_rate=0.1, momentum=0.6)
     steps = net.train(X, y, steps=30, record=30, learning_rate=0.1, momentum=0.6)
-    found = descent.predict_train(steps.times, net.forward(X))
+    found = descent.predict_train(net.forward(X), t=steps.times)
     np.testing.assert_allclose(steps.train, found, rtol=0, atol=1e-11)
 
 

@@ -59,8 +59,8 @@ def test_a_wide_network_trains_as_its_kernel_says(steps, momentum):
         start = net(both)[0]
         end = net.train(steps, rate, momentum)(both)[0]
         expected = [
-            descent.predict_train(steps, start[:3]),
-            descent.predict(steps, theta[3:, :3], start[:3], start[3:]),
+            descent.predict_train(start[:3], t=steps),
+            descent.predict(theta[3:, :3], start[:3], start[3:], t=steps),
         ]
         errors.append(abs(end - np.concatenate(expected)).max())
     # Like 1/√width: 16 times less where the width is 256 times more, give or take the dice.
@@ -74,7 +74,7 @@ def test_many_networks_have_the_moments_of_the_ensemble():
     nets = Finite(np.random.default_rng(7), count, width).train(steps, rate)
     ensemble = nk.Ensemble(NET, X, Y)
     for x, values in ((None, nets(X)), (X_TEST, nets(X_TEST))):
-        g = ensemble.predict(x, rate * steps, "full")
+        g = ensemble.predict(x, t=rate * steps, covariance="full")
         error = g.std / math.sqrt(count)
         assert (abs(values.mean(axis=0) - g.mean) < 5 * error).all()
         outer = np.sqrt((g.covariance**2 + np.outer(g.variance, g.variance)) / count)

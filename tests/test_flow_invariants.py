@@ -19,17 +19,17 @@ def test_answers_agree_with_each_other(size, t, ridge):
     j, j_test, y, w0 = problem(n=n, c=c, p=p, seed=seed)
     theta, k_test, f0 = j @ j.T, j_test @ j.T, j @ w0
     flow = nk.GradientFlow(theta, y, diag_reg=ridge)
-    f, left = flow.predict_train(t, f0), flow.residual(t, f0)
+    f, left = flow.predict_train(f0, t=t), flow.residual(f0, t=t)
     scale = abs(y - f0).max() + abs(f0).max()
     np.testing.assert_allclose(f + left, y, atol=1e-13 * scale * n, rtol=0)
-    np.testing.assert_allclose(flow.loss(t, f0), 0.5 * np.sum(left**2), rtol=1e-9, atol=1e-25)
-    alpha = flow.coefficients(t, f0)
+    np.testing.assert_allclose(flow.loss(f0, t=t), 0.5 * np.sum(left**2), rtol=1e-9, atol=1e-25)
+    alpha = flow.coefficients(f0, t=t)
     size_of_sum = n * EPS * abs(k_test).max() * abs(alpha).sum()
     np.testing.assert_allclose(
-        flow.predict(t, k_test, f0, 2.0), 2 + k_test @ alpha, rtol=1e-12, atol=4 * size_of_sum
+        flow.predict(k_test, f0, 2.0, t=t), 2 + k_test @ alpha, rtol=1e-12, atol=4 * size_of_sum
     )
-    np.testing.assert_allclose(flow.predict_train(0.0, f0), f0, rtol=1e-14)
-    np.testing.assert_allclose(flow.residual(0.0, f0), y - f0, atol=1e-13 * scale * n, rtol=0)
+    np.testing.assert_allclose(flow.predict_train(f0, t=0.0), f0, rtol=1e-14)
+    np.testing.assert_allclose(flow.residual(f0, t=0.0), y - f0, atol=1e-13 * scale * n, rtol=0)
 
 
 @given(sizes, st.lists(some_times, min_size=2, max_size=6))
@@ -39,7 +39,7 @@ def test_the_loss_never_rises(size, times):
     times = np.sort(np.append(times, np.inf))
     flow = nk.GradientFlow(j @ j.T, y)
     # At t = ∞ what is zero to working precision is left alone: finite times only, if singular.
-    loss = flow.loss(times if flow.spectrum.rank == n else times[:-1], j @ w0)
+    loss = flow.loss(j @ w0, t=times if flow.spectrum.rank == n else times[:-1])
     assert (np.diff(loss) <= loss[:-1] * 1e-14).all()
 
 
@@ -49,10 +49,10 @@ def test_training_can_be_resumed(size, first, second):
     j, _, y, w0 = problem(n=n, c=c, p=p, seed=seed)
     flow = nk.GradientFlow(j @ j.T, y)
     f0 = j @ w0
-    resumed = flow.predict_train(second, flow.predict_train(first, f0))
+    resumed = flow.predict_train(flow.predict_train(f0, t=first), t=second)
     scale = abs(y - f0).max() + abs(f0).max()
     np.testing.assert_allclose(
-        resumed, flow.predict_train(first + second, f0), atol=1e-12 * scale * n, rtol=0
+        resumed, flow.predict_train(f0, t=first + second), atol=1e-12 * scale * n, rtol=0
     )
 
 
@@ -65,5 +65,8 @@ def test_order_of_the_points_does_not_matter(size, t):
     shuffled = nk.GradientFlow(j[order] @ j[order].T, y[order])
     bound = 1e-12 * n * max(1.0, flow.spectrum.condition_number) * abs(y).max()
     np.testing.assert_allclose(
-        shuffled.predict(t, j_test @ j[order].T), flow.predict(t, j_test @ j.T), atol=bound, rtol=0
+        shuffled.predict(j_test @ j[order].T, t=t),
+        flow.predict(j_test @ j.T, t=t),
+        atol=bound,
+        rtol=0,
     )

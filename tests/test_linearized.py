@@ -69,13 +69,15 @@ def test_flow_in_parameter_space(net, rate, ridge, reduction):
     size = y.size if reduction == "mean" else 1
     for t in (0.0, 0.3, 5.0):
         p = trained_weights(net, t, rate / size, ridge)
-        np.testing.assert_allclose(training.parameters(t), p, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(training.parameters(t=t), p, rtol=0, atol=1e-10)
         on_test = net.forward(X_TEST) + net.jacobian(X_TEST) @ (p - net.parameters)
-        np.testing.assert_allclose(training.predict(t, X_TEST), on_test, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(training.predict(X_TEST, t=t), on_test, rtol=0, atol=1e-10)
         f = net.forward(X) + net.jacobian(X) @ (p - net.parameters)
-        np.testing.assert_allclose(training.predict_train(t), f, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(training.residual(t), y - f, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(training.loss(t), 0.5 * np.sum((f - y) ** 2) / size, atol=1e-11)
+        np.testing.assert_allclose(training.predict_train(t=t), f, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(training.residual(t=t), y - f, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(
+            training.loss(t=t), 0.5 * np.sum((f - y) ** 2) / size, atol=1e-11
+        )
 
 
 def test_it_is_gradient_flow_on_the_empirical_ntk(net):
@@ -84,17 +86,17 @@ def test_it_is_gradient_flow_on_the_empirical_ntk(net):
     f0, f0_test = net.forward(X).ravel(), net.forward(X_TEST).ravel()
     flow = nk.GradientFlow(j @ j.T, y.ravel())
     training = net.linearize().train(X, y)
-    expected = flow.predict(t, j_test @ j.T, f0, f0_test)
-    found = training.predict(t, X_TEST)
+    expected = flow.predict(j_test @ j.T, f0, f0_test, t=t)
+    found = training.predict(X_TEST, t=t)
     assert found.shape == (2, 2, *net.forward(X_TEST).shape)
     np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=0, atol=1e-9)
-    parameters = training.parameters(t)
+    parameters = training.parameters(t=t)
     np.testing.assert_allclose(
-        parameters, flow.parameters(t, j, net.parameters, f0), rtol=0, atol=1e-9
+        parameters, flow.parameters(j, net.parameters, f0, t=t), rtol=0, atol=1e-9
     )
     if not net.output_shape:
         flow = nk.GradientFlow(net.ntk(X), y)
-        expected = flow.predict(t, net.ntk(X_TEST, X), f0, f0_test)
+        expected = flow.predict(net.ntk(X_TEST, X), f0, f0_test, t=t)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
@@ -105,7 +107,7 @@ def test_descent_in_parameter_space(net, momentum):
     training = net.linearize().train(X, y, method="descent", learning_rate=rate, momentum=momentum)
     p, speed = net.parameters.copy(), np.zeros(net.n_parameters)
     for step in range(21):
-        np.testing.assert_allclose(training.parameters(step), p, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(training.parameters(t=step), p, rtol=0, atol=1e-11)
         left = net.forward(X).ravel() + j @ (p - net.parameters) - y.ravel()
         speed = momentum * speed - rate * (j.T @ left)
         p = p + speed
@@ -113,9 +115,9 @@ def test_descent_in_parameter_space(net, momentum):
 
 def test_the_network_itself_at_the_parameters_of_the_theory(net):
     training = net.linearize().train(X, targets(net))
-    moved = training.network(2.0)
-    np.testing.assert_array_equal(moved.parameters, training.parameters(2.0))
-    gap = abs(moved.forward(X) - training.predict_train(2.0)).max()
+    moved = training.network(t=2.0)
+    np.testing.assert_array_equal(moved.parameters, training.parameters(t=2.0))
+    gap = abs(moved.forward(X) - training.predict_train(t=2.0)).max()
     if net is NETWORKS["frozen layer"]:
         assert gap < 1e-14  # linear in all that is trained
     else:
@@ -129,7 +131,7 @@ def test_it_says_what_it_is_and_survives_pickling():
         assert words in repr(training)
     assert "eigendecomposition in" in str(training)
     again = pickle.loads(pickle.dumps(training))
-    np.testing.assert_array_equal(again.parameters(3), training.parameters(3))
+    np.testing.assert_array_equal(again.parameters(t=3), training.parameters(t=3))
     with pytest.raises(AttributeError):
         training.y = 1
 

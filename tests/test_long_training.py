@@ -43,9 +43,9 @@ def test_contradictory_labels_end_at_their_mean(t, momentum):
         rate = 0.5 * theory.max_learning_rate(theta, momentum=momentum)
         rule = nk.GradientDescent(theta, y, learning_rate=rate, momentum=momentum)
     on_test, on_train = least_norm()
-    np.testing.assert_allclose(rule.predict(t, k_test), on_test, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(rule.predict_train(t), on_train, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(rule.residual(t), y - on_train, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rule.predict(k_test, t=t), on_test, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(rule.predict_train(t=t), on_train, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rule.residual(t=t), y - on_train, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("t", [0.3, 1e3, 1e10, 1e13, *LONG])
@@ -55,8 +55,8 @@ def test_ensemble_and_flow_have_one_mean_at_any_time(t, ridge):
     ensemble = nk.Ensemble(NET, x, y, diag_reg=ridge)
     flow = nk.GradientFlow(NET.ntk(x), y, diag_reg=ridge)
     for mean, f in [
-        (ensemble.predict(x_test, t).mean, flow.predict(t, NET.ntk(x_test, x))),
-        (ensemble.predict(None, t).mean, flow.predict_train(t)),
+        (ensemble.predict(x_test, t=t).mean, flow.predict(NET.ntk(x_test, x), t=t)),
+        (ensemble.predict(None, t=t).mean, flow.predict_train(t=t)),
     ]:
         np.testing.assert_allclose(mean, f, rtol=1e-9, atol=1e-9 + growth(flow.spectrum, t))
 
@@ -66,19 +66,19 @@ def test_a_kernel_of_zeros_moves_nothing_and_overflows_nowhere():
     descent = nk.GradientDescent(np.zeros((2, 2)), [1.0, -1.0], learning_rate=1e10)
     for t in (0.0, 1.0, 1e290, 1e308, math.inf):
         for rule in (flow, descent):
-            assert np.isfinite(rule.coefficients(t)).all()
-            np.testing.assert_array_equal(rule.predict_train(t), 0)
-            np.testing.assert_array_equal(rule.residual(t), [1, -1])
-            np.testing.assert_array_equal(rule.predict(t, np.zeros((1, 2))), 0)
-    np.testing.assert_array_equal(flow.coefficients(1e290), [1e300, -1e300])
+            assert np.isfinite(rule.coefficients(t=t)).all()
+            np.testing.assert_array_equal(rule.predict_train(t=t), 0)
+            np.testing.assert_array_equal(rule.residual(t=t), [1, -1])
+            np.testing.assert_array_equal(rule.predict(np.zeros((1, 2)), t=t), 0)
+    np.testing.assert_array_equal(flow.coefficients(t=1e290), [1e300, -1e300])
 
 
 @pytest.mark.parametrize("t", [0.0, 1.0, 1e10, *LONG])
 def test_bounds_on_the_loss_hold_for_singular_kernels_at_any_time(t):
     x, y, _ = contradiction()
     theta = nk.eigh(NET.ntk(x))
-    loss = theory.label_loss(theta, y, t)
-    assert loss <= theory.loss_bound(theta, t, 0.5 * y @ y) * (1 + 1e-12)
-    assert loss <= theory.label_loss_bound(theta, y, t) * (1 + 1e-12)
+    loss = theory.label_loss(theta, y, t=t)
+    assert loss <= theory.loss_bound(theta, 0.5 * y @ y, t=t) * (1 + 1e-12)
+    assert loss <= theory.label_loss_bound(theta, y, t=t) * (1 + 1e-12)
     gap = y[:6] - y[6:]  # half of it stays on either side
     assert loss >= 0.25 * gap @ gap * (1 - 1e-12 - growth(theta, t)) ** 2

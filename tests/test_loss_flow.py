@@ -68,7 +68,7 @@ def test_outputs_are_those_of_the_trained_weights(loss, momentum, ridge):
     flow = nk.LossFlow(
         j @ j.T, y, loss=loss, learning_rate=0.8, momentum=momentum, diag_reg=ridge, **tolerances
     )
-    result = flow.integrate(T, j_test @ j.T, j @ w0, j_test @ w0)
+    result = flow.integrate(j_test @ j.T, j @ w0, j_test @ w0, t=T)
     assert result.completed
     np.testing.assert_allclose(result.train, j @ w, atol=error, rtol=0)
     np.testing.assert_allclose(result.test, j_test @ w, atol=error, rtol=0)
@@ -80,9 +80,9 @@ def test_squares_have_a_closed_form(method):
     theta, f0 = j @ j.T, j @ w0
     f = [f0 + (y - f0) - scipy.linalg.expm(-0.5 * t * theta) @ (y - f0) for t in T]
     settings = {"loss": "mse", "learning_rate": 0.5, "method": method}
-    rough = nk.LossFlow(theta, y, **settings).integrate(T, None, f0)
+    rough = nk.LossFlow(theta, y, **settings).integrate(f0_train=f0, t=T)
     np.testing.assert_allclose(rough.train, f, atol=3e-4, rtol=0)
-    fine = nk.LossFlow(theta, y, rtol=1e-8, atol=1e-9, **settings).integrate(T, None, f0)
+    fine = nk.LossFlow(theta, y, rtol=1e-8, atol=1e-9, **settings).integrate(f0_train=f0, t=T)
     np.testing.assert_allclose(fine.train, f, atol=3e-6, rtol=0)
     assert fine.steps > rough.steps > 0
     assert fine.evaluations >= fine.steps
@@ -100,7 +100,7 @@ def test_momentum_is_that_of_its_matrix_exponential():
     start = np.vstack([f0 - y, 0 * y])
     f = [y + (scipy.linalg.expm(t * system) @ start)[:5] for t in T]
     flow = nk.LossFlow(theta, y, loss="mse", learning_rate=eta, momentum=m, **TIGHT)
-    np.testing.assert_allclose(flow.integrate(T, None, f0).train, f, atol=1e-10, rtol=0)
+    np.testing.assert_allclose(flow.integrate(f0_train=f0, t=T).train, f, atol=1e-10, rtol=0)
 
 
 def test_momentum_counts_the_steps_of_descent():
@@ -111,7 +111,7 @@ def test_momentum_counts_the_steps_of_descent():
         eta, m, k = 0.01 / shrink**2, 1 - 0.1 / shrink, 40 * shrink
         flow = nk.LossFlow(j @ j.T, y, loss="mse", learning_rate=eta, momentum=m, **TIGHT)
         descent = nk.GradientDescent(j @ j.T, y, learning_rate=eta, momentum=m)
-        gaps.append(np.abs(flow.integrate(k).train[-1] - descent.predict_train(k)).max())
+        gaps.append(np.abs(flow.integrate(t=k).train[-1] - descent.predict_train(t=k)).max())
     assert gaps[0] < 0.1
     assert gaps[1] < 0.4 * gaps[0]
 
@@ -124,9 +124,11 @@ def test_means_divide_by_the_points_or_by_the_outputs():
         ("huber", targets, 18),
         ("mse", targets, 18),
     ):
-        mean = nk.LossFlow(theta, y, loss=loss, reduction="mean", **TIGHT).integrate(5.0, None, f0)
+        mean = nk.LossFlow(theta, y, loss=loss, reduction="mean", **TIGHT).integrate(
+            f0_train=f0, t=5.0
+        )
         total = nk.LossFlow(theta, y, loss=loss, learning_rate=1 / count, **TIGHT)
-        total = total.integrate(5.0, None, f0)
+        total = total.integrate(f0_train=f0, t=5.0)
         np.testing.assert_allclose(mean.train, total.train, atol=1e-11, rtol=0)
         np.testing.assert_allclose(mean.loss, total.loss / count, rtol=1e-10)
 
@@ -166,10 +168,10 @@ def test_any_function_and_any_shape():
         return np.sum((f - y) ** 4) / 4, (f - y) ** 3
 
     flow = nk.LossFlow(j @ j.T, y, loss=quartic, **TIGHT)
-    result = flow.integrate(T, j_test @ j.T)
+    result = flow.integrate(j_test @ j.T, t=T)
     assert result.train.shape == (4, 6, 2, 2)
     assert result.test.shape == (4, 5, 2, 2)
-    one = nk.LossFlow(j @ j.T, y[:, 1, 0], loss=quartic, **TIGHT).integrate(T)
+    one = nk.LossFlow(j @ j.T, y[:, 1, 0], loss=quartic, **TIGHT).integrate(t=T)
     np.testing.assert_allclose(result.train[:, :, 1, 0], one.train, atol=1e-10, rtol=0)
     assert (np.diff(result.loss) < 0).all()
     assert "quartic" in repr(flow)
@@ -178,11 +180,11 @@ def test_any_function_and_any_shape():
 def test_a_spectrum_and_float32_do_as_well():
     j, _, _, _ = problem(n=6)
     theta, y = j @ j.T, one_hot(6, 3)
-    plain = nk.LossFlow(theta, y).integrate(T)
+    plain = nk.LossFlow(theta, y).integrate(t=T)
     np.testing.assert_allclose(
-        nk.LossFlow(nk.eigh(theta), y).integrate(T).train, plain.train, atol=1e-9, rtol=0
+        nk.LossFlow(nk.eigh(theta), y).integrate(t=T).train, plain.train, atol=1e-9, rtol=0
     )
-    single = nk.LossFlow(theta.astype(np.float32), y.astype(np.float32)).integrate(T)
+    single = nk.LossFlow(theta.astype(np.float32), y.astype(np.float32)).integrate(t=T)
     assert single.train.dtype == np.float32
     np.testing.assert_allclose(single.train, plain.train, atol=1e-4, rtol=0)
 
@@ -191,25 +193,25 @@ def test_a_spectrum_and_float32_do_as_well():
 def test_any_scale_of_the_kernel(momentum):
     j, _, _, _ = problem(n=6)
     theta, y = j @ j.T, one_hot(6, 3)
-    plain = nk.LossFlow(theta, y, momentum=momentum).integrate(T).train
+    plain = nk.LossFlow(theta, y, momentum=momentum).integrate(t=T).train
     for exponent in (-498, 498):  # 1e∓150
         scaled = nk.LossFlow(
             np.ldexp(theta, exponent), y, learning_rate=np.ldexp(1.0, -exponent), momentum=momentum
         )
-        np.testing.assert_allclose(scaled.integrate(T).train, plain, atol=1e-12, rtol=0)
-    in_time = nk.LossFlow(np.ldexp(theta, 498), y).integrate(np.ldexp(T, -498))
+        np.testing.assert_allclose(scaled.integrate(t=T).train, plain, atol=1e-12, rtol=0)
+    in_time = nk.LossFlow(np.ldexp(theta, 498), y).integrate(t=np.ldexp(T, -498))
     if momentum is None:
         np.testing.assert_allclose(in_time.train, plain, atol=1e-12, rtol=0)
 
 
 def test_duplicates_one_point_and_no_time():
-    doubled = nk.LossFlow(np.ones((2, 2)), [1.0, -1.0], loss="logistic").integrate([0.0, 50.0])
+    doubled = nk.LossFlow(np.ones((2, 2)), [1.0, -1.0], loss="logistic").integrate(t=[0.0, 50.0])
     np.testing.assert_allclose(doubled.train, 0.0, atol=1e-12)
-    one = nk.LossFlow([[2.0]], [1.0], loss="mse", **TIGHT).integrate([0.5])
+    one = nk.LossFlow([[2.0]], [1.0], loss="mse", **TIGHT).integrate(t=[0.5])
     np.testing.assert_allclose(one.train, [[-np.expm1(-1.0)]], rtol=1e-10)
-    still = nk.LossFlow(np.eye(2), [1.0, 2.0], loss="mse").integrate(0.0)
+    still = nk.LossFlow(np.eye(2), [1.0, 2.0], loss="mse").integrate(t=0.0)
     np.testing.assert_array_equal(still.train, [[0.0, 0.0]])
     assert still.completed
-    none = nk.LossFlow(np.eye(2), [1.0, 2.0], loss="mse").integrate([])
+    none = nk.LossFlow(np.eye(2), [1.0, 2.0], loss="mse").integrate(t=[])
     assert none.train.shape == (0, 2)
     assert "no time" in repr(none)

@@ -22,12 +22,12 @@ def test_log_density_is_that_of_scipy(noise, rng):
     full, variances = nk.Normal(MEAN, COVARIANCE), nk.Normal(MEAN, COVARIANCE.diagonal())
     total = COVARIANCE + noise * np.eye(3)
     joint = sum(stats.multivariate_normal(MEAN[:, k], total).logpdf(y[:, k]) for k in range(2))
-    assert full.log_density(y, noise) == pytest.approx(joint, rel=1e-12)
+    assert full.log_density(y, noise_variance=noise) == pytest.approx(joint, rel=1e-12)
     single = stats.norm(MEAN, np.sqrt(total.diagonal())[:, None]).logpdf(y).sum()
-    assert variances.log_density(y, noise) == pytest.approx(single, rel=1e-13)
+    assert variances.log_density(y, noise_variance=noise) == pytest.approx(single, rel=1e-13)
     one = nk.Normal(MEAN[:, 0], COVARIANCE)
     expected = stats.multivariate_normal(MEAN[:, 0], total).logpdf(y[:, 0])
-    assert one.log_density(y[:, 0], noise) == pytest.approx(expected, rel=1e-12)
+    assert one.log_density(y[:, 0], noise_variance=noise) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", [1e150, 1e-150])
@@ -47,7 +47,9 @@ def test_a_singular_covariance_has_no_density():
     with pytest.raises(nk.NumericalError, match=r"singular.*noise_variance"):
         singular.log_density([0.0, 0.0])
     expected = stats.multivariate_normal(np.zeros(2), [[1.5, 1], [1, 1.5]]).logpdf([1.0, 2.0])
-    assert singular.log_density([1.0, 2.0], 0.5) == pytest.approx(expected, rel=1e-13)
+    assert singular.log_density([1.0, 2.0], noise_variance=0.5) == pytest.approx(
+        expected, rel=1e-13
+    )
     certain = nk.Normal(np.zeros(2), np.array([1.0, 0.0]))
     with pytest.raises(nk.NumericalError, match=r"variance at point 1 is 0"):
         certain.log_density([0.0, 0.0])
@@ -134,7 +136,7 @@ def test_it_is_frozen_picklable_and_prints_a_summary():
             ["y has shape (2,)", "(1,)"],
         ),
         (
-            lambda: nk.Normal([1.0], [1.0]).log_density([1.0], -1.0),
+            lambda: nk.Normal([1.0], [1.0]).log_density([1.0], noise_variance=-1.0),
             ValueError,
             ["noise_variance is -1"],
         ),

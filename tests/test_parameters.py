@@ -18,9 +18,9 @@ def test_parameters_that_the_outputs_share():
     system[:p, :p], system[:p, p] = -j.T @ j, j.T @ y
     expected = (scipy.linalg.expm(system * t) @ np.append(w0, 1.0))[:p]
     flow = nk.GradientFlow(j @ j.T, y)
-    found = flow.parameters(t, j, w0, j @ w0)
+    found = flow.parameters(j, w0, j @ w0, t=t)
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-11)
-    grid = flow.parameters([[0.0, t], [1.0, np.inf]], j, w0, j @ w0)
+    grid = flow.parameters(j, w0, j @ w0, t=[[0.0, t], [1.0, np.inf]])
     assert grid.shape == (2, 2, p)
     np.testing.assert_array_equal(grid[0, 0], w0)
     np.testing.assert_allclose(grid[0, 1], expected, rtol=1e-10, atol=1e-11)
@@ -37,15 +37,17 @@ def test_a_kernel_that_is_the_same_for_every_output(flat):
         stacked[:, k, k * p : (k + 1) * p] = j
     flow = nk.GradientFlow(j @ j.T, y, diag_reg=0.1)
     t = np.array([0.3, 4.0, np.inf])
-    separate = flow.parameters(t, j, w0, j @ w0)
+    separate = flow.parameters(j, w0, j @ w0, t=t)
     together = flow.parameters(
-        t, stacked.reshape(n * c, c * p) if flat else stacked, w0.T.ravel(), j @ w0
+        stacked.reshape(n * c, c * p) if flat else stacked, w0.T.ravel(), j @ w0, t=t
     )
     assert separate.shape == (3, p, c)
     np.testing.assert_allclose(
         together.reshape(3, c, p).swapaxes(1, 2), separate, rtol=1e-12, atol=1e-13
     )
-    np.testing.assert_allclose(j @ separate, flow.predict_train(t, j @ w0), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(
+        j @ separate, flow.predict_train(j @ w0, t=t), rtol=1e-11, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_kernel_that_is_the_same_for_every_output(flat):
 def test_bad_jacobians_are_refused_by_name(jacobian, start, words):
     flow = nk.GradientFlow(np.eye(3), np.ones((3, 2)))
     with pytest.raises(ValueError, match="expected") as caught:
-        flow.parameters(1.0, jacobian, start, 0.0)
+        flow.parameters(jacobian, start, 0.0, t=1.0)
     for word in words:
         assert word in str(caught.value)
 
@@ -112,9 +114,9 @@ def test_a_wide_network_trains_as_its_kernel_says(momentum):
         (linearised, empirical[n:], 3 / np.sqrt(width)),
     ):
         np.testing.assert_allclose(
-            descent.predict_train(steps, f0[:n]), trained[:n], atol=bound, rtol=0
+            descent.predict_train(f0[:n], t=steps), trained[:n], atol=bound, rtol=0
         )
         np.testing.assert_allclose(
-            descent.predict(steps, kernel, f0[:n], f0[n:]), trained[n:], atol=bound, rtol=0
+            descent.predict(kernel, f0[:n], f0[n:], t=steps), trained[n:], atol=bound, rtol=0
         )
     assert np.abs(trained - f0).max() > 0.5  # it did learn something

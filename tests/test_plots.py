@@ -22,10 +22,10 @@ def flow(rng: np.random.Generator) -> nk.GradientFlow:
 
 def test_loss_is_drawn_on_logarithmic_axes(flow: nk.GradientFlow, ax: Axes) -> None:
     t = np.geomspace(1e-2, 1e2, 9)
-    assert nk.plots.loss(flow, t, ax, label="wide") is ax
+    assert nk.plots.loss(flow, ax, t=t, label="wide") is ax
     (line,) = ax.lines
     assert np.array_equal(line.get_xdata(), t)
-    assert np.array_equal(line.get_ydata(), flow.loss(t))
+    assert np.array_equal(line.get_ydata(), flow.loss(t=t))
     assert (ax.get_xscale(), ax.get_yscale(), line.get_label()) == ("log", "log", "wide")
     assert ax.get_xlabel()
     assert ax.get_ylabel()
@@ -101,9 +101,10 @@ def test_images_refuse_what_is_no_image(ax: Axes) -> None:
 
 
 def test_what_is_no_result_is_refused_by_name(ax: Axes) -> None:
-    for draw, name in ((nk.plots.loss, "training"), (nk.plots.band, "normal")):
-        with pytest.raises(TypeError, match=f"{name} is of type list; expected .* nk"):
-            draw([1.0], [1.0], ax)  # type: ignore[operator]
+    with pytest.raises(TypeError, match=r"training is of type list; expected .* nk"):
+        nk.plots.loss([1.0], ax, t=[1.0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"normal is of type list; expected .* nk"):
+        nk.plots.band([1.0], [1.0], ax)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="measured is of type Relu; expected a Scaling"):
         nk.plots.scaling(nk.Relu(), ax)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"shape \(2, 3\)"):

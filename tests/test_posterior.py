@@ -53,7 +53,7 @@ def test_it_is_the_posterior_of_scikit_learn(noise):
         (prior.diagonal(), "diagonal"),
         (None, "none"),
     ):
-        found = posterior.predict_kernels(cross, given_prior, kind)
+        found = posterior.predict_kernels(cross, given_prior, covariance=kind)
         np.testing.assert_allclose(found.mean, mean[p.n :], **close)
         if kind == "full":
             np.testing.assert_allclose(found.covariance, covariance[p.n :, p.n :], **close)
@@ -75,13 +75,16 @@ def test_a_network_gives_what_its_kernels_give(rng):
     posterior = nk.Posterior(net, x, y, noise_variance=0.1)
     same = nk.Posterior.from_kernels(net.nngp(x), y, noise_variance=0.1)
     for kind in ("none", "diagonal", "full"):
-        found = posterior.predict(x_test, kind)
-        expected = same.predict_kernels(net.nngp(x_test, x), net.nngp(x_test), kind)
+        found = posterior.predict(x_test, covariance=kind)
+        expected = same.predict_kernels(net.nngp(x_test, x), net.nngp(x_test), covariance=kind)
         np.testing.assert_allclose(found.mean, expected.mean, atol=1e-14)
         if kind != "none":
             np.testing.assert_allclose(found.covariance, expected.covariance, atol=1e-14)
     # The training points as test points: the same by another way.
-    twice, on_train = posterior.predict(x, "full"), posterior.predict(None, "full")
+    twice, on_train = (
+        posterior.predict(x, covariance="full"),
+        posterior.predict(None, covariance="full"),
+    )
     np.testing.assert_allclose(twice.mean, on_train.mean, atol=1e-13)
     np.testing.assert_allclose(twice.covariance, on_train.covariance, atol=1e-13)
 
@@ -103,10 +106,10 @@ def test_leave_one_out_is_what_it_says(noise):
         mean, variance = weights @ p.y[rest], sigma[i, i] - weights @ sigma[rest, i]
         np.testing.assert_allclose(found.mean[i], mean, rtol=1e-10, atol=1e-11)
         np.testing.assert_allclose(found.variance[i], variance, rtol=1e-10, atol=1e-11)
-        one = alone.predict_kernels(sigma[[i]][:, rest], sigma[[i], [i]], "diagonal")
+        one = alone.predict_kernels(sigma[[i]][:, rest], sigma[[i], [i]], covariance="diagonal")
         np.testing.assert_allclose(one.variance, variance, atol=1e-11)
         total += stats.norm(mean, math.sqrt(variance + diagonal[i])).logpdf(p.y[i]).sum()
-    assert found.log_density(p.y, noise) == pytest.approx(total, rel=1e-10)
+    assert found.log_density(p.y, noise_variance=noise) == pytest.approx(total, rel=1e-10)
 
 
 def test_the_evidence_is_the_density_of_the_targets():
@@ -126,7 +129,9 @@ def test_the_predictive_density_is_a_ratio_of_evidences():
     new = np.random.default_rng(5).normal(size=(p.m, p.c))
     few = nk.Posterior.from_kernels(sigma, p.y, noise_variance=0.2)
     more = nk.Posterior.from_kernels(p.nngp, np.vstack([p.y, new]), noise_variance=0.2)
-    found = few.predict_kernels(cross, prior, "full").log_density(new, 0.2)
+    found = few.predict_kernels(cross, prior, covariance="full").log_density(
+        new, noise_variance=0.2
+    )
     expected = more.log_marginal_likelihood() - few.log_marginal_likelihood()
     assert found == pytest.approx(expected, rel=1e-11)
 
@@ -140,7 +145,7 @@ def test_data_never_add_variance(size, noise):
     p = Problem(n, m, 1, features, seed)
     sigma, cross, prior = p.blocks("nngp")
     posterior = nk.Posterior.from_kernels(sigma, p.y, noise_variance=noise)
-    g = posterior.predict_kernels(cross, prior, "full")
+    g = posterior.predict_kernels(cross, prior, covariance="full")
     bound = 1e-10 * (n + m) * prior.max()
     assert (g.variance >= 0).all()
     assert np.linalg.eigvalsh(g.covariance)[0] >= -bound
@@ -159,8 +164,8 @@ def test_scale_changes_rounding_only(size):
     sigma, cross, prior = (size * k for k in blocks)
     plain = nk.Posterior.from_kernels(blocks[0], p.y, noise_variance=0.1)
     scaled = nk.Posterior.from_kernels(sigma, p.y, noise_variance=0.1 * size)
-    expected = plain.predict_kernels(*blocks[1:], "full")
-    found = scaled.predict_kernels(cross, prior, "full")
+    expected = plain.predict_kernels(*blocks[1:], covariance="full")
+    found = scaled.predict_kernels(cross, prior, covariance="full")
     np.testing.assert_allclose(found.mean, expected.mean, atol=1e-12)
     np.testing.assert_allclose(found.covariance / size, expected.covariance, atol=1e-12)
     fit = np.sum(p.y * plain.regression.coefficients)
@@ -186,8 +191,10 @@ def test_points_that_come_twice_are_one_point_with_half_the_noise(dtype, shift):
         np.vstack([p.y, p.y + shift]).astype(dtype),
         noise_variance=0.02,
     )
-    expected = once.predict_kernels(cross, prior, "full")
-    found = twice.predict_kernels(np.tile(cross, 2).astype(dtype), prior.astype(dtype), "full")
+    expected = once.predict_kernels(cross, prior, covariance="full")
+    found = twice.predict_kernels(
+        np.tile(cross, 2).astype(dtype), prior.astype(dtype), covariance="full"
+    )
     accuracy = 1e4 * np.finfo(dtype).eps
     np.testing.assert_allclose(found.mean, expected.mean, atol=accuracy, rtol=0)
     np.testing.assert_allclose(found.covariance, expected.covariance, atol=accuracy, rtol=0)
@@ -209,7 +216,7 @@ def test_a_singular_kernel_without_noise_takes_a_jitter():
     for kind in ("diagonal", "full"):
         for g in (
             posterior.predict(covariance=kind),
-            posterior.predict_kernels(sigma, sigma, kind),
+            posterior.predict_kernels(sigma, sigma, covariance=kind),
         ):
             np.testing.assert_allclose(g.mean, 1, atol=1e-9)
             np.testing.assert_allclose(g.variance, 0, atol=1e-9)
@@ -225,7 +232,7 @@ def test_an_ill_conditioned_kernel_against_50_digits():
     sigma, cross, prior = gram[:10, :10], gram[10:, :10], gram[10:, 10:]
     y = np.sin(3 * x[:10])
     posterior = nk.Posterior.from_kernels(sigma, y, noise_variance=noise)
-    found = posterior.predict_kernels(cross, prior, "full")
+    found = posterior.predict_kernels(cross, prior, covariance="full")
     with mpmath.workdps(50):
         k = mpmath.matrix(sigma.tolist()) + mpmath.diag([mpmath.mpf(noise)] * 10)
         weights = mpmath.lu_solve(k, mpmath.matrix(cross[0]))
@@ -252,7 +259,7 @@ def test_shapes(outputs):
     sigma, cross, prior = p.blocks("nngp")
     y = np.random.default_rng(1).normal(size=(7, *outputs))
     posterior = nk.Posterior.from_kernels(sigma, y)
-    assert posterior.predict_kernels(cross, prior, "full").mean.shape == (5, *outputs)
+    assert posterior.predict_kernels(cross, prior, covariance="full").mean.shape == (5, *outputs)
     assert posterior.predict(covariance="diagonal").mean.shape == y.shape
     assert posterior.leave_one_out().mean.shape == y.shape
     evidence = [
@@ -264,13 +271,13 @@ def test_shapes(outputs):
 
 def test_one_and_no_training_point():
     one = nk.Posterior.from_kernels([[3.0]], [5.0], noise_variance=1.0)
-    g = one.predict_kernels([[1.5]], [2.0], "diagonal")
+    g = one.predict_kernels([[1.5]], [2.0], covariance="diagonal")
     np.testing.assert_allclose([g.mean[0], g.variance[0]], [1.5 / 4 * 5, 2 - 1.5**2 / 4])
     loo = one.leave_one_out()  # the prior
     np.testing.assert_allclose([loo.mean[0], loo.variance[0]], [0, 3], atol=1e-14)
     net, x = nk.mlp(1, b_std=1.0), np.ones((4, 2))
     none = nk.Posterior(net, np.empty((0, 2)), np.empty((0, 3)))
-    g = none.predict(x, "full")
+    g = none.predict(x, covariance="full")
     np.testing.assert_array_equal(g.mean, np.zeros((4, 3)))
     np.testing.assert_array_equal(g.covariance, net.nngp(x))
     assert none.log_marginal_likelihood() == 0
@@ -292,7 +299,7 @@ def test_it_is_picklable_keeps_its_points_and_prints_a_summary(rng):
         found = twin.predict(np.ones((1, 2)), covariance="diagonal")
         np.testing.assert_array_equal(found.std, expected.std)
     x[:] = 0.0
-    again = posterior.predict(np.ones((1, 2)), "diagonal")
-    same = pickle.loads(pickle.dumps(posterior)).predict(np.ones((1, 2)), "diagonal")
+    again = posterior.predict(np.ones((1, 2)), covariance="diagonal")
+    same = pickle.loads(pickle.dumps(posterior)).predict(np.ones((1, 2)), covariance="diagonal")
     np.testing.assert_array_equal(again.mean, same.mean)
     assert posterior.x.any()

@@ -39,7 +39,7 @@ def test_it_is_where_gradient_flow_ends():
         flow = nk.GradientFlow(theta, p.y, diag_reg=ridge)
         fit = nk.KernelRegression(theta, p.y, diag_reg=ridge)
         np.testing.assert_allclose(
-            fit.predict(k_test), flow.predict(np.inf, k_test), rtol=1e-10, atol=1e-12
+            fit.predict(k_test), flow.predict(k_test, t=np.inf), rtol=1e-10, atol=1e-12
         )
 
 

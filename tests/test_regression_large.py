@@ -46,7 +46,9 @@ def test_large_systems_leave_the_residual_of_a_direct_solve(condition, size):
     np.testing.assert_allclose(fit.condition_estimate, estimate, rtol=1e-3)
     assert fit.condition_estimate <= condition
     # A factor of float64 was made where float32 does not resolve the matrix, and there only.
-    assert ("cholesky" in vars(fit)) == (condition >= 1e7)
+    factorised = isinstance(fit.prepared, nk.solvers.PreparedCholesky)
+    assert factorised == (condition >= 1e7)
+    assert isinstance(fit.prepared, nk.solvers.PreparedRefined) != factorised
 
 
 def test_large_systems_with_rows_of_any_size_and_a_ridge():

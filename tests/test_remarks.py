@@ -64,7 +64,7 @@ def test_results_know_how_long_they_took():
     for result in (
         flow,
         nk.KernelRegression(theta, y),
-        nk.LossFlow(theta / 300, y, loss="mse").integrate([1.0]),
+        nk.LossFlow(theta / 300, y, loss="mse").integrate(t=[1.0]),
     ):
         assert 0 < result.seconds < 60
         assert f"in {result.seconds:.3g} s" in str(result)

@@ -31,6 +31,13 @@ def refined() -> nk.KernelRegression:
     return nk.KernelRegression(nk.mlp(1).ntk(x), x[:, 0], diag_reg=1.0)
 
 
+def asked(prepared: nk.solvers.Prepared) -> tuple[Any, ...]:
+    """Return what a prepared system can tell."""
+    b = np.sin(np.arange(2.0 * prepared.n)).reshape(prepared.n, 2)
+    told = (prepared.log_determinant, prepared.trace, prepared.condition_estimate, prepared.jitter)
+    return (prepared.solve(b), prepared.inverse_diagonal, prepared.diagonal, *told)
+
+
 # What is saved, and all that it is asked before and after.
 CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "network": (lambda: NET, lambda net: net.ntk(X)),
@@ -42,15 +49,15 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "GradientFlow": (
         lambda: nk.GradientFlow(THETA, Y2, learning_rate=0.3, diag_reg=1e-3),
-        lambda f: (f.predict(TIMES, CROSS), f.loss(TIMES), f.residual(TIMES)),
+        lambda f: (f.predict(CROSS, t=TIMES), f.loss(t=TIMES), f.residual(t=TIMES)),
     ),
     "GradientFlow, float32": (
         lambda: nk.GradientFlow(THETA.astype(np.float32), Y.astype(np.float32), reduction="mean"),
-        lambda f: (f.predict(TIMES, CROSS.astype(np.float32)), f.loss(TIMES)),
+        lambda f: (f.predict(CROSS.astype(np.float32), t=TIMES), f.loss(t=TIMES)),
     ),
     "GradientDescent": (
         lambda: nk.GradientDescent(THETA, Y, learning_rate=1e-3, momentum=0.9),
-        lambda f: (f.predict([0, 10, np.inf], CROSS), f.loss([3, 10**12])),
+        lambda f: (f.predict(CROSS, t=[0, 10, np.inf]), f.loss(t=[3, 10**12])),
     ),
     "KernelRegression": (
         lambda: nk.KernelRegression(THETA, Y2, diag_reg=np.linspace(0.1, 1.0, 24)),
@@ -60,32 +67,48 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         refined,
         lambda r: (r.coefficients, r.condition_estimate, r.leave_one_out()),
     ),
+    "PreparedCholesky": (
+        lambda: nk.KernelRegression(THETA, Y, diag_reg=0.1).prepared,
+        asked,
+    ),
+    "PreparedRefined": (lambda: refined().prepared, asked),
+    "PreparedEigen": (lambda: nk.GradientFlow(THETA, Y, diag_reg=0.1).prepared, asked),
     "LinearModel": (
         lambda: nk.LinearModel(X, Y2, diag_reg=0.1),
-        lambda m: (m.predict(TIMES, X_TEST), m.loss(TIMES), m.distribution(X_TEST, 1.0, "full")),
+        lambda m: (
+            m.predict(X_TEST, t=TIMES),
+            m.loss(t=TIMES),
+            m.distribution(X_TEST, t=1.0, covariance="full"),
+        ),
     ),
     "LossFlow": (
         lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic", momentum=0.5, learning_rate=0.1),
-        lambda f: f.integrate([0.5, 1.0], CROSS).test,
+        lambda f: f.integrate(CROSS, t=[0.5, 1.0]).test,
     ),
     "Trajectory": (
-        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic").integrate([0.1, 0.2]),
+        lambda: nk.LossFlow(THETA, np.sign(Y), loss="logistic").integrate(t=[0.1, 0.2]),
         lambda t: (t.train, t.test, t.loss, t.completed, t.reason),
     ),
     "Ensemble": (
         lambda: nk.Ensemble(NET, X, Y, reduction="mean"),
-        lambda e: [e.predict(X_TEST, t, "full") for t in TIMES],
+        lambda e: [e.predict(X_TEST, t=t, covariance="full") for t in TIMES],
     ),
     "Ensemble from kernels": (
         lambda: nk.Ensemble.from_kernels(NET.nngp(X), nk.GradientFlow(THETA, Y)),
-        lambda e: e.predict_kernels(NET.kernels(X_TEST, X), NET.nngp(X_TEST), 2.0, "full"),
+        lambda e: e.predict_kernels(
+            NET.kernels(X_TEST, X), NET.nngp(X_TEST), t=2.0, covariance="full"
+        ),
     ),
     "Posterior": (
         lambda: nk.Posterior(NET, X, Y2, noise_variance=0.1),
-        lambda p: (p.predict(X_TEST, "full"), p.log_marginal_likelihood(), p.leave_one_out()),
+        lambda p: (
+            p.predict(X_TEST, covariance="full"),
+            p.log_marginal_likelihood(),
+            p.leave_one_out(),
+        ),
     ),
     "Normal": (
-        lambda: nk.Posterior(NET, X, Y).predict(X_TEST, "diagonal"),
+        lambda: nk.Posterior(NET, X, Y).predict(X_TEST, covariance="diagonal"),
         lambda n: (n, n.std, n.sample(3, seed=1), n.log_density(np.zeros(5))),
     ),
     "Normal, mean alone": (lambda: nk.Normal([1.0, 2.0], about="μ ± σ"), lambda n: n),
@@ -121,7 +144,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "LinearizedTraining": (
         lambda: nk.finite.init(nk.mlp(1), 3, 0, width=9).linearize().train(X, Y),
-        lambda training: (training.predict(2.0, X_TEST), training.parameters(np.inf)),
+        lambda training: (training.predict(X_TEST, t=2.0), training.parameters(t=np.inf)),
     ),
     "DriftStudy": (
         lambda: nk.finite.drift_study(
@@ -141,7 +164,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.sklearn.NTKRegressor(network=NET, t=3.0, reduction="mean", normalize_y=True).fit(
             X.astype(np.float32), Y
         ),
-        lambda model: (model.predict(X_TEST), model.training_.loss(TIMES), model.n_features_in_),
+        lambda model: (model.predict(X_TEST), model.training_.loss(t=TIMES), model.n_features_in_),
     ),
     "NTKRegressor, unfitted": (
         lambda: nk.sklearn.NTKRegressor(activation=nk.LeakyRelu(0.1), b_std=None),
@@ -212,6 +235,8 @@ def test_what_comes_back_says_the_same_to_the_last_bit(name: str, tmp_path: Path
 def test_every_class_that_can_be_saved_is_tried() -> None:
     tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
+    parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
+    parts |= {"ContinuousTime", "HeavyBall"}  # of trainings
     assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
     assert {*nk.sklearn.__all__} == storage._ESTIMATORS
 
@@ -235,9 +260,9 @@ def test_numpy_reads_the_arrays(tmp_path: Path) -> None:
     flow = nk.GradientFlow(THETA, Y)
     nk.save(tmp_path / "flow", flow)
     with np.load(tmp_path / "flow", allow_pickle=False) as arrays:
-        assert same_bits(arrays["spectrum.eigenvalues"], flow.spectrum.eigenvalues)
+        assert same_bits(arrays["prepared.spectrum.eigenvalues"], flow.spectrum.eigenvalues)
         header = json.loads(arrays["header"].tobytes())
-    assert (header["format"], header["format_version"]) == ("ntkfast", 1)
+    assert (header["format"], header["format_version"]) == ("ntkfast", 2)
     assert header["version"] == nk.__version__
 
 

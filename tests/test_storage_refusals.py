@@ -22,7 +22,7 @@ def packed(path: Path, header: Any, **arrays: Any) -> Path:
 
 
 def around(content: Any, **changes: Any) -> dict[str, Any]:
-    return {"format": "ntkfast", "format_version": 1, "version": "0", "content": content, **changes}
+    return {"format": "ntkfast", "format_version": 2, "version": "0", "content": content, **changes}
 
 
 def of(name: str, **fields: Any) -> dict[str, Any]:
@@ -43,9 +43,20 @@ CLASSIFIER = nk.sklearn.NNGPClassifier().get_params()
         ({}, "was not written by save: its header cannot be read .'format'"),
         (around(None, format="other"), "it is that of another program"),
         (
-            around(None, format_version=2, version="9.9"),
-            r"was written by ntkfast 9\.9, in form 2; this is ntkfast .*: install a newer one",
+            around(None, format_version=3, version="9.9"),
+            r"was written by ntkfast 9\.9 in format version 3; this is ntkfast .*, which reads "
+            r"format version 2 only: install a newer ntkfast",
         ),
+        (
+            around(None, format_version=1, version="0.0"),
+            r"was written by ntkfast 0\.0 in format version 1; .* compute the result again",
+        ),
+        (around(of("PreparedRefined", theta=ARRAY)), r"PreparedRefined has the fields \['theta'\]"),
+        (
+            around(of("PreparedEigen", ridge=ARRAY, jitter=0.0, seconds=0.0, spectrum=None)),
+            "damaged: PreparedEigen has spectrum = None, of another type than expected",
+        ),
+        (around(of("Solver")), "damaged: there is no class 'Solver'"),
         (around(None, format_version="1"), "it is that of another program"),
         (around(of("system", command="ls")), "damaged: there is no class 'system'"),
         (around(of("Path")), "damaged: there is no class 'Path'"),

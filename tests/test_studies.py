@@ -126,8 +126,10 @@ def test_a_study_is_what_its_networks_did():
     j, j_test = net.jacobian(X).reshape(8, -1), net.jacobian(X_TEST).reshape(16, -1)
     f0, f0_test = net.forward(X), net.forward(X_TEST)
     own = nk.GradientDescent(j @ j.T, y.ravel(), **settings)
-    linear = own.predict(9, j_test @ j.T, f0.ravel(), f0_test.ravel()).reshape(8, 2)
-    wide = nk.GradientDescent(NET.ntk(X), y, **settings).predict(9, NET.ntk(X_TEST, X), f0, f0_test)
+    linear = own.predict(j_test @ j.T, f0.ravel(), f0_test.ravel(), t=9).reshape(8, 2)
+    wide = nk.GradientDescent(NET.ntk(X), y, **settings).predict(
+        NET.ntk(X_TEST, X), f0, f0_test, t=9
+    )
     for scaling, expected in ((study.linearized, linear), (study.infinite, wide)):
         gap = np.sqrt(np.mean((end - expected) ** 2))
         assert scaling.values[1, 0] == pytest.approx(gap, rel=1e-9)

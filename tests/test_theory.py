@@ -32,19 +32,19 @@ def random_problem(size):
 def test_losses_stay_below_their_bounds(size, t, rate):
     theta, y, f0 = random_problem(size)
     spectrum = nk.eigh(theta)
-    loss = nk.GradientFlow(spectrum, y, learning_rate=rate).loss(t, f0)
+    loss = nk.GradientFlow(spectrum, y, learning_rate=rate).loss(f0, t=t)
     loss0 = 0.5 * np.sum((y - f0) ** 2)
     rounding = 1e-12 * loss0
-    uniform = theory.loss_bound(spectrum, t, loss0, learning_rate=rate)
+    uniform = theory.loss_bound(spectrum, loss0, t=t, learning_rate=rate)
     settings = {"f0": f0, "learning_rate": rate}
-    aware = theory.label_loss_bound(spectrum, y, t, **settings)
+    aware = theory.label_loss_bound(spectrum, y, t=t, **settings)
     assert (loss <= aware + rounding).all()
     assert (aware <= uniform + rounding).all()  # the best k is no worse than k = n
     for top in range(spectrum.n + 1):
-        one = theory.label_loss_bound(spectrum, y, t, top=top, **settings)
+        one = theory.label_loss_bound(spectrum, y, t=t, top=top, **settings)
         assert (loss <= one + rounding).all()
         assert (aware <= one).all()
-    np.testing.assert_allclose(theory.label_loss(spectrum, y, t, **settings), loss, rtol=1e-14)
+    np.testing.assert_allclose(theory.label_loss(spectrum, y, t=t, **settings), loss, rtol=1e-14)
 
 
 def test_bounds_are_attained():
@@ -54,15 +54,15 @@ def test_bounds_are_attained():
     slowest = 2.5 * u[:, 0]  # all labels along v_min
     literal = 0.5 * 2.5**2 * np.exp(-2 * 0.7 * 0.5 * t)
     for found in (
-        theory.loss_bound(spectrum, t, 0.5 * 2.5**2, learning_rate=0.7),
-        theory.label_loss(spectrum, slowest, t, learning_rate=0.7),
-        theory.label_loss_bound(spectrum, slowest, t, top=4, learning_rate=0.7),
+        theory.loss_bound(spectrum, 0.5 * 2.5**2, t=t, learning_rate=0.7),
+        theory.label_loss(spectrum, slowest, t=t, learning_rate=0.7),
+        theory.label_loss_bound(spectrum, slowest, t=t, top=4, learning_rate=0.7),
     ):
         np.testing.assert_allclose(found, literal, rtol=1e-14, atol=1e-31)
     # Two top eigenvalues that are equal, the others 0.
     flat, y = nk.Spectrum([0.0, 0.0, 3.0, 3.0], u), np.arange(4.0)
     np.testing.assert_allclose(
-        theory.label_loss_bound(flat, y, t, top=2), theory.label_loss(flat, y, t), rtol=1e-13
+        theory.label_loss_bound(flat, y, t=t, top=2), theory.label_loss(flat, y, t=t), rtol=1e-13
     )
 
 
@@ -83,7 +83,7 @@ def test_the_loss_from_labels_against_50_digits():
         projections = [m**2 for m in modes]
     spectrum = nk.Spectrum(values, u)
     np.testing.assert_allclose(
-        theory.label_loss(spectrum, y, t), np.array(expected, dtype=float), rtol=1e-12
+        theory.label_loss(spectrum, y, t=t), np.array(expected, dtype=float), rtol=1e-12
     )
     np.testing.assert_allclose(
         theory.label_projections(spectrum, y), np.array(projections, dtype=float), rtol=1e-12
@@ -109,7 +109,7 @@ def test_the_residual_of_descent(size, k, share):
     for _ in range(max(k) + 1):
         norms.append(np.linalg.norm(left))
         left = step @ left
-    found = theory.discrete_residual_norm(theta, y, k, learning_rate=rate, f0=f0)
+    found = theory.discrete_residual_norm(theta, y, t=k, learning_rate=rate, f0=f0)
     np.testing.assert_allclose(found, np.array(norms)[k], rtol=1e-10, atol=1e-12 * norms[0])
 
 
@@ -119,8 +119,10 @@ def test_dus_rate_bounds_descent_of_the_limit(size, k, share):
     spectrum = nk.eigh(theta)
     rate = share / spectrum.eigenvalues[-1]
     smallest = max(spectrum.eigenvalues[0], 0.0)
-    start, left = theory.discrete_residual_norm(spectrum, y, [0, k], learning_rate=rate, f0=f0) ** 2
-    assert left <= theory.du_rate(k, smallest, rate) * start * (1 + 1e-12)
+    start, left = (
+        theory.discrete_residual_norm(spectrum, y, t=[0, k], learning_rate=rate, f0=f0) ** 2
+    )
+    assert left <= theory.du_rate(smallest, t=k, learning_rate=rate) * start * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.95])
@@ -152,11 +154,17 @@ def test_condition_numbers():
 
 
 def test_rates_and_widths_by_hand():
-    np.testing.assert_allclose(theory.du_rate([0, 1, 2], 0.5, 0.4), [1, 0.9, 0.81], rtol=1e-15)
-    assert theory.du_rate(1e15, 1e-15, 1.0) == pytest.approx(math.exp(-0.5), rel=1e-14)
-    np.testing.assert_array_equal(theory.du_rate([0, np.inf], 0.5, 0.4), [1, 0])
-    np.testing.assert_array_equal(theory.du_rate([0, 3, np.inf], 0.0, 0.4), [1, 1, 1])
-    np.testing.assert_array_equal(theory.du_rate([0, 3], 2.0, 1.0), [1, 0])
+    np.testing.assert_allclose(
+        theory.du_rate(0.5, t=[0, 1, 2], learning_rate=0.4), [1, 0.9, 0.81], rtol=1e-15
+    )
+    assert theory.du_rate(1e-15, t=1e15, learning_rate=1.0) == pytest.approx(
+        math.exp(-0.5), rel=1e-14
+    )
+    np.testing.assert_array_equal(theory.du_rate(0.5, t=[0, np.inf], learning_rate=0.4), [1, 0])
+    np.testing.assert_array_equal(
+        theory.du_rate(0.0, t=[0, 3, np.inf], learning_rate=0.4), [1, 1, 1]
+    )
+    np.testing.assert_array_equal(theory.du_rate(2.0, t=[0, 3], learning_rate=1.0), [1, 0])
     assert theory.du_learning_rate(10, 0.5) == 0.005
     assert theory.du_width(10, 0.5, 0.1) == pytest.approx(1e6 * 16 * 1e3, rel=1e-13)
     assert theory.arora_width(10, 0.5, 0.1, 0.2, 0.01) == pytest.approx(
@@ -210,16 +218,16 @@ def test_any_scale_of_the_kernel(scale):
         (theory.condition_number(scale * theta), theory.condition_number(theta)),
         (theory.label_projections(scale * theta, y), theory.label_projections(theta, y)),
         (
-            theory.label_loss(scale * theta, y, t, **settings),
-            theory.label_loss(theta, y, t, **plain),
+            theory.label_loss(scale * theta, y, t=t, **settings),
+            theory.label_loss(theta, y, t=t, **plain),
         ),
         (
-            theory.loss_bound(scale * theta, t, 3.0, learning_rate=0.5 / scale),
-            theory.loss_bound(theta, t, 3.0, learning_rate=0.5),
+            theory.loss_bound(scale * theta, 3.0, t=t, learning_rate=0.5 / scale),
+            theory.loss_bound(theta, 3.0, t=t, learning_rate=0.5),
         ),
         (
-            theory.discrete_residual_norm(scale * theta, y, k, **settings),
-            theory.discrete_residual_norm(theta, y, k, **plain),
+            theory.discrete_residual_norm(scale * theta, y, t=k, **settings),
+            theory.discrete_residual_norm(theta, y, t=k, **plain),
         ),
         (scale * theory.max_learning_rate(scale * theta), theory.max_learning_rate(theta)),
     ):
@@ -229,22 +237,22 @@ def test_any_scale_of_the_kernel(scale):
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [
-        (lambda: theory.loss_bound(np.eye(2), -1, 1.0), ValueError, "t is -1.0"),
-        (lambda: theory.loss_bound(np.eye(2), 1, -1.0), ValueError, "loss0 is -1.0"),
+        (lambda: theory.loss_bound(np.eye(2), 1.0, t=-1), ValueError, "t is -1.0"),
+        (lambda: theory.loss_bound(np.eye(2), -1.0, t=1), ValueError, "loss0 is -1.0"),
         (lambda: theory.condition_number(np.diag([1.0, -1.0])), ValueError, "semi-definite"),
         (lambda: theory.condition_number(np.ones(3)), ValueError, r"theta has shape \(3,\)"),
         (lambda: theory.max_learning_rate(np.eye(2), momentum=1), ValueError, "momentum is 1.0"),
         (lambda: theory.label_projections(np.eye(2), [1]), ValueError, r"y has shape \(1,\)"),
         (lambda: theory.label_projections(np.eye(2), np.ones((2, 0))), ValueError, "no output"),
-        (lambda: theory.label_loss_bound(np.eye(2), [1, 1], 1, top=3), ValueError, "top is 3"),
-        (lambda: theory.label_loss_bound(np.eye(2), [1, 1], 1, top=0.5), TypeError, "top is 0.5"),
-        (lambda: theory.du_rate(1, 3.0, 1.0), ValueError, "expected at most 2"),
+        (lambda: theory.label_loss_bound(np.eye(2), [1, 1], t=1, top=3), ValueError, "top is 3"),
+        (lambda: theory.label_loss_bound(np.eye(2), [1, 1], t=1, top=0.5), TypeError, "top is 0.5"),
+        (lambda: theory.du_rate(3.0, t=1, learning_rate=1.0), ValueError, "expected at most 2"),
         (lambda: theory.du_width(5, 0.1, 1.0), ValueError, "delta is 1.0; expected a probability"),
         (lambda: theory.du_width(0, 0.1, 0.1), ValueError, "n is 0"),
         (lambda: theory.arora_width(5, 0.1, 0.1, 0.0), ValueError, "epsilon is 0.0"),
         (lambda: theory.arora_width(5, 0.1, 0.1, 0.1, 0), ValueError, "kappa is 0.0"),
         (
-            lambda: theory.discrete_residual_norm(np.eye(2), [1, 1], 1, learning_rate=3.0),
+            lambda: theory.discrete_residual_norm(np.eye(2), [1, 1], t=1, learning_rate=3.0),
             ValueError,
             "learning_rate < 2 ",
         ),

@@ -58,5 +58,5 @@ def test_eigenvalues() -> None:
 
 def test_training() -> None:
     flow = nk.GradientFlow(NETWORK.ntk(POINTS), TARGETS)
-    np.testing.assert_allclose(flow.predict_train(1.5), FLOW_AT_1_5, rtol=0, atol=HALF_A_DIGIT)
-    np.testing.assert_allclose(flow.predict_train(np.inf), TARGETS, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(flow.predict_train(t=1.5), FLOW_AT_1_5, rtol=0, atol=HALF_A_DIGIT)
+    np.testing.assert_allclose(flow.predict_train(t=np.inf), TARGETS, rtol=0, atol=1e-14)

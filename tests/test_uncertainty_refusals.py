@@ -64,7 +64,7 @@ PAIR = nk.Kernels(nngp=CROSS, ntk=CROSS)
         (lambda: nk.Ensemble(NET, X, Y, reduction="all"), ValueError, ["reduction is 'all'"]),
         (lambda: nk.Ensemble(NET, X, Y).predict(t=-1), ValueError, ["t is -1.0"]),
         (lambda: ENSEMBLE.predict(t=[1, 2]), ValueError, ["t has shape (2,)", "trajectory"]),
-        (lambda: ENSEMBLE.trajectory(None, 1.0), ValueError, ["t has shape ()", "(k,)"]),
+        (lambda: ENSEMBLE.trajectory(None, t=1.0), ValueError, ["t has shape ()", "(k,)"]),
         (
             lambda: ENSEMBLE.predict(noise_variance=-1),
             ValueError,
@@ -143,22 +143,22 @@ PAIR = nk.Kernels(nngp=CROSS, ntk=CROSS)
             ["nngp_test is needed", "net.nngp(x_test)"],
         ),
         (
-            lambda: POSTERIOR.predict_kernels(CROSS, np.ones(4), "full"),
+            lambda: POSTERIOR.predict_kernels(CROSS, np.ones(4), covariance="full"),
             ValueError,
             ["nngp_test has shape (4,)", "(4, 4)"],
         ),
         (
-            lambda: POSTERIOR.predict_kernels(CROSS, np.ones(3), "diagonal"),
+            lambda: POSTERIOR.predict_kernels(CROSS, np.ones(3), covariance="diagonal"),
             ValueError,
             ["nngp_test has shape (3,)", "(4,) or (4, 4)"],
         ),
         (
-            lambda: POSTERIOR.predict_kernels(CROSS, [1, 2, 3, math.nan], "diagonal"),
+            lambda: POSTERIOR.predict_kernels(CROSS, [1, 2, 3, math.nan], covariance="diagonal"),
             ValueError,
             ["nngp_test has a NaN at index 3"],
         ),
         (
-            lambda: POSTERIOR.predict_kernels(CROSS + 1, np.ones(4), "diagonal"),
+            lambda: POSTERIOR.predict_kernels(CROSS + 1, np.ones(4), covariance="diagonal"),
             ValueError,
             ["variance at test point 0", "not those of one network"],
         ),

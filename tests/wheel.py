@@ -30,6 +30,7 @@ PYTHONS = [f"python3.{minor}" for minor in range(10, 20)]
 QUICK = (
     *("bad_input", "edge", "remarks", "precision", "usual_formula_fails", "zonal", "parameters"),
     *("linalg", "spectrum", "flow", "descent", "linear", "loss_flow", "ensemble", "posterior"),
+    "solvers",
     *("normal", "evidence", "storage", "storage_refusals", "data", "data_files", "description"),
     *("cli", "cli_gram", "cli_gram_resumed"),
     *("plots", "sklearn", "sklearn_kernels", "sklearn_probability", "sklearn_selection"),

@@ -9,7 +9,7 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import classic, data, finite, theory
+from ntkfast import classic, data, finite, solvers, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
@@ -166,6 +166,7 @@ __all__ = [
     "plots",
     "save",
     "set_num_threads",
+    "solvers",
     "theory",
     "wide_resnet",
 ]

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._annotations import fits
-from ntkfast._arrays import FloatArray
 from ntkfast._atomic import replacing
 from ntkfast._ntkfast import info
 from ntkfast.data.files import load_npz
@@ -36,6 +35,7 @@ from ntkfast.dynamics import (
     Trajectory,
 )
 from ntkfast.dynamics._modes import Modes, SquaredSingularValues
+from ntkfast.dynamics.rules import ContinuousTime, HeavyBall
 from ntkfast.finite import (
     DriftStudy,
     FiniteNetwork,
@@ -50,12 +50,20 @@ from ntkfast.finite.initial import restored
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
+from ntkfast.solvers import (
+    CholeskySolver,
+    EigenSolver,
+    PreparedCholesky,
+    PreparedEigen,
+    PreparedRefined,
+    RefinedSolver,
+)
 from ntkfast.spectrum import Spectrum
 from ntkfast.theory import MeanField
 
 __all__ = ["load", "save"]
 
-_FORMAT, _VERSION = "ntkfast", 1
+_FORMAT, _VERSION = "ntkfast", 2
 _HEADER = "header"
 
 _CLASSES: dict[str, type] = {
@@ -65,6 +73,8 @@ _CLASSES: dict[str, type] = {
         *(GradientFlow, GradientDescent, KernelRegression, LossFlow, Trajectory),
         *(LinearModel, Modes, SquaredSingularValues),
         *(Ensemble, Posterior, Normal),
+        *(CholeskySolver, PreparedCholesky, RefinedSolver, PreparedRefined),
+        *(EigenSolver, PreparedEigen, ContinuousTime, HeavyBall),
         *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
         *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField),
     )
@@ -74,11 +84,6 @@ _CLASSES: dict[str, type] = {
 _ESTIMATORS = {
     *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
-}
-
-# What an object keeps beside its fields, where it does.
-_BESIDE: dict[type, dict[str, Any]] = {
-    KernelRegression: {"_pivots": FloatArray, "cholesky": Cholesky, "_theta": FloatArray},
 }
 
 # Fields that follow from the others, and what makes an object of these.
@@ -101,8 +106,8 @@ def save(path: str | PathLike[str], value: object) -> None:
     value
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
-        `Normal`, `theory.MeanField`, one of the results of `ntkfast.finite`, or an estimator or
-        kernel of `ntkfast.sklearn`, fitted or not.
+        `Normal`, `theory.MeanField`, a solver of `ntkfast.solvers` or what it prepared, one of the
+        results of `ntkfast.finite`, or an estimator or kernel of `ntkfast.sklearn`, fitted or not.
 
     Raises
     ------
@@ -156,8 +161,8 @@ def load(path: str | PathLike[str]) -> Any:
     OSError
         The file cannot be opened.
     ValueError
-        It is damaged, cut off, something else than a file of `save`, or written in a newer form
-        than this version of ntkfast knows.
+        It is damaged, cut off, something else than a file of `save`, or written in another version
+        of the format than this version of ntkfast reads.
     ImportError
         It holds an estimator, and scikit-learn is not installed; the extra `sklearn` brings it.
 
@@ -180,11 +185,13 @@ def load(path: str | PathLike[str]) -> Any:
         raise ValueError(
             f"{path} was not written by save: its header cannot be read ({error})"
         ) from None
-    if header["format_version"] > _VERSION:
+    if header["format_version"] != _VERSION:
+        newer = header["format_version"] > _VERSION
         raise ValueError(
-            f"{path} was written by ntkfast {header.get('version')}, in form "
-            f"{header['format_version']}; this is ntkfast {info()['version']}, which knows forms "
-            f"up to {_VERSION}: install a newer one"
+            f"{path} was written by ntkfast {header.get('version')} in format version "
+            f"{header['format_version']}; this is ntkfast {info()['version']}, which reads format "
+            f"version {_VERSION} only: "
+            + ("install a newer ntkfast" if newer else "compute the result again and save it")
         )
     try:
         value = _decoded(header.get("content"), arrays)
@@ -231,10 +238,7 @@ def _state(value: Any) -> Iterator[tuple[str, object]]:
     """Yield what an object of a known class is made of."""
     always, sometimes = _parts(type(value))
     yield from ((name, getattr(value, name)) for name in always)
-    beside = {key: vars(value)[key] for key in sometimes if key in vars(value)}
-    if "cholesky" in beside:
-        beside.pop("_theta", None)  # kept for that factor alone
-    yield from beside.items()
+    yield from ((name, vars(value)[name]) for name in sometimes if name in vars(value))
 
 
 def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
@@ -302,14 +306,14 @@ def _class(name: str) -> type | None:
 
 
 def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of what is always written, and of what an object may keep beside."""
+    """Return the annotations of what is always written, and of what fitting adds."""
     hints = get_type_hints(class_, localns=_CLASSES)
     if not is_dataclass(class_):  # an estimator, which looks at its parameters when it is fitted
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
     written = [field.name for field in fields(class_) if field.name not in derived]
-    return {name: hints[name] for name in written}, _BESIDE.get(class_, {})
+    return {name: hints[name] for name in written}, {}
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:

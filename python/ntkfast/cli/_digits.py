@@ -69,7 +69,7 @@ class Digits:
 
     def accuracy_at(self, t: ArrayLike) -> FloatArray:
         """Share of test images read rightly after training time t, shape t.shape."""
-        return _accuracy(self.flow.predict(t, self.k_test_train), self.y_test)
+        return _accuracy(self.flow.predict(self.k_test_train, t=t), self.y_test)
 
 
 def run(
@@ -136,7 +136,7 @@ def run(
     t = np.array(_TIMES)
     loss, accuracy = timed(
         "training, to each time t",
-        lambda: (flow.loss(t), _accuracy(flow.predict(t, k_test_train), y_test)),
+        lambda: (flow.loss(t=t), _accuracy(flow.predict(k_test_train, t=t), y_test)),
         lambda _: f"{len(t)} times up to infinity",
     )
     return Digits(

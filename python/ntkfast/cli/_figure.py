@@ -31,7 +31,7 @@ def draw(digits: Digits) -> Figure:
     )
     t = np.geomspace(1e-3, 1e3, 121)
 
-    ax = plots.loss(digits.flow, t, panels["loss"])
+    ax = plots.loss(digits.flow, panels["loss"], t=t)
     ax.set(title="Training", ylabel="training loss ½‖f − y‖²", ylim=(1e-8, 1e4))
     ax = plots.accuracy(t, digits.accuracy_at(t), panels["accuracy"])
     ax.set(title="Images never seen", ylabel="test accuracy (%)")
@@ -55,7 +55,7 @@ def _inverse(values: ArrayLike) -> NDArray[np.float64]:
 
 def _hardest(digits: Digits, ax: Axes) -> None:
     """Show the test images that the fully trained network is least sure of, misread ones first."""
-    outputs = digits.flow.predict(math.inf, digits.k_test_train)
+    outputs = digits.flow.predict(digits.k_test_train, t=math.inf)
     index = np.arange(len(outputs))
     right_output = outputs[index, digits.y_test]
     others = outputs.copy()

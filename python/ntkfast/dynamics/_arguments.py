@@ -24,7 +24,6 @@ __all__ = [
     "as_time",
     "as_times",
     "check_ridge",
-    "check_semidefinite",
 ]
 
 Times: TypeAlias = npt.NDArray[np.float64]
@@ -67,23 +66,6 @@ def as_targets(y: npt.ArrayLike, n: int, points: str = "theta") -> FloatArray:
         )
     check_finite(targets, "y")
     return targets.copy()
-
-
-def check_semidefinite(spectrum: Spectrum) -> None:
-    """Refuse negative eigenvalues that rounding cannot explain.
-
-    The usual formulae for kernels lose half the digits between points that coincide: hence √ε.
-    """
-    if spectrum.n == 0:
-        return
-    smallest, largest = float(spectrum.eigenvalues[0]), float(spectrum.eigenvalues[-1])
-    rounding = np.sqrt(np.finfo(spectrum.eigenvalues.dtype).eps) * max(largest, -smallest)
-    if smallest < -rounding:
-        raise ValueError(
-            f"theta is not positive semi-definite: its eigenvalues go from {smallest:.6g} to "
-            f"{largest:.6g}, and rounding explains none below {-rounding:.2g}; expected a Gram "
-            "matrix (one computed in float32 should be passed as float32)"
-        )
 
 
 def check_ridge(ridge: float, absolute: float, relative: float, spectrum: Spectrum) -> None:

@@ -32,15 +32,15 @@ Moments: TypeAlias = tuple[FloatArray, FloatArray | None]
 
 def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Moments:
     """Compute mean Σ*·α and covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, or its diagonal, as the prior is."""
-    factor = regression.cholesky
-    outputs = regression.coefficients.reshape(factor.n, math.prod(regression.y.shape[1:]))
-    trace = float(np.einsum("ij,ij", factor.factor, factor.factor))
+    prepared = regression.prepared
+    outputs = regression.coefficients.reshape(prepared.n, math.prod(regression.y.shape[1:]))
+    trace = prepared.trace
     means, covariances = [], []
     for nngp, before in blocks:
         means.append(matmul(nngp, outputs))
         if before is None:
             continue
-        weights = factor.solve(nngp.T).T
+        weights = prepared.solve(nngp.T).T
         if before.ndim == 2:
             product = matmul(weights, nngp.T)
             after = before - (product + product.T) / 2
@@ -57,7 +57,7 @@ def on_training_points(regression: KernelRegression, kind: str) -> Moments:
     if kind == "diagonal":
         covariance = np.maximum(noise - noise**2 * regression.inverse_diagonal, 0)
     elif kind == "full":
-        product = noise[:, None] * regression.cholesky.solve(np.diag(noise))
+        product = noise[:, None] * regression.prepared.solve(np.diag(noise))
         covariance = np.diag(noise) - (product + product.T) / 2
         np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 0))
     return regression.predict_train(), covariance

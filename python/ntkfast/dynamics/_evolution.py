@@ -28,6 +28,7 @@ __all__ = [
     "blocks_of_kernels",
     "blocks_of_network",
     "kernels_of",
+    "response",
 ]
 
 # Kernels between a block of test points and the training points, and the prior of the block.
@@ -48,8 +49,8 @@ class Evolution:
         self, times: Times, blocks: Iterable[Block], kind: str, noise: float
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" comes as one block."""
-        vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        all_gains = self.flow._filter(times)
+        filters, modes = self.flow._filters, self.flow._modes(0.0)
+        vectors, all_gains = filters.vectors, filters.gathered(times)
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
         for kernels, before in blocks:
@@ -80,10 +81,10 @@ class Evolution:
 
         What is left of f_0 comes from the filter of the residual, so that nothing cancels.
         """
-        vectors, modes = self.flow._eigenvectors, self.flow._modes(0.0)
-        filters = zip(self.flow._filter(times), self.flow._residual_filter(times), strict=True)
-        for gains, left in filters:
-            share = (self.flow._eigenvalues * gains).astype(vectors.dtype)
+        filters, modes = self.flow._filters, self.flow._modes(0.0)
+        vectors = filters.vectors
+        for gains, left in zip(filters.gathered(times), filters.left(times), strict=True):
+            share = (self.flow.prepared.eigenvalues * gains).astype(vectors.dtype)
             mean = matmul(vectors, share[:, None] * modes)
             if kind == "none":
                 yield mean, None
@@ -102,13 +103,13 @@ class Evolution:
     def _times_prior(self, weights: FloatArray, noise: float = 0.0) -> FloatArray:
         """W·(Σ + σ²), with Σ in the eigenbasis of Θ."""
         if self.readout:
-            return weights * (self.flow._eigenvalues + noise).astype(weights.dtype)
+            return weights * (self.flow.prepared.eigenvalues + noise).astype(weights.dtype)
         product = matmul(weights, self._rotated_prior)
         return product + weights.dtype.type(noise) * weights if noise else product
 
     @cached_property
     def _rotated_prior(self) -> FloatArray:
-        vectors = self.flow._eigenvectors
+        vectors = self.flow._filters.vectors
         return matmul(vectors.T, matmul(self.nngp, vectors))
 
     def _trace(self, noise: float) -> float:
@@ -118,6 +119,13 @@ class Evolution:
 def _row_sums(a: FloatArray, b: FloatArray) -> FloatArray:
     sums: FloatArray = np.einsum("ij,ij->i", a, b)
     return sums
+
+
+def response(flow: GradientFlow, kernel: FloatArray, times: Times) -> FloatArray:
+    """B_t = Θ*·A_t at the first of the times: what training takes f_0 to is f_0 + B_t·(y − f_0)."""
+    vectors = flow._filters.vectors
+    gains = flow._filters.gathered(times)[0].astype(vectors.dtype)
+    return matmul(matmul(kernel, vectors) * gains, vectors.T)
 
 
 def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
+from ntkfast._gram import as_gram, row_blocks
 from ntkfast._ntkfast import check
 from ntkfast._scalars import as_choice
-from ntkfast.dynamics._gram import as_gram, row_blocks
 from ntkfast.networks import Network, Relu
 from ntkfast.networks.composition import as_network
 

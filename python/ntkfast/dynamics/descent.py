@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 
-from ntkfast._display import Fact
-from ntkfast._ntkfast import descent_filter
-from ntkfast.dynamics._arguments import Reduction, Times, as_momentum, as_times
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics.rules import HeavyBall
 from ntkfast.dynamics.spectral import SpectralTraining
 from ntkfast.spectrum import Spectrum
 
@@ -46,6 +43,11 @@ class GradientDescent(SpectralTraining):
         What to add to the diagonal of Θ, and the same in units of mean(diag Θ), both ≥ 0: a
         penalty ½·r·‖w − w_0‖² on the weights.
 
+    Attributes
+    ----------
+    rule
+        `ntkfast.dynamics.rules.HeavyBall`, with its ``momentum``; others as of `GradientFlow`.
+
     Raises
     ------
     TypeError
@@ -68,13 +70,13 @@ class GradientDescent(SpectralTraining):
     Examples
     --------
     >>> descent = GradientDescent([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0], learning_rate=0.25)
-    >>> descent.residual([0, 1, 2])
+    >>> descent.residual(t=[0, 1, 2])
     array([[1.    , 1.    ],
            [0.5   , 0.75  ],
            [0.25  , 0.5625]])
     """
 
-    momentum: float
+    rule: HeavyBall
 
     def __init__(
         self,
@@ -87,53 +89,17 @@ class GradientDescent(SpectralTraining):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
     ) -> None:
-        vars(self)["momentum"] = as_momentum(momentum)  # before the eigendecomposition
         super().__init__(
             theta,
             y,
+            HeavyBall(momentum),  # looked at before the eigendecomposition
             learning_rate=learning_rate,
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
         )
-        largest = float(self._eigenvalues.max(initial=0.0)) + self.ridge
-        limit = 2 * (1 + self.momentum)
-        if self._rate * largest >= limit:
-            stable = limit / largest * self._mean_over
-            raise ValueError(
-                f"learning_rate is {self.learning_rate:g}, at which training does not converge: "
-                f"the largest eigenvalue of theta, {largest:g} with its regularisation, needs "
-                f"learning_rate < {stable:.6g} with momentum={self.momentum:g} and "
-                f"reduction={self.reduction!r}"
-            )
-
-    def _times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
-        steps, shape = as_times(t)
-        wrong = np.flatnonzero(steps != np.floor(steps))
-        if wrong.size:
-            raise ValueError(
-                f"t is {steps[wrong[0]]}; expected whole numbers of steps, or inf. For times in "
-                "between use GradientFlow"
-            )
-        return steps, shape
 
     @property
-    def _speed(self) -> float:
-        return self._rate / (1 - self.momentum)
-
-    def _gathered(self, t: Times) -> npt.NDArray[np.float64]:
-        shifted = self._eigenvalues + self.ridge
-        ended = np.isinf(t)
-        result = np.empty((t.size, shifted.size))
-        result[ended] = np.divide(1.0, shifted, out=np.zeros_like(shifted), where=shifted > 0)
-        gathered, _ = descent_filter(self._rate * shifted, t[~ended], self.momentum)
-        with np.errstate(over="ignore"):  # of modes that are left untrained
-            result[~ended] = self._rate * gathered
-        return result
-
-    def _decay(self, t: Times) -> npt.NDArray[np.float64]:
-        rates = self._rate * (self._eigenvalues + self.ridge)
-        return descent_filter(rates, t, self.momentum)[1]
-
-    def _details(self) -> Iterator[Fact]:
-        yield "momentum=", f"{self.momentum:g}"
+    def momentum(self) -> float:
+        """m, as given."""
+        return self.rule.momentum

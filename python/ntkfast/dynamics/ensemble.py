@@ -11,7 +11,9 @@ from typing import Literal
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_gram
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
 from ntkfast.dynamics._evolution import (
@@ -22,7 +24,6 @@ from ntkfast.dynamics._evolution import (
     blocks_of_network,
     kernels_of,
 )
-from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._predictive import (
     Covariance,
     as_prior,
@@ -63,11 +64,14 @@ class Ensemble(Displayed):
     Attributes
     ----------
     flow
-        The training itself, from f_0 = 0: a `GradientFlow`, with its ``spectrum`` and ``y``.
+        The training itself, from f_0 = 0: a `GradientFlow`, with its targets ``y``, its ``solver``,
+        and the system ``prepared`` by it, of which the ``spectrum`` is a part.
     nngp
         Shape (n, n): Σ between the training points.
     network, x
         As given; None where the ensemble was made by `from_kernels`.
+    trained
+        As given.
 
     Raises
     ------
@@ -169,9 +173,11 @@ class Ensemble(Displayed):
         vars(ensemble).update(network=None, x=None, nngp=gram, flow=flow, trained="all")
         return ensemble
 
+    @by_keyword("what it predicts at")
     def predict(
         self,
         x_test: npt.ArrayLike | None = None,
+        *,
         t: float = math.inf,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
@@ -207,11 +213,15 @@ class Ensemble(Displayed):
         readout alone), 2·m²·n more for the full covariance. It is positive semi-definite up to
         rounding, and no variance is negative.
         """
-        return self.trajectory(x_test, as_time(t), covariance, noise_variance)[0]
+        return self.trajectory(
+            x_test, t=as_time(t), covariance=covariance, noise_variance=noise_variance
+        )[0]
 
+    @by_keyword("what it predicts at")
     def trajectory(
         self,
-        x_test: npt.ArrayLike | None,
+        x_test: npt.ArrayLike | None = None,
+        *,
         t: npt.ArrayLike,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
@@ -220,9 +230,11 @@ class Ensemble(Displayed):
 
         Parameters
         ----------
+        x_test
+            As in `predict`.
         t
             Shape (k,): times from 0 to infinity.
-        x_test, covariance, noise_variance
+        covariance, noise_variance
             As in `predict`.
 
         Returns
@@ -242,10 +254,12 @@ class Ensemble(Displayed):
         blocks = blocks_of_network(self.network, points, self.x, self.trained, kind)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
 
+    @by_keyword("what it predicts at")
     def predict_kernels(
         self,
         kernels: Kernels,
         nngp_test: npt.ArrayLike | None = None,
+        *,
         t: float = math.inf,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,

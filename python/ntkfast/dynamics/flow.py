@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 
-from ntkfast._ntkfast import flow_filter
-from ntkfast.dynamics._arguments import Times
+from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics.rules import ContinuousTime
 from ntkfast.dynamics.spectral import SpectralTraining
+from ntkfast.spectrum import Spectrum
 
 __all__ = ["GradientFlow"]
 
@@ -42,6 +42,16 @@ class GradientFlow(SpectralTraining):
     relative_diag_reg
         The same in units of mean(diag Θ), ≥ 0; both may be given.
 
+    Attributes
+    ----------
+    rule
+        `ntkfast.dynamics.rules.ContinuousTime`: what training does to a single mode.
+    solver, prepared
+        What decomposed Θ, a `nk.solvers.EigenSolver`, and what it made ready: the ``spectrum`` with
+        the regularisation ``ridge``, and the ``seconds`` that it took.
+    y, learning_rate, reduction, diag_reg, relative_diag_reg
+        As given.
+
     Raises
     ------
     TypeError
@@ -65,18 +75,29 @@ class GradientFlow(SpectralTraining):
     Examples
     --------
     >>> flow = GradientFlow([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
-    >>> flow.predict_train([0.0, float("inf")])
+    >>> flow.predict_train(t=[0.0, float("inf")])
     array([[0., 0.],
            [1., 1.]])
     """
 
-    def _gathered(self, t: Times) -> npt.NDArray[np.float64]:
-        return flow_filter(self._eigenvalues, t, self._rate, self.ridge, self.spectrum.tolerance)
+    rule: ContinuousTime
 
-    def _decay(self, t: Times) -> npt.NDArray[np.float64]:
-        shifted = self._eigenvalues + self.ridge
-        decay = np.ones((t.size, shifted.size))
-        begun = t > 0  # where η(λ+r) overflows, 0·∞ would be asked for
-        with np.errstate(over="ignore", under="ignore"):
-            decay[begun] = np.exp(-np.multiply.outer(t[begun], self._rate * shifted))
-        return decay
+    def __init__(
+        self,
+        theta: npt.ArrayLike | Spectrum,
+        y: npt.ArrayLike,
+        *,
+        learning_rate: float = 1.0,
+        reduction: Reduction = "sum",
+        diag_reg: float = 0.0,
+        relative_diag_reg: float = 0.0,
+    ) -> None:
+        super().__init__(
+            theta,
+            y,
+            ContinuousTime(),
+            learning_rate=learning_rate,
+            reduction=reduction,
+            diag_reg=diag_reg,
+            relative_diag_reg=relative_diag_reg,
+        )

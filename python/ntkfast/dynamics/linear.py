@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_points, check_finite
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._arguments import (
@@ -21,6 +22,7 @@ from ntkfast.dynamics._arguments import (
 )
 from ntkfast.dynamics._modes import Modes, on_weights, weighted_squares
 from ntkfast.dynamics._predictive import Covariance, covariance_kind
+from ntkfast.dynamics._setup import mean_over
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.linalg import matmul
@@ -73,9 +75,9 @@ class LinearModel(Displayed):
     Examples
     --------
     >>> model = LinearModel([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [0.0, 1.0, 2.0])
-    >>> model.parameters(float("inf")).round(12) + 0.0
+    >>> model.parameters(t=float("inf")).round(12) + 0.0
     array([0., 1.])
-    >>> model.distribution([[1.0, 3.0]], 2.0, covariance="diagonal").std.round(3)
+    >>> model.distribution([[1.0, 3.0]], t=2.0, covariance="diagonal").std.round(3)
     array([0.177])
     """
 
@@ -111,20 +113,21 @@ class LinearModel(Displayed):
         flow = GradientFlow(
             modes.spectrum(),
             seen,
-            learning_rate=self.learning_rate / self._mean_over,
+            learning_rate=self.learning_rate / mean_over(targets, self.reduction),
             diag_reg=self.diag_reg,
         )
         vars(self).update(modes=modes, _flow=flow, _beyond=beyond)
 
-    def parameters(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def parameters(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the weights.
 
         Parameters
         ----------
-        t
-            Training time ≥ 0, a number or an array of any shape; may be infinite.
         w0
             The weights at the start: a number, or what broadcasts to (p,) + y.shape[1:].
+        t
+            Training time ≥ 0, a number or an array of any shape; may be infinite.
 
         Returns
         -------
@@ -132,11 +135,12 @@ class LinearModel(Displayed):
             Shape t.shape + (p,) + y.shape[1:]. Costs 2·k·(k + p)·c a time, k = min(n, p).
         """
         start = self._start(w0)
-        gathered = self._flow.coefficients(t, self._seen(start))
+        gathered = self._flow.coefficients(self._seen(start), t=t)
         return start + self._map(self.modes.right.T * self.modes.sizes, gathered)
 
+    @by_keyword("what it predicts at")
     def predict(
-        self, t: npt.ArrayLike, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0
+        self, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike
     ) -> FloatArray:
         """Compute the model at any points.
 
@@ -144,7 +148,7 @@ class LinearModel(Displayed):
         ----------
         features_test
             Shape (m, p): the features of m points.
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -155,18 +159,20 @@ class LinearModel(Displayed):
         matrix, start = self._features(features_test), self._start(w0)
         kernel = matmul(matrix, self.modes.right.T) * self.modes.sizes
         before = on_weights(matrix, start)
-        return before + self._map(kernel, self._flow.coefficients(t, self._seen(start)))
+        return before + self._map(kernel, self._flow.coefficients(self._seen(start), t=t))
 
-    def predict_train(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the model on its training points, shape t.shape + y.shape; see `parameters`."""
-        return self.y - self.residual(t, w0)
+        return self.y - self.residual(w0, t=t)
 
-    def residual(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def residual(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_t, without cancellation where that is little.
 
         Parameters
         ----------
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -174,15 +180,16 @@ class LinearModel(Displayed):
         ndarray
             Shape t.shape + y.shape. Costs 2·k·(k + n)·c a time.
         """
-        left = self._flow.residual(t, self._seen(self._start(w0)))
+        left = self._flow.residual(self._seen(self._start(w0)), t=t)
         return self._beyond + self._map(self.modes.left, left)
 
-    def loss(self, t: npt.ArrayLike, w0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def loss(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
 
         Parameters
         ----------
-        t, w0
+        w0, t
             As in `parameters`.
 
         Returns
@@ -190,20 +197,21 @@ class LinearModel(Displayed):
         ndarray
             Shape t.shape, without the penalty of a regularisation. Costs O(k) a time.
         """
-        within = self._flow.loss(t, self._seen(self._start(w0)))
+        within = self._flow.loss(self._seen(self._start(w0)), t=t)
         never = 0.5 * np.square(self._beyond).sum()
-        total: FloatArray = ((within + never) / self._mean_over).astype(within.dtype)
-        return total
+        total: FloatArray = (within + never) / mean_over(self.y, self.reduction)
+        return total.astype(within.dtype)
 
+    @by_keyword("what it predicts at")
     def distribution(
         self,
         features_test: npt.ArrayLike,
+        w0: npt.ArrayLike = 0.0,
+        *,
         t: float = math.inf,
         covariance: Covariance = "none",
-        *,
         prior_variance: float = 1.0,
         noise_variance: float = 0.0,
-        w0: npt.ArrayLike = 0.0,
     ) -> Normal:
         """Compute the distribution of predictions over random starts w_0 ~ N(w0, τ²·I).
 
@@ -214,6 +222,8 @@ class LinearModel(Displayed):
         ----------
         features_test
             Shape (m, p): the features of m points. The identity gives the weights themselves.
+        w0
+            The mean of the starts, as in `parameters`.
         t
             Training time from 0 (the prior) to infinity.
         covariance
@@ -223,8 +233,6 @@ class LinearModel(Displayed):
         noise_variance
             σ² ≥ 0, variance of noise on the targets, of which each model sees its own draw. With
             σ² = τ²·r the limit t = ∞ is the posterior of Bayesian linear regression.
-        w0
-            The mean of the starts, as in `parameters`.
 
         Returns
         -------
@@ -240,12 +248,12 @@ class LinearModel(Displayed):
         matrix = self._features(features_test)
         spread = None
         if kind != "none":
-            left = math.sqrt(prior) * self._flow._residual_filter(time)[0]
-            taken_up = math.sqrt(noise) * self.modes.sizes * self._flow._filter(time)[0]
+            left = math.sqrt(prior) * self._flow._filters.left(time)[0]
+            taken_up = math.sqrt(noise) * self.modes.sizes * self._flow._filters.gathered(time)[0]
             deviations = np.hypot(left, taken_up)
             spread = weighted_squares(self.modes, matrix, deviations, prior, full=kind == "full")
         return Normal(
-            self.predict(time, matrix, w0)[0],
+            self.predict(matrix, w0, t=time)[0],
             spread,
             f"linear models trained by gradient flow to t = {time[0]:g}",
         )
@@ -254,10 +262,6 @@ class LinearModel(Displayed):
     def singular_values(self) -> FloatArray:
         """Shape (min(n, p),): those of the features, ascending."""
         return self.modes.sizes
-
-    @property
-    def _mean_over(self) -> int:
-        return max(self.y.size, 1) if self.reduction == "mean" else 1
 
     def _start(self, w0: npt.ArrayLike) -> FloatArray:
         return as_initial(w0, "w0", (self.modes.right.shape[1], *self.y.shape[1:]), self.y.dtype)

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_gram
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.dynamics._arguments import (
@@ -22,14 +24,13 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_settings,
     as_targets,
-    check_semidefinite,
 )
-from ntkfast.dynamics._gram import as_gram
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid, check_diagonal, check_labels
 from ntkfast.dynamics.losses import LOSSES, Array, Loss, cross_entropy
 from ntkfast.dynamics.trajectory import Trajectory
 from ntkfast.linalg import matmul
+from ntkfast.solvers.eigen import check_semidefinite
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["LossFlow"]
@@ -151,26 +152,27 @@ class LossFlow(Displayed):
         mean = math.fsum(self.theta.diagonal() / n) if n else 0.0
         return self.diag_reg + self.relative_diag_reg * mean
 
+    @by_keyword("what it predicts at")
     def integrate(
         self,
-        t: npt.ArrayLike,
         k_test_train: npt.ArrayLike | None = None,
         f0_train: npt.ArrayLike = 0.0,
         f0_test: npt.ArrayLike = 0.0,
         *,
+        t: npt.ArrayLike,
         progress: Progress = None,
     ) -> Trajectory:
         """Train until the last of the times, and report the network at each of them.
 
         Parameters
         ----------
-        t
-            Finite times ≥ 0 in ascending order: a number, or shape (k,).
         k_test_train
             Shape (m, n): Θ between m other points and the training points, for their trajectory.
         f0_train, f0_test
             The untrained network on the training points and on the m points: numbers, or what
             broadcasts to the shape of ``y`` and to (m,) + y.shape[1:].
+        t
+            Finite times ≥ 0 in ascending order: a number, or shape (k,).
         progress
             True for a tqdm bar, or any ``callable(done, total)`` of thousandths of the time.
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_count
-from ntkfast.dynamics._gram import as_diagonal
 from ntkfast.linalg import cholesky, matmul
 from ntkfast.spectrum import eigh
 
@@ -116,7 +117,8 @@ class Normal(Displayed):
         draws: FloatArray = self.mean + drawn.reshape(n, *self.mean.shape)
         return draws
 
-    def log_density(self, y: npt.ArrayLike, noise_variance: npt.ArrayLike = 0.0) -> float:
+    @by_keyword()
+    def log_density(self, y: npt.ArrayLike, *, noise_variance: npt.ArrayLike = 0.0) -> float:
         """Compute the logarithm of the density at observed values.
 
         Parameters

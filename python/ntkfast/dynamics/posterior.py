@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._gram import as_diagonal, as_gram, number_or_shape
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._evidence import maximize_evidence
-from ntkfast.dynamics._gram import as_diagonal, as_gram, number_or_shape
 from ntkfast.dynamics._predictive import (
     Covariance,
     as_prior,
@@ -25,6 +26,7 @@ from ntkfast.dynamics._predictive import (
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
+from ntkfast.solvers import CholeskySolver
 
 __all__ = ["Posterior"]
 
@@ -53,10 +55,13 @@ class Posterior(Displayed):
     Attributes
     ----------
     regression
-        The mean, a `KernelRegression`: with its ``coefficients`` K⁻¹·y, the ``cholesky`` factor of
-        K, its ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
+        The mean, a `KernelRegression`: with its targets ``y``, its ``coefficients`` K⁻¹·y, its
+        ``solver`` and the system K ``prepared`` by it, the ``cholesky`` factor of K, its
+        ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
     network, x
         As given; None where the posterior was made by `from_kernels`.
+    noise_variance
+        As given: a number, shape (), or shape (n,).
 
     Raises
     ------
@@ -103,7 +108,7 @@ class Posterior(Displayed):
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         gram = network.nngp(points)
-        regression = KernelRegression._of(gram, targets, noise, "the NNGP of x", _REMEDY)
+        regression = _regression(gram, targets, noise, "the NNGP of x")
         vars(self).update(
             network=network, x=points, noise_variance=noise, regression=regression
         )  # frozen from here on
@@ -130,7 +135,7 @@ class Posterior(Displayed):
         gram = as_gram(nngp, "nngp", "net.nngp(x)")
         targets = as_targets(y, len(gram), "nngp")
         noise = as_diagonal(noise_variance, len(gram), "noise_variance")
-        regression = KernelRegression._of(gram, targets, noise, "nngp", _REMEDY)
+        regression = _regression(gram, targets, noise, "nngp")
         posterior = cls.__new__(cls)
         vars(posterior).update(network=None, x=None, noise_variance=noise, regression=regression)
         return posterior
@@ -194,8 +199,9 @@ class Posterior(Displayed):
         best, variance = maximize_evidence(evidence, network, noise, span)
         return cls(best, points, targets, noise_variance=variance)
 
+    @by_keyword("what it predicts at")
     def predict(
-        self, x_test: npt.ArrayLike | None = None, covariance: Covariance = "none"
+        self, x_test: npt.ArrayLike | None = None, *, covariance: Covariance = "none"
     ) -> Normal:
         """Compute the distribution of the function, without noise.
 
@@ -230,10 +236,12 @@ class Posterior(Displayed):
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
+    @by_keyword("what it predicts at")
     def predict_kernels(
         self,
         nngp_test_train: npt.ArrayLike,
         nngp_test: npt.ArrayLike | None = None,
+        *,
         covariance: Covariance = "none",
     ) -> Normal:
         """Compute the distribution of the function from kernels.
@@ -265,9 +273,9 @@ class Posterior(Displayed):
 
         For each output that is −½(yᵀK⁻¹y + log det K + n·log 2π).
         """
-        y, factor = self.regression.y, self.regression.cholesky
+        y, prepared = self.regression.y, self.regression.prepared
         fit = float(np.sum(y * self.regression.coefficients, dtype=np.float64))
-        complexity = factor.log_determinant + factor.n * math.log(2 * math.pi)
+        complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
         return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)
 
     def leave_one_out(self) -> Normal:
@@ -295,3 +303,9 @@ class Posterior(Displayed):
 
     def _remarks(self) -> Iterator[str]:
         return self.regression._remarks()
+
+
+def _regression(
+    gram: FloatArray, targets: FloatArray, noise: FloatArray, name: str
+) -> KernelRegression:
+    return KernelRegression._of(CholeskySolver(), gram, targets, noise, name=name, remedy=_REMEDY)

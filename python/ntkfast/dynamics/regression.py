@@ -6,25 +6,15 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
-from ntkfast._ntkfast import NumericalError
+from ntkfast._gram import as_diagonal, number_or_shape
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
-from ntkfast.dynamics._gram import (
-    as_diagonal,
-    check_symmetric,
-    condition_estimate,
-    factorise,
-    inverse_diagonal,
-    number_or_shape,
-    solve_refined,
-)
 from ntkfast.linalg import Cholesky, as_square, matmul
+from ntkfast.solvers import Prepared, RefinedSolver, Solver
 
 __all__ = ["KernelRegression"]
 
@@ -54,6 +44,10 @@ class KernelRegression(Displayed):
     ----------
     coefficients
         Shape of ``y``: α = (Θ + r)⁻¹·y, with which f(x) = Θ(x, X)·α.
+    solver, prepared
+        What solved the system, a `nk.solvers.Solver`, and what it made ready, a
+        `nk.solvers.Prepared`: all that further right-hand sides take. With ``y`` and ``diag_reg``
+        this is the whole of what was learnt.
     cholesky
         The factor of Θ + r, in its own precision: computed on first use where one in float32 was
         enough to solve.
@@ -99,10 +93,11 @@ class KernelRegression(Displayed):
     array([4.])
     """
 
+    solver: Solver
+    prepared: Prepared
     y: FloatArray
     diag_reg: FloatArray
     coefficients: FloatArray
-    jitter: float
     seconds: float
 
     def __init__(
@@ -111,77 +106,59 @@ class KernelRegression(Displayed):
         gram = as_square(theta, "theta")
         targets = as_targets(y, len(gram))
         ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
-        begun = time.perf_counter()
-        try:
-            refined = solve_refined(gram, ridge, _by_output(targets))
-        except ValueError:
-            check_symmetric(gram, "theta")  # says the same, for any strides
-            raise
-        if refined is None:
-            self._factorise(gram, targets, ridge, "theta", _REMEDY)
-        else:
-            solution, pivots = refined
-            self._set(targets, ridge, solution, pivots, 0.0, begun)
-            vars(self)["_theta"] = gram  # for a factor in float64, if one is asked for
+        self._learn(RefinedSolver(), gram, targets, ridge, name="theta", remedy=_REMEDY)
 
     @classmethod
     def _of(
-        cls, gram: FloatArray, y: FloatArray, diagonal: FloatArray, name: str, remedy: str
+        cls,
+        solver: Solver,
+        gram: FloatArray,
+        y: FloatArray,
+        diagonal: FloatArray,
+        *,
+        name: str,
+        remedy: str,
     ) -> KernelRegression:
         """Return the regression of checked arrays, which messages call by their `name`."""
         regression = cls.__new__(cls)
-        regression._factorise(gram, y, diagonal, name, remedy)
+        regression._learn(solver, gram, y, diagonal, name=name, remedy=remedy)
         return regression
 
-    def _factorise(
-        self, gram: FloatArray, y: FloatArray, diagonal: FloatArray, name: str, remedy: str
-    ) -> None:
-        begun = time.perf_counter()
-        cholesky, jitter = factorise(gram, diagonal, name, remedy)
-        solution = cholesky.solve(_by_output(y))
-        if not np.isfinite(solution).all():
-            raise NumericalError(
-                f"the coefficients leave the range of {solution.dtype}, as {name} is so small; "
-                f"multiply {name} and what is added to its diagonal by one constant, or {remedy}"
-            )
-        self._set(y, diagonal, solution, cholesky.factor.diagonal(), jitter, begun)
-        vars(self)["cholesky"] = cholesky
-
-    def _set(
+    def _learn(
         self,
+        solver: Solver,
+        gram: FloatArray,
         y: FloatArray,
         diagonal: FloatArray,
-        solution: FloatArray,
-        pivots: FloatArray,
-        jitter: float,
-        begun: float,
+        *,
+        name: str,
+        remedy: str,
     ) -> None:
+        begun = time.perf_counter()
+        prepared, solution = solver.solve(gram, diagonal, _by_output(y), name=name, remedy=remedy)
         vars(self).update(
+            solver=solver,
+            prepared=prepared,
             y=y,
             diag_reg=diagonal,
             coefficients=solution.reshape(y.shape),
-            jitter=jitter,
             seconds=time.perf_counter() - begun,
-            _pivots=pivots.copy(),
         )  # frozen from here on
 
-    @cached_property
+    @property
     def cholesky(self) -> Cholesky:
         """The factor of Θ + r."""
-        factor, _ = factorise(vars(self)["_theta"], self.diagonal, "theta", _REMEDY)
-        expected = _by_output(self.coefficients)
-        gap = np.abs(factor.solve(_by_output(self.y)) - expected).max()
-        if gap > 1e-6 * np.abs(expected).max():
-            raise ValueError(
-                "theta has changed since this regression was computed from it; "
-                "leave it alone, or pass theta.copy()"
-            )
-        return factor
+        return self.prepared.cholesky
+
+    @property
+    def jitter(self) -> float:
+        """What was added to the diagonal beyond ``diag_reg``."""
+        return self.prepared.jitter
 
     @property
     def condition_estimate(self) -> float:
         """A lower bound of the condition number of Θ + r; NaN for an empty matrix."""
-        return condition_estimate(vars(self)["_pivots"])
+        return self.prepared.condition_estimate
 
     def predict(self, k_test_train: npt.ArrayLike) -> FloatArray:
         """Compute f on any points.
@@ -222,13 +199,12 @@ class KernelRegression(Displayed):
     @property
     def diagonal(self) -> FloatArray:
         """Shape (n,): what was added to the diagonal of Θ, ``diag_reg`` and ``jitter``."""
-        added: FloatArray = np.broadcast_to(self.diag_reg + self.jitter, len(self.y))
-        return added.astype(vars(self)["_pivots"].dtype)
+        return self.prepared.diagonal
 
-    @cached_property
+    @property
     def inverse_diagonal(self) -> FloatArray:
         """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs 2·n³ once."""
-        return inverse_diagonal(self.cholesky)
+        return self.prepared.inverse_diagonal
 
     def _by_point(self, values: FloatArray) -> FloatArray:
         """Shape (n, 1, …), which broadcasts with y."""

@@ -1,32 +1,99 @@
-"""What can be asked of training on squared loss, by any rule that is a filter of the spectrum."""
+"""Training on squared loss in closed form, by any rule: what can be asked of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
-from ntkfast.dynamics._arguments import as_cross_kernel, as_initial, as_jacobian
-from ntkfast.dynamics._eigenbasis import Eigenbasis, blocks
+from ntkfast.dynamics._arguments import Reduction, as_cross_kernel, as_initial, as_jacobian
+from ntkfast.dynamics._filters import Filters, blocks
+from ntkfast.dynamics._setup import mean_over, set_up
+from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import matmul
+from ntkfast.solvers import EigenSolver, PreparedEigen
+from ntkfast.spectrum import Spectrum
 
 __all__ = ["SpectralTraining"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class SpectralTraining(Eigenbasis, Displayed):
-    """An infinitely wide (or linearised) network trained on squared loss, in closed form."""
+class SpectralTraining(Displayed):
+    """An infinitely wide (or linearised) network trained on squared loss by a rule, in closed form.
 
-    def coefficients(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    In the eigenbasis of Θ every mode is trained by itself, as the rule says. `GradientFlow` and
+    `GradientDescent` are this training with their rules.
+
+    Attributes
+    ----------
+    rule
+        What training does to a single mode.
+    solver, prepared
+        What decomposed Θ, and its eigendecomposition with the regularisation.
+    y, learning_rate, reduction, diag_reg, relative_diag_reg
+        As given.
+    """
+
+    rule: Rule
+    solver: EigenSolver
+    prepared: PreparedEigen
+    y: FloatArray
+    learning_rate: float
+    reduction: Reduction
+    diag_reg: float
+    relative_diag_reg: float
+
+    def __init__(
+        self,
+        theta: npt.ArrayLike | Spectrum,
+        y: npt.ArrayLike,
+        rule: Rule,
+        *,
+        learning_rate: float,
+        reduction: Reduction,
+        diag_reg: float,
+        relative_diag_reg: float,
+    ) -> None:
+        fields = set_up(
+            theta,
+            y,
+            rule,
+            learning_rate=learning_rate,
+            reduction=reduction,
+            diag_reg=diag_reg,
+            relative_diag_reg=relative_diag_reg,
+        )
+        vars(self).update(fields)  # frozen from here on
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The eigenvalues and eigenvectors of Θ."""
+        return self.prepared.spectrum
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
+        return self.prepared.seconds
+
+    @property
+    def ridge(self) -> float:
+        """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
+        return float(self.prepared.ridge)
+
+    @by_keyword()
+    def coefficients(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute α_t, with which f_t(x) = f_0(x) + Θ(x, X)·α_t at any point x.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -34,47 +101,52 @@ class SpectralTraining(Eigenbasis, Displayed):
         ndarray
             Shape t.shape + y.shape: α_t = A_t·(y − f_0). Costs 2·n²·c a time.
         """
-        times, shape = self._times(t)
-        return self._evolve(times, self._filter, self._modes(f0)).reshape(shape + self.y.shape)
+        times, shape = self.rule.times(t)
+        return self._filters.evolve("gathered", times, self._modes(f0)).reshape(
+            shape + self.y.shape
+        )
 
-    def predict_train(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the trained network on its training points.
 
         Parameters
         ----------
-        t
-            Training time, a number or an array of any shape; may be infinite.
         f0
             The untrained network on the training points: a number, or what broadcasts to ``y``.
+        t
+            Training time, a number or an array of any shape; may be infinite.
 
         Returns
         -------
         ndarray
             Shape t.shape + y.shape: f_t = f_0 + Θ·A_t·(y − f_0). Costs 2·n²·c a time.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         start = as_initial(f0, "f0", self.y.shape, self.y.dtype)
-        learnt = self._evolve(times, self._fit_filter, self._modes(f0))
+        learnt = self._filters.evolve("learnt", times, self._modes(f0))
         return start + learnt.reshape(shape + self.y.shape)
 
+    @by_keyword("what it predicts at")
     def predict(
         self,
-        t: npt.ArrayLike,
         k_test_train: npt.ArrayLike,
         f0_train: npt.ArrayLike = 0.0,
         f0_test: npt.ArrayLike = 0.0,
+        *,
+        t: npt.ArrayLike,
     ) -> FloatArray:
         """Compute the trained network on other points.
 
         Parameters
         ----------
-        t
-            Training time, a number or an array of any shape; may be infinite.
         k_test_train
             Shape (m, n): Θ between the m points and the n training points.
         f0_train, f0_test
             The untrained network on the training points and on the m points: numbers, or what
             broadcasts to the shape of ``y`` and to (m,) + y.shape[1:].
+        t
+            Training time, a number or an array of any shape; may be infinite.
 
         Returns
         -------
@@ -82,19 +154,21 @@ class SpectralTraining(Eigenbasis, Displayed):
             Shape t.shape + (m,) + y.shape[1:]: f_t = f_0 + Θ*·A_t·(y − f_0).
             Costs 2·n·(n + m)·c a time.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         kernel = as_cross_kernel(k_test_train, self.spectrum.n)
         rows = (len(kernel), *self.y.shape[1:])
         start = as_initial(f0_test, "f0_test", rows, self.y.dtype)
         modes = self._modes(f0_train, "f0_train")
-        return start + self._evolve(times, self._filter, modes, kernel).reshape(shape + rows)
+        moved = self._filters.evolve("gathered", times, modes, kernel)
+        return start + moved.reshape(shape + rows)
 
-    def residual(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def residual(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_t, without cancellation where that is little.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -102,16 +176,17 @@ class SpectralTraining(Eigenbasis, Displayed):
         ndarray
             Shape t.shape + y.shape. Costs 2·n²·c a time.
         """
-        times, shape = self._times(t)
-        left = self._evolve(times, self._residual_filter, self._modes(f0))
+        times, shape = self.rule.times(t)
+        left = self._filters.evolve("left", times, self._modes(f0))
         return left.reshape(shape + self.y.shape)
 
-    def loss(self, t: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
+    @by_keyword()
+    def loss(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
 
         Parameters
         ----------
-        t, f0
+        f0, t
             As in `predict_train`.
 
         Returns
@@ -122,14 +197,14 @@ class SpectralTraining(Eigenbasis, Displayed):
             then as far as their rounded eigenvalues go, are given up: it may rise there, above all
             in float32. Costs 2·n²·c once and O(n) a time.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         modes = self._modes(f0)
         size = np.linalg.norm(modes.astype(np.float64, copy=False), axis=1)
         loss = np.empty(times.size)
         for block in blocks(times.size, size.size):
-            left = self._residual_filter(times[block]) * size
+            left = self._filters.left(times[block]) * size
             loss[block] = 0.5 * np.square(left).sum(axis=1)
-        return (loss / self._mean_over).astype(modes.dtype).reshape(shape)[()]
+        return (loss / mean_over(self.y, self.reduction)).astype(modes.dtype).reshape(shape)[()]
 
     def initial_gradient(
         self, k_test_train: npt.ArrayLike, f0_train: npt.ArrayLike = 0.0
@@ -154,19 +229,19 @@ class SpectralTraining(Eigenbasis, Displayed):
         speed = pull.dtype.type(self._rate) * pull
         return speed.reshape(len(kernel), *self.y.shape[1:])
 
+    @by_keyword()
     def parameters(
         self,
-        t: npt.ArrayLike,
         jacobian: npt.ArrayLike,
         parameters0: npt.ArrayLike,
         f0: npt.ArrayLike,
+        *,
+        t: npt.ArrayLike,
     ) -> FloatArray:
         """Compute the trained parameters of a finite network, linearised where it was initialised.
 
         Parameters
         ----------
-        t, f0
-            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
         jacobian
             Derivatives of the outputs on the training points by the P parameters, with which
             ``theta`` is J·Jᵀ. Shape (n·c, P), or y.shape + (P,), where the outputs share their
@@ -174,6 +249,8 @@ class SpectralTraining(Eigenbasis, Displayed):
         parameters0
             The parameters that training starts from: shape (P,) where the outputs share them,
             (P,) + y.shape[1:] where each has its own.
+        f0, t
+            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
 
         Returns
         -------
@@ -185,27 +262,42 @@ class SpectralTraining(Eigenbasis, Displayed):
         ----------
         Lee et al. (2019), arXiv:1902.06720.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         matrix, start = as_jacobian(jacobian, parameters0, self.y.shape)
         modes = self._modes(f0)
         if start.ndim == 1:
-            alpha = self._evolve(times, self._filter, modes).reshape(times.size, len(matrix))
-            moved = matmul(alpha, matrix)
+            alpha = self._filters.evolve("gathered", times, modes)
+            moved = matmul(alpha.reshape(times.size, len(matrix)), matrix)
         else:
-            moved = self._evolve(times, self._filter, modes, matrix.T)
+            moved = self._filters.evolve("gathered", times, modes, matrix.T)
         return start + moved.reshape(shape + start.shape)
+
+    # In the eigenbasis. y is (n, c) here, whatever its shape.
+
+    @property
+    def _rate(self) -> float:
+        """η as it multiplies Θ."""
+        return self.learning_rate / mean_over(self.y, self.reduction)
+
+    @cached_property
+    def _filters(self) -> Filters:
+        return Filters(self.rule, self.prepared, self._rate, self.y.dtype)
+
+    def _initial_residual(self, f0: npt.ArrayLike, name: str) -> FloatArray:
+        residual = self.y - as_initial(f0, name, self.y.shape, self.y.dtype)
+        return residual.reshape(len(residual), math.prod(self.y.shape[1:]))
+
+    def _modes(self, f0: npt.ArrayLike, name: str = "f0") -> FloatArray:
+        """Uᵀ(y − f_0), shape (n, c)."""
+        return matmul(self._filters.vectors.T, self._initial_residual(f0, name))
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.spectrum
         yield "y of shape", self.y.shape
         yield "learning_rate=", f"{self.learning_rate:g}"
-        yield from self._details()
+        yield from self.rule.facts()
         yield "reduction=", repr(self.reduction)
         yield "ridge=", f"{self.ridge:g}"
-
-    def _details(self) -> Iterator[Fact]:
-        """Yield what a rule adds to the summary."""
-        yield from ()
 
     def _remarks(self) -> Iterator[str]:
         if self.seconds:

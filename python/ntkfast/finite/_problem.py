@@ -16,7 +16,7 @@ from ntkfast.finite._arguments import as_inputs
 if TYPE_CHECKING:
     from ntkfast.finite.network import FiniteNetwork
 
-__all__ = ["as_problem", "as_rule", "check_flow", "output_gram"]
+__all__ = ["as_problem", "as_training", "check_flow", "output_gram"]
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def output_gram(network: FiniteNetwork, x: Array) -> Array:
     return full.transpose(0, 2, 1, 3).reshape(n * c, n * c)
 
 
-def as_rule(
+def as_training(
     theta: npt.ArrayLike, y: npt.ArrayLike, *, method: str, momentum: float, **settings: Any
 ) -> GradientFlow | GradientDescent:
     """Return training in closed form by the "flow" or by "descent"."""

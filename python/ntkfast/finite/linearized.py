@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
-from ntkfast.finite._problem import as_problem, as_rule, output_gram
+from ntkfast.finite._problem import as_problem, as_training, output_gram
 
 if TYPE_CHECKING:
     from ntkfast.finite.network import FiniteNetwork
@@ -46,7 +47,7 @@ class LinearizedNetwork(Displayed):
     >>> import ntkfast as nk
     >>> net = nk.finite.init(nk.mlp(1, nk.Erf(), b_std=0.1), 1, 0, width=50)
     >>> trained = net.linearize().train([[-1.0], [1.0]], [0.5, -0.5])
-    >>> trained.predict(float("inf"), [[-1.0], [1.0]]).round(9)
+    >>> trained.predict([[-1.0], [1.0]], t=float("inf")).round(9)
     array([ 0.5, -0.5])
     """
 
@@ -125,7 +126,7 @@ class LinearizedNetwork(Displayed):
         Costs the empirical NTK and its eigendecomposition, about 9·(n·c)³.
         """
         points, targets = as_problem(self.network, x, y)
-        rule = as_rule(
+        training = as_training(
             output_gram(self.network, points),
             targets.ravel(),
             method=method,
@@ -134,7 +135,7 @@ class LinearizedNetwork(Displayed):
             reduction=reduction,
             diag_reg=diag_reg,
         )
-        return LinearizedTraining(self, points, targets, self.network.forward(points), rule)
+        return LinearizedTraining(self, points, targets, self.network.forward(points), training)
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.network
@@ -155,7 +156,7 @@ class LinearizedTraining(Displayed):
         Training points and targets, float64.
     f0
         The untrained network on the training points.
-    rule
+    training
         `GradientFlow` or `GradientDescent` on its kernel; all outputs of all points in one vector.
     """
 
@@ -163,24 +164,26 @@ class LinearizedTraining(Displayed):
     x: Array
     y: Array
     f0: Array
-    rule: GradientFlow | GradientDescent
+    training: GradientFlow | GradientDescent
 
-    def parameters(self, t: npt.ArrayLike) -> Array:
+    @by_keyword()
+    def parameters(self, *, t: npt.ArrayLike) -> Array:
         """Compute the parameters, shape t.shape + (P,), by one backward pass a time."""
         network = self.model.network
         return self._at(
             t, (network.n_parameters,), lambda alpha: network.parameters + self._moved(alpha)
         )
 
-    def predict(self, t: npt.ArrayLike, x_test: npt.ArrayLike) -> Array:
+    @by_keyword("what it predicts at")
+    def predict(self, x_test: npt.ArrayLike, *, t: npt.ArrayLike) -> Array:
         """Compute f_lin at other points, from the parameters.
 
         Parameters
         ----------
-        t
-            Training time.
         x_test
             Shape (m, n_features).
+        t
+            Training time.
 
         Returns
         -------
@@ -195,30 +198,34 @@ class LinearizedTraining(Displayed):
             lambda alpha: before + network.derivative(x_test, self._moved(alpha)),
         )
 
-    def predict_train(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def predict_train(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute f_lin at the training points, shape t.shape + y.shape."""
-        flat = self.rule.predict_train(t, self.f0.ravel())
+        flat = self.training.predict_train(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
-    def residual(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def residual(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute what is left to learn, y − f_lin, shape t.shape + y.shape."""
-        flat = self.rule.residual(t, self.f0.ravel())
+        flat = self.training.residual(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
-    def loss(self, t: npt.ArrayLike) -> FloatArray:
+    @by_keyword()
+    def loss(self, *, t: npt.ArrayLike) -> FloatArray:
         """Compute the training loss, by the reduction, shape t.shape."""
-        return self.rule.loss(t, self.f0.ravel())
+        return self.training.loss(self.f0.ravel(), t=t)
 
-    def network(self, t: npt.ArrayLike) -> FiniteNetwork:
+    @by_keyword()
+    def network(self, *, t: npt.ArrayLike) -> FiniteNetwork:
         """Return the network itself, not linearised, with the parameters of one time t."""
-        return self.model.network.with_parameters(self.parameters(t))
+        return self.model.network.with_parameters(self.parameters(t=t))
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.model
-        yield "", self.rule
+        yield "", self.training
 
     def _remarks(self) -> Iterator[str]:
-        return self.rule._remarks()
+        return self.training._remarks()
 
     def _moved(self, alpha: FloatArray) -> Array:
         """Jᵀ·α, how far the parameters have come."""
@@ -228,7 +235,7 @@ class LinearizedTraining(Displayed):
         self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
     ) -> Array:
         """Compute a result of the coefficients α_t for each time."""
-        coefficients = self.rule.coefficients(t, self.f0.ravel())
+        coefficients = self.training.coefficients(self.f0.ravel(), t=t)
         times = coefficients.shape[:-1]
         results = np.empty((coefficients.size // max(self.y.size, 1), *shape))
         for row, alpha in zip(results, coefficients.reshape(-1, self.y.size), strict=True):

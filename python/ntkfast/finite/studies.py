@@ -15,7 +15,7 @@ from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.finite._draws import Seeds, as_seeds, as_widths, draws
-from ntkfast.finite._problem import as_rule
+from ntkfast.finite._problem import as_training
 from ntkfast.finite.scaling import Scaling
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
@@ -219,7 +219,7 @@ def drift_study(
         "reduction": reduction,
     }
     method: Literal["flow", "descent"] = "flow" if steps is None else "descent"
-    infinite = as_rule(limit.ntk(points), targets, method=method, **settings)
+    infinite = as_training(limit.ntk(points), targets, method=method, **settings)
     k_test = limit.ntk(others, points)
     sizes, seeds_ = as_widths(widths, limit, points.shape[1]), as_seeds(seeds)
     outputs = None if targets.ndim == 1 else targets.shape[-1]
@@ -237,13 +237,13 @@ def drift_study(
         assert run.kernel_drift is not None
         end = run.times[-1]
         linear = finite.linearize().train(points, targets, method=method, **settings)
-        expected = infinite.predict(end, k_test, linear.f0, finite.forward(others))
+        expected = infinite.predict(k_test, linear.f0, finite.forward(others), t=end)
         rows.append(
             [
                 float(run.kernel_drift[-1]),
                 float(run.relative_distance[-1]),
                 float(run.pattern_changes[-1]),
-                _root_mean_square(run.test[-1] - linear.predict(end, others)),
+                _root_mean_square(run.test[-1] - linear.predict(others, t=end)),
                 _root_mean_square(run.test[-1] - expected),
             ]
         )

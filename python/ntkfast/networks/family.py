@@ -14,7 +14,7 @@ __all__ = ["nngp_by_depth", "ntk_by_depth", "ntk_by_frozen"]
 
 
 def ntk_by_depth(
-    net: Network,
+    network: Network,
     x: npt.ArrayLike,
     x2: npt.ArrayLike | None = None,
     *,
@@ -25,11 +25,11 @@ def ntk_by_depth(
     """Compute the NTK of a multilayer perceptron at every depth, in one pass.
 
     Entry l is the kernel of the network cut after l hidden layers and closed with its last Dense;
-    the last entry is ``net.ntk(x, x2)``. Each entry has the bits of a network that is built so.
+    the last entry is ``network.ntk(x, x2)``. Each entry has the bits of a network that is built so.
 
     Parameters
     ----------
-    net
+    network
         A `Serial` of Dense layers and activations that begins and ends with a Dense, as `mlp`
         builds it; it may be nested. Its depth is the number of Dense layers less one.
     x, x2, diagonal, progress
@@ -45,9 +45,9 @@ def ntk_by_depth(
     Raises
     ------
     TypeError
-        ``net`` is not a network; what `Network.ntk` refuses.
+        ``network`` is not a network; what `Network.ntk` refuses.
     ValueError
-        ``net`` is not such a chain; what `Network.ntk` refuses.
+        ``network`` is not such a chain; what `Network.ntk` refuses.
 
     Notes
     -----
@@ -55,7 +55,7 @@ def ntk_by_depth(
     its closing Dense and the writing of its matrix. No matrix is made but the result.
     """
     return evaluate(
-        as_network(net, "net")._program_by_depth,
+        as_network(network, "network")._program_by_depth,
         x,
         x2,
         wanted=("ntk",),
@@ -67,7 +67,7 @@ def ntk_by_depth(
 
 
 def nngp_by_depth(
-    net: Network,
+    network: Network,
     x: npt.ArrayLike,
     x2: npt.ArrayLike | None = None,
     *,
@@ -81,7 +81,7 @@ def nngp_by_depth(
     done.
     """
     return evaluate(
-        as_network(net, "net")._program_by_depth,
+        as_network(network, "network")._program_by_depth,
         x,
         x2,
         wanted=("nngp",),
@@ -93,7 +93,7 @@ def nngp_by_depth(
 
 
 def ntk_by_frozen(
-    net: Network,
+    network: Network,
     x: npt.ArrayLike,
     x2: npt.ArrayLike | None = None,
     *,
@@ -104,12 +104,12 @@ def ntk_by_frozen(
     """Compute the NTK of a multilayer perceptron for every number of frozen first layers.
 
     Entry k is the kernel of the network that trains all its Dense layers but the first k: entry 0
-    is ``net.ntk(x, x2)``, entry depth trains the readout alone and equals ``net.nngp(x, x2)``, and
-    the last entry trains nothing and is zero.
+    is ``network.ntk(x, x2)``, entry depth trains the readout alone and equals
+    ``network.nngp(x, x2)``, and the last entry trains nothing and is zero.
 
     Parameters
     ----------
-    net, x, x2, diagonal, out, progress
+    network, x, x2, diagonal, out, progress
         As for `ntk_by_depth`.
 
     Returns
@@ -134,7 +134,7 @@ def ntk_by_frozen(
     Nets on Small-data Tasks", arXiv:1910.01663: kernels with the first layers fixed.
     """
     return evaluate(
-        as_network(net, "net")._program_by_frozen,
+        as_network(network, "network")._program_by_frozen,
         x,
         x2,
         wanted=("ntk",),

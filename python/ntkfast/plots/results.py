@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ntkfast._calls import by_keyword
 from ntkfast.plots._arguments import as_spectrum, check_result
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, axes
 from ntkfast.theory import label_projections
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["accuracy", "band", "eigenvalues", "images", "loss", "projections", "scaling"]
 
 
+@by_keyword()
 def loss(
     training: SpectralTraining,
-    t: ArrayLike,
     ax: Axes | None = None,
     *,
+    t: ArrayLike,
     f0: ArrayLike = 0.0,
     **line: Any,
 ) -> Axes:
@@ -37,10 +39,10 @@ def loss(
     ----------
     training : GradientFlow
         The training in closed form, by any rule.
-    t : array_like, shape (k,)
-        Positive, finite times.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
+    t : array_like, shape (k,)
+        Positive, finite times.
     f0 : array_like
         The untrained network on the training points, as for ``training.loss``.
     **line
@@ -58,7 +60,7 @@ def loss(
     """
     check_result(training, "training", "loss", "training in closed form, such as nk.GradientFlow")
     ax = axes(ax, "plots.loss")
-    ax.loglog(t, training.loss(np.asarray(t), f0), **{"color": BLUE, **line})
+    ax.loglog(t, training.loss(f0, t=np.asarray(t)), **{"color": BLUE, **line})
     ax.set(xlabel="training time $t$", ylabel="training loss")
     return ax
 

@@ -29,7 +29,7 @@ class NNGPEstimator(NetworkEstimator):
         return self.posterior_.predict(points).mean
 
     def _deviations(self, points: FloatArray) -> FloatArray:
-        return self.posterior_.predict(points, "diagonal").std
+        return self.posterior_.predict(points, covariance="diagonal").std
 
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y) of the targets as they were learnt, summed over the outputs.

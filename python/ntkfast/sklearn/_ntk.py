@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ntkfast._arrays import FloatArray
+from ntkfast._gram import row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
-from ntkfast.dynamics._gram import row_blocks
+from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
@@ -46,7 +47,7 @@ class NTKEstimator(NetworkEstimator):
             self.dual_coef_ = self.training_.coefficients
         else:
             self.training_ = GradientFlow(theta, targets, **settings)
-            self.dual_coef_ = self.training_.coefficients(time)
+            self.dual_coef_ = self.training_.coefficients(t=time)
 
     def _outputs(self, points: FloatArray) -> FloatArray:
         n = len(self.X_fit_)
@@ -75,7 +76,5 @@ class NTKEstimator(NetworkEstimator):
     def _weights(self, ntk: FloatArray) -> FloatArray:
         """B = Θ(x, X)·A_t, with which training takes f_0 to f_0 + B·(y − f_0)."""
         if isinstance(self.training_, KernelRegression):
-            return self.training_.cholesky.solve(ntk.T).T
-        vectors = self.training_._eigenvectors
-        gains = self.training_._filter(as_time(self.t))[0].astype(vectors.dtype)
-        return matmul(matmul(ntk, vectors) * gains, vectors.T)
+            return self.training_.prepared.solve(ntk.T).T
+        return response(self.training_, ntk, as_time(self.t))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from ntkfast._arrays import FloatArray
-from ntkfast.dynamics._gram import row_blocks
+from ntkfast._gram import row_blocks
 
 __all__ = ["probability_of_largest"]
 

@@ -19,7 +19,7 @@ from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._ntk import NTKEstimator
 from ntkfast.sklearn.classifiers import NetworkClassifier
 from ntkfast.sklearn.regressors import NetworkRegressor
-from ntkfast.spectrum import Spectrum, eigh
+from ntkfast.spectrum import eigh
 
 __all__ = ["NTKClassifierCV", "NTKRegressorCV"]
 
@@ -77,7 +77,7 @@ class LeaveOneOut(NTKEstimator):
             )
         self.best_diag_reg_ = best.ridge
         self.network_ = self._mlp(self.best_depth_)
-        self.training_, self.dual_coef_ = best, best.coefficients(math.inf)
+        self.training_, self.dual_coef_ = best, best.coefficients(t=math.inf)
         self.cv_results_ = _as_results(depths, ridges, scores)
 
     def _mlp(self, depth: int) -> Network:
@@ -93,15 +93,11 @@ def leave_one_out(flow: GradientFlow) -> FloatArray | None:
         Shape of y: y_i − α_i/[(Θ + r)⁻¹]_ii; None where Θ + r is singular to working precision.
         Costs 2·n²·(1 + c).
     """
-    spectrum: Spectrum = flow.spectrum
-    shifted = flow._eigenvalues + flow.ridge
-    if shifted[0] <= spectrum.tolerance:
+    if flow.prepared.singular:
         return None
-    vectors = flow._eigenvectors
-    inverse = (1 / shifted).astype(vectors.dtype)
-    inverse_diagonal = np.einsum("ij,ij,j->i", vectors, vectors, inverse)
-    alpha = flow.coefficients(math.inf)
-    predicted: FloatArray = flow.y - alpha / inverse_diagonal.reshape(-1, *[1] * (alpha.ndim - 1))
+    alpha = flow.coefficients(t=math.inf)
+    by_point = flow.prepared.inverse_diagonal.reshape(-1, *[1] * (alpha.ndim - 1))
+    predicted: FloatArray = flow.y - alpha / by_point
     return predicted
 
 

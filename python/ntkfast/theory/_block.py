@@ -105,7 +105,7 @@ def _pairs(c: Array, q: float) -> tuple[Array, Array]:
 
 def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Network, float, float]:
     """Return the activation, σ_w and σ_b of a network of equal blocks, or of those given."""
-    network = as_network(net, "mean_field: net")
+    network = as_network(net, "mean_field: network")
     if not isinstance(network, _NO_ACTIVATION):
         if w_std is None:
             raise TypeError(
@@ -129,9 +129,9 @@ def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Net
     )
     if not (equal and simple):
         raise ValueError(
-            f"mean_field: net is {network!r}; expected equal blocks of a Dense and an activation, "
-            "such as nk.mlp(3, nk.Relu(), w_std=2**0.5), with one w_std, one b_std and one "
-            "activation"
+            f"mean_field: network is {network!r}; expected equal blocks of a Dense and an "
+            "activation, such as nk.mlp(3, nk.Relu(), w_std=2**0.5), with one w_std, one b_std "
+            "and one activation"
         )
     weight, bias = scales.pop()
     return activations[0], weight, bias

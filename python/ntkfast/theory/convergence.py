@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._scalars import as_count, as_real
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import (
@@ -16,10 +17,10 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_targets,
     as_times,
-    check_semidefinite,
 )
-from ntkfast.dynamics._eigenbasis import lost_in_rounding
+from ntkfast.dynamics._filters import lost_in_rounding
 from ntkfast.linalg import matmul
+from ntkfast.solvers.eigen import check_semidefinite
 from ntkfast.spectrum import Spectrum, eigh
 
 __all__ = [
@@ -94,8 +95,9 @@ def max_learning_rate(theta: Kernel, *, momentum: float = 0.0, diag_reg: float =
     return 2 * (1 + momentum) / largest if largest > 0 else math.inf
 
 
+@by_keyword()
 def loss_bound(
-    theta: Kernel, t: npt.ArrayLike, loss0: float, *, learning_rate: float = 1.0
+    theta: Kernel, loss0: float, *, t: npt.ArrayLike, learning_rate: float = 1.0
 ) -> FloatArray:
     """Compute e^{−2·η·λ_min·t}·L_0, which the loss of a gradient flow never exceeds.
 
@@ -106,10 +108,10 @@ def loss_bound(
     ----------
     theta
         A Gram matrix, shape (n, n), or its `Spectrum`.
-    t
-        Times ≥ 0 of any shape; may be infinite.
     loss0
         L_0 ≥ 0.
+    t
+        Times ≥ 0 of any shape; may be infinite.
     learning_rate
         η; for ``reduction="mean"`` divide it by y.size.
 
@@ -174,12 +176,13 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
     return np.square(matmul(spectrum.eigenvectors.T, columns)).reshape(residual.shape)
 
 
+@by_keyword()
 def label_loss(
     theta: Kernel,
     y: npt.ArrayLike,
-    t: npt.ArrayLike,
-    *,
     f0: npt.ArrayLike = 0.0,
+    *,
+    t: npt.ArrayLike,
     learning_rate: float = 1.0,
 ) -> FloatArray:
     """Compute ½·Σ e^{−2·η·λ_i·t}·(v_iᵀ(y − f_0))², the loss of a gradient flow from its labels.
@@ -205,16 +208,17 @@ def label_loss(
     ----------
     Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1, for gradient descent.
     """
-    return GradientFlow(as_spectrum(theta), y, learning_rate=learning_rate).loss(t, f0)
+    return GradientFlow(as_spectrum(theta), y, learning_rate=learning_rate).loss(f0, t=t)
 
 
+@by_keyword()
 def label_loss_bound(
     theta: Kernel,
     y: npt.ArrayLike,
-    t: npt.ArrayLike,
-    *,
-    top: int | None = None,
     f0: npt.ArrayLike = 0.0,
+    *,
+    t: npt.ArrayLike,
+    top: int | None = None,
     learning_rate: float = 1.0,
 ) -> FloatArray:
     """Compute ½·[e^{−2·η·λ_k·t}·P_k + (P − P_k)], a bound on the loss from the k top eigenvectors.
@@ -226,7 +230,7 @@ def label_loss_bound(
 
     Parameters
     ----------
-    theta, y, t, f0, learning_rate
+    theta, y, f0, t, learning_rate
         As in `label_loss`.
     top
         k, from 0 to n. Left out, it is the best for each time.
@@ -258,26 +262,27 @@ def label_loss_bound(
     return chosen.reshape(shape)[()]
 
 
+@by_keyword()
 def discrete_residual_norm(
     theta: Kernel,
     y: npt.ArrayLike,
-    k: npt.ArrayLike,
-    *,
-    learning_rate: float,
     f0: npt.ArrayLike = 0.0,
+    *,
+    t: npt.ArrayLike,
+    learning_rate: float,
 ) -> FloatArray:
-    """Compute √(Σ (1 − η·λ_i)^{2k}·(v_iᵀ(y − f_0))²), the residual after k steps.
+    """Compute √(Σ (1 − η·λ_i)^{2t}·(v_iᵀ(y − f_0))²), the residual after t steps.
 
     Theorem (Arora et al. 2019): two-layer ReLU networks whose hidden layer is trained, on inputs of
-    unit norm and labels |y| <= 1, have ‖y − f_k‖ within ±ε of this with probability 1 − δ for all
-    k, where Θ is H^∞ = x·x'(π − θ)/2π, η = O(λ_min/n²) and the width is that of `arora_width`. For
+    unit norm and labels |y| <= 1, have ‖y − f_t‖ within ±ε of this with probability 1 − δ for all
+    t, where Θ is H^∞ = x·x'(π − θ)/2π, η = O(λ_min/n²) and the width is that of `arora_width`. For
     infinite width, or a linear model, it is an equality for every stable η.
 
     Parameters
     ----------
     theta, y, f0
         As in `label_projections`.
-    k
+    t
         Numbers of steps of any shape: integers ≥ 0, or inf.
     learning_rate
         η > 0, below `max_learning_rate`.
@@ -285,11 +290,12 @@ def discrete_residual_norm(
     Returns
     -------
     ndarray
-        Shape k.shape.
+        Shape t.shape.
 
     References
     ----------
     Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
     """
     descent = GradientDescent(as_spectrum(theta), y, learning_rate=learning_rate)
-    return np.sqrt(2 * descent.loss(k, f0))
+    norm: FloatArray = np.sqrt(2 * descent.loss(f0, t=t))
+    return norm

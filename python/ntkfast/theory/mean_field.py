@@ -162,17 +162,17 @@ class MeanField(Displayed):
 
 
 def mean_field(
-    net: Network, *, w_std: float | None = None, b_std: float | None = None
+    network: Network, *, w_std: float | None = None, b_std: float | None = None
 ) -> MeanField:
     """Compute the mean-field theory of a deep network: fixed points, slopes, depth scales, phase.
 
     Parameters
     ----------
-    net
+    network
         Equal blocks of a `Dense` and an activation, such as ``nk.mlp(3, nk.Erf(), w_std=1.5)`` or
         ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or the activation alone.
     w_std, b_std
-        Of the dense layers, ≥ 0, where ``net`` is the activation alone; b_std is 0 if left out.
+        Of the dense layers, ≥ 0, where ``network`` is the activation alone; b_std is 0 if left out.
 
     Returns
     -------
@@ -182,9 +182,9 @@ def mean_field(
     Raises
     ------
     TypeError
-        ``net`` is not a network; w_std is missing, or given twice.
+        ``network`` is not a network; w_std is missing, or given twice.
     ValueError
-        ``net`` is not made of equal blocks; an activation that jumps, as `Sign` does.
+        ``network`` is not made of equal blocks; an activation that jumps, as `Sign` does.
 
     Notes
     -----
@@ -205,7 +205,7 @@ def mean_field(
     >>> mean_field(Relu(), w_std=2**0.5).phase
     'critical'
     """
-    activation, w_std, b_std = as_block(net, w_std, b_std)
+    activation, w_std, b_std = as_block(network, w_std, b_std)
     block = Block(activation, w_std, b_std)
     variance, scale = variance_fixed_point(block)
     if block.jumps(scale):

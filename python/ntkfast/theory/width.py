@@ -14,37 +14,39 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._calls import by_keyword
 from ntkfast._scalars import as_count, as_real
 from ntkfast.dynamics._arguments import as_times
 
 __all__ = ["arora_width", "du_learning_rate", "du_rate", "du_width"]
 
 
-def du_rate(k: npt.ArrayLike, lambda_min: float, learning_rate: float) -> FloatArray:
-    """Compute (1 − η·λ_0/2)^k, which bounds ‖y − f_k‖²/‖y − f_0‖² for a wide network.
+@by_keyword()
+def du_rate(lambda_min: float, *, t: npt.ArrayLike, learning_rate: float) -> FloatArray:
+    """Compute (1 − η·λ_0/2)^t, which bounds ‖y − f_t‖²/‖y − f_0‖² for a wide network.
 
-    Theorem: with probability 1 − δ over the initialisation, for all k, given the width of
+    Theorem: with probability 1 − δ over the initialisation, for all t, given the width of
     `du_width` and the learning rate of `du_learning_rate` (see the module for the network).
 
     Parameters
     ----------
-    k
-        Numbers of steps ≥ 0 of any shape; may be infinite.
     lambda_min
         λ_0 ≥ 0.
+    t
+        Numbers of steps ≥ 0 of any shape; may be infinite.
     learning_rate
         η > 0, with η·λ_0 <= 2.
 
     Returns
     -------
     ndarray
-        Shape k.shape.
+        Shape t.shape.
 
     References
     ----------
     Du, Zhai, Poczos, Singh (2019), arXiv:1810.02054, theorem 4.1.
     """
-    steps, shape = as_times(k)
+    steps, shape = as_times(t)
     smallest = as_real(lambda_min, "lambda_min", least=0.0)
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
     if not rate * smallest <= 2:

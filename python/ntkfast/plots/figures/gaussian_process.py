@@ -83,7 +83,11 @@ def compute(
         kernels = nk.Kernels(nngp=prior_variance * k_test_train, ntk=k_test_train)
         return tuple(
             ensemble.predict_kernels(
-                kernels, prior_variance * diagonal, t, "diagonal", noise_variance
+                kernels,
+                prior_variance * diagonal,
+                t=t,
+                covariance="diagonal",
+                noise_variance=noise_variance,
             )
             for t in times
         )

@@ -93,7 +93,7 @@ def compute(
     slowest, fastest = spectrum.eigenvalues[[0, -1]]
     t = np.geomspace(0.01 / fastest, 5 / slowest, 141)
     loss_true, loss_random = (
-        nk.theory.label_loss(spectrum, y, t) / nk.theory.label_loss(spectrum, y, 0.0)
+        nk.theory.label_loss(spectrum, y, t=t) / nk.theory.label_loss(spectrum, y, t=0.0)
         for y in (true, random)
     )
     share_true, share_random = (

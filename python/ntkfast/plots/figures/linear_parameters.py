@@ -82,8 +82,8 @@ def compute(
             network = nk.finite.init(NETWORK, 1, seed, width=width)
             f0, start = network.forward(x), network.forward(points)
             flow = nk.GradientFlow(network.ntk(x), y)
-            trained = flow.parameters(t, network.jacobian(x), network.parameters, f0)
-            linear = flow.predict(t, network.ntk(points, x), f0, start)
+            trained = flow.parameters(network.jacobian(x), network.parameters, f0, t=t)
+            linear = flow.predict(network.ntk(points, x), f0, start, t=t)
             full = network.with_parameters(trained).forward(points)
             functions[:, i, seed] = start, linear, full
     gap = np.sqrt(np.square(functions[2] - functions[1]).mean(axis=-1))

@@ -65,13 +65,13 @@ def compute(width: int = 15_000, *, seed: int = 0, n_samples: int = 12) -> Param
     f0 = network.forward(x)
     flow = nk.GradientFlow(network.ntk(x), y)
     t = np.append(0.0, np.geomspace(1e-2, 5 / flow.spectrum.eigenvalues[0], 60))
-    parameters = flow.parameters(t, network.jacobian(x), network.parameters, f0)
+    parameters = flow.parameters(network.jacobian(x), network.parameters, f0, t=t)
     samples, distance = {}, {}
     for name, place in network.groups.items():
         group = parameters[:, place]
         samples[name] = group[:, _picked(group, n_samples, rng)]
         distance[name] = np.linalg.norm(group - group[0], axis=1) / np.linalg.norm(group[0])
-    return ParameterMotion(network.n_parameters, t, flow.loss(t, f0), samples, distance)
+    return ParameterMotion(network.n_parameters, t, flow.loss(f0, t=t), samples, distance)
 
 
 def _picked(group: FloatArray, n: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -100,7 +100,7 @@ def compute(
         )
         full.append(np.asarray(trained.test)[1:])
         tangent = network.linearize().train(x, y, method="descent", learning_rate=rate)
-        linear.append(tangent.predict(steps, points))
+        linear.append(tangent.predict(points, t=steps))
     return ThreeModels(
         x=x[:, 0],
         y=y,
@@ -111,7 +111,7 @@ def compute(
         full=np.array(full),
         linear=np.array(linear),
         infinite=nk.GradientDescent(theta, y, learning_rate=rate).predict(
-            steps, NETWORK.ntk(points, x)
+            NETWORK.ntk(points, x), t=steps
         ),
     )
 

@@ -165,8 +165,8 @@ def _train(
         spectrum = nk.eigh(gram[depth])
         rate = nk.theory.max_learning_rate(spectrum) / 2
         training = nk.GradientDescent(spectrum, y_train, learning_rate=rate)
-        outputs = training.predict(steps, cross[depth])
-        losses.append(float(training.loss(steps) / training.loss(0)))
+        outputs = training.predict(cross[depth], t=steps)
+        losses.append(float(training.loss(t=steps) / training.loss(t=0)))
         errors.append(float(np.mean(np.sign(outputs) != y_test)))
     return losses, errors
 

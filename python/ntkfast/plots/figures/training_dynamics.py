@@ -94,7 +94,7 @@ def compute(
     t = np.geomspace(1e-2, 5 / flow.spectrum.eigenvalues[0], 121)
     grid = np.linspace(-0.5, 1.5, n)
     points = grid[:, None]
-    loss = flow.loss(t, f0)
+    loss = flow.loss(f0, t=t)
     return TrainingDynamics(
         network=network,
         x=x[:, 0],
@@ -102,13 +102,13 @@ def compute(
         flow=flow,
         f0=f0,
         t=t,
-        train=flow.predict_train(t, f0),
-        residual=flow.residual(t, f0),
+        train=flow.predict_train(f0, t=t),
+        residual=flow.residual(f0, t=t),
         loss=loss,
-        bound=nk.theory.loss_bound(flow.spectrum, t, float(flow.loss(0.0, f0))),
+        bound=nk.theory.loss_bound(flow.spectrum, float(flow.loss(f0, t=0.0)), t=t),
         grid=grid,
         moments=tuple(moments),
-        functions=flow.predict(moments, network.ntk(points, x), f0, network.forward(points)),
+        functions=flow.predict(network.ntk(points, x), f0, network.forward(points), t=moments),
     )
 
 
@@ -160,7 +160,7 @@ def draw(result: TrainingDynamics) -> Figure:
     for ax in (ax_values, ax_residuals):
         ax.legend(fontsize=9)
 
-    plots.loss(result.flow, result.t, ax_loss, f0=result.f0, label=r"$L_t$")
+    plots.loss(result.flow, ax_loss, t=result.t, f0=result.f0, label=r"$L_t$")
     ax_loss.loglog(
         result.t,
         result.bound,

@@ -1,0 +1,69 @@
+"""Gram matrices and what is added to their diagonals, as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
+from ntkfast.linalg import as_square
+
+__all__ = [
+    "as_diagonal",
+    "as_gram",
+    "check_symmetric",
+    "number_or_shape",
+    "row_blocks",
+]
+
+# Numbers that a block of rows may hold: 8 MB in float64.
+_BLOCK = 1 << 20
+
+
+def as_gram(value: npt.ArrayLike, name: str, call: str) -> FloatArray:
+    """Return a finite symmetric matrix; `call` is what to pass instead of a whole network."""
+    gram = as_square(as_kernel(value, name, call), name)
+    check_symmetric(gram, name)
+    return gram
+
+
+def check_symmetric(gram: FloatArray, name: str) -> None:
+    """Refuse what is not finite, or not symmetric within rounding, as the core does."""
+    check_finite(gram, name)
+    largest = max(gram.max(initial=0.0), -gram.min(initial=0.0))
+    rounding = 1e3 * float(np.finfo(gram.dtype).eps) * float(largest)
+    for rows in row_blocks(*gram.shape):
+        gap = np.abs(gram[rows] - gram[:, rows].T)
+        if gap.size and gap.max() > rounding:
+            i, j = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
+            i += rows.start
+            raise ValueError(
+                f"{name} must be symmetric within rounding, but {name}[{i}, {j}] = {gram[i, j]:g} "
+                f"and {name}[{j}, {i}] = {gram[j, i]:g}: pass a Gram matrix"
+            )
+
+
+def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
+    """Return what is added to a diagonal, ≥ 0: one number, or one for each of n points."""
+    diagonal = as_floats(value, name)
+    if diagonal.shape not in ((), (n,)):
+        raise ValueError(
+            f"{name} has shape {diagonal.shape}; expected a number, or ({n},): one a point"
+        )
+    check_finite(diagonal, name)
+    if (diagonal < 0).any():
+        raise ValueError(f"{name} is {diagonal.min():g}; expected >= 0")
+    return diagonal.copy()
+
+
+def number_or_shape(value: FloatArray) -> str:
+    """Show a number, or an array as its shape, in a summary."""
+    return f"{value:g}" if value.ndim == 0 else f"<array of shape {value.shape}>"
+
+
+def row_blocks(rows: int, columns: int, least: int = 1) -> Iterator[slice]:
+    """Cut the rows of a matrix into blocks of bounded memory, or of `least` rows; at least one."""
+    step = max(least, _BLOCK // max(columns, 1))
+    return (slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step))

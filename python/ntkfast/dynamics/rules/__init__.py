@@ -1,0 +1,7 @@
+"""Rules of training: what each of them does to a single mode of the kernel, one rule a file."""
+
+from ntkfast.dynamics.rules.continuous import ContinuousTime
+from ntkfast.dynamics.rules.heavy_ball import HeavyBall
+from ntkfast.dynamics.rules.rule import Rule
+
+__all__ = ["ContinuousTime", "HeavyBall", "Rule"]

@@ -1,0 +1,33 @@
+"""Gradient flow: steps so small that training is an ordinary differential equation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntkfast._ntkfast import flow_filter
+from ntkfast.dynamics._arguments import Times
+from ntkfast.dynamics.rules.rule import Rule, Values
+
+__all__ = ["ContinuousTime"]
+
+
+@dataclass(frozen=True)
+class ContinuousTime(Rule):
+    """φ_t(λ) = −expm1(−η(λ+r)t)/(λ+r), with the decay e^{−η(λ+r)t}: the rule of `GradientFlow`."""
+
+    def gathered(
+        self, values: Values, t: Times, *, rate: float, ridge: float, tolerance: float
+    ) -> Values:
+        """Compute φ_t(λ), shape (k, n)."""
+        return flow_filter(values, t, rate, ridge, tolerance)
+
+    def decay(self, values: Values, t: Times, *, rate: float, ridge: float) -> Values:
+        """Compute e^{−η(λ+r)t}, shape (k, n)."""
+        shifted = values + ridge
+        decay = np.ones((t.size, shifted.size))
+        begun = t > 0  # where η(λ+r) overflows, 0·∞ would be asked for
+        with np.errstate(over="ignore", under="ignore"):
+            decay[begun] = np.exp(-np.multiply.outer(t[begun], rate * shifted))
+        return decay
