@@ -1,10 +1,11 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
+.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest
 # rustup installs here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PIP_QUIET := 1
@@ -20,7 +21,11 @@ demo: build ## the whole way from images to test accuracy, and a figure
 
 test: build ## Rust and Python tests
 	cargo test --locked --release --workspace
-	$(BIN)/python -m pytest
+	$(PYTEST) --ignore=tests/oracle -m "not alone" -n auto --dist worksteal
+	$(PYTEST) --ignore=tests/oracle -m alone
+
+test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
+	$(PYTEST) tests/oracle -n auto --dist worksteal
 
 lint: build ## formatting, lints, types, and the stub against the extension
 	cargo fmt --check
