@@ -34,7 +34,7 @@ lint: build ## formatting, lints, types, and the stub against the extension
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
+	env MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
 
 bench: build ## every bar on speed, most of them against NumPy's matrix product
 	$(BIN)/python benchmarks/suite.py
