@@ -1,10 +1,11 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
+.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest
 # rustup installs here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PIP_QUIET := 1
@@ -18,9 +19,18 @@ help: ## this list
 demo: build ## the whole way from images to test accuracy, and a figure
 	$(BIN)/ntkfast demo
 
-test: build ## Rust and Python tests
+test: build .venv/.oracle ## Rust and Python tests
 	cargo test --locked --release --workspace
-	$(BIN)/python -m pytest
+	$(PYTEST) --ignore=tests/oracle -m "not alone" -n auto --dist worksteal
+	$(PYTEST) --ignore=tests/oracle -m alone
+
+test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
+	$(PYTEST) tests/oracle -n auto --dist worksteal
+
+# Once for a state of these files: they know nothing of the package, but for its coefficients.
+.venv/.oracle: $(wildcard tests/oracle/* tests/reference/*.py tests/reference/values/*) | build
+	$(PYTEST) tests/oracle -n auto --dist worksteal
+	touch $@
 
 lint: build ## formatting, lints, types, and the stub against the extension
 	cargo fmt --check
@@ -28,7 +38,8 @@ lint: build ## formatting, lints, types, and the stub against the extension
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
+	$(BIN)/lint-imports
+	env MYPYPATH=python $(BIN)/python -m mypy.stubtest ntkfast._ntkfast --mypy-config-file pyproject.toml
 
 bench: build ## every bar on speed, most of them against NumPy's matrix product
 	$(BIN)/python benchmarks/suite.py

@@ -23,10 +23,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import ntkfast as nk
 from catalogue import NETWORKS, build
 from images import IMAGE_NETWORKS
-
-import ntkfast as nk
 
 LEVELS = ("avx512", "avx2", "plain", "neon")
 FITTED = {

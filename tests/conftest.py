@@ -2,6 +2,9 @@
 
 ``HYPOTHESIS_PROFILE=fast`` (default: the same examples every time), ``ci`` or ``long``;
 ``NTKFAST_TEST_SEED=n`` repeats a run of the last two and draws other NumPy data.
+
+With ``pytest -n auto`` as many processes as there are cores share the tests. Each has few threads:
+the BLAS threads of several processes mostly wait for each other.
 """
 
 import os
@@ -24,6 +27,14 @@ SEED = int(
     )
 )
 
+# What worker processes are told: two threads of the package, so that its pool is in use.
+WORKERS = {
+    "NTKFAST_TEST_SEED": str(SEED),
+    "NTKFAST_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
 common: dict[str, Any] = {"deadline": None, "print_blob": True}
 slow = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile("fast", max_examples=25, derandomize=True, **common)
@@ -38,6 +49,9 @@ hypothesis.settings.load_profile(PROFILE)
 def pytest_configure(config: pytest.Config) -> None:
     if PROFILE != "fast" and config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = str(SEED)
+    if getattr(config.option, "numprocesses", None):
+        for name, value in WORKERS.items():
+            os.environ.setdefault(name, value)
     # Tests send SIGINT, which a shell has its background jobs ignore, and these their children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,11 @@
-"""Hypothesis strategies: valid networks as plain descriptions, and point sets full of traps."""
+"""Hypothesis strategies: valid networks as plain descriptions, and point sets full of traps.
+
+Functions without ``draw`` are cached: Hypothesis validates each new strategy, which costs more than
+to draw from it.
+"""
 
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,11 +15,13 @@ from numpy.typing import NDArray
 from catalogue import BUILDERS, Description
 
 
+@cache
 def decimals(low: float, high: float) -> st.SearchStrategy[float]:
     """Two decimals between low and high: they shrink and print well."""
     return st.integers(round(100 * low), round(100 * high)).map(lambda i: i / 100)
 
 
+@cache
 def dense(width: int | None = None) -> st.SearchStrategy[list[Any]]:
     """Dense layers, with a width also frozen ones and those of the standard parameterization."""
     size, bias = decimals(0.3, 2.0), st.none() | decimals(0.0, 1.0)
@@ -25,6 +32,7 @@ def dense(width: int | None = None) -> st.SearchStrategy[list[Any]]:
     return st.tuples(size, w_std, bias).map(lambda t: ["dense", t[0] * t[1], t[2]])
 
 
+@cache
 def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     """Every activation; without the smooth ones the network is positively homogeneous."""
     slope = decimals(-1.5, 1.5)
@@ -55,6 +63,7 @@ def activations(*, smooth: bool = True) -> st.SearchStrategy[list[Any]]:
     return kinked | erfs | phased.map(list) | constant | exponentials
 
 
+@cache
 def powers() -> st.SearchStrategy[list[Any]]:
     """Activations made of powers: those of several in a row have no kernel that a float holds."""
     coefficients = st.lists(decimals(-1.5, 1.5), min_size=1, max_size=4)
@@ -64,6 +73,7 @@ def powers() -> st.SearchStrategy[list[Any]]:
     ).map(list)
 
 
+@cache
 @st.composite
 def branches(draw: st.DrawFn, *, smooth: bool, depth: int, width: int | None) -> list[Any]:
     """Layers that start at a Gaussian value, and end in one that a dense layer closes."""
@@ -73,6 +83,7 @@ def branches(draw: st.DrawFn, *, smooth: bool, depth: int, width: int | None) ->
     return [*layers, draw(activations(smooth=smooth)), draw(dense(width))]
 
 
+@cache
 @st.composite
 def blocks(draw: st.DrawFn, *, smooth: bool, depth: int = 1, width: int | None = None) -> list[Any]:
     """Layers from a Gaussian value to a Gaussian value."""
@@ -115,10 +126,17 @@ def networks(
 RELATIONS = ("fresh", "zero", "duplicate", "parallel", "antipodal", "near", "near antipodal")
 
 
+@cache
 def coordinates() -> st.SearchStrategy[float]:
     """Numbers whose squares are far from underflow, and zero."""
     size = st.floats(1e-3, 4.0)
     return st.just(0.0) | size | size.map(lambda v: -v)
+
+
+@cache
+def vectors(length: int) -> st.SearchStrategy[list[float]]:
+    """Lists of so many coordinates."""
+    return st.lists(coordinates(), min_size=length, max_size=length)
 
 
 @st.composite
@@ -127,7 +145,7 @@ def point_sets(
 ) -> NDArray[np.float64]:
     """Point sets with zero rows, duplicates, parallel, antipodal and nearly coincident rows."""
     features = draw(st.integers(1, max_d)) if d is None else d
-    row = st.lists(coordinates(), min_size=features, max_size=features).map(np.array)
+    row = vectors(features).map(np.array)
     rows: list[NDArray[np.float64]] = []
     for _ in range(draw(st.integers(min_n, max_n))):
         relation = draw(st.sampled_from(RELATIONS)) if rows else "fresh"
@@ -147,12 +165,13 @@ def relative(relation: str, x: NDArray[np.float64], draw: st.DrawFn) -> NDArray[
     if relation in ("parallel", "antipodal"):
         factor = draw(st.sampled_from([1.0, 0.3, 3.7, 1e-3, 100.0]))
         return x * (factor if relation == "parallel" else -factor)
-    shift = np.array(draw(st.lists(coordinates(), min_size=len(x), max_size=len(x))))
+    shift = np.array(draw(vectors(len(x))))
     distance = 10.0 ** draw(st.integers(-14, -1)) * np.max(np.abs(x), initial=0.0)
     moved: NDArray[np.float64] = x + distance * shift
     return moved if relation == "near" else -moved
 
 
+@cache
 def floats(dtype: Any) -> st.SearchStrategy[Any]:
     """Any finite number of a type, subnormal and extreme ones as often as ordinary ones."""
     info = np.finfo(dtype)
@@ -163,12 +182,14 @@ def floats(dtype: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(edges) | st.floats(width=width, allow_nan=False, allow_infinity=False)
 
 
+@cache
 def numbers() -> st.SearchStrategy[float]:
     """Parameters: mostly ordinary ones, and any that there are."""
     ordinary = decimals(-2.0, 2.0)
     return st.one_of(ordinary, ordinary, ordinary, floats(np.float64), st.floats())
 
 
+@cache
 def any_activations() -> st.SearchStrategy[list[Any]]:
     """Every activation and pointwise layer of the catalogue, with any parameters."""
     degrees = st.integers(0, 6) | st.integers(-1, 1001)
@@ -185,6 +206,7 @@ def any_activations() -> st.SearchStrategy[list[Any]]:
     return st.one_of(choices).map(list)
 
 
+@cache
 def any_dense() -> st.SearchStrategy[list[Any]]:
     """Dense layers of any parameters."""
     width = st.none() | st.none() | st.just(3) | st.integers(-1, 2**70)

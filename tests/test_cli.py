@@ -117,6 +117,7 @@ def test_the_package_needs_numpy_alone(module: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.alone  # sends a signal to its own process
 def test_ctrl_c_is_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_ctrl_c_is_130(
     assert capsys.readouterr().err == "\nntkfast: interrupted\n"
 
 
+@pytest.mark.alone  # by the clock
 def test_a_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     assert demo._bar_on_terminal() is None
     terminal = io.StringIO()

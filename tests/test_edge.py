@@ -13,6 +13,9 @@ import ntkfast as nk
 from contract import same_bits
 from processes import run
 
+# Ctrl-C within a limit of time, threads, forks.
+pytestmark = pytest.mark.alone
+
 NETWORK = nk.mlp(3, nk.Relu(), w_std=1.4, b_std=0.1)
 
 

@@ -16,6 +16,7 @@ POOLED = nk.Serial(
 )
 
 
+@pytest.mark.alone  # within a limit of time
 @pytest.mark.parametrize(
     ("call", "setup"),
     [
@@ -119,6 +120,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.alone  # with little memory left
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS of Linux")
 def test_images_too_large_for_memory_say_what_they_take() -> None:
     result = run(LIMITED, NTKFAST_NUM_THREADS="1")

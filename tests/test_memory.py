@@ -7,6 +7,9 @@ import pytest
 
 from processes import run
 
+# The memory that large calls take at their peak, and calls that find none left.
+pytestmark = pytest.mark.alone
+
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="memory is counted by /proc and RLIMIT_AS of Linux"
 )

@@ -12,7 +12,7 @@ from mpmath import mp, mpf, workdps
 import ntkfast as nk
 from catalogue import KINKED, Description, build, kink_after_smooth
 from contract import KERNELS, Points
-from reference import evaluator, quadrature
+from reference import evaluator
 from reference.cases import CASES, Pairs, errors, read_points, references
 from strategies import activations, dense, networks, point_sets
 from tolerances import CORRELATED, KINK_AFTER_SMOOTH, contract, worst
@@ -54,30 +54,6 @@ def test_inputs_of_extreme_size(name: str, power: int, points: dict[str, Any]) -
     expected = {pair: values for pair, values in expected.items() if ordinary.issuperset(pair)}
     found = errors(build(CASES[name]["network"]), x, expected, power)
     assert_within(found, contract(np.float64))
-
-
-def test_reference_files_cover_the_contract(points: dict[str, Any]) -> None:
-    names = list(points["names"])
-    for label in ("identical", "parallel", "antipodal", "1e-12 apart", "1e-1 apart", "random 0"):
-        assert [0, names.index(label)] in points["pairs"].tolist()
-    for depth in (1, 3, 10, 50):
-        for bias in ("", "_bias"):
-            assert set(CASES[f"relu_{depth}{bias}"]["values"]) == {
-                f"{dtype}/{d}" for dtype in ("float64", "float32") for d in ("d3", "d784")
-            }
-
-
-def test_duals_of_the_evaluator_are_the_integrals() -> None:
-    for label, gap in quadrature.discrepancies(quadrature.MOMENTS[1:2]):
-        assert gap < 1e-28, label
-
-
-def test_the_slope_of_a_kernel_map_is_its_derivative() -> None:
-    with workdps(40):
-        p, k, q, *parameters = map(mpf, ("0.7", "-0.4", "1.9", "1.3", "-0.6"))
-        dual = evaluator.DUALS["exp_normalized"]
-        slope = mp.diff(lambda k: dual(p, k, q, *parameters)[0], k)
-        assert abs(slope - dual(p, k, q, *parameters)[1]) < 1e-30
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

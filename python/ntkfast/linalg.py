@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._display import Displayed, Fact
+from ntkfast._ntkfast import cholesky as core_cholesky
+from ntkfast._ntkfast import cholesky_solve
+from ntkfast._ntkfast import matmul as core_matmul
 
 __all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
 
@@ -90,7 +92,7 @@ class Cholesky(Displayed):
             )
         check_finite(right, "b")
         dtype = np.result_type(self.factor, right)
-        solution = _ntkfast.cholesky_solve(
+        solution = cholesky_solve(
             self.factor.astype(dtype, copy=False),
             right.reshape(self.n, right.size // max(self.n, 1)).astype(dtype, copy=False),
         )
@@ -125,7 +127,7 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
         ``a`` is not positive definite; the message names the pivot.
     """
     matrix = as_square(a, "a")
-    return Cholesky._of(_ntkfast.cholesky(matrix, matrix.diagonal()))
+    return Cholesky._of(core_cholesky(matrix, matrix.diagonal()))
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -134,7 +136,7 @@ def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
     The bits of the result do not depend on the number of threads. Costs 2·m·k·n.
     """
     dtype = np.result_type(a, b)
-    return _ntkfast.matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+    return core_matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
 
 
 def as_square(a: npt.ArrayLike, name: str) -> FloatArray:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._display import Displayed, Fact
+from ntkfast._ntkfast import eigh as core_eigh
 from ntkfast.linalg import as_square
 
 __all__ = ["Spectrum", "eigh"]
@@ -123,5 +123,5 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
     NumericalError
         The iteration did not converge.
     """
-    eigenvalues, eigenvectors = _ntkfast.eigh(as_square(theta, "theta"))
+    eigenvalues, eigenvectors = core_eigh(as_square(theta, "theta"))
     return Spectrum._of(eigenvalues, eigenvectors)

@@ -47,16 +47,20 @@ EXAMPLES: list[tuple[str, tuple[str, ...]]] = [
 MOMENTS = [("1", "1", "0.3"), ("2.5", "0.4", "-0.7"), ("0.2", "0.9", "0.97"), ("1", "0.5", "0")]
 
 
-def discrepancies(at: list[tuple[str, str, str]] = MOMENTS) -> Iterator[tuple[str, float]]:
+def discrepancies() -> Iterator[tuple[str, float]]:
     """Yield, for each dual at each example, how far formula and integral are apart."""
-    for (kind, parameters), moments in product(EXAMPLES, at):
-        with workdps(DIGITS):
-            constants = [mpf(text) for text in parameters]
-            p, q, rho = map(mpf, moments)
-            formula = DUALS[kind](p, rho * sqrt(p * q), q, *constants)
-            integral = expectations(kind, constants, p, q, rho)
-            gap = max(float(abs(v - w)) for v, w in zip(formula, integral, strict=True))
-        yield f"{kind}{parameters} at {moments}", gap
+    for (kind, parameters), moments in product(EXAMPLES, MOMENTS):
+        yield f"{kind}{parameters} at {moments}", discrepancy(kind, parameters, moments)
+
+
+def discrepancy(kind: str, parameters: tuple[str, ...], moments: tuple[str, str, str]) -> float:
+    """Return how far formula and integral are apart, for one dual at one p, q and ρ."""
+    with workdps(DIGITS):
+        constants = [mpf(text) for text in parameters]
+        p, q, rho = map(mpf, moments)
+        formula = DUALS[kind](p, rho * sqrt(p * q), q, *constants)
+        integral = expectations(kind, constants, p, q, rho)
+        return max(float(abs(v - w)) for v, w in zip(formula, integral, strict=True))
 
 
 def expectations(kind: str, constants: list[Number], p: Number, q: Number, rho: Number) -> Dual:

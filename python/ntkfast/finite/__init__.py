@@ -4,7 +4,7 @@ from ntkfast.finite.initial import init
 from ntkfast.finite.linearized import LinearizedNetwork, LinearizedTraining
 from ntkfast.finite.monte_carlo import MonteCarloKernels, monte_carlo_kernels
 from ntkfast.finite.network import FiniteNetwork
-from ntkfast.finite.scaling import Scaling
+from ntkfast.finite.power_law import Scaling
 from ntkfast.finite.studies import DriftStudy, WidthStudy, drift_study, width_study
 from ntkfast.finite.training import train
 from ntkfast.finite.trajectory import FiniteTrajectory

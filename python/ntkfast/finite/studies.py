@@ -16,7 +16,7 @@ from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.finite._draws import Seeds, as_seeds, as_widths, draws
 from ntkfast.finite._problem import as_training
-from ntkfast.finite.scaling import Scaling
+from ntkfast.finite.power_law import Scaling
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network

@@ -14,8 +14,10 @@ from ntkfast.networks.activations import (
     Sign,
     Sin,
 )
+from ntkfast.networks.architectures import cntk, mlp, myrtle, wide_resnet
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
+from ntkfast.networks.description import register
 from ntkfast.networks.elementwise import (
     Elementwise,
     Elu,
@@ -29,9 +31,7 @@ from ntkfast.networks.elementwise import (
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
-from ntkfast.networks.mlp import mlp
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
-from ntkfast.networks.ready import cntk, myrtle, wide_resnet
 from ntkfast.networks.spatial import (
     AvgPool,
     Conv,
@@ -97,3 +97,5 @@ __all__ = [
     "ntk_by_frozen",
     "wide_resnet",
 ]
+
+register(globals()[name] for name in __all__)

@@ -15,7 +15,7 @@ from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
-from ntkfast.networks.described import Described
+from ntkfast.networks.description import Described
 from ntkfast.networks.summary import Norms, Summary, summarise
 
 __all__ = ["Network", "Spec"]
@@ -73,11 +73,6 @@ class Network(Displayed, Described, ABC):
     def __getstate__(self) -> dict[str, Any]:
         # The program belongs to this process; a copy or a pickle compiles its own.
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def _given(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults."""
-        values = ((field, getattr(self, field.name)) for field in fields(self))
-        return {field.name: value for field, value in values if value != field.default}
 
     def _facts(self) -> Iterator[Fact]:
         for name, value in self._given().items():

@@ -1,7 +1,8 @@
 """Networks as plain data: dictionaries, lists, texts and numbers, for JSON and TOML files.
 
 Reading builds layers of the package from their names and numbers. It never runs code that a file
-brings along, and never looks a function up.
+brings along, and never looks a function up. This module stands below all layers: the package tells
+it by `register` which there are.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ from difflib import get_close_matches
 from inspect import isabstract
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
-from ntkfast import networks
-from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Composition
-from ntkfast.networks.elementwise import Elementwise
+if TYPE_CHECKING:
+    from ntkfast.networks.base import Network
 
-__all__ = ["Description", "build", "describe", "known_layers", "meant", "read"]
+__all__ = ["Described", "Description", "build", "describe", "meant", "read", "register"]
 
 Description: TypeAlias = dict[str, Any]
 
@@ -32,13 +31,101 @@ _NO_FUNCTIONS = (
     "(Tanh, Softplus, Polynomial, ...), or pickle the network where both ends are yours"
 )
 
+_LAYERS: dict[str, type[Network]] = {}
 
-def describe(network: Network) -> Description:
+
+class Described:
+    """Has a description that JSON and TOML can hold: what every network inherits."""
+
+    _holds_functions: ClassVar[bool] = False
+    """Whether fields are functions, which no description can hold."""
+
+    def _given(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults."""
+        values = ((field, getattr(self, field.name)) for field in fields(cast(Any, self)))
+        return {field.name: value for field, value in values if value != field.default}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the network as plain data, which JSON and TOML can hold.
+
+        Returns
+        -------
+        dict
+            The layer's name as ``"type"``, and those of its fields that differ from their
+            defaults: numbers, texts, truth values, and lists of these or of further descriptions.
+            It is new, and yours to change.
+
+        Raises
+        ------
+        TypeError
+            An `Elementwise`, as a function is no data, or a class of your own.
+
+        Examples
+        --------
+        >>> Serial(Dense(w_std=1.4), Relu()).to_dict()
+        {'type': 'Serial', 'layers': [{'type': 'Dense', 'w_std': 1.4}, {'type': 'Relu'}]}
+        """
+        return describe(self)
+
+    @staticmethod
+    def from_dict(description: Mapping[str, Any]) -> Network:
+        """Build the network that `to_dict` described.
+
+        Parameters
+        ----------
+        description
+            What `to_dict` returns, also by way of a file. No code in it is run.
+
+        Returns
+        -------
+        Network
+            Equal to the one that was described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An unknown layer or field (the message names the nearest known one), a field that is
+            missing, and all that the layers themselves refuse; the message says where.
+
+        Examples
+        --------
+        >>> Network.from_dict({"type": "LeakyRelu", "alpha": 0.2})
+        LeakyRelu(alpha=0.2)
+        """
+        return build(description)
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> Network:
+        """Build the network that a file describes, in the form of `to_dict`.
+
+        Parameters
+        ----------
+        path
+            A file that ends in ``.json`` or ``.toml`` (which takes Python 3.11 or later).
+
+        Returns
+        -------
+        Network
+            Without running any code of the file's.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        TypeError, ValueError
+            It is in another format, or what `from_dict` refuses; the message begins with the path.
+        ImportError
+            A TOML file, and a Python without ``tomllib``.
+        """
+        return read(path)
+
+
+def describe(network: Described) -> Description:
     """Return what `build` makes the same network of; see `Network.to_dict`."""
-    if isinstance(network, Elementwise):
+    if network._holds_functions:
         raise TypeError(f"{network!r} cannot be described: {_NO_FUNCTIONS}")
     name = type(network).__name__
-    if known_layers().get(name) is not type(network):
+    if _LAYERS.get(name) is not type(network):
         raise TypeError(
             f"{network!r} cannot be described: {name} is no layer of ntkfast, so that nobody "
             "else could read it; pickle it where both ends are yours"
@@ -47,7 +134,7 @@ def describe(network: Network) -> Description:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Network):
+    if isinstance(value, Described):
         return describe(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
@@ -74,7 +161,7 @@ def build(data: object, place: str = "the network", nesting: int = 0) -> Network
         if key not in given and field.default is MISSING:
             raise ValueError(f"{place}: {layer.__name__} needs the field {key!r}")
     branches: list[Network] = []
-    if issubclass(layer, Composition):
+    if "layers" in known:  # a composition, which takes them one by one
         inner = given.pop("layers")
         if not isinstance(inner, (list, tuple)):
             raise TypeError(
@@ -94,13 +181,13 @@ def build(data: object, place: str = "the network", nesting: int = 0) -> Network
 
 def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
     """Return the class that the description names."""
-    known = known_layers()
+    known = {name: layer for name, layer in _LAYERS.items() if not layer._holds_functions}
     name = data.get("type")
     if not isinstance(name, str):
         what = f"has {name!r} for its type" if "type" in data else "has no type"
         raise ValueError(f'{place} {what}; expected the name of a layer, such as "Dense"')
-    if name == Elementwise.__name__:
-        raise ValueError(f"{place} is an Elementwise: {_NO_FUNCTIONS}")
+    if name in _LAYERS and name not in known:
+        raise ValueError(f"{place} is an {name}: {_NO_FUNCTIONS}")
     if name not in known:
         raise ValueError(
             f"{place}: there is no layer {name!r}{meant(name, known)}; "
@@ -109,17 +196,11 @@ def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
     return known[name]
 
 
-def known_layers() -> dict[str, type[Network]]:
-    """Return the layers that may be described, by name."""
-    exported = (getattr(networks, name) for name in networks.__all__)
-    return {
-        layer.__name__: layer
-        for layer in exported
-        if isinstance(layer, type)
-        and issubclass(layer, Network)
-        and not isabstract(layer)
-        and layer is not Elementwise
-    }
+def register(exported: Iterable[object]) -> None:
+    """Make the layers among what the package exports known to descriptions, by name."""
+    for layer in exported:
+        if isinstance(layer, type) and issubclass(layer, Described) and not isabstract(layer):
+            _LAYERS[layer.__name__] = cast("type[Network]", layer)
 
 
 def meant(name: object, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,8 @@ class Elementwise(Numerical):
     >>> Serial(Dense(w_std=1.5), Elementwise(np.arctan)).nngp([[1.0]]).shape
     (1, 1)
     """
+
+    _holds_functions: ClassVar[bool] = True
 
     fn: Function
     derivative: Function | None = None

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._gram import check_symmetric, row_blocks
 from ntkfast._ntkfast import NumericalError
+from ntkfast._ntkfast import cholesky as factorise
 from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
@@ -121,7 +121,7 @@ class CholeskySolver(Solver):
         for jitter in (0.0, *(eps**power * largest for power in _JITTERS)):
             raised = entries + entries.dtype.type(jitter)
             try:
-                factor = Cholesky._of(_ntkfast.cholesky(gram, raised))
+                factor = Cholesky._of(factorise(gram, raised))
             except NumericalError:
                 continue
             except ValueError:

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast import _ntkfast
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._gram import check_symmetric
+from ntkfast._ntkfast import solve_refined
 from ntkfast.linalg import Cholesky
 from ntkfast.solvers.cholesky import CholeskySolver, PreparedCholesky, condition_of_pivots
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
@@ -137,7 +137,7 @@ class RefinedSolver(Solver):
             with np.errstate(over="ignore"):
                 entries = gram.diagonal() + diagonal.astype(np.float64, copy=False)
             try:
-                refined = _ntkfast.solve_refined(gram, entries, right)
+                refined = solve_refined(gram, entries, right)
             except ValueError:
                 check_symmetric(gram, name)  # says the same, for any strides
                 raise

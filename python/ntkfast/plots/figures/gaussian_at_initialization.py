@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ntkfast as nk
-from ntkfast import plots
 from ntkfast._arrays import FloatArray
+from ntkfast.plots import results
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def draw(result: GaussianAtInitialization) -> Figure:
     density = np.exp(-0.5 * np.square(values / std)) / (std * np.sqrt(2 * np.pi))
     for i, width in enumerate(result.widths):
         above, below = panels[:, i]
-        plots.band(
+        results.band(
             result.limit, result.grid, above, color="black", ls="--", label="NNGP: mean ± 1 std"
         )
         above.plot(result.grid, result.paths[i].T, color=BLUE, lw=0.9, alpha=0.7)

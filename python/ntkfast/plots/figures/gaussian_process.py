@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ntkfast as nk
-from ntkfast import plots
 from ntkfast._arrays import FloatArray
+from ntkfast.plots import results
 from ntkfast.plots.style import BLUE, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def draw(result: Process) -> Figure:
         sharey=True,
     )
     for ax, t, normal in zip(panels.flat, result.t, result.normals, strict=False):
-        plots.band(normal, result.grid, ax, color=BLUE, label="mean ± 1 std")
+        results.band(normal, result.grid, ax, color=BLUE, label="mean ± 1 std")
         ax.plot(result.x, result.y, "o", color=VERMILION, label="training points", zorder=3)
         time = r"$t = \infty$" if math.isinf(t) else f"$t = {t:g}$"
         ax.set(title=time, xlim=(result.grid[0], result.grid[-1]), ylim=(-3, 3))

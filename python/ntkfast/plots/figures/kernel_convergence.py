@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ntkfast as nk
-from ntkfast import plots
+from ntkfast.plots import results
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def draw(result: KernelConvergence) -> Figure:
         for ax, errors in ((ax_ntk, study.ntk), (ax_nngp, study.nngp)):
             layers = f"{depth} hidden layer{'s' * (depth != 1)}"
             slope = f"slope {errors.slope:.2f} ± {errors.slope_error:.2f}"
-            plots.scaling(errors, ax, color=colour, label=f"{layers}, {slope}")
+            results.scaling(errors, ax, color=colour, label=f"{layers}, {slope}")
     ax_ntk.set(title=r"Tangent kernel $\Theta$", ylabel="relative error, one network")
     ax_nngp.set(title=r"NNGP $\Sigma$", ylabel="")
     return figure

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ntkfast as nk
-from ntkfast import plots
 from ntkfast._arrays import FloatArray
+from ntkfast.plots import results
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -129,13 +129,13 @@ def draw(result: LabelAlignment) -> Figure:
         ylim=(1e-4, 2),
     )
 
-    plots.eigenvalues(result.spectrum, ax_values, color=GREEN)
+    results.eigenvalues(result.spectrum, ax_values, color=GREEN)
     ax_values.set(
         title=f"Eigenvalues; condition number {result.spectrum.condition_number:,.0f}",
     )
 
     for (name, colour, marker), y in zip(kinds, (result.true, result.random), strict=True):
-        plots.projections(
+        results.projections(
             result.spectrum, y, ax_parts, color=colour, marker=marker, label=name, alpha=0.7
         )
     ax_parts.axhline(1 / n, color="black", lw=0.8, ls=":", label="evenly spread, $1/n$")

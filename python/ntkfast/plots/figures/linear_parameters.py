@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ntkfast as nk
-from ntkfast import plots
 from ntkfast._arrays import FloatArray
+from ntkfast.plots import results
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
 
@@ -129,6 +129,6 @@ def draw(result: LinearParameters) -> Figure:
         ax.set_axis_off()
     ax = panels.flat[len(result.widths)]
     ax.set_axis_on()
-    plots.scaling(result.gap, ax, color=GREEN)
+    results.scaling(result.gap, ax, color=GREEN)
     ax.set(title="Distance of the two", ylabel="root mean square over $x$")
     return figure

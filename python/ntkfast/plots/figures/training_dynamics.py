@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ntkfast as nk
-from ntkfast import plots
 from ntkfast._arrays import FloatArray
+from ntkfast.plots import results
 from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure, shades
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def draw(result: TrainingDynamics) -> Figure:
     for ax in (ax_values, ax_residuals):
         ax.legend(fontsize=9)
 
-    plots.loss(result.flow, ax_loss, t=result.t, f0=result.f0, label=r"$L_t$")
+    results.loss(result.flow, ax_loss, t=result.t, f0=result.f0, label=r"$L_t$")
     ax_loss.loglog(
         result.t,
         result.bound,

@@ -1,4 +1,4 @@
-"""Convolutional networks of the literature, each in one call."""
+"""Standard architectures, each in one call: perceptrons, CNTK, Myrtle, wide residual networks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,65 @@ import math
 from ntkfast._scalars import as_count, as_flag
 from ntkfast.networks.activations import Relu
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Residual, Serial, Sum
+from ntkfast.networks.composition import Residual, Serial, Sum, as_network
 from ntkfast.networks.layers import Dense
 from ntkfast.networks.spatial import AvgPool, Conv, Flatten, GlobalAvgPool
 
-__all__ = ["cntk", "myrtle", "wide_resnet"]
+__all__ = ["cntk", "mlp", "myrtle", "wide_resnet"]
 
 _FILTER = (3, 3)
 
 # A slip, such as a number of images for a depth, is refused before it takes all of the memory.
 _DEEPEST = 10_000
+_MOST_HIDDEN = 100_000  # layers of a perceptron
 
 # How many convolutions stand before each pooling; with the readout, as many layers as the name.
 _MYRTLE = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
+
+
+def mlp(
+    depth: int,
+    activation: Network = Relu(),  # noqa: B008  (frozen)
+    *,
+    w_std: float = 1.0,
+    b_std: float | None = None,
+    width: int | None = None,
+    parameterization: str = "ntk",
+) -> Serial:
+    """Build a fully connected network: `depth` times a Dense and an activation, then a Dense.
+
+    Parameters
+    ----------
+    depth
+        Number of hidden layers, from 0, which is a single Dense, to 100,000.
+    activation
+        What follows each hidden Dense.
+    w_std, b_std
+        Of every Dense, the last one included. √2 keeps the variance through ReLU layers.
+    width
+        Of the hidden layers; the standard parameterization needs it.
+    parameterization
+        Of every Dense: ``"ntk"`` or ``"standard"``.
+
+    Raises
+    ------
+    TypeError
+        ``depth`` is not an integer, ``activation`` is not a network.
+    ValueError
+        A ``depth`` out of range, or what `Dense` and `Serial` refuse.
+
+    Examples
+    --------
+    >>> mlp(1, Erf(), w_std=1.5)
+    Serial(Dense(w_std=1.5), Erf(), Dense(w_std=1.5))
+    """
+    depth = as_count(depth, "mlp: depth", least=0, most=_MOST_HIDDEN)
+    activation = as_network(activation, "mlp: activation")
+
+    def dense(width: int | None) -> Dense:
+        return Dense(width, w_std=w_std, b_std=b_std, parameterization=parameterization)
+
+    return Serial(*(dense(width), activation) * depth, dense(None))
 
 
 def cntk(

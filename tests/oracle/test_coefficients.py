@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from processes import python
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLE = re.compile(r"pub const (\w+): \[f64; (\d+)\] = \[([^]]*)\];")
 
 
