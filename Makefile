@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build clean
+.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build quick clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -73,6 +73,14 @@ test-wheel: .venv/bin/python ## what is in dist/, installed where there is neith
 	$(BIN)/python tests/wheel.py dist/*
 
 build: .venv/.built ## the extension, into .venv
+
+# What cargo makes, by the name that Python looks for. `make build` makes the whole extension again.
+EXTENSION := $(if $(filter Darwin,$(shell uname -s)),lib_ntkfast.dylib,lib_ntkfast.so)
+quick: .venv/.environment ## the extension for this machine's instruction set alone: seconds after a change of Rust
+	cargo build --locked --profile quick --features quick -p ntkfast-py
+	cp target/quick/$(EXTENSION) python/ntkfast/_ntkfast.abi3.so.new
+	mv python/ntkfast/_ntkfast.abi3.so.new python/ntkfast/_ntkfast.abi3.so
+	rm -f .venv/.built
 
 clean: ## remove what make made
 	rm -rf .venv target dist site

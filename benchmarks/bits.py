@@ -67,7 +67,7 @@ def hashes() -> Iterator[tuple[str, str]]:
             for name, network in rows.items():
                 if features == 40 or name in ("relu", "gelu", "tanh", "sum"):
                     yield f"{x.dtype} {features} {name}", digest(network, x)
-        pictures = rng.standard_normal((20, 6, 5, 2)).astype(dtype)
+        pictures: NDArray[np.floating[Any]] = rng.standard_normal((20, 6, 5, 2)).astype(dtype)
         for name, text in IMAGE_NETWORKS.items():
             yield f"{pictures.dtype} images {name}", digest(build(text), pictures)
 

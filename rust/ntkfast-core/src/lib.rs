@@ -21,6 +21,8 @@
 //! written once against vector registers ([`simd`]); functions without a closed form are [`fitted`]. [`flow`]
 //! filters the spectrum of a Gram matrix.
 
+#![cfg_attr(feature = "quick", allow(dead_code))] // the registers of other instruction sets
+
 pub mod dual;
 pub mod fitted;
 pub mod flow;

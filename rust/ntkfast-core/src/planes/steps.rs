@@ -10,7 +10,7 @@ use super::window::{Both, CELLS, Following, Plane, Windowing};
 use crate::dual::Activation;
 use crate::error::Result;
 use crate::parallel::Job;
-use crate::program::{Op, Running};
+use crate::program::{Frame, Op};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Level, Pack};
 
@@ -287,9 +287,10 @@ impl<'a, T: Scalar> Work<'a, '_, T> {
             let slots = &layout.slots[..];
             let left = Cells { data: both.left, one: both.one, slots, places: places[0] };
             let right = Cells { data: both.right, one: None, slots, places: places[1] };
+            let mut frame = Frame { level, registers, left, right };
             for &step in steps {
                 // As if cosines could be negative: the other code would take as long to compile, and saves little.
-                Running { level, step: &program.steps[step], registers, left, right }.run::<NTK, true>();
+                frame.run::<NTK, true>(&program.steps[step]);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! or not: one function of all ops took the compiler minutes.
 
 use super::Step;
-use super::strip::{Pair, Register, read, write};
+use super::strip::{Frame, Pair, Register, read, write};
 use crate::dual::blend::{SLOTS, blend, blend_constant};
 use crate::dual::{Constants, Cosine, Dual};
 use crate::fitted::{Fitted, GROUP};
@@ -66,15 +66,13 @@ fn weight<P: Pack>(left: At<impl Side<P::Scalar>>, right: At<impl Side<P::Scalar
 }
 
 /// An op on a whole strip.
-pub struct Whole<'a, T, O, L, R, const NTK: bool, const SIGNED: bool> {
+pub struct Whole<'a, 'b, T, O, L, R, const NTK: bool, const SIGNED: bool> {
     pub op: &'a O,
     pub step: &'a Step,
-    pub registers: &'a mut [Register<T>],
-    pub left: L,
-    pub right: R,
+    pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T, O, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Whole<'_, T, O, L, R, NTK, SIGNED>
+impl<T, O, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Whole<'_, '_, T, O, L, R, NTK, SIGNED>
 where
     T: Scalar,
     O: Pointwise,
@@ -86,17 +84,29 @@ where
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        let Self { op, step, registers, left, right } = self;
-        let slot = step.first_slot;
-        for pack in 0..P::PACKS {
-            let inputs = [
-                read::<P, NTK, SIGNED>(step, registers, 0, pack),
-                read::<P, NTK, SIGNED>(step, registers, 1, pack),
-            ];
-            let (left, right) = (At { side: left, slot, pack }, At { side: right, slot, pack });
-            let pair = op.pair::<P, SIGNED>(inputs, left, right);
-            write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
-        }
+        let Frame { registers, left, right, .. } = self.frame;
+        whole::<P, O, NTK, SIGNED>(self.op, self.step, registers, *left, *right);
+    }
+}
+
+/// As a function, so that the compiler knows that registers share no memory with what is read.
+#[inline(always)]
+fn whole<P: Pack, O: Pointwise, const NTK: bool, const SIGNED: bool>(
+    op: &O,
+    step: &Step,
+    registers: &mut [Register<P::Scalar>],
+    left: impl Side<P::Scalar>,
+    right: impl Side<P::Scalar>,
+) {
+    let slot = step.first_slot;
+    for pack in 0..P::PACKS {
+        let inputs = [
+            read::<P, NTK, SIGNED>(step, registers, 0, pack),
+            read::<P, NTK, SIGNED>(step, registers, 1, pack),
+        ];
+        let (left, right) = (At { side: left, slot, pack }, At { side: right, slot, pack });
+        let pair = op.pair::<P, SIGNED>(inputs, left, right);
+        write::<P, NTK, SIGNED>(&mut registers[step.output], pack, pair);
     }
 }
 
@@ -298,15 +308,13 @@ impl Pointwise for Carry {
 }
 
 /// A fitted function on a whole strip: a group of registers at a time.
-pub struct Fit<'a, T, L, R, const NTK: bool, const SIGNED: bool> {
+pub struct Fit<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
     pub fitted: &'a Fitted,
     pub step: &'a Step,
-    pub registers: &'a mut [Register<T>],
-    pub left: L,
-    pub right: R,
+    pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Fit<'_, T, L, R, NTK, SIGNED>
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Fit<'_, '_, T, L, R, NTK, SIGNED>
 where
     T: Scalar,
     L: Side<T>,
@@ -317,19 +325,31 @@ where
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        let Self { fitted, step, registers, left, right } = self;
-        for first in (0..P::PACKS).step_by(GROUP) {
-            let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
-            let (mut cosines, mut taus) = ([pair.cosine; GROUP], [pair.tau; GROUP]);
-            for i in 1..GROUP {
-                let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
-                (cosines[i], taus[i]) = (pair.cosine, pair.tau);
-            }
-            let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
-            for (i, (tau, response)) in taus.into_iter().zip(responses).enumerate() {
-                let pair = Pair { cosine: response.cosine, tau: response.slope * tau };
-                write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
-            }
+        let Frame { registers, left, right, .. } = self.frame;
+        fit::<P, NTK, SIGNED>(self.fitted, self.step, registers, *left, *right);
+    }
+}
+
+/// As [`whole`].
+#[inline(always)]
+fn fit<P: Pack, const NTK: bool, const SIGNED: bool>(
+    fitted: &Fitted,
+    step: &Step,
+    registers: &mut [Register<P::Scalar>],
+    left: impl Side<P::Scalar>,
+    right: impl Side<P::Scalar>,
+) {
+    for first in (0..P::PACKS).step_by(GROUP) {
+        let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
+        let (mut cosines, mut taus) = ([pair.cosine; GROUP], [pair.tau; GROUP]);
+        for i in 1..GROUP {
+            let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
+            (cosines[i], taus[i]) = (pair.cosine, pair.tau);
+        }
+        let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
+        for i in 0..GROUP {
+            let pair = Pair { cosine: responses[i].cosine, tau: responses[i].slope * taus[i] };
+            write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
         }
     }
 }

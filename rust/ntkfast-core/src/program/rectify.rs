@@ -6,26 +6,30 @@
 //! that it shares a strip with, in one call as in the next.
 
 use super::Step;
-use super::strip::{Pair, Register, read, write};
+use super::strip::{Frame, Pair, Register, read, write};
 use crate::dual::AbRelu;
 use crate::scalar::Scalar;
 use crate::simd::math::REACHES;
 use crate::simd::{Kernel, Pack, Strip};
 
 /// The step of an activation on a strip.
-pub struct Rectify<'a, T, const NTK: bool, const SIGNED: bool> {
+pub struct Rectify<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
     pub activation: &'a AbRelu,
     pub step: &'a Step,
-    pub registers: &'a mut [Register<T>],
+    pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T: Scalar, const NTK: bool, const SIGNED: bool> Kernel<T> for Rectify<'_, T, NTK, SIGNED> {
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Rectify<'_, '_, T, L, R, NTK, SIGNED>
+where
+    T: Scalar,
+{
     type Output = ();
     type Unit = AbRelu;
 
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
-        let Self { activation, step, registers } = self;
+        let Self { activation, step, frame } = self;
+        let registers = &mut *frame.registers;
         if SIGNED {
             return run::<P, NTK, SIGNED, 0>(activation, step, registers);
         }

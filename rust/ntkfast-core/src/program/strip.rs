@@ -37,23 +37,21 @@ impl Program {
         left: &[T],
         right: &[Strip<T>],
     ) {
-        let (left, right) = (Single(left), Lanes(right));
+        let mut frame = Frame { level, registers, left: Single(left), right: Lanes(right) };
         for step in &self.steps {
             if step.signed_output || step.signed.contains(&true) {
-                Running { level, step, registers, left, right }.run::<NTK, true>();
+                frame.run::<NTK, true>(step);
             } else {
-                Running { level, step, registers, left, right }.run::<NTK, false>();
+                frame.run::<NTK, false>(step);
             }
         }
     }
 }
 
-/// A step about to be run.
-pub(crate) struct Running<'a, T, L, R> {
-    /// For which instruction set.
+/// What steps on a strip work with. They are handed a reference to it: a copy would have to wait for what was just written.
+pub(crate) struct Frame<'a, T, L, R> {
+    /// The instruction set.
     pub level: Level,
-    /// The step.
-    pub step: &'a Step,
     /// As many as the program has.
     pub registers: &'a mut [Register<T>],
     /// Constants of one side.
@@ -62,51 +60,48 @@ pub(crate) struct Running<'a, T, L, R> {
     pub right: R,
 }
 
-impl<T: Scalar, L: Side<T>, R: Side<T>> Running<'_, T, L, R> {
-    /// Run it, with cosines of T or without, and cosines of K that may be negative or not.
-    pub fn run<const NTK: bool, const SIGNED: bool>(self) {
-        let Self { level, step, .. } = self;
+impl<T: Scalar, L: Side<T>, R: Side<T>> Frame<'_, T, L, R> {
+    /// Run a step, with cosines of T or without, and cosines of K that may be negative or not.
+    pub fn run<const NTK: bool, const SIGNED: bool>(&mut self, step: &Step) {
         if step.inputs[0] == step.output && step.op.keeps_pairs(NTK) {
             return;
         }
         match &step.op {
             Op::Dense { gradient, .. } => match (gradient.slots(), step.op.blends()) {
-                (0, false) => self.whole::<_, NTK, SIGNED>(&Dense::<0, false>),
-                (0, true) => self.whole::<_, NTK, SIGNED>(&Dense::<0, true>),
-                (2, false) => self.whole::<_, NTK, SIGNED>(&Dense::<2, false>),
-                (2, true) => self.whole::<_, NTK, SIGNED>(&Dense::<2, true>),
-                _ => self.whole::<_, NTK, SIGNED>(&Dense::<3, true>),
+                (0, false) => self.whole::<_, NTK, SIGNED>(&Dense::<0, false>, step),
+                (0, true) => self.whole::<_, NTK, SIGNED>(&Dense::<0, true>, step),
+                (2, false) => self.whole::<_, NTK, SIGNED>(&Dense::<2, false>, step),
+                (2, true) => self.whole::<_, NTK, SIGNED>(&Dense::<2, true>, step),
+                _ => self.whole::<_, NTK, SIGNED>(&Dense::<3, true>, step),
             },
             Op::Activation(Activation::AbRelu(activation)) => {
-                let registers = self.registers;
-                T::dispatch(level, Rectify::<_, NTK, SIGNED> { activation, step, registers });
+                T::dispatch(self.level, Rectify::<_, _, _, NTK, SIGNED> { activation, step, frame: self });
             }
             Op::Activation(activation) => {
-                with_dual!(activation, dual => self.whole::<_, NTK, SIGNED>(dual));
+                with_dual!(activation, dual => self.whole::<_, NTK, SIGNED>(dual, step));
             }
             Op::Fitted(fitted) => {
-                let Self { registers, left, right, .. } = self;
-                T::dispatch(level, Fit::<_, _, _, NTK, SIGNED> { fitted, step, registers, left, right });
+                T::dispatch(self.level, Fit::<_, _, _, NTK, SIGNED> { fitted, step, frame: self });
             }
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
                 unreachable!(
                     "functions are fitted when a program is prepared, and planes do what mixes positions"
                 )
             }
-            Op::Offset(_) => self.whole::<_, NTK, SIGNED>(&Offset),
-            Op::Sum | Op::Concatenate(_) => self.whole::<_, NTK, SIGNED>(&Sum),
-            Op::Product => self.whole::<_, NTK, SIGNED>(&Product),
-            Op::LayerNorm { .. } => self.whole::<_, NTK, SIGNED>(&Keep),
-            Op::Dropout { keep } => self.whole::<_, NTK, SIGNED>(&Dropout(*keep)),
-            Op::Tangent(tangent) => self.whole::<_, NTK, SIGNED>(&Tangent(*tangent)),
-            Op::Chain => self.whole::<_, NTK, SIGNED>(&Chain),
-            Op::Carry { .. } => self.whole::<_, NTK, SIGNED>(&Carry),
+            Op::Offset(_) => self.whole::<_, NTK, SIGNED>(&Offset, step),
+            Op::Sum | Op::Concatenate(_) => self.whole::<_, NTK, SIGNED>(&Sum, step),
+            Op::Product => self.whole::<_, NTK, SIGNED>(&Product, step),
+            Op::LayerNorm { .. } => self.whole::<_, NTK, SIGNED>(&Keep, step),
+            Op::Dropout { keep } => self.whole::<_, NTK, SIGNED>(&Dropout(*keep), step),
+            Op::Tangent(tangent) => self.whole::<_, NTK, SIGNED>(&Tangent(*tangent), step),
+            Op::Chain => self.whole::<_, NTK, SIGNED>(&Chain, step),
+            Op::Carry { .. } => self.whole::<_, NTK, SIGNED>(&Carry, step),
         }
     }
 
-    fn whole<O: Pointwise, const NTK: bool, const SIGNED: bool>(self, op: &O) {
-        let Self { level, step, registers, left, right } = self;
-        T::dispatch(level, Whole::<_, _, _, _, NTK, SIGNED> { op, step, registers, left, right });
+    #[inline]
+    fn whole<O: Pointwise, const NTK: bool, const SIGNED: bool>(&mut self, op: &O, step: &Step) {
+        T::dispatch(self.level, Whole::<_, _, _, _, NTK, SIGNED> { op, step, frame: self });
     }
 }
 

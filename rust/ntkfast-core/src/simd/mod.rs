@@ -2,22 +2,22 @@
 //!
 //! Numerical code is written once against [`Number`] (arithmetic) and [`Pack`] (arithmetic plus lanes in
 //! memory). [`crate::scalar::Scalar::dispatch`] compiles it for every [`Level`] and runs the one that the
-//! processor has: one dispatch a tile, everything below it inlined.
+//! processor has: one dispatch a step of a strip, everything below it inlined.
 
 pub mod coefficients;
 pub mod math;
 mod number;
-#[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
+#[cfg(portable)]
 mod plain;
 mod side;
-#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+#[cfg(not(portable))]
 mod sse2;
-#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+#[cfg(not(portable))]
 mod x86;
 
-#[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
+#[cfg(all(plain, portable))]
 use plain as baseline;
-#[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+#[cfg(all(plain, not(portable)))]
 use x86 as baseline;
 
 pub use number::{Number, Pack};
@@ -46,40 +46,43 @@ impl<T> Strip<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(Set);
 
-/// Instruction sets the core is compiled for.
+/// Instruction sets the core is compiled for; `build.rs` chooses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
     /// x86 with AVX-512 F, DQ, VL and BW.
-    #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+    #[cfg(avx512)]
     Avx512,
     /// x86 with AVX2 and FMA.
-    #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+    #[cfg(avx2)]
     Avx2,
     /// The target's baseline: NEON on aarch64, SSE2 on x86-64.
+    #[cfg(plain)]
     Plain,
 }
 
 impl Level {
     /// All levels this processor can run, best first.
+    ///
+    /// # Panics
+    /// Where it can run none, which may only be with the feature `quick`, compiled on another machine.
     pub fn available() -> Vec<Self> {
-        #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+        let mut levels = Vec::with_capacity(3);
+        #[cfg(avx512)]
+        if std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512dq")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512bw")
         {
-            let mut levels = Vec::with_capacity(3);
-            if std::is_x86_feature_detected!("avx512f")
-                && std::is_x86_feature_detected!("avx512dq")
-                && std::is_x86_feature_detected!("avx512vl")
-                && std::is_x86_feature_detected!("avx512bw")
-            {
-                levels.push(Self(Set::Avx512));
-            }
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                levels.push(Self(Set::Avx2));
-            }
-            levels.push(Self(Set::Plain));
-            levels
+            levels.push(Self(Set::Avx512));
         }
-        #[cfg(any(not(target_arch = "x86_64"), ntkfast_portable))]
-        vec![Self(Set::Plain)]
+        #[cfg(avx2)]
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            levels.push(Self(Set::Avx2));
+        }
+        #[cfg(plain)]
+        levels.push(Self(Set::Plain));
+        assert!(!levels.is_empty(), "compiled by `make quick` for another processor; run `make build`");
+        levels
     }
 
     /// The level in use: the best available one unless another was forced before.
@@ -101,11 +104,13 @@ impl Level {
     /// Name as `NTKFAST_SIMD` and `info()` spell it.
     pub fn name(self) -> &'static str {
         match self.0 {
-            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[cfg(avx512)]
             Set::Avx512 => "avx512",
-            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[cfg(avx2)]
             Set::Avx2 => "avx2",
+            #[cfg(plain)]
             Set::Plain if cfg!(target_arch = "aarch64") => "neon",
+            #[cfg(plain)]
             Set::Plain => "plain",
         }
     }
@@ -132,11 +137,12 @@ macro_rules! dispatcher {
         pub(crate) fn $name<K: Kernel<$scalar>>(level: Level, kernel: K) -> K::Output {
             match level.0 {
                 // SAFETY: levels come from `Level::available`, which asked the processor.
-                #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+                #[cfg(avx512)]
                 Set::Avx512 => unsafe { <K::Unit as $compiled>::avx512(kernel) },
                 // SAFETY: as above.
-                #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+                #[cfg(avx2)]
                 Set::Avx2 => unsafe { <K::Unit as $compiled>::avx2(kernel) },
+                #[cfg(plain)]
                 Set::Plain => <K::Unit as $compiled>::plain(kernel),
             }
         }
@@ -145,7 +151,7 @@ macro_rules! dispatcher {
         trait $compiled {
             /// # Safety
             /// The processor must have AVX-512 F, DQ, VL and BW.
-            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[cfg(avx512)]
             #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
             unsafe fn avx512<K: Kernel<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<x86::$avx512>()
@@ -153,12 +159,13 @@ macro_rules! dispatcher {
 
             /// # Safety
             /// The processor must have AVX2 and FMA.
-            #[cfg(all(target_arch = "x86_64", not(ntkfast_portable)))]
+            #[cfg(avx2)]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2<K: Kernel<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<x86::$avx2>()
             }
 
+            #[cfg(plain)]
             #[inline(never)]
             fn plain<K: Kernel<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<baseline::$plain>()

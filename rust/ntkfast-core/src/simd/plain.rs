@@ -1,5 +1,5 @@
 //! Registers as arrays, which the compiler turns into NEON: the baseline of every target but x86-64. There they are used,
-//! and so tested, with `RUSTFLAGS='--cfg ntkfast_portable'`.
+//! and so tested, with `NTKFAST_PORTABLE=1` while compiling.
 
 use super::{Number, Pack, STRIP, Strip};
 use crate::scalar::Scalar;
