@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from inspect import isabstract
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 import ntkfast as nk
 from catalogue import build
 from contract import same_bits
+from ntkfast._ntkfast import check
+from ntkfast.networks.description import for_core
 from strategies import activations, any_networks, dense, floats, networks, point_sets
 from tolerances import contract
 
@@ -127,6 +130,36 @@ def test_layers_in_any_order(description: Any) -> None:
         for k in kernels:
             assert np.all(np.isfinite(k))
             assert same_bits(k, k.T)
+
+
+CLASSES = [x for x in vars(nk).values() if isinstance(x, type) and issubclass(x, nk.Network)]
+KINDS = sorted({str(layer._kind) for layer in CLASSES if not isabstract(layer)})
+DENSE = for_core(nk.Dense())
+FIELDS = {**for_core(nk.Conv((3, 3))), "window": [2], "eps": 0.0, "keep": 0.5, "layers": [DENSE]}
+FIELDS |= {"fn": np.tanh, "name": "f", "kinks": [0.0], "degree": 2, "coef": [1.0], "gamma": 1.0}
+FIELDS |= {"a": 1.0, "b": -1.0, "c": 0.5, "shift": 0.0, "wave": False, "quarter_ahead": True}
+
+
+def values() -> st.SearchStrategy[Any]:
+    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    return st.recursive(plain, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    others=st.dictionaries(st.sampled_from(sorted({*FIELDS} - {"type"})), values(), max_size=2),
+)
+def test_anything_in_fields_for_the_core(kind: str, others: dict[str, Any]) -> None:
+    description = {"type": kind}
+    _, message = attempt(lambda: check(description))
+    while " needs the field '" in message:  # give what is asked for
+        name = message.split("'")[1]
+        description[name] = others.get(name, FIELDS[name])
+        _, message = attempt(lambda: check(description))
+    assert not message or message.startswith(f"{kind}: ")
+    if not set(others) <= set(description):  # what nobody asked for is refused
+        _, message = attempt(lambda: check({**FIELDS, **others, **description}))
+        assert message.startswith(f"{kind}")
 
 
 @given(description=any_networks(), x=finite_points(), cut=st.integers(0, 3))

@@ -14,6 +14,7 @@ from ntkfast._ntkfast import check
 from ntkfast._scalars import as_choice
 from ntkfast.networks import Network, Relu
 from ntkfast.networks.composition import as_network
+from ntkfast.networks.description import for_core
 
 __all__ = [
     "Covariance",
@@ -43,7 +44,7 @@ def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, Flo
     """Return a Gaussian network and a copy of its points; it looks at their features itself."""
     network = as_network(network, "network")
     try:  # An activation wants what we want: outputs that are Gaussian with mean zero.
-        check(("serial", (), (network._spec(), Relu()._spec())))
+        check({"type": "Serial", "layers": [for_core(network), for_core(Relu())]})
     except ValueError:
         raise ValueError(
             f"network is {network!r}, whose outputs are not Gaussian; end it in a Dense"

@@ -1,7 +1,9 @@
 """Nonlinearities.
 
-A new one is one small class, here or in the module of its family (`exponentials`): its kind in the
-core, its parameters as fields, and for finite networks the function itself and its derivative.
+A new one is one small class, here or in the module of its family (`exponentials`): its name in the
+core, its parameters as fields, and for finite networks the function itself and its derivative. The
+core takes these fields by their names; a class whose `_core_fields` says otherwise is a case of
+what the core knows.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, fields
 from math import pi, sqrt
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_real
-from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.base import Network
 
 __all__ = [
     "ABRelu",
@@ -45,19 +47,10 @@ class Activation(Network):
     refused with TypeError, NaN and infinities with ValueError.
     """
 
-    _kind: ClassVar[str]
-
     def __post_init__(self) -> None:
         for field in fields(self):
             name = f"{type(self).__name__}: {field.name}"
             object.__setattr__(self, field.name, as_real(getattr(self, field.name), name))
-
-    def _parameters(self) -> tuple[float, ...]:
-        """Return the numbers that the kind takes; the fields, unless a class says otherwise."""
-        return tuple(getattr(self, field.name) for field in fields(self))
-
-    def _spec(self) -> Spec:
-        return self._kind, self._parameters(), ()
 
     @abstractmethod
     def _evaluate(self, x: Array) -> Array:
@@ -77,7 +70,7 @@ class Activation(Network):
 class Identity(Activation):
     """x, for linear networks; unlike the other activations it accepts any input."""
 
-    _kind: ClassVar[str] = "identity"
+    _kind: ClassVar[str] = "Identity"
 
     def _evaluate(self, x: Array) -> Array:
         return x
@@ -88,23 +81,26 @@ class Identity(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _PiecewiseLinear(Activation):
-    """a·min(x, 0) + b·max(x, 0), a and b being what `_parameters` gives."""
+    """a·min(x, 0) + b·max(x, 0) for any a and b, which the core knows as `ABRelu`."""
 
-    _kind: ClassVar[str] = "abrelu"
+    @property
+    def _slopes(self) -> tuple[float, float]:
+        known = self._core_fields()
+        return known["a"], known["b"]
 
     def _evaluate(self, x: Array) -> Array:
-        a, b = self._parameters()
+        a, b = self._slopes
         right = np.maximum(x, 0.0)
         return right if (a, b) == (0.0, 1.0) else a * np.minimum(x, 0.0) + b * right
 
     def _derivative(self, x: Array) -> Array:
-        a, b = self._parameters()
+        a, b = self._slopes
         right = (x > 0).astype(np.float64)  # np.where takes three times as long on random signs
         return right if (a, b) == (0.0, 1.0) else a * (1.0 - right) + b * right
 
     @property
     def _kinks(self) -> tuple[float, ...]:
-        a, b = self._parameters()
+        a, b = self._slopes
         return (0.0,) if a != b else ()
 
 
@@ -117,6 +113,7 @@ class ABRelu(_PiecewiseLinear):
     Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: arc-cosine kernels.
     """
 
+    _kind: ClassVar[str] = "ABRelu"
     a: float
     b: float
 
@@ -125,26 +122,31 @@ class ABRelu(_PiecewiseLinear):
 class Relu(_PiecewiseLinear):
     """max(x, 0)."""
 
-    def _parameters(self) -> tuple[float, ...]:
-        return 0.0, 1.0
+    _kind: ClassVar[str] = "ABRelu"
+
+    def _core_fields(self) -> dict[str, Any]:
+        return {"a": 0.0, "b": 1.0}
 
 
 @dataclass(frozen=True, repr=False)
 class LeakyRelu(_PiecewiseLinear):
     """alpha·min(x, 0) + max(x, 0)."""
 
+    _kind: ClassVar[str] = "ABRelu"
     alpha: float = 0.01
 
-    def _parameters(self) -> tuple[float, ...]:
-        return self.alpha, 1.0
+    def _core_fields(self) -> dict[str, Any]:
+        return {"a": self.alpha, "b": 1.0}
 
 
 @dataclass(frozen=True, repr=False)
 class Abs(_PiecewiseLinear):
     """|x|."""
 
-    def _parameters(self) -> tuple[float, ...]:
-        return -1.0, 1.0
+    _kind: ClassVar[str] = "ABRelu"
+
+    def _core_fields(self) -> dict[str, Any]:
+        return {"a": -1.0, "b": 1.0}
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,7 +161,7 @@ class Sign(Activation):
     degree 0, of the step function.
     """
 
-    _kind: ClassVar[str] = "sign"
+    _kind: ClassVar[str] = "Sign"
 
     def _evaluate(self, x: Array) -> Array:
         return np.sign(x)
@@ -174,16 +176,19 @@ class Sign(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _ErrorFunction(Activation):
-    """a·erf(b·x) + c, the three being what `_parameters` gives."""
+    """a·erf(b·x) + c for any a, b and c, which the core knows as `Erf`."""
 
-    _kind: ClassVar[str] = "erf"
+    @property
+    def _shape(self) -> tuple[float, float, float]:
+        known = self._core_fields()
+        return known["a"], known["b"], known["c"]
 
     def _evaluate(self, x: Array) -> Array:
-        a, b, c = self._parameters()
+        a, b, c = self._shape
         return a * _erf(b * x, type(self).__name__) + c
 
     def _derivative(self, x: Array) -> Array:
-        a, b, _ = self._parameters()
+        a, b, _ = self._shape
         return 2.0 * a * b / sqrt(pi) * np.exp(-((b * x) ** 2))
 
 
@@ -196,6 +201,7 @@ class Erf(_ErrorFunction):
     Williams (1997), "Computing with Infinite Networks", section 3.1.
     """
 
+    _kind: ClassVar[str] = "Erf"
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
@@ -208,8 +214,10 @@ class SigmoidLike(_ErrorFunction):
     It is Erf(0.5, 1/2.4020563531719796, 0.5), and has its closed form.
     """
 
-    def _parameters(self) -> tuple[float, ...]:
-        return 0.5, 1.0 / 2.4020563531719796, 0.5
+    _kind: ClassVar[str] = "Erf"
+
+    def _core_fields(self) -> dict[str, Any]:
+        return {"a": 0.5, "b": 1.0 / 2.4020563531719796, "c": 0.5}
 
 
 @dataclass(frozen=True, repr=False)
@@ -223,7 +231,7 @@ class Gelu(Activation):
     Computing with ELU and GELU Infinite Networks": the kernel.
     """
 
-    _kind: ClassVar[str] = "gelu"
+    _kind: ClassVar[str] = "Gelu"
 
     def _evaluate(self, x: Array) -> Array:
         return 0.5 * x * (1.0 + _erf(x / sqrt(2.0), "Gelu"))
@@ -243,13 +251,13 @@ class Sin(Activation):
     over c, a Gaussian kernel; for one c there is a second term.
     """
 
-    _kind: ClassVar[str] = "sin"
+    _kind: ClassVar[str] = "Sin"
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
 
-    def _parameters(self) -> tuple[float, ...]:
-        return self.a, self.b, self.c, 0.0
+    def _core_fields(self) -> dict[str, Any]:
+        return {**super()._core_fields(), "quarter_ahead": False}
 
     def _evaluate(self, x: Array) -> Array:
         return self.a * np.sin(self.b * x + self.c)
@@ -262,13 +270,13 @@ class Sin(Activation):
 class Cos(Activation):
     """a·cos(b·x + c); see Sin."""
 
-    _kind: ClassVar[str] = "sin"
+    _kind: ClassVar[str] = "Sin"
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
 
-    def _parameters(self) -> tuple[float, ...]:
-        return self.a, self.b, self.c, 1.0  # a quarter turn ahead
+    def _core_fields(self) -> dict[str, Any]:
+        return {**super()._core_fields(), "quarter_ahead": True}
 
     def _evaluate(self, x: Array) -> Array:
         return self.a * np.cos(self.b * x + self.c)

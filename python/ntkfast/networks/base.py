@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy.typing as npt
 
@@ -15,20 +14,14 @@ from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
-from ntkfast.networks.description import Described
+from ntkfast.networks.description import Described, for_core
 from ntkfast.networks.summary import Norms, Summary, summarise
 
-__all__ = ["Network", "Spec"]
-
-Spec: TypeAlias = tuple[str, tuple[object, ...], tuple["Spec", ...]]
-"""A network as the core reads it: (kind, parameters, children).
-
-Parameters are numbers or None; those of a function known by its values are (function, name).
-"""
+__all__ = ["Network"]
 
 
 @dataclass(frozen=True, repr=False)
-class Network(Displayed, Described, ABC):
+class Network(Displayed, Described):
     """An architecture of infinite width, as data without state.
 
     Every layer and every composition of layers is a network: hashable, comparable, picklable, and
@@ -38,10 +31,6 @@ class Network(Displayed, Described, ABC):
     Kernels are per output: with c outputs the full kernel is the one returned here, times the c × c
     identity.
     """
-
-    @abstractmethod
-    def _spec(self) -> Spec:
-        """Return the network as nested tuples, for the core."""
 
     @property
     def _nesting(self) -> int:
@@ -60,15 +49,15 @@ class Network(Displayed, Described, ABC):
 
     @cached_property
     def _program(self) -> Program:
-        return Program(self._spec())
+        return Program(for_core(self))
 
     @cached_property
     def _program_by_depth(self) -> Program:
-        return Program.by_depth(self._spec())
+        return Program.by_depth(for_core(self))
 
     @cached_property
     def _program_by_frozen(self) -> Program:
-        return Program.by_frozen(self._spec())
+        return Program.by_frozen(for_core(self))
 
     def __getstate__(self) -> dict[str, Any]:
         # The program belongs to this process; a copy or a pickle compiles its own.

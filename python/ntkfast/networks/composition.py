@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from ntkfast._display import Fact
 from ntkfast._ntkfast import check
-from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.base import Network
+from ntkfast.networks.description import for_core
 
 __all__ = [
     "Composition",
@@ -43,7 +44,6 @@ def as_network(value: object, place: str) -> Network:
 class Composition(Network):
     """Networks joined in a way that the core knows by `_kind`."""
 
-    _kind: ClassVar[str]
     layers: tuple[Network, ...]
 
     def __init__(self, *layers: Network) -> None:
@@ -60,7 +60,7 @@ class Composition(Network):
                 "lengthen a chain with a star instead: Serial(*net.layers, layer)"
             )
         self._check_rank()
-        check(self._spec())
+        check(for_core(self))
 
     def _check_rank(self) -> None:
         """Refuse layers for images beside layers for sequences."""
@@ -90,9 +90,6 @@ class Composition(Network):
         for layer in self.layers:
             yield "", layer
 
-    def _spec(self) -> Spec:
-        return self._kind, (), tuple(layer._spec() for layer in self.layers)
-
 
 @dataclass(frozen=True, init=False, repr=False)
 class Serial(Composition):
@@ -117,7 +114,7 @@ class Serial(Composition):
     Serial(Dense(w_std=1.4, b_std=0.1), Relu(), Dense(w_std=1.4, b_std=0.1))
     """
 
-    _kind: ClassVar[str] = "serial"
+    _kind: ClassVar[str] = "Serial"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -136,7 +133,7 @@ class Residual(Composition):
         As for `Serial`, and where the branch is not independent of the input.
     """
 
-    _kind: ClassVar[str] = "residual"
+    _kind: ClassVar[str] = "Residual"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -155,7 +152,7 @@ class Sum(Composition):
         As for `Serial`, and where the branches are not independent.
     """
 
-    _kind: ClassVar[str] = "sum"
+    _kind: ClassVar[str] = "Sum"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -178,7 +175,7 @@ class Product(Composition):
         As for `Serial`, and where the factors are not independent, or have different widths.
     """
 
-    _kind: ClassVar[str] = "product"
+    _kind: ClassVar[str] = "Product"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -200,4 +197,4 @@ class Concatenate(Composition):
         As for `Serial`, and where some widths are set and others not.
     """
 
-    _kind: ClassVar[str] = "concatenate"
+    _kind: ClassVar[str] = "Concatenate"

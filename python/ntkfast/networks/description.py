@@ -1,5 +1,7 @@
 """Networks as plain data: dictionaries, lists, texts and numbers, for JSON and TOML files.
 
+The core reads networks in the same form, with all fields given and functions among them.
+
 Reading builds layers of the package from their names and numbers. It never runs code that a file
 brings along, and never looks a function up. This module stands below all layers: the package tells
 it by `register` which there are.
@@ -8,9 +10,11 @@ it by `register` which there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
+from functools import cache, cached_property
 from inspect import isabstract
 from os import PathLike
 from pathlib import Path
@@ -19,9 +23,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 if TYPE_CHECKING:
     from ntkfast.networks.base import Network
 
-__all__ = ["Described", "Description", "build", "describe", "meant", "read", "register"]
+__all__ = [
+    "Described",
+    "Description",
+    "build",
+    "describe",
+    "for_core",
+    "meant",
+    "read",
+    "register",
+]
 
 Description: TypeAlias = dict[str, Any]
+
+# What most values are: networks are built often, and this is quicker than to ask all the rest.
+_PLAIN = {float, int, str, bool, type(None)}
 
 # More than a network may be nested; what a file nests deeper is refused before Python is.
 _DEEPEST = 110
@@ -34,11 +50,28 @@ _NO_FUNCTIONS = (
 _LAYERS: dict[str, type[Network]] = {}
 
 
-class Described:
+class Described(ABC):
     """Has a description that JSON and TOML can hold: what every network inherits."""
 
     _holds_functions: ClassVar[bool] = False
     """Whether fields are functions, which no description can hold."""
+
+    @property
+    @abstractmethod
+    def _kind(self) -> str:
+        """The name by which the core knows the layer: a constant of its class."""
+
+    def _core_fields(self) -> dict[str, Any]:
+        """Return what the core takes by that name: the layer's own fields, if not said otherwise.
+
+        Where the core knows a layer as a case of another one, here is what it is a case of.
+        """
+        return {name: getattr(self, name) for name in _core_names(cast(Any, type(self)))}
+
+    @cached_property
+    def _core(self) -> Description:
+        """The layer as the core reads it. Layers are frozen, so that networks share it."""
+        return _described(self._kind, self._core_fields(), for_core)
 
     def _given(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults."""
@@ -130,13 +163,35 @@ def describe(network: Described) -> Description:
             f"{network!r} cannot be described: {name} is no layer of ntkfast, so that nobody "
             "else could read it; pickle it where both ends are yours"
         )
-    return {"type": name, **{key: _plain(value) for key, value in network._given().items()}}
+    return _described(name, network._given(), describe)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Described):
-        return describe(value)
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def for_core(network: Described) -> Description:
+    """Return the network as the core reads it: by the core's names, with all fields; not a copy."""
+    return network._core
+
+
+def _described(
+    name: str, values: dict[str, Any], inner: Callable[[Described], Description]
+) -> Description:
+    """Return a layer with these fields; `inner` describes layers among them."""
+    description = {"type": name}
+    for key, value in values.items():
+        description[key] = value if type(value) in _PLAIN else _plain(value, inner)
+    return description
+
+
+def _plain(value: Any, inner: Callable[[Described], Description]) -> Any:
+    if isinstance(value, tuple):
+        return [item if type(item) in _PLAIN else _plain(item, inner) for item in value]
+    return inner(value) if isinstance(value, Described) else value
+
+
+@cache
+def _core_names(layer: type[Described]) -> tuple[str, ...]:
+    """Return the fields of the class that has the name for the core; heirs may have others."""
+    named = next(base for base in layer.__mro__ if "_kind" in vars(base))
+    return tuple(field.name for field in fields(cast(Any, named)))
 
 
 def build(data: object, place: str = "the network", nesting: int = 0) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from ntkfast._display import Fact
 from ntkfast._importable import shown
 from ntkfast._scalars import as_real
 from ntkfast.networks.activations import Array
-from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.base import Network
 
 __all__ = [
     "Elementwise",
@@ -40,6 +40,8 @@ class Numerical(Network):
     precision, and when a call warns: see `Elementwise`.
     """
 
+    _kind: ClassVar[str] = "Elementwise"
+
     @abstractmethod
     def _evaluate(self, x: Array) -> Array:
         """Return the function's values, element by element."""
@@ -58,8 +60,9 @@ class Numerical(Network):
         """Where its derivative is known to jump."""
         return ()
 
-    def _spec(self) -> Spec:
-        return "elementwise", (_Values(self), self._name, self._kinks), ()
+    def _core_fields(self) -> dict[str, Any]:
+        # Of a copy, as the layer keeps them.
+        return {"fn": _Values(replace(self)), "name": self._name, "kinks": self._kinks}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi, sqrt
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,12 +27,12 @@ class Exp(Activation):
     unit variance.
     """
 
-    _kind: ClassVar[str] = "exp"
+    _kind: ClassVar[str] = "Exp"
     a: float = 1.0
     b: float = 1.0
 
-    def _parameters(self) -> tuple[float, ...]:
-        return self.a, self.b, 0.0
+    def _core_fields(self) -> dict[str, Any]:
+        return {**super()._core_fields(), "wave": False}
 
     def _evaluate(self, x: Array) -> Array:
         return self.a * np.exp(self.b * x)
@@ -52,15 +52,16 @@ class Rbf(Activation):
     Rahimi, Recht (2007), "Random Features for Large-Scale Kernel Machines", section 3.
     """
 
-    _kind: ClassVar[str] = "exp"
+    _kind: ClassVar[str] = "Exp"
     gamma: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         as_real(self.gamma, "Rbf: gamma", least=0.0)
 
-    def _parameters(self) -> tuple[float, ...]:
-        return 1.0, sqrt(2.0) * sqrt(self.gamma), 1.0  # the wave with the cosine of Exp
+    def _core_fields(self) -> dict[str, Any]:
+        # The wave with the cosine of Exp.
+        return {"a": 1.0, "b": sqrt(2.0) * sqrt(self.gamma), "wave": True}
 
     def _evaluate(self, x: Array) -> Array:
         return sqrt(2.0) * np.sin(sqrt(2.0) * sqrt(self.gamma) * x + pi / 4)
@@ -83,7 +84,7 @@ class ExpNormalized(Activation):
     Gaussian kernel.
     """
 
-    _kind: ClassVar[str] = "exp_normalized"
+    _kind: ClassVar[str] = "ExpNormalized"
     gamma: float = 1.0
     shift: float = -1.0
 
@@ -110,7 +111,7 @@ class Gaussian(Activation):
     is constant.
     """
 
-    _kind: ClassVar[str] = "gaussian"
+    _kind: ClassVar[str] = "Gaussian"
     a: float = 1.0
     b: float = -1.0
 
@@ -133,7 +134,7 @@ class Gaussian(Activation):
 class Gabor(Activation):
     """e^(−x²)·sin(x): an odd wave under a Gaussian envelope."""
 
-    _kind: ClassVar[str] = "gabor"
+    _kind: ClassVar[str] = "Gabor"
 
     def _evaluate(self, x: Array) -> Array:
         return np.exp(-(x**2)) * np.sin(x)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from ntkfast._scalars import as_choice, as_count, as_flag, as_real
-from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.base import Network
 
 __all__ = ["Dense", "Dropout", "LayerNorm", "Weighted"]
 
@@ -28,12 +29,6 @@ class Weighted(Network):
             object.__setattr__(self, "b_std", as_real(self.b_std, f"{name}: b_std", least=0.0))
         as_choice(self.parameterization, f"{name}: parameterization", ("ntk", "standard"))
         object.__setattr__(self, "trainable", as_flag(self.trainable, f"{name}: trainable"))
-
-    def _trained_kind(self, kind: str) -> str:
-        """Return what the core calls a layer of this kind with these parameters to train."""
-        if not self.trainable:
-            return f"frozen_{kind}"
-        return kind if self.parameterization == "ntk" else f"standard_{kind}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,6 +81,7 @@ class Dense(Weighted):
     Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, section 2: their β is b_std with w_std = 1.
     """
 
+    _kind: ClassVar[str] = "Dense"
     width: int | None = None
     _: KW_ONLY
     w_std: float = 1.0
@@ -95,9 +91,6 @@ class Dense(Weighted):
 
     def __post_init__(self) -> None:
         self._check_weights()
-
-    def _spec(self) -> Spec:
-        return self._trained_kind("dense"), (self.w_std, self.b_std, self.width), ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,13 +122,11 @@ class LayerNorm(Network):
     Ba, Kiros, Hinton (2016), arXiv:1607.06450.
     """
 
+    _kind: ClassVar[str] = "LayerNorm"
     eps: float = 1e-12
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eps", as_real(self.eps, "LayerNorm: eps", least=0.0))
-
-    def _spec(self) -> Spec:
-        return "layer_norm", (self.eps,), ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +159,7 @@ class Dropout(Network):
     Srivastava et al. (2014), Journal of Machine Learning Research 15, 1929-1958.
     """
 
+    _kind: ClassVar[str] = "Dropout"
     _: KW_ONLY
     keep: float
 
@@ -176,6 +168,3 @@ class Dropout(Network):
         if keep > 1.0:
             raise ValueError(f"Dropout: keep is {keep!r}; expected a probability, at most 1")
         object.__setattr__(self, "keep", keep)
-
-    def _spec(self) -> Spec:
-        return "dropout", (self.keep,), ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.polynomial import polynomial
@@ -43,7 +43,7 @@ class Polynomial(Activation):
     Hermite polynomials.
     """
 
-    _kind: ClassVar[str] = "polynomial"
+    _kind: ClassVar[str] = "Polynomial"
     coef: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -60,9 +60,6 @@ class Polynomial(Activation):
             )
         coef = tuple(as_real(value, f"{name}[{i}]") for i, value in enumerate(self.coef))
         object.__setattr__(self, "coef", coef)
-
-    def _parameters(self) -> tuple[float, ...]:
-        return self.coef
 
     def _evaluate(self, x: Array) -> Array:
         return np.asarray(polynomial.polyval(x, self.coef), np.float64)
@@ -84,18 +81,15 @@ class _OfDegree(Activation):
             raise ValueError(f"{name} is {degree}; expected an integer from 0 to {HIGHEST}")
         object.__setattr__(self, "degree", degree)
 
-    def _parameters(self) -> tuple[float, ...]:
-        return (float(self.degree),)
-
 
 @dataclass(frozen=True, repr=False)
 class Monomial(_OfDegree):
     """x**degree, for degrees from 0 to 1000; see `Polynomial`."""
 
-    _kind: ClassVar[str] = "polynomial"
+    _kind: ClassVar[str] = "Polynomial"
 
-    def _parameters(self) -> tuple[float, ...]:
-        return (*[0.0] * self.degree, 1.0)
+    def _core_fields(self) -> dict[str, Any]:
+        return {"coef": (*[0.0] * self.degree, 1.0)}
 
     def _evaluate(self, x: Array) -> Array:
         return x**self.degree
@@ -117,7 +111,7 @@ class Hermite(_OfDegree):
     variance.
     """
 
-    _kind: ClassVar[str] = "hermite"
+    _kind: ClassVar[str] = "Hermite"
 
     def _evaluate(self, x: Array) -> Array:
         return self._last_two(x)[1]
@@ -145,7 +139,7 @@ class RectifiedMonomial(_OfDegree):
     Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: arc-cosine kernels.
     """
 
-    _kind: ClassVar[str] = "rectified_monomial"
+    _kind: ClassVar[str] = "RectifiedMonomial"
 
     def _evaluate(self, x: Array) -> Array:
         return np.where(x > 0, np.maximum(x, 0.0) ** self.degree, 0.0)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ntkfast._scalars import as_choice, as_count
-from ntkfast.networks.base import Network, Spec
+from ntkfast.networks.base import Network
 from ntkfast.networks.layers import Weighted
 
 __all__ = ["AvgPool", "Conv", "Flatten", "GlobalAvgPool", "GlobalSumPool", "Spatial", "SumPool"]
@@ -68,13 +68,6 @@ class _Window(Spatial):
         if self.strides == self._default_strides:
             del given["strides"]
         return given
-
-    def _window_spec(self) -> tuple[int, ...]:
-        """Return height and width, strides, padding; a sequence is an image of width 1."""
-        assert self.strides is not None
-        height, width = (*self._size, 1)[:2]
-        down, right = (*self.strides, 1)[:2]
-        return height, width, down, right, _PADDINGS.index(self.padding)
 
 
 def _as_sizes(value: object, name: str) -> tuple[int, ...]:
@@ -137,6 +130,7 @@ class Conv(_Window, Weighted):
     Conv(filter=(3, 3), w_std=1.4)
     """
 
+    _kind: ClassVar[str] = "Conv"
     filter: tuple[int, ...]
     _: KW_ONLY
     width: int | None = None
@@ -159,16 +153,11 @@ class Conv(_Window, Weighted):
     def _default_strides(self) -> tuple[int, ...]:
         return (1,) * len(self.filter)
 
-    def _spec(self) -> Spec:
-        weights = (self.w_std, self.b_std, self.width)
-        return self._trained_kind("conv"), (*self._window_spec(), *weights), ()
-
 
 @dataclass(frozen=True, repr=False)
 class _Pool(_Window):
     """Windows of positions, each reduced to one."""
 
-    _kind: ClassVar[str]
     window: tuple[int, ...]
     strides: tuple[int, ...] | None = None
     padding: str = "VALID"
@@ -179,9 +168,6 @@ class _Pool(_Window):
     @property
     def _size(self) -> tuple[int, ...]:
         return self.window
-
-    def _spec(self) -> Spec:
-        return self._kind, self._window_spec(), ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -211,7 +197,7 @@ class AvgPool(_Pool):
     activation.
     """
 
-    _kind: ClassVar[str] = "avg_pool"
+    _kind: ClassVar[str] = "AvgPool"
 
 
 @dataclass(frozen=True, repr=False)
@@ -222,7 +208,7 @@ class SumPool(_Pool):
     are those of `AvgPool`.
     """
 
-    _kind: ClassVar[str] = "sum_pool"
+    _kind: ClassVar[str] = "SumPool"
 
 
 @dataclass(frozen=True, repr=False)
@@ -232,8 +218,7 @@ class GlobalAvgPool(Spatial):
     Kernels: the means of K[p, p'] and T[p, p'] over all pairs of positions.
     """
 
-    def _spec(self) -> Spec:
-        return "global_avg_pool", (), ()
+    _kind: ClassVar[str] = "GlobalAvgPool"
 
 
 @dataclass(frozen=True, repr=False)
@@ -243,8 +228,7 @@ class GlobalSumPool(Spatial):
     Kernels: the sums of K[p, p'] and T[p, p'] over all pairs of positions.
     """
 
-    def _spec(self) -> Spec:
-        return "global_sum_pool", (), ()
+    _kind: ClassVar[str] = "GlobalSumPool"
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,5 +239,4 @@ class Flatten(Spatial):
     with each other does not matter behind it, nor is it computed.
     """
 
-    def _spec(self) -> Spec:
-        return "flatten", (), ()
+    _kind: ClassVar[str] = "Flatten"

@@ -6,7 +6,8 @@
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use ntkfast_core::Scalar;
-use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
+use ntkfast_core::description::Description;
+use ntkfast_core::dual::{AbRelu, Cosine, Dual};
 use ntkfast_core::fitted::Function;
 use ntkfast_core::kernel::{Finished, Points, Rows, Sink, TILE, Wanted, cross};
 use ntkfast_core::network::{Layer, Training};
@@ -29,6 +30,7 @@ fn main() {
 /// An activation on strips that fit into the first-level cache.
 mod pairs {
     use super::*;
+    use ntkfast_core::description::Description;
     use ntkfast_core::dual::{
         Erf, Exp, ExpNormalized, Gabor, Gaussian, Gelu, Hermite, Polynomial, RectifiedMonomial, Sign, Sin,
     };
@@ -63,8 +65,8 @@ mod pairs {
     }
 
     /// Rows of different scales, and cosines as they are behind a layer of the same activation.
-    fn bench<T: Scalar, D: Dual, const SIGNED: bool>(bencher: Bencher, parameters: &[f64]) {
-        let dual = D::new(parameters).expect("valid parameters");
+    fn bench<T: Scalar, D: Dual, const SIGNED: bool>(bencher: Bencher, mut fields: Description) {
+        let dual = D::new(&mut fields).expect("valid fields");
         assert_eq!(dual.is_nonnegative(false), !SIGNED, "{}", dual.name());
         let zero = Strip([T::default(); STRIP]);
         let mut constants = vec![0.0; dual.slots()];
@@ -90,32 +92,33 @@ mod pairs {
     }
 
     macro_rules! duals {
-        ($signed:literal: $($name:ident = $dual:ident($($parameter:expr),*)),* $(,)?) => {
+        ($signed:literal: $($name:ident = $dual:ident { $($field:ident: $value:expr),* }),* $(,)?) => {
             $(#[divan::bench(types = [f64, f32])]
             fn $name<T: Scalar>(bencher: Bencher) {
-                bench::<T, $dual, $signed>(bencher, &[$($parameter),*]);
+                let fields = Description::new(stringify!($dual));
+                bench::<T, $dual, $signed>(bencher, fields$(.with(stringify!($field), $value))*);
             })*
         };
     }
 
     // Cosines behind these are never negative.
     duals! { false:
-        relu = AbRelu(0.0, 1.0),
-        exp = Exp(1.0, 0.5, 0.0),
-        exp_normalized = ExpNormalized(1.0, -1.0),
-        gaussian = Gaussian(1.0, -1.0),
-        rectified_monomial = RectifiedMonomial(2.0),
+        relu = AbRelu { a: 0.0, b: 1.0 },
+        exp = Exp { a: 1.0, b: 0.5, wave: false },
+        exp_normalized = ExpNormalized { gamma: 1.0, shift: -1.0 },
+        gaussian = Gaussian { a: 1.0, b: -1.0 },
+        rectified_monomial = RectifiedMonomial { degree: 2 },
     }
 
     duals! { true:
-        leaky_relu = AbRelu(0.1, 1.0),
-        sign = Sign(),
-        erf = Erf(1.0, 1.0, 0.0),
-        gelu = Gelu(),
-        sin = Sin(1.0, 1.0, 0.0, 0.0),
-        gabor = Gabor(),
-        polynomial = Polynomial(0.0, 1.0, 0.0, -0.1),
-        hermite = Hermite(3.0),
+        leaky_relu = AbRelu { a: 0.1, b: 1.0 },
+        sign = Sign {},
+        erf = Erf { a: 1.0, b: 1.0, c: 0.0 },
+        gelu = Gelu {},
+        sin = Sin { a: 1.0, b: 1.0, c: 0.0, quarter_ahead: false },
+        gabor = Gabor {},
+        polynomial = Polynomial { coef: &[0.0, 1.0, 0.0, -0.1][..] },
+        hermite = Hermite { degree: 3 },
     }
 }
 
@@ -131,7 +134,7 @@ fn network(name: &str) -> Layer {
         "relu 3" => (relu(), 3, Some(0.1)),
         "relu 10" => (relu(), 10, Some(0.1)),
         "relu 3, no bias" => (relu(), 3, None),
-        "erf 3" => (closed("erf", &[1.0, 1.0, 0.0]), 3, Some(0.1)),
+        "erf 3" => (erf(), 3, Some(0.1)),
         _ => (tanh(), 3, Some(0.1)),
     };
     let dense = Layer::Dense { width: None, w_std: 1.4, b_std: bias, training: Training::Ntk };
@@ -140,11 +143,11 @@ fn network(name: &str) -> Layer {
 }
 
 fn relu() -> Layer {
-    Layer::Activation(Activation::AbRelu(AbRelu::new(&[0.0, 1.0]).expect("two parameters")))
+    Layer::new(Description::new("ABRelu").with("a", 0.0).with("b", 1.0)).expect("valid fields")
 }
 
-fn closed(kind: &str, parameters: &[f64]) -> Layer {
-    Layer::Activation(Activation::parse(kind, parameters).expect("a dual").expect("valid parameters"))
+fn erf() -> Layer {
+    Layer::new(Description::new("Erf").with("a", 1.0).with("b", 1.0).with("c", 0.0)).expect("valid fields")
 }
 
 fn tanh() -> Layer {

@@ -15,14 +15,15 @@
 //!
 //! # How it is computed
 //!
-//! A [`network`] is data; it compiles to a [`program`] of a few ops. The [`kernel`] drivers run it once per row
-//! and then on tiles of pairs that stay in cache, each pair as the defect δ = 1 − ρ of its cosine and the
-//! cosine τ of its tangents: numbers of order one that lose no digits where inputs coincide. The [`dual`]s are
-//! written once against vector registers ([`simd`]); functions without a closed form are [`fitted`]. [`flow`]
-//! filters the spectrum of a Gram matrix.
+//! A [`network`] is data, read from its [`description`]; it compiles to a [`program`] of a few ops. The [`kernel`]
+//! drivers run it once per row and then on tiles of pairs that stay in cache, each pair as the defect δ = 1 − ρ of its
+//! cosine and the cosine τ of its tangents: numbers of order one that lose no digits where inputs coincide. The
+//! [`dual`]s are written once against vector registers ([`simd`]); functions without a closed form are [`fitted`].
+//! [`flow`] filters the spectrum of a Gram matrix.
 
 #![cfg_attr(feature = "quick", allow(dead_code))] // the registers of other instruction sets
 
+pub mod description;
 pub mod dual;
 pub mod fitted;
 pub mod flow;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{expectation, pair};
+use common::{dual, expectation, pair};
 use ntkfast_core::Scalar;
 use ntkfast_core::dual::{
     AbRelu, Dual, Erf, Exp, ExpNormalized, Gabor, Gaussian, Gelu, Hermite, Polynomial, RectifiedMonomial,
@@ -34,18 +34,6 @@ fn erf_slope(x: f64) -> f64 {
     std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp()
 }
 
-fn abrelu(a: f64, b: f64) -> AbRelu {
-    AbRelu::new(&[a, b]).expect("two parameters")
-}
-
-fn erf_dual(a: f64, b: f64) -> Erf {
-    Erf::new(&[a, b, 0.0]).expect("three parameters")
-}
-
-fn sin_dual(b: f64, c: f64, quarters: f64) -> Sin {
-    Sin::new(&[1.5, b, c, quarters]).expect("four parameters")
-}
-
 /// He_n/√n!.
 fn hermite(degree: i32, x: f64) -> f64 {
     let (mut below, mut value) = (0.0, 1.0);
@@ -59,59 +47,59 @@ fn hermite(degree: i32, x: f64) -> f64 {
 macro_rules! for_each_dual {
     (|$dual:ident, $value:ident, $slope:ident| $body:expr) => {{
         for (a, b) in [(0.0, 1.0), (0.1, 1.0), (-1.0, 1.0), (1.0, 1.0), (-0.3, 2.0), (1.0, 0.0)] {
-            let $dual = abrelu(a, b);
+            let $dual = dual!(AbRelu { a: a, b: b });
             let $value = |x: f64| if x < 0.0 { a * x } else { b * x };
             let $slope = |x: f64| if x < 0.0 { a } else { b };
             $body
         }
         for (a, b) in [(1.0, 1.0), (-2.0, 0.3), (0.5, 2.0)] {
-            let $dual = erf_dual(a, b);
+            let $dual = dual!(Erf { a: a, b: b, c: 0.0 });
             let $value = |x: f64| a * erf(b * x);
             let $slope = |x: f64| a * b * erf_slope(b * x);
             $body
         }
-        for (b, c, quarters) in
-            [(1.0, 0.0, 0.0), (-2.0, 0.0, 1.0), (0.7, 0.5, 0.0), (1.5, -0.2, 1.0), (0.5, 10.0, 0.0)]
+        for (b, c, ahead) in
+            [(1.0, 0.0, false), (-2.0, 0.0, true), (0.7, 0.5, false), (1.5, -0.2, true), (0.5, 10.0, false)]
         {
-            let phase = c + quarters * std::f64::consts::FRAC_PI_2;
-            let $dual = sin_dual(b, c, quarters);
+            let phase = c + if ahead { std::f64::consts::FRAC_PI_2 } else { 0.0 };
+            let $dual = dual!(Sin { a: 1.5, b: b, c: c, quarter_ahead: ahead });
             let $value = |x: f64| 1.5 * (b * x + phase).sin();
             let $slope = |x: f64| 1.5 * b * (b * x + phase).cos();
             $body
         }
         for (a, b) in [(1.0, 0.3), (-2.0, -0.2)] {
-            let $dual = Exp::new(&[a, b, 0.0]).expect("three parameters");
+            let $dual = dual!(Exp { a: a, b: b, wave: false });
             let $value = |x: f64| a * (b * x).exp();
             let $slope = |x: f64| a * b * (b * x).exp();
             $body
         }
         for (a, b) in [(1.0, 1.5), (2.0, -0.4)] {
-            let $dual = Exp::new(&[a, b, 1.0]).expect("three parameters");
+            let $dual = dual!(Exp { a: a, b: b, wave: true });
             let phase = std::f64::consts::FRAC_PI_4;
             let $value = |x: f64| a * std::f64::consts::SQRT_2 * (b * x + phase).sin();
             let $slope = |x: f64| a * b * std::f64::consts::SQRT_2 * (b * x + phase).cos();
             $body
         }
         {
-            let $dual = Sign::new(&[]).expect("no parameters");
+            let $dual = dual!(Sign {});
             let $value = |x: f64| x.signum();
             let $slope = |_: f64| 0.0;
             $body
         }
         for (a, b) in [(1.0, -1.0), (-2.0, -0.3)] {
-            let $dual = Gaussian::new(&[a, b]).expect("two parameters");
+            let $dual = dual!(Gaussian { a: a, b: b });
             let $value = |x: f64| a * (b * x * x).exp();
             let $slope = |x: f64| 2.0 * a * b * x * (b * x * x).exp();
             $body
         }
         {
-            let $dual = Gabor::new(&[]).expect("no parameters");
+            let $dual = dual!(Gabor {});
             let $value = |x: f64| (-x * x).exp() * x.sin();
             let $slope = |x: f64| (-x * x).exp() * (x.cos() - 2.0 * x * x.sin());
             $body
         }
         for coefficients in [&[0.0, 0.0, 0.0, 1.0][..], &[0.5, -1.0, 0.3, 0.2], &[1.0, 0.0, -0.4, 0.0, 0.1]] {
-            let $dual = Polynomial::new(coefficients).expect("coefficients");
+            let $dual = dual!(Polynomial { coef: coefficients });
             let $value = |x: f64| coefficients.iter().rev().fold(0.0, |sum, a| sum * x + a);
             let $slope = |x: f64| {
                 let terms = coefficients.iter().enumerate().skip(1);
@@ -120,19 +108,19 @@ macro_rules! for_each_dual {
             $body
         }
         for degree in [1, 2, 5] {
-            let $dual = Hermite::new(&[f64::from(degree)]).expect("a degree");
+            let $dual = dual!(Hermite { degree: degree });
             let $value = |x: f64| hermite(degree, x);
             let $slope = |x: f64| f64::from(degree).sqrt() * hermite(degree - 1, x);
             $body
         }
         for degree in [1, 2, 5] {
-            let $dual = RectifiedMonomial::new(&[f64::from(degree)]).expect("a degree");
+            let $dual = dual!(RectifiedMonomial { degree: degree });
             let $value = |x: f64| if x > 0.0 { x.powi(degree) } else { 0.0 };
             let $slope = |x: f64| if x > 0.0 { f64::from(degree) * x.powi(degree - 1) } else { 0.0 };
             $body
         }
         {
-            let $dual = Gelu::new(&[]).expect("no parameters");
+            let $dual = dual!(Gelu {});
             let $value = |x: f64| 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2));
             let $slope = |x: f64| {
                 let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
@@ -148,7 +136,7 @@ macro_rules! for_every_dual {
     (|$dual:ident| $body:expr) => {{
         for_each_dual!(|$dual, _value, _slope| $body);
         for (gamma, shift) in [(1.0, -1.0), (0.0, 2.0), (3.0, 0.5)] {
-            let $dual = ExpNormalized::new(&[gamma, shift]).expect("two parameters");
+            let $dual = dual!(ExpNormalized { gamma: gamma, shift: shift });
             $body
         }
     }};
@@ -305,7 +293,7 @@ proptest! {
 
 #[test]
 fn a_jump_makes_roots_of_defects() {
-    let dual = Sign::new(&[]).expect("no parameters");
+    let dual = dual!(Sign {});
     for level in Level::available() {
         for exponent in 3..60 {
             let small = 10f64.powi(-exponent);
@@ -323,7 +311,7 @@ fn a_jump_makes_roots_of_defects() {
 #[test]
 fn the_normalised_exponential_is_its_formula() {
     for (gamma, shift) in [(1.0, -1.0), (2.5, 0.5), (0.3, -2.0)] {
-        let dual = ExpNormalized::new(&[gamma, shift]).expect("two parameters");
+        let dual = dual!(ExpNormalized { gamma: gamma, shift: shift });
         for level in Level::available() {
             for angle in [0.0, 1e-3, 1.2, 2.9, std::f64::consts::PI] {
                 let (rows, out) = pair::<f64, _>(level, &dual, [0.2, 1.5], defects(angle));
@@ -339,7 +327,7 @@ fn the_normalised_exponential_is_its_formula() {
 
 #[test]
 fn an_exponent_beyond_float32_keeps_equal_rows_equal() {
-    let dual = ExpNormalized::new(&[1e300, -1.0]).expect("two parameters");
+    let dual = dual!(ExpNormalized { gamma: 1e300, shift: -1.0 });
     for level in Level::available() {
         for (cosine, expected) in [([0.0, 2.0], 0.0), ([1e-3, 2.0 - 1e-3], 1.0), ([2.0, 0.0], 1.0)] {
             let double = pair::<f64, _>(level, &dual, [1.0, 2.0], cosine).1.delta;

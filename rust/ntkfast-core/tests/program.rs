@@ -1,5 +1,6 @@
 //! Programs of random networks against the textbook recursion on (k11, k22, k12, T), and the rules of validity.
 
+use ntkfast_core::description::{Description, Value};
 use ntkfast_core::kernel::{Plain, Target, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
@@ -59,16 +60,26 @@ enum Spec {
     Residual(Vec<Spec>),
 }
 
+fn describe(spec: &Spec) -> Description {
+    let described = |specs: &[Spec]| specs.iter().map(describe).collect::<Vec<_>>();
+    let named = Description::new;
+    match spec {
+        Spec::Dense(w, b) => named("Dense")
+            .with("width", Value::None)
+            .with("w_std", *w)
+            .with("b_std", *b)
+            .with("parameterization", "ntk")
+            .with("trainable", true),
+        Spec::AbRelu(a, b) => named("ABRelu").with("a", *a).with("b", *b),
+        Spec::Erf(a, b, c) => named("Erf").with("a", *a).with("b", *b).with("c", *c),
+        Spec::Identity => named("Identity"),
+        Spec::Serial(layers) => named("Serial").with("layers", described(layers)),
+        Spec::Residual(layers) => named("Residual").with("layers", described(layers)),
+    }
+}
+
 fn build(spec: &Spec) -> Layer {
-    let (kind, parameters, children): (_, Vec<Option<f64>>, &[Spec]) = match spec {
-        Spec::Dense(w, b) => ("dense", vec![Some(*w), *b, None], &[]),
-        Spec::AbRelu(a, b) => ("abrelu", vec![Some(*a), Some(*b)], &[]),
-        Spec::Erf(a, b, c) => ("erf", vec![Some(*a), Some(*b), Some(*c)], &[]),
-        Spec::Identity => ("identity", vec![], &[]),
-        Spec::Serial(children) => ("serial", vec![], children),
-        Spec::Residual(children) => ("residual", vec![], children),
-    };
-    Layer::new(kind, &parameters, children.iter().map(build).collect()).expect("a valid layer")
+    Layer::new(describe(spec)).expect("a valid layer")
 }
 
 fn dense() -> impl Strategy<Value = Spec> {
@@ -203,29 +214,27 @@ fn registers_are_reused() {
 fn equal_branches_are_computed_once() {
     let first = || build(&Spec::Dense(1.0, None));
     let branch = |b| build(&Spec::Serial(vec![relu(), Spec::Dense(1.2, Some(b))]));
-    let compiled = |kind: &str, branches: Vec<Layer>| {
-        let joined = Layer::new(kind, &[], branches).expect("branches");
-        let network = Layer::new("serial", &[], vec![first(), joined]).expect("layers");
+    let compiled = |joined: Layer| {
+        let network = Layer::Serial(vec![first(), joined]);
         let program = Program::new(&network).expect("valid");
         (program.steps.len(), program.registers)
     };
-    for kind in ["sum", "product", "concatenate"] {
-        assert_eq!(compiled(kind, vec![branch(0.1)]), (3, 1));
-        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.1)]), (4, 1));
-        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.1), branch(0.1)]), (5, 2));
+    for join in [Layer::Sum, Layer::Product, Layer::Concatenate] {
+        assert_eq!(compiled(join(vec![branch(0.1)])), (3, 1));
+        assert_eq!(compiled(join(vec![branch(0.1), branch(0.1)])), (4, 1));
+        assert_eq!(compiled(join(vec![branch(0.1), branch(0.1), branch(0.1)])), (5, 2));
         // What differs is computed from where it differs.
-        assert_eq!(compiled(kind, vec![branch(0.1), branch(0.2)]), (5, 2));
-        let nested = || Layer::new(kind, &[], vec![branch(0.1), branch(0.2)]).expect("branches");
-        assert_eq!(compiled(kind, vec![nested(), branch(0.1), nested()]), (7, 2));
+        assert_eq!(compiled(join(vec![branch(0.1), branch(0.2)])), (5, 2));
+        let nested = || join(vec![branch(0.1), branch(0.2)]);
+        assert_eq!(compiled(join(vec![nested(), branch(0.1), nested()])), (7, 2));
     }
 }
 
 #[test]
 fn products_need_independent_factors() {
     let product = |branches: Vec<Spec>| {
-        let branches = branches.iter().map(build).collect();
-        let product = Layer::new("product", &[], branches).expect("branches");
-        Layer::new("serial", &[], vec![build(&Spec::Dense(1.0, None)), product]).expect("layers")
+        let product = Layer::Product(branches.iter().map(build).collect());
+        Layer::Serial(vec![build(&Spec::Dense(1.0, None)), product])
     };
     let closed = || Spec::Serial(vec![relu(), Spec::Dense(1.0, None)]);
     assert!(Program::new(&product(vec![closed(), closed(), relu()])).is_ok());
@@ -234,7 +243,7 @@ fn products_need_independent_factors() {
             .contains("multiplies branches that depend on the same")
     );
     let then_relu = vec![product(vec![closed(), closed()]), build(&relu())];
-    let text = refusal(&Layer::new("serial", &[], then_relu).expect("layers"));
+    let text = refusal(&Layer::Serial(then_relu));
     assert!(text.contains("layer 2 (Relu) needs a Gaussian input"), "{text}");
 }
 
@@ -251,9 +260,8 @@ fn activations_need_a_dense() {
 #[test]
 fn sums_need_independent_branches() {
     let sum = |branches: Vec<Spec>| {
-        let branches = branches.iter().map(build).collect();
-        let sum = Layer::new("sum", &[], branches).expect("branches");
-        Layer::new("serial", &[], vec![build(&Spec::Dense(1.0, None)), sum]).expect("layers")
+        let sum = Layer::Sum(branches.iter().map(build).collect());
+        Layer::Serial(vec![build(&Spec::Dense(1.0, None)), sum])
     };
     let closed = || Spec::Serial(vec![relu(), Spec::Dense(1.0, None)]);
     assert!(Program::new(&sum(vec![closed(), closed(), Spec::Identity])).is_ok());

@@ -1,5 +1,6 @@
 //! ReLU's shorter polynomials: a strip takes one that reaches all of its pairs.
 
+use ntkfast_core::description::Description;
 use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
 use ntkfast_core::program::{Op, Program, Register, Step};
 use ntkfast_core::simd::math::REACHES;
@@ -39,7 +40,8 @@ fn alone(activation: &AbRelu) -> Program {
 }
 
 fn check<T: Number>(near: f64, far: f64, place: usize) {
-    let activation = AbRelu::new(&[0.0, 1.0]).expect("two parameters");
+    let activation =
+        AbRelu::new(&mut Description::new("ABRelu").with("a", 0.0).with("b", 1.0)).expect("valid fields");
     let program = alone(&activation);
     for level in Level::available() {
         let mut register = Register::default();

@@ -1,9 +1,9 @@
 //! Kernels of a compiled network, prepared for a call or before it.
 
 use crate::arrays::{Arrays, Number, outputs, targets};
+use crate::description::Raised;
 use crate::door::Call;
 use crate::samples::View;
-use crate::spec::Raised;
 use ntkfast_core::kernel::{OPERATIONS, Plain};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::{Prepared, Recipe};

@@ -2,8 +2,8 @@
 //!
 //! | Python | Rust |
 //! |---|---|
-//! | nested tuples (kind, parameters, children) | [`ntkfast_core::network::Layer`] ([`spec`]) |
-//! | a vectorised Python function | [`ntkfast_core::fitted::Function`] ([`spec`]) |
+//! | nested dictionaries, as `to_dict` has them | [`ntkfast_core::network::Layer`] ([`description`]) |
+//! | a vectorised Python function | [`ntkfast_core::fitted::Function`] ([`description`]) |
 //! | float32 or float64 array of any strides | a borrowed view ([`arrays`]); copied at most once |
 //! | `out` array | [`ntkfast_core::kernel::Target`], written in place by all threads |
 //! | `callable(done, total)` or `None` | called on the calling thread ([`door`]) |
@@ -15,6 +15,7 @@
 //! it back now and then to look for Ctrl-C and to report progress. No other module does any of that.
 
 mod arrays;
+mod description;
 mod door;
 mod errors;
 mod evaluate;
@@ -22,7 +23,6 @@ mod linalg;
 mod prepared;
 mod program;
 mod samples;
-mod spec;
 mod trace;
 
 use ntkfast_core::parallel;

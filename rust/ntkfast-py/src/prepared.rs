@@ -1,9 +1,9 @@
 //! Compiled networks prepared for some samples, to be used for parts of these.
 
 use crate::arrays::{Arrays, Number};
+use crate::description::Raised;
 use crate::evaluate::{Caller, Evaluation};
 use crate::samples::{ByDtype, by_dtype, sets};
-use crate::spec::Raised;
 use ntkfast_core::program::{Prepared, Recipe, Scales};
 use ntkfast_core::simd::Level;
 use ntkfast_core::{Float, Model};

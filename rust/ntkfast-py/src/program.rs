@@ -1,11 +1,11 @@
 //! Compiled networks.
 
 use crate::arrays::{Arrays, Number};
+use crate::description::{Raised, layer};
 use crate::door::refuse;
 use crate::evaluate::{Caller, Evaluation};
 use crate::prepared::{self, PyPrepared};
 use crate::samples::{ByDtype, Input, by_dtype, sets};
-use crate::spec::{Raised, layer};
 use ntkfast_core::network::Layer;
 use ntkfast_core::program::Program;
 use ntkfast_core::{Model, Result};
@@ -21,8 +21,8 @@ pub struct PyProgram {
 
 /// Refuse layers that cannot be composed, whatever comes before them.
 #[pyfunction]
-pub fn check(spec: &Bound<'_, PyAny>) -> PyResult<()> {
-    Program::check(&layer(spec, &Raised::default())?).or_else(|error| refuse(&error))
+pub fn check(description: &Bound<'_, PyAny>) -> PyResult<()> {
+    Program::check(&layer(description, &Raised::default())?).or_else(|error| refuse(&error))
 }
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -30,18 +30,18 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 #[pymethods]
 impl PyProgram {
     #[new]
-    fn new(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::compile(spec, Model::new)
+    fn new(description: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(description, Model::new)
     }
 
     #[staticmethod]
-    fn by_depth(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::compile(spec, Model::by_depth)
+    fn by_depth(description: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(description, Model::by_depth)
     }
 
     #[staticmethod]
-    fn by_frozen(spec: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::compile(spec, Model::by_frozen)
+    fn by_frozen(description: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(description, Model::by_frozen)
     }
 
     /// How many results a call has.
@@ -118,9 +118,9 @@ impl PyProgram {
 }
 
 impl PyProgram {
-    fn compile(spec: &Bound<'_, PyAny>, compiler: impl Fn(Layer) -> Result<Model>) -> PyResult<Self> {
+    fn compile(description: &Bound<'_, PyAny>, compiler: impl Fn(Layer) -> Result<Model>) -> PyResult<Self> {
         let raised = Raised::default();
-        let model = compiler(layer(spec, &raised)?).or_else(|error| refuse(&error))?;
+        let model = compiler(layer(description, &raised)?).or_else(|error| refuse(&error))?;
         Ok(Self { model: Arc::new(model), raised })
     }
 

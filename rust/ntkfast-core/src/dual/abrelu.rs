@@ -5,6 +5,8 @@
 //! π − θ apply.
 
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::angle_within;
 use std::f64::consts::FRAC_1_PI;
@@ -25,8 +27,8 @@ pub struct AbRelu {
 }
 
 impl Dual for AbRelu {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[a, b] = parameters else { return None };
+    fn new(fields: &mut Description) -> Result<Self> {
+        let (a, b) = (fields.real("a")?, fields.real("b")?);
         let largest = a.abs().max(b.abs());
         let total = if largest > 0.0 { (a / largest).powi(2) + (b / largest).powi(2) } else { 1.0 };
         let (kink, line) = if largest > 0.0 {
@@ -38,7 +40,7 @@ impl Dual for AbRelu {
         };
         // Exactly 1 for |x| and x: a rounding here would be repeated in every layer.
         let kink_over_pi = kink * FRAC_1_PI;
-        Some(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, kink_over_pi, line })
+        Ok(Self { a, b, gain: largest * (total / 2.0).sqrt(), kink, kink_over_pi, line })
     }
 
     fn slots(&self) -> usize {

@@ -1,9 +1,13 @@
 //! Degrees of polynomials, as they arrive from outside.
 
+use crate::description::{Description, Value};
+use crate::error::Result;
+
 /// The highest that is accepted: beyond it, at hardly any variance can a number hold the kernel of a power.
 pub const HIGHEST: usize = 1000;
 
-/// An accepted degree.
-pub fn degree(value: f64) -> Option<usize> {
-    (value.fract() == 0.0 && (0.0..=HIGHEST as f64).contains(&value)).then_some(value as usize)
+/// The field `degree`.
+pub fn degree(fields: &mut Description) -> Result<usize> {
+    let read = |value: &Value| value.count().filter(|degree| *degree <= HIGHEST);
+    fields.take("degree", "an integer from 0 to 1000", read)
 }

@@ -11,6 +11,8 @@
 use super::arcsine::{Arcsine, arcsine};
 use super::{Constants, Cosine, Dual, Response, Row};
 use crate::Float;
+use crate::description::Description;
+use crate::error::Result;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;
@@ -56,9 +58,8 @@ impl<N: Number> Side<N> {
 }
 
 impl Dual for Erf {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[a, b, c] = parameters else { return None };
-        Some(Self { a, b, c })
+    fn new(fields: &mut Description) -> Result<Self> {
+        Ok(Self { a: fields.real("a")?, b: fields.real("b")?, c: fields.real("c")? })
     }
 
     fn slots(&self) -> usize {

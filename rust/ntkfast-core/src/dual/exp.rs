@@ -6,6 +6,8 @@
 
 use super::sin::squeezed;
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::decay;
 
@@ -18,9 +20,8 @@ pub struct Exp {
 }
 
 impl Dual for Exp {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[a, b, wave] = parameters else { return None };
-        (wave == 0.0 || wave == 1.0).then_some(Self { a, b, wave: wave == 1.0 })
+    fn new(fields: &mut Description) -> Result<Self> {
+        Ok(Self { a: fields.real("a")?, b: fields.real("b")?, wave: fields.flag("wave")? })
     }
 
     fn slots(&self) -> usize {

@@ -5,6 +5,8 @@
 
 use super::{Constants, Cosine, Dual, Response, Row};
 use crate::Float;
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::decay;
 
@@ -16,9 +18,8 @@ pub struct ExpNormalized {
 }
 
 impl Dual for ExpNormalized {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[gamma, shift] = parameters else { return None };
-        (gamma >= 0.0).then_some(Self { gamma, shift })
+    fn new(fields: &mut Description) -> Result<Self> {
+        Ok(Self { gamma: fields.size("gamma")?, shift: fields.real("shift")? })
     }
 
     fn slots(&self) -> usize {

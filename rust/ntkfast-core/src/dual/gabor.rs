@@ -15,6 +15,8 @@
 
 use super::envelope::{self, Side, overlap, vast};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -54,8 +56,8 @@ fn spread<N: Number>([y, z]: [N; 2], gap: N, [kept, lost]: [N; 2]) -> N {
 }
 
 impl Dual for Gabor {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        parameters.is_empty().then_some(Self)
+    fn new(_fields: &mut Description) -> Result<Self> {
+        Ok(Self)
     }
 
     fn slots(&self) -> usize {

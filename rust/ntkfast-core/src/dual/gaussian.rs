@@ -5,6 +5,8 @@
 
 use super::envelope::{self, Side, overlap, vast};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::{Description, Value};
+use crate::error::Result;
 use crate::simd::Number;
 
 /// a·e^{bx²}.
@@ -15,9 +17,9 @@ pub struct Gaussian {
 }
 
 impl Dual for Gaussian {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[a, b] = parameters else { return None };
-        (b < 0.0).then_some(Self { a, b })
+    fn new(fields: &mut Description) -> Result<Self> {
+        let b = |value: &Value| value.real().filter(|b| *b < 0.0);
+        Ok(Self { a: fields.real("a")?, b: fields.take("b", "a finite number < 0", b)? })
     }
 
     fn slots(&self) -> usize {

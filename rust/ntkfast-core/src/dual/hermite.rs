@@ -7,6 +7,8 @@
 use super::degree::degree;
 use super::series::{Orders, normalise};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 
 /// He_n/√n!.
@@ -18,10 +20,9 @@ pub struct Hermite {
 }
 
 impl Dual for Hermite {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let [value] = parameters else { return None };
-        let degree = degree(*value)?;
-        Some(Self { value: Normalised::new(degree), slope: degree.checked_sub(1).map(Normalised::new) })
+    fn new(fields: &mut Description) -> Result<Self> {
+        let degree = degree(fields)?;
+        Ok(Self { value: Normalised::new(degree), slope: degree.checked_sub(1).map(Normalised::new) })
     }
 
     fn slots(&self) -> usize {

@@ -38,7 +38,8 @@ pub use rectified_monomial::RectifiedMonomial;
 pub use sign::Sign;
 pub use sin::Sin;
 
-use crate::error::{Error, Result};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 
 /// The cosine ρ of a pair as its two defects; each is kept to relative precision where it is small.
@@ -110,8 +111,11 @@ pub struct Row {
 
 /// The dual of one activation.
 pub trait Dual: Sized {
-    /// Make the dual from the activation's parameters.
-    fn new(parameters: &[f64]) -> Option<Self>;
+    /// Make the dual from the activation's fields: take those that it has, by their names.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`] where one is missing, or holds what the activation does not take.
+    fn new(fields: &mut Description) -> Result<Self>;
 
     /// How many per-row constants [`Dual::row`] fills and [`Dual::pair`] reads.
     fn slots(&self) -> usize;
@@ -151,12 +155,10 @@ macro_rules! duals {
         pub enum Activation { $($dual($dual)),* }
 
         impl Activation {
-            /// The activation of this kind, or `None` where no dual has the name.
-            pub fn parse(kind: &str, parameters: &[f64]) -> Option<Result<Self>> {
-                match kind {
-                    $($kind => Some($dual::new(parameters).map(Self::$dual).ok_or_else(|| {
-                        Error::Network(format!("{kind} does not take the parameters {parameters:?}"))
-                    })),)*
+            /// The activation that is described, its fields taken; `None` where no dual has that name.
+            pub fn new(fields: &mut Description) -> Option<Result<Self>> {
+                match fields.kind() {
+                    $($kind => Some($dual::new(fields).map(Self::$dual)),)*
                     _ => None,
                 }
             }
@@ -172,18 +174,18 @@ macro_rules! duals {
 }
 
 duals! {
-    AbRelu = "abrelu",
-    Erf = "erf",
-    Exp = "exp",
-    ExpNormalized = "exp_normalized",
-    Gabor = "gabor",
-    Gaussian = "gaussian",
-    Gelu = "gelu",
-    Sign = "sign",
-    Hermite = "hermite",
-    Polynomial = "polynomial",
-    RectifiedMonomial = "rectified_monomial",
-    Sin = "sin",
+    AbRelu = "ABRelu",
+    Erf = "Erf",
+    Exp = "Exp",
+    ExpNormalized = "ExpNormalized",
+    Gabor = "Gabor",
+    Gaussian = "Gaussian",
+    Gelu = "Gelu",
+    Sign = "Sign",
+    Hermite = "Hermite",
+    Polynomial = "Polynomial",
+    RectifiedMonomial = "RectifiedMonomial",
+    Sin = "Sin",
 }
 
 pub(crate) use with_dual;

@@ -12,6 +12,8 @@
 use super::degree::HIGHEST;
 use super::series::{Orders, normalise};
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::{Description, Value};
+use crate::error::Result;
 use crate::simd::Number;
 use std::ops::Mul;
 
@@ -24,20 +26,20 @@ pub struct Polynomial {
 }
 
 impl Dual for Polynomial {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        if parameters.is_empty() || parameters.len() > HIGHEST + 1 {
-            return None;
-        }
+    fn new(fields: &mut Description) -> Result<Self> {
+        let coefficients =
+            |value: &Value| value.list(Value::real).filter(|a| (1..=HIGHEST + 1).contains(&a.len()));
+        let coefficients = fields.take("coef", "a list of 1 to 1001 finite numbers", coefficients)?;
         let terms = || {
-            let coefficients = parameters.iter().enumerate();
+            let coefficients = coefficients.iter().enumerate();
             coefficients.filter(|(_, a)| **a != 0.0).map(|(degree, &a)| (degree, Scaled::new(a)))
         };
         let derivatives = terms()
             .filter(|(degree, _)| *degree > 0)
             .map(|(degree, a)| (degree - 1, a * Scaled::new(degree as f64)));
-        let monic = terms().count() == 1 && parameters.last() == Some(&1.0);
+        let monic = terms().count() == 1 && coefficients.last() == Some(&1.0);
         let name = if monic { "Monomial" } else { "Polynomial" };
-        Some(Self { value: Sum::new(terms()), slope: Sum::new(derivatives), name })
+        Ok(Self { value: Sum::new(terms()), slope: Sum::new(derivatives), name })
     }
 
     fn slots(&self) -> usize {

@@ -10,6 +10,8 @@
 
 use super::degree::degree;
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2};
@@ -29,14 +31,13 @@ fn size(degree: usize, scale: f64) -> f64 {
 }
 
 impl Dual for RectifiedMonomial {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let [value] = parameters else { return None };
-        let degree = degree(*value)?;
+    fn new(fields: &mut Description) -> Result<Self> {
+        let degree = degree(fields)?;
         let ratio = |n: usize| {
             let square = (n * n) as f64;
             square / (4.0 * square - 1.0)
         };
-        Some(Self { degree, ratios: (1..degree).map(ratio).collect() })
+        Ok(Self { degree, ratios: (1..degree).map(ratio).collect() })
     }
 
     fn slots(&self) -> usize {

@@ -4,6 +4,8 @@
 //! earlier layers have trained has no effect behind a jump.
 
 use super::{Constants, Cosine, Dual, Response, Row};
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::FRAC_2_PI;
@@ -13,8 +15,8 @@ use std::f64::consts::FRAC_2_PI;
 pub struct Sign;
 
 impl Dual for Sign {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        parameters.is_empty().then_some(Self)
+    fn new(_fields: &mut Description) -> Result<Self> {
+        Ok(Self)
     }
 
     fn slots(&self) -> usize {

@@ -20,6 +20,8 @@
 use super::blend::{blend, shares};
 use super::{Constants, Cosine, Dual, Response, Row};
 use crate::Float;
+use crate::description::Description;
+use crate::error::Result;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -77,16 +79,13 @@ pub(super) fn squeezed(x: f64) -> f64 {
 }
 
 impl Dual for Sin {
-    fn new(parameters: &[f64]) -> Option<Self> {
-        let &[a, b, c, quarters] = parameters else { return None };
+    fn new(fields: &mut Description) -> Result<Self> {
+        let (a, b, c) = (fields.real("a")?, fields.real("b")?, fields.real("c")?);
         let (sin, cos) = c.sin_cos();
-        let (odd, even, name) = match quarters {
-            0.0 => (cos, sin, "Sin"),
-            1.0 => (sin, cos, "Cos"),
-            _ => return None,
-        };
+        let ahead = fields.flag("quarter_ahead")?;
+        let (odd, even, name) = if ahead { (sin, cos, "Cos") } else { (cos, sin, "Sin") };
         let share = |value: f64| if value.abs() < 1e-15 { 0.0 } else { value.abs() };
-        Some(Self { a, b, odd: share(odd), even: share(even), name })
+        Ok(Self { a, b, odd: share(odd), even: share(even), name })
     }
 
     fn slots(&self) -> usize {

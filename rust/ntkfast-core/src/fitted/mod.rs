@@ -37,13 +37,11 @@ use fit::fit;
 pub use pair::GROUP;
 pub use row::Fitted;
 
+use crate::description::Values;
 use crate::error::{Error, Result};
 use crate::parallel::Job;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Values of a function at many points; `None` where it failed in a way that its owner knows of.
-pub type Values = dyn Fn(&[f64]) -> Option<Vec<f64>> + Send + Sync;
 
 /// A function known by its values, and the fits made of it so far.
 #[derive(Clone)]
@@ -64,7 +62,7 @@ impl fmt::Debug for Function {
 
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
+        self.name == other.name && self.kinks == other.kinks && Arc::ptr_eq(&self.call, &other.call)
     }
 }
 

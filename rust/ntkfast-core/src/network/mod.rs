@@ -1,12 +1,12 @@
 //! Networks as plain data, as the user wrote them.
 //!
-//! A network arrives as nested (kind, parameters, children) and becomes a [`Layer`]. Whether layers fit
-//! together is decided where they are lowered to a program ([`crate::program`]).
+//! A network arrives as nested [`crate::description`]s and becomes a [`Layer`]. Whether layers fit together is decided
+//! where they are lowered to a program ([`crate::program`]).
 
 use crate::dual::Activation;
-use crate::error::{Error, Result};
 use crate::fitted::Function;
 
+mod read;
 mod spatial;
 
 pub use spatial::{Axis, Padding};
@@ -92,58 +92,6 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// A layer of this kind; parameters are finite numbers, or absent.
-    ///
-    /// # Errors
-    /// [`Error::Network`] for an unknown kind, or parameters or children that the kind does not take.
-    pub fn new(kind: &str, parameters: &[Option<f64>], children: Vec<Self>) -> Result<Self> {
-        let wrong = || Error::Network(format!("{kind} does not take the parameters {parameters:?}"));
-        let composed = matches!(kind, "serial" | "residual" | "sum" | "product" | "concatenate");
-        if composed == children.is_empty() {
-            let problem = if composed { "needs at least one layer" } else { "takes no layers" };
-            return Err(Error::Network(format!("{kind} {problem}")));
-        }
-        if parameters.iter().flatten().any(|value| !value.is_finite()) {
-            return Err(wrong());
-        }
-        match (kind, parameters) {
-            ("serial", []) => Ok(Self::Serial(children)),
-            ("residual", []) => Ok(Self::Residual(children)),
-            ("sum", []) => Ok(Self::Sum(children)),
-            ("product", []) => Ok(Self::Product(children)),
-            ("concatenate", []) => Ok(Self::Concatenate(children)),
-            ("identity", []) => Ok(Self::Identity),
-            ("layer_norm", &[Some(eps)]) if eps >= 0.0 => Ok(Self::LayerNorm { eps }),
-            ("dropout", &[Some(keep)]) if keep > 0.0 && keep <= 1.0 => Ok(Self::Dropout { keep }),
-            ("dense", parameters) => Self::dense(Training::Ntk, parameters).ok_or_else(wrong),
-            ("standard_dense", parameters) => Self::dense(Training::Standard, parameters).ok_or_else(wrong),
-            ("frozen_dense", parameters) => Self::dense(Training::Frozen, parameters).ok_or_else(wrong),
-            ("conv", parameters) => spatial::conv(Training::Ntk, parameters).ok_or_else(wrong),
-            ("standard_conv", parameters) => spatial::conv(Training::Standard, parameters).ok_or_else(wrong),
-            ("frozen_conv", parameters) => spatial::conv(Training::Frozen, parameters).ok_or_else(wrong),
-            ("avg_pool", parameters) => spatial::pool(false, parameters).ok_or_else(wrong),
-            ("sum_pool", parameters) => spatial::pool(true, parameters).ok_or_else(wrong),
-            ("global_avg_pool", []) => Ok(Self::GlobalPool { sum: false }),
-            ("global_sum_pool", []) => Ok(Self::GlobalPool { sum: true }),
-            ("flatten", []) => Ok(Self::Flatten),
-            _ => {
-                let numbers: Option<Vec<f64>> = parameters.iter().copied().collect();
-                match Activation::parse(kind, &numbers.ok_or_else(wrong)?) {
-                    Some(activation) => Ok(Self::Activation(activation?)),
-                    None => Err(wrong()),
-                }
-            }
-        }
-    }
-
-    /// A dense layer from (σ_w, σ_b, width).
-    fn dense(training: Training, parameters: &[Option<f64>]) -> Option<Self> {
-        let &[Some(w_std), b_std, width] = parameters else { return None };
-        let valid = w_std >= 0.0 && b_std.is_none_or(|b| b >= 0.0) && width.is_none_or(|width| width >= 1.0);
-        // A float holds every width exactly that a machine could hold in memory.
-        valid.then(|| Self::Dense { width: width.map(|width| width as usize), w_std, b_std, training })
-    }
-
     /// The name that users know.
     pub fn name(&self) -> &str {
         use crate::dual::{Dual, with_dual};

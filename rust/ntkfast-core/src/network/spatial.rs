@@ -1,6 +1,10 @@
 //! Layers on positions: their windows, and how they are read.
 
-use super::{Layer, Training};
+use crate::description::{Description, Value};
+use crate::error::{Error, Result};
+
+/// The largest window and stride that are accepted.
+const LARGEST: usize = 1_000_000_000;
 
 /// What lies around a plane of positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,29 +60,28 @@ impl Axis {
     }
 }
 
-/// A convolution from (filter, filter, stride, stride, padding, σ_w, σ_b, width).
-pub(super) fn conv(training: Training, parameters: &[Option<f64>]) -> Option<Layer> {
-    let (windows, rest) = parameters.split_at_checked(5)?;
-    let Layer::Dense { width, w_std, b_std, training } = Layer::dense(training, rest)? else { return None };
-    Some(Layer::Conv { axes: axes(windows)?, width, w_std, b_std, training })
+/// The windows of a layer: their sizes in the field `window`, `strides` and `padding`.
+pub(super) fn axes(fields: &mut Description, window: &str) -> Result<[Axis; 2]> {
+    let (sizes, strides) = (sizes(fields, window)?, sizes(fields, "strides")?);
+    if sizes.len() != strides.len() {
+        return Err(Error::Network(format!(
+            "{}: {window} is {sizes:?} and strides is {strides:?}; expected one number for each spatial dimension in both",
+            fields.kind()
+        )));
+    }
+    let padding = fields.take("padding", "'SAME', 'VALID' or 'CIRCULAR'", |value| match value.text()? {
+        "SAME" => Some(Padding::Same),
+        "VALID" => Some(Padding::Valid),
+        "CIRCULAR" => Some(Padding::Circular),
+        _ => None,
+    })?;
+    // A sequence is an image of width 1.
+    let at = |numbers: &[usize], axis: usize| numbers.get(axis).copied().unwrap_or(1);
+    Ok([0, 1].map(|axis| Axis { size: at(&sizes, axis), stride: at(&strides, axis), padding }))
 }
 
-/// A pool from (window, window, stride, stride, padding).
-pub(super) fn pool(sum: bool, parameters: &[Option<f64>]) -> Option<Layer> {
-    Some(Layer::Pool { axes: axes(parameters)?, sum })
-}
-
-fn axes(parameters: &[Option<f64>]) -> Option<[Axis; 2]> {
-    let &[Some(height), Some(width), Some(down), Some(right), Some(padding)] = parameters else {
-        return None;
-    };
-    let padding = match padding {
-        0.0 => Padding::Same,
-        1.0 => Padding::Valid,
-        2.0 => Padding::Circular,
-        _ => return None,
-    };
-    let count = |value: f64| (1.0..1e9).contains(&value).then_some(value as usize);
-    let axis = |size, stride| Some(Axis { size: count(size)?, stride: count(stride)?, padding });
-    Some([axis(height, down)?, axis(width, right)?])
+fn sizes(fields: &mut Description, name: &str) -> Result<Vec<usize>> {
+    let size = |value: &Value| value.count().filter(|size| (1..=LARGEST).contains(size));
+    let read = |value: &Value| value.list(size).filter(|sizes| matches!(sizes.len(), 1 | 2));
+    fields.take(name, "a list of one or two integers from 1 to 1,000,000,000", read)
 }

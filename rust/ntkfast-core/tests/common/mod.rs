@@ -5,6 +5,16 @@ use ntkfast_core::Scalar;
 use ntkfast_core::dual::{Cosine, Dual, Row};
 use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
 
+/// A dual from its fields by their names.
+macro_rules! dual {
+    ($dual:ident { $($field:ident: $value:expr),* }) => {{
+        let fields = ntkfast_core::description::Description::new(stringify!($dual));
+        let mut fields = fields$(.with(stringify!($field), $value))*;
+        $dual::new(&mut fields).expect("valid fields")
+    }};
+}
+pub(crate) use dual;
+
 /// Every lane of a strip of results of [`pair`].
 pub struct PairOut {
     pub delta: f64,
