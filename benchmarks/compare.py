@@ -60,9 +60,8 @@ def main() -> int:
         ratios = [new / old for old, new in pairs]
         low, middle, high = statistics.quantiles(ratios, n=4)
         old, new = (statistics.median(side) for side in zip(*pairs, strict=True))
-        print(
-            f"{name:<44}{old * 1e3:>9.3f} ms{new * 1e3:>9.3f} ms{middle:>9.3f}{(high - low) / 2:>7.3f}"
-        )
+        times = f"{old * 1e3:>9.3f} ms{new * 1e3:>9.3f} ms"
+        print(f"{name:<44}{times}{middle:>9.3f}{(high - low) / 2:>7.3f}", flush=True)
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()

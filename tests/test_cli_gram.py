@@ -229,7 +229,7 @@ def test_memory_that_is_not_there(
     def refuse(*_: object, **__: object) -> None:
         raise MemoryError(reason)
 
-    monkeypatch.setattr(nk.Network, "ntk", refuse)
+    monkeypatch.setattr(_resumable, "evaluate", refuse)
     assert ended(*MLP) == 1
     assert capsys.readouterr().err == f"ntkfast: {reason or 'there is not enough memory'}\n"
 

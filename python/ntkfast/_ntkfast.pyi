@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "NumericalError",
+    "Prepared",
     "Program",
     "check",
     "cholesky",
@@ -25,6 +26,7 @@ __all__ = [
 
 # The form of Network.to_dict, with all fields and functions among them.
 _Description: TypeAlias = dict[str, Any]
+_Recipe: TypeAlias = dict[str, Any]
 _Array: TypeAlias = NDArray[np.floating[Any]]
 _Arrays: TypeAlias = list[_Array]
 _Report: TypeAlias = Callable[[int, int], object]
@@ -46,6 +48,34 @@ class Program:
     def spatial(self) -> bool: ...
 
     # One array for each result, or None where they are not wanted.
+    def gram(
+        self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None, progress: _Report | None
+    ) -> None: ...
+    def cross(
+        self,
+        x: _Array,
+        x2: _Array,
+        nngp: _Arrays | None,
+        ntk: _Arrays | None,
+        progress: _Report | None,
+    ) -> None: ...
+    def diagonal(self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None) -> None: ...
+
+    # For all pairs of x, or from x to x2: parts then have the bits that they have among all.
+    def prepare(self, x: _Array, x2: _Array | None = None) -> Prepared: ...
+    def prepare_again(self, recipe: _Recipe) -> Prepared: ...
+
+# A program whose activations are fitted and whose way is chosen, once for many calls.
+@final
+class Prepared:
+    @property
+    def results(self) -> int: ...
+    @property
+    def spatial(self) -> bool: ...
+
+    # Plain numbers, of which Program.prepare_again makes the same.
+    @property
+    def recipe(self) -> _Recipe: ...
     def gram(
         self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None, progress: _Report | None
     ) -> None: ...

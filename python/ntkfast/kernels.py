@@ -17,7 +17,7 @@ from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
 
 if TYPE_CHECKING:
-    from ntkfast._ntkfast import Program
+    from ntkfast._ntkfast import Prepared, Program
 
 __all__ = ["Kernels", "as_samples", "evaluate"]
 
@@ -53,7 +53,7 @@ class Kernels(Displayed):
 
 
 def evaluate(
-    program: Program,
+    program: Program | Prepared,
     x: npt.ArrayLike,
     x2: npt.ArrayLike | None,
     *,
@@ -109,7 +109,9 @@ def evaluate(
     return arrays
 
 
-def as_samples(program: Program, x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
+def as_samples(
+    program: Program | Prepared, x: npt.ArrayLike, name: str, rank: int | None
+) -> FloatArray:
     """Return `x` as the program takes it: points in rows, or images of `rank` dimensions."""
     return as_images(x, name, rank) if program.spatial else as_points(x, name)
 

@@ -24,13 +24,18 @@ import numpy as np
 
 from ntkfast._arrays import FloatArray
 from ntkfast._atomic import replacing
-from ntkfast._ntkfast import info
+from ntkfast._ntkfast import Prepared, info
+from ntkfast._progress import Progress
+from ntkfast.kernels import evaluate
 from ntkfast.networks import Network
 
 __all__ = ["Job", "run"]
 
-# What is computed between two entries in the sidecar, and lost at most; at least 64 rows.
+# Bytes that are computed between two entries in the sidecar, and lost at most.
 _BLOCK = 1 << 28
+# A block has a multiple of so many rows, which the core computes together: so have their pairs the
+# bits that they have in one call.
+_TOGETHER = 64
 # Of images, whose kernels may take a hundred milliseconds each: rows between two entries. As many
 # as the core computes together, or a multiple: within these it decides which image comes first.
 _IMAGES = 16
@@ -75,7 +80,8 @@ class Job:
         """How many rows are computed between two entries in the sidecar."""
         if self.network._spatial:
             return min(self.shape[0], _IMAGES)
-        return min(self.shape[0], max(64, _BLOCK // (self.shape[1] * self.x.itemsize)))
+        rows = _BLOCK // (self.shape[1] * self.x.itemsize)
+        return min(self.shape[0], max(1, rows // _TOGETHER) * _TOGETHER)
 
     def pairs(self, rows: int) -> int:
         """Return how many entries have to be computed, not copied, for so many first rows."""
@@ -107,10 +113,30 @@ class Job:
             "simd": info()["simd"],
         }
 
-    def evaluate(self, x: FloatArray, x2: FloatArray | None, **options: Any) -> FloatArray:
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The network, prepared once for all points: blocks have the bits of the whole matrix."""
+        return self.network._program.prepare(self.x, self.x2)
+
+    def evaluate(
+        self,
+        x: FloatArray,
+        x2: FloatArray | None,
+        *,
+        diagonal: bool = False,
+        out: FloatArray | None = None,
+        progress: Progress = None,
+    ) -> FloatArray:
         """Compute the kernel of some of the points."""
-        method = self.network.ntk if self.kernel == "ntk" else self.network.nngp
-        return method(x, x2, **options)
+        return evaluate(
+            self.prepared,
+            x,
+            x2,
+            wanted=(self.kernel,),
+            out=(out,),
+            diagonal=diagonal,
+            progress=progress,
+        )[0]
 
     def finished(self, *, force: bool) -> int:
         """Return how many rows an earlier run has finished; refuse what is not a run of this job.

@@ -100,8 +100,9 @@ impl PyPrepared {
         dict.set_item("simd", recipe.level.name())?;
         dict.set_item("features", recipe.features)?;
         dict.set_item("pairs", recipe.pairs)?;
-        dict.set_item("input", range(&recipe.input))?;
-        dict.set_item("fits", recipe.fits.iter().map(range).collect::<Vec<_>>())?;
+        dict.set_item("input", range(py, &recipe.input)?)?;
+        let fits = recipe.fits.iter().map(|scales| range(py, scales)).collect::<PyResult<Vec<_>>>()?;
+        dict.set_item("fits", fits)?;
         dict.set_item("grid", recipe.grid)?;
         Ok(dict)
     }
@@ -117,27 +118,37 @@ fn name<T: Float>(_: &Prepared<'_, T>) -> &'static str {
     T::NAME
 }
 
-/// The smallest and the largest scale, and whether there are zeros.
-type Range = (f64, f64, bool);
+/// A range of scales as a dictionary.
+fn range<'py>(py: Python<'py>, scales: &Scales) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("low", scales.low)?;
+    dict.set_item("high", scales.high)?;
+    dict.set_item("zeros", scales.zeros)?;
+    Ok(dict)
+}
 
-fn range(scales: &Scales) -> Range {
-    (scales.low, scales.high, scales.zeros)
+fn read_range(dict: &Bound<'_, PyAny>) -> PyResult<Scales> {
+    Ok(Scales {
+        low: dict.get_item("low")?.extract()?,
+        high: dict.get_item("high")?.extract()?,
+        zeros: dict.get_item("zeros")?.extract()?,
+        largest: 0,
+    })
 }
 
 /// The recipe in a dictionary, and the name of the type.
 pub fn read_recipe(dict: Any<'_, '_>) -> PyResult<(Recipe, String)> {
-    let scales = |(low, high, zeros): Range| Scales { low, high, zeros, largest: 0 };
     let level: String = dict.get_item("simd")?.extract()?;
     let Some(level) = Level::named(&level) else {
         return Err(PyValueError::new_err(format!(
             "the recipe does not fit: it was made for the instruction set {level}, which this processor does not have"
         )));
     };
-    let fits: Vec<Range> = dict.get_item("fits")?.extract()?;
+    let fits: Vec<Bound<'_, PyAny>> = dict.get_item("fits")?.extract()?;
     let recipe = Recipe {
         features: dict.get_item("features")?.extract()?,
-        input: scales(dict.get_item("input")?.extract()?),
-        fits: fits.into_iter().map(scales).collect(),
+        input: read_range(&dict.get_item("input")?)?,
+        fits: fits.iter().map(read_range).collect::<PyResult<_>>()?,
         pairs: dict.get_item("pairs")?.extract()?,
         grid: dict.get_item("grid")?.extract()?,
         level,

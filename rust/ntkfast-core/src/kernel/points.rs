@@ -54,17 +54,17 @@ impl<'a, T: Scalar> Points<'a, T> {
                 let mut held = true;
                 let mut outside = (!prepared.covers(row.features, scale)).then_some(("the input", scale));
                 program.run_row(row.features, scale, registers, constants, |step, input, trace| {
-                    if !program.steps[step].op.covers(input.scale) {
+                    if input.scale.is_finite() && !program.steps[step].op.covers(input.scale) {
                         outside.get_or_insert((&program.steps[step].place, input.scale));
                     }
                     held &= trace.scale.is_finite() && (trace.tangent.is_finite() || !wanted.ntk);
                 });
+                if let Some((layer, scale)) = outside {
+                    return Err(Error::Unprepared { layer: layer.to_owned(), row: row.index, scale });
+                }
                 if !held {
                     let all = Wanted { nngp: true, ..wanted };
                     return Err(overflow::<f64>(program, row, registers, constants, all));
-                }
-                if let Some((layer, scale)) = outside {
-                    return Err(Error::Unprepared { layer: layer.to_owned(), row: row.index, scale });
                 }
                 for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
                     let trace = registers[register];
