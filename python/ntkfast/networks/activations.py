@@ -1,7 +1,7 @@
-"""Nonlinearities.
+"""Activations.
 
-A new one is one small class, here or in the module of its family (`exponentials`): its kind in the
-core, its parameters as fields, and for finite networks the function itself and its derivative.
+A new activation is a small class, here or in the module of its family (`exponentials`). It has its
+kind in the core, its parameters as fields and, for finite networks, the function and derivative.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, repr=False)
 class Activation(Network):
-    """A function applied to every neuron, whose fields are all finite numbers.
+    """An elementwise activation whose fields are all finite numbers.
 
-    It needs a Gaussian input: a Dense since the last activation. Fields that are not numbers are
-    refused with TypeError, NaN and infinities with ValueError.
+    Its input must be Gaussian, so a Dense must follow the previous activation. Fields that are not
+    numbers raise TypeError; NaN and infinities raise ValueError.
     """
 
     _kind: ClassVar[str]
@@ -53,7 +53,7 @@ class Activation(Network):
             object.__setattr__(self, field.name, as_real(getattr(self, field.name), name))
 
     def _parameters(self) -> tuple[float, ...]:
-        """Return the numbers that the kind takes; the fields, unless a class says otherwise."""
+        """Return the numbers that the kind takes: by default, the fields."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def _spec(self) -> Spec:
@@ -65,17 +65,17 @@ class Activation(Network):
 
     @abstractmethod
     def _derivative(self, x: Array) -> Array:
-        """Return its derivative; at a kink, that from the left."""
+        """Return the derivative; at a kink, from the left."""
 
     @property
     def _kinks(self) -> tuple[float, ...]:
-        """Where it or its derivative jumps."""
+        """Points at which the function or its derivative jumps."""
         return ()
 
 
 @dataclass(frozen=True, repr=False)
 class Identity(Activation):
-    """x, for linear networks; unlike the other activations it accepts any input."""
+    """x, for linear networks. Unlike the other activations, it accepts any input."""
 
     _kind: ClassVar[str] = "identity"
 
@@ -88,7 +88,7 @@ class Identity(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _PiecewiseLinear(Activation):
-    """a·min(x, 0) + b·max(x, 0), a and b being what `_parameters` gives."""
+    """a·min(x, 0) + b·max(x, 0), where `_parameters` returns a and b."""
 
     _kind: ClassVar[str] = "abrelu"
 
@@ -99,7 +99,7 @@ class _PiecewiseLinear(Activation):
 
     def _derivative(self, x: Array) -> Array:
         a, b = self._parameters()
-        right = (x > 0).astype(np.float64)  # np.where takes three times as long on random signs
+        right = (x > 0).astype(np.float64)  # np.where takes three times as long for random signs
         return right if (a, b) == (0.0, 1.0) else a * (1.0 - right) + b * right
 
     @property
@@ -151,12 +151,12 @@ class Abs(_PiecewiseLinear):
 class Sign(Activation):
     """The sign of x: -1, 0 or 1.
 
-    Its derivative is 0 almost everywhere, so that of the NTK only what later layers train is left.
+    Its derivative is 0 almost everywhere, so only later layers contribute to the NTK.
 
     References
     ----------
     Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: the arc-cosine kernel of
-    degree 0, of the step function.
+    degree 0, for the step function.
     """
 
     _kind: ClassVar[str] = "sign"
@@ -174,7 +174,7 @@ class Sign(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _ErrorFunction(Activation):
-    """a·erf(b·x) + c, the three being what `_parameters` gives."""
+    """a·erf(b·x) + c, where `_parameters` returns a, b and c."""
 
     _kind: ClassVar[str] = "erf"
 
@@ -203,9 +203,9 @@ class Erf(_ErrorFunction):
 
 @dataclass(frozen=True, repr=False)
 class SigmoidLike(_ErrorFunction):
-    """½·erf(x/2.4020563531719796) + ½, which is near the logistic function 1/(1 + e^(−x)).
+    """½·erf(x/2.4020563531719796) + ½, an approximation of the logistic function 1/(1 + e^(−x)).
 
-    It is Erf(0.5, 1/2.4020563531719796, 0.5), and has its closed form.
+    It equals Erf(0.5, 1/2.4020563531719796, 0.5) and has the same closed form.
     """
 
     def _parameters(self) -> tuple[float, ...]:
@@ -214,7 +214,7 @@ class SigmoidLike(_ErrorFunction):
 
 @dataclass(frozen=True, repr=False)
 class Gelu(Activation):
-    """x·Φ(x), with Φ the normal distribution function itself, not an approximation by tanh.
+    """x·Φ(x), where Φ is the exact normal distribution function, not an approximation by tanh.
 
     References
     ----------
@@ -240,7 +240,7 @@ class Sin(Activation):
     References
     ----------
     Rahimi, Recht (2007), "Random Features for Large-Scale Kernel Machines", section 3: the mean
-    over c, a Gaussian kernel; for one c there is a second term.
+    over c, a Gaussian kernel; a single c adds a second term.
     """
 
     _kind: ClassVar[str] = "sin"
