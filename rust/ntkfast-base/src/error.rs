@@ -194,7 +194,10 @@ impl fmt::Display for Error {
                 )
             }
             Self::Threads { count, reason } => {
-                write!(out, "could not start {count} threads ({reason}): use fewer threads, see set_num_threads")
+                write!(
+                    out,
+                    "could not start {count} threads ({reason}): use fewer threads, see set_num_threads"
+                )
             }
             Self::Cancelled => out.write_str("cancelled"),
         }
