@@ -21,7 +21,7 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     try:
         number = float(value)
     except OverflowError:
-        raise ValueError(f"{name} exceeds the range of a float; expected {expected}") from None
+        raise ValueError(f"{name} is outside the range of a float; expected {expected}") from None
     if not math.isfinite(number) or number < least or (above and number == least):
         raise ValueError(f"{name} is {number!r}; expected {expected}")
     return number

@@ -232,7 +232,7 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
     advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
-    raise TypeError(f"{where} {value!r}, of type {name}, which cannot be saved: {advice}")
+    raise TypeError(f"{where} {value!r}, of type {name}; {advice}")
 
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:

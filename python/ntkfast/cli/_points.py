@@ -41,7 +41,7 @@ def _npy(file: Path) -> npt.NDArray[Any]:
     try:
         return np.asarray(np.lib.format.open_memmap(file, mode="r"))
     except ValueError as error:
-        raise ValueError(f"{file} is not an NPY file of numbers, or truncated ({error})") from None
+        raise ValueError(f"{file} is truncated or not an NPY file of numbers ({error})") from None
 
 
 def _npz(file: Path, name: str) -> npt.NDArray[Any]:
@@ -84,7 +84,7 @@ def _fault(file: Path) -> str:
                     return f"line {number}, column {column} is {repr(cell) if cell else 'empty'}"
             width = width or len(cells)
             if len(cells) != width:
-                return f"line {number} has {len(cells)} columns instead of {width}"
+                return f"line {number} has {len(cells)} instead of {width} columns"
     return "" if width else "it contains no numbers"
 
 
