@@ -1,6 +1,6 @@
-"""Figure l: convolutional kernels make fewer errors on images than fully connected ones do.
+"""Figure l: convolutional kernels make fewer errors on images than fully connected ones.
 
-Of 500 training images each network learns handwritten digits by its NNGP and by its NTK. Writes
+Each network learns from up to 500 handwritten digits, by its NNGP and by its NTK. Writes
 convolutional.png.
 """
 

@@ -1,4 +1,4 @@
-"""Figure i: a wide network at the start is a Gaussian process.
+"""Figure i: a wide network at initialisation is a Gaussian process.
 
 Writes gaussian_at_initialization.png.
 """

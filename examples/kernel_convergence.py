@@ -1,4 +1,4 @@
-"""Figure j: empirical kernels approach the analytic one as networks grow wide.
+"""Figure j: empirical kernels approach the analytic one as the width grows.
 
 Writes kernel_convergence.png.
 """

@@ -1,6 +1,6 @@
-"""Figure b: true labels of images lie along the kernel's top eigenvectors, random ones do not.
+"""Figure b: true labels of images lie along the kernel's top eigenvectors, random labels do not.
 
-Hence the loss falls soon with true labels and late with random ones. Writes labels.png.
+Hence the loss falls early with true labels and late with random ones. Writes labels.png.
 """
 
 from ntkfast.plots.figures import labels

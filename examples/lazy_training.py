@@ -1,4 +1,4 @@
-"""Figure h: the wider the network, the lazier its training.
+"""Figure h: wider networks train more lazily.
 
 Writes lazy_training.png.
 """

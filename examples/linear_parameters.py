@@ -1,6 +1,6 @@
 """Figure d: the parameters of the linear theory, in the full model.
 
-The fit improves like one over the root of the width, and is exact at none. Writes
+The error falls as one over the square root of the width, and no width makes it zero. Writes
 linear_parameters.png.
 """
 

@@ -1,4 +1,4 @@
-"""Figure c: the loss falls by orders of magnitude, and hardly a parameter moves.
+"""Figure c: the loss falls by orders of magnitude, but the parameters hardly move.
 
 Writes parameter_motion.png.
 """

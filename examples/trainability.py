@@ -1,4 +1,4 @@
-"""Figure k: order, the edge of chaos, chaos, and what can be trained there.
+"""Figure k: order, the edge of chaos, chaos, and the trainable networks.
 
 Writes trainability.png.
 """

@@ -1,7 +1,7 @@
 """Figure a: a network of 15,000 hidden units learns three points, in closed form.
 
-Its outputs follow the empirical tangent kernel of one draw: three eigenvalues say when what is
-learnt. Writes training_dynamics.png.
+Its outputs follow the empirical tangent kernel of one draw, whose three eigenvalues determine the
+times of learning. Writes training_dynamics.png.
 """
 
 from ntkfast.plots.figures import training_dynamics

@@ -1,9 +1,9 @@
-"""The networks under contract.
+"""The networks that the contract tests.
 
 A new layer adds its line to ``BUILDERS``, its dual to ``reference/evaluator.py`` and a network or
-two to ``NETWORKS``, and inherits every test that runs over them.
+two to ``NETWORKS``. It then inherits every test that runs over these networks.
 
-Networks are written as nested lists of plain data, which the reference evaluator reads as well.
+Networks are written as nested lists of plain data, which the reference evaluator also reads.
 """
 
 from collections.abc import Callable, Sequence

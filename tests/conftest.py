@@ -1,10 +1,10 @@
-"""Profiles, seeds and what every test file shares.
+"""Profiles, seeds and fixtures shared by all test files.
 
 ``HYPOTHESIS_PROFILE=fast`` (default: the same examples every time), ``ci`` or ``long``;
 ``NTKFAST_TEST_SEED=n`` repeats a run of the last two and draws other NumPy data.
 
-With ``pytest -n auto`` as many processes as there are cores share the tests. Each has few threads:
-the BLAS threads of several processes mostly wait for each other.
+With ``pytest -n auto`` there is one process per core. Each has few threads, because the BLAS
+threads of several processes mostly wait for each other.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What every network owes its users, as checks of (network, points) that any test can run.
+"""The properties that every network must satisfy, as checks of (network, points) for any test.
 
 A check is a function of a network and points that asserts; ``CHECKS`` lists them.
 """

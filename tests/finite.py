@@ -1,7 +1,8 @@
 """Random finite networks: their kernels from one forward and one backward pass, in NumPy.
 
-Many networks at a time: arrays are (draws, n, neurons), and every draw has weights of its own. The
-functions themselves are those of the reference evaluator; formulae for kernels do not occur.
+Many networks are computed at a time: arrays are (draws, n, neurons), and every draw has its own
+weights. The activation functions are those of the reference evaluator. No formula for a kernel is
+used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Layers on images for the random networks of `finite`, which knows them once this is imported.
+"""Layers on images for the random networks of `finite`; importing this module registers them.
 
-Values are (draws, n, height, width, channels) as long as there are positions.
+Values are (draws, n, height, width, channels) while there are positions.
 """
 
 from __future__ import annotations

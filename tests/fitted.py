@@ -1,4 +1,4 @@
-"""What tests of activations known by their values share."""
+"""Helpers for tests of fitted activations."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Networks on images under contract, in the lists of `catalogue`, and images full of traps."""
+"""Networks on images for the contract, in the lists of `catalogue`, and images with edge cases."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Python in a process of its own, and the instruction sets to try in one."""
+"""Python in a separate process, and the available instruction sets."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What tests of refusals share."""
+"""Helpers for tests of error messages."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

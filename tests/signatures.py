@@ -1,6 +1,6 @@
-"""The table of signatures in docs/api.md: what every public callable takes and returns.
+"""The table of signatures in docs/api.md: arguments and return types of every public callable.
 
-`.venv/bin/python tests/signatures.py` writes the table anew, from the package itself.
+`.venv/bin/python tests/signatures.py` generates the table from the package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every figure with numbers so few that computing and drawing it takes a moment."""
+"""Every figure with few enough numbers that computing and drawing it is fast."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""Hypothesis strategies: valid networks as plain descriptions, and point sets full of traps.
+"""Hypothesis strategies: valid networks as plain descriptions, and point sets with edge cases.
 
-Functions without ``draw`` are cached: Hypothesis validates each new strategy, which costs more than
-to draw from it.
+Functions without ``draw`` are cached, because Hypothesis validates each new strategy, which costs
+more than drawing from it.
 """
 
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""What single activations are known to do, in closed form or in the limit."""
+"""Known properties of single activations, in closed form or in a limit."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Networks of the literature: their layers, and what they are worth on images."""
+"""Networks from the literature: their layers, and their accuracy on images."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused, and that the message names the argument, what it was, and what is expected."""
+"""Invalid arguments are rejected; messages name the argument, its value and what is expected."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ POINTS: list[tuple[str, Any, type[Exception], str]] = [
     ("3-D", np.ones((4, 3, 1)), ValueError, r"has shape \(4, 3, 1\); " + SHAPE),
     ("no features", np.ones((4, 0)), ValueError, r"has shape \(4, 0\).*" + SHAPE),
     ("empty list", [], ValueError, r"has shape \(0,\); " + SHAPE),
-    ("ragged", [[1.0, 2.0], [3.0]], ValueError, "expected numbers in rows of one length"),
+    ("ragged", [[1.0, 2.0], [3.0]], ValueError, "expected rows of numbers of equal length"),
     ("string", "points.npy", TypeError, f"dtype <U10; {REAL}"),
     ("strings", [["1", "2"]], TypeError, f"dtype <U1; {REAL}"),
     ("bytes", np.array([[b"1"]]), TypeError, f"dtype [|]S1; {REAL}"),
@@ -84,11 +84,11 @@ def test_points(method: str, x: Any, error: type[Exception], message: str) -> No
         (GOOD * 1j, r"np\.real\(x\)$"),
         (np.zeros((2, 2), [("a", "f8")]), r"x\['a'\]$"),
         # Nothing that would work:
-        (None, "become float64$"),
-        ([["1", "one"]], "become float64$"),
-        ([[1.0, None]], "become float64$"),
-        ([[10**400]], "become float64$"),
-        ({"a": 1}, "become float64$"),
+        (None, r"become float64 \(float16, integers, booleans\)$"),
+        ([["1", "one"]], r"become float64 \(float16, integers, booleans\)$"),
+        ([[1.0, None]], r"become float64 \(float16, integers, booleans\)$"),
+        ([[10**400]], r"become float64 \(float16, integers, booleans\)$"),
+        ({"a": 1}, r"become float64 \(float16, integers, booleans\)$"),
     ],
 )
 def test_conversions_are_advised_where_they_work(x: Any, advice: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line behaves as a Unix tool should."""
+"""The command line behaves like a Unix tool."""
 
 import io
 import os
@@ -44,8 +44,8 @@ def test_help_has_examples(arguments: list[str], capsys: pytest.CaptureFixture[s
         (["dmeo"], "invalid choice: 'dmeo'"),
         (["info", "--output", "x"], "unrecognized arguments"),
         (["demo", "--output", "no/such/folder/a.png"], "no/such/folder is not a folder"),
-        (["demo", "--output", "a.docx"], "the ending must be one of"),
-        (["demo", "--output", "a"], "the ending must be one of"),
+        (["demo", "--output", "a.docx"], "the file extension must be one of"),
+        (["demo", "--output", "a"], "the file extension must be one of"),
     ],
 )
 def test_bad_usage_is_2_and_says_why(
@@ -96,9 +96,13 @@ def test_demo_without_its_extras_says_what_to_install(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "code", "message"),
     [
-        ("sklearn", "nk.data.load_digits()", "load_digits needs scikit-learn.*ntkfast.sklearn.'"),
-        ("sklearn", "nk.sklearn", "ntkfast.sklearn needs scikit-learn.*'ntkfast.sklearn.'"),
-        ("matplotlib", "nk.plots.accuracy([1], [1])", "needs Matplotlib.*'ntkfast.plots.'"),
+        (
+            "sklearn",
+            "nk.data.load_digits()",
+            "load_digits requires scikit-learn.*ntkfast.sklearn.'",
+        ),
+        ("sklearn", "nk.sklearn", "ntkfast.sklearn requires scikit-learn.*'ntkfast.sklearn.'"),
+        ("matplotlib", "nk.plots.accuracy([1], [1])", "requires Matplotlib.*'ntkfast.plots.'"),
     ],
 )
 def test_functions_without_their_extra_name_it(module: str, code: str, message: str) -> None:

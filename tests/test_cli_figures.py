@@ -1,4 +1,4 @@
-"""``ntkfast figures``: whole files or none, and errors before the work."""
+"""``ntkfast figures``: complete files or none, and errors before the work."""
 
 import io
 import sys
@@ -36,8 +36,8 @@ def test_help_lists_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["DIR", "--only", "f,zz"], "'zz' is no figure; expected some of"),
-        (["DIR", "--only", ""], "'' is no figure; expected some of"),
+        (["DIR", "--only", "f,zz"], "there is no figure 'zz'; expected some of"),
+        (["DIR", "--only", ""], "there is no figure ''; expected some of"),
         (["DIR", "--dpi", "5"], "--dpi 5: expected a number from 10 to 1000"),
         (["DIR", "--dpi", "x"], "argument --dpi: invalid int value"),
         (["FILE"], "which is a file; expected a folder"),
@@ -90,7 +90,7 @@ def test_numbers_need_no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     result = gaussian_process.compute(n=3)
-    with pytest.raises(ImportError, match=r"a figure needs Matplotlib.*'ntkfast\[plots\]'"):
+    with pytest.raises(ImportError, match=r"a figure requires Matplotlib.*'ntkfast\[plots\]'"):
         gaussian_process.draw(result)
 
 

@@ -1,4 +1,4 @@
-"""``ntkfast gram``: the matrix that the network gives, whatever happens on the way."""
+"""``ntkfast gram``: it writes the same matrix as the network, in all conditions."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_points_in_other_formats(kind: str) -> None:
 def test_what_is_there_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     Path("k.npy").write_bytes(b"mine")
     assert ended(*MLP) == 1
-    assert capsys.readouterr().err == "ntkfast: k.npy is there already; --force overwrites it\n"
+    assert capsys.readouterr().err == "ntkfast: k.npy already exists; use --force to overwrite it\n"
     assert Path("k.npy").read_bytes() == b"mine"
     assert ended(*MLP, "--force") == 0
     assert np.load("k.npy").shape == (150, 150)
@@ -118,7 +118,7 @@ def test_a_disk_without_room_is_said_before(
     monkeypatch.setattr(_resumable.shutil, "disk_usage", lambda _: usage)
     assert ended(*MLP) == 1
     errors = capsys.readouterr().err
-    assert errors == "ntkfast: k.npy needs 180,000 more bytes, and the disk has 179,999 free\n"
+    assert errors == "ntkfast: k.npy needs 180,000 more bytes, but the disk has 179,999 free\n"
     assert not list(place.glob("k.npy*"))
 
 
@@ -138,14 +138,20 @@ def test_a_disk_that_fills_up_meanwhile(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x.npy", "k.npy"], "which network? give --network FILE, or --depth N"),
-        (["x.npy", "k.npy", "--network", "a", "--w-std", "1"], "--w-std and --network: the file"),
-        (["x.npy", "k.npy", "--depth", "1", "--diagonal", "--x2", "x.npy"], "takes no --x2"),
+        (["x.npy", "k.npy"], "no network given; use --network FILE or --depth N"),
+        (
+            ["x.npy", "k.npy", "--network", "a", "--w-std", "1"],
+            "--w-std cannot be combined with --network",
+        ),
+        (
+            ["x.npy", "k.npy", "--depth", "1", "--diagonal", "--x2", "x.npy"],
+            "cannot be combined with --x2",
+        ),
         (["x.npy", "k.npy", "--depth", "1", "--threads", "0"], "--threads 0: expected at least 1"),
-        (["x.npy", "k.txt", "--depth", "1"], "expected a name that ends in .npy"),
+        (["x.npy", "k.txt", "--depth", "1"], "expected a name that ends with .npy"),
         (["x.npy", "no/k.npy", "--depth", "1"], "no is not a folder"),
-        (["x.npy", "./x.npy", "--depth", "1", "--force"], "from which the points come"),
-        (["x2.npy", "x.npy", "--depth", "1", "--force", "--x2", "x.npy"], "the points come"),
+        (["x.npy", "./x.npy", "--depth", "1", "--force"], "the same file as IN or --x2"),
+        (["x2.npy", "x.npy", "--depth", "1", "--force", "--x2", "x.npy"], "the same file as IN"),
         (["x.npy", "k.npy", "--depth", "1", "--kernel", "nkt"], "invalid choice: 'nkt'"),
     ],
 )
@@ -161,18 +167,18 @@ def test_bad_usage_is_2(
     ("arguments", "message"),
     [
         (["none.npy", "--depth", "1"], "ntkfast: none.npy: No such file or directory"),
-        (["x.txt", "--depth", "1"], "the ending is '.txt'; expected .npy, .npz, .csv"),
-        (["cut.npy", "--depth", "1"], "cut.npy is no NPY file of numbers, or is cut off"),
-        (["pickle.npy", "--depth", "1"], "pickle.npy is no NPY file of numbers"),
+        (["x.txt", "--depth", "1"], "unsupported file extension '.txt'; expected .npy, .npz, .csv"),
+        (["cut.npy", "--depth", "1"], "cut.npy is truncated or not an NPY file of numbers"),
+        (["pickle.npy", "--depth", "1"], "pickle.npy is truncated or not an NPY file of numbers"),
         (["two.npz", "--depth", "1"], "has 2 arrays; choose one: two.npz:a, two.npz:b"),
         (["two.npz:c", "--depth", "1"], "two.npz has no array 'c'; choose one: two.npz:a"),
         (
             ["ragged.csv", "--depth", "1"],
-            "ragged.csv: line 2 has another number of columns, 1",
+            "ragged.csv: line 2 has 1 instead of 2 columns",
         ),
         (["words.csv", "--depth", "1"], "words.csv: line 4, column 2 is 'Rome'; expected numbers"),
         (["missing.csv", "--depth", "1"], "missing.csv: line 3, column 2 is empty; expected"),
-        (["empty.csv", "--depth", "1"], "empty.csv: there are no numbers in it; expected"),
+        (["empty.csv", "--depth", "1"], "empty.csv: it contains no numbers; expected"),
         (["latin.csv", "--depth", "1"], "latin.csv: 'utf-8' codec can't decode byte 0xf6"),
         (["grouped.csv", "--depth", "1"], "grouped.csv: could not convert string '1_000'"),
         (["nan.csv", "--depth", "1"], "nan.csv has a NaN at index 1, 0; expected finite numbers"),
@@ -180,8 +186,14 @@ def test_bad_usage_is_2(
         (["x.npy", "--depth", "1000000"], "mlp: depth is 1000000; expected an integer >= 0 and <="),
         (["x.npy", "--depth", "1", "--w-std", "-1"], "Dense: w_std is -1.0"),
         (["x.npy", "--depth", "1", "--activation", "rleu"], "(did you mean 'relu'?)"),
-        (["x.npy", "--depth", "1", "--activation", "dense"], "--activation dense: expected a name"),
-        (["x.npy", "--depth", "1", "--activation", "abrelu"], "what needs numbers of its own"),
+        (
+            ["x.npy", "--depth", "1", "--activation", "dense"],
+            "--activation dense: expected the name",
+        ),
+        (
+            ["x.npy", "--depth", "1", "--activation", "abrelu"],
+            "an activation without parameters; use a --network file",
+        ),
         (["x.npy", "--network", "none.toml"], "none.toml"),
         (["x.npy", "--network", "bad.json"], "bad.json: the network: there is no layer 'Rleu'"),
         (
@@ -231,7 +243,7 @@ def test_memory_that_is_not_there(
 
     monkeypatch.setattr(_resumable, "evaluate", refuse)
     assert ended(*MLP) == 1
-    assert capsys.readouterr().err == f"ntkfast: {reason or 'there is not enough memory'}\n"
+    assert capsys.readouterr().err == f"ntkfast: {reason or 'not enough memory'}\n"
 
 
 def test_what_a_first_call_makes_is_not_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""``ntkfast gram`` that is ended: the same command goes on, and no other."""
+"""``ntkfast gram`` after an interruption: the same command resumes the run, and no other does."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     assert same_bits(finished, np.load("whole.npy")[:rows])
     capsys.readouterr()
     assert ended(*MLP) == 0
-    assert (f"behind row {rows} of 150" in capsys.readouterr().out) == (rows > 0)
+    assert (f"after row {rows} of 150" in capsys.readouterr().out) == (rows > 0)
     assert Path("k.npy").read_bytes() == Path("whole.npy").read_bytes()
     assert not list(place.glob("k.npy.*"))
     assert not list(place.glob(".*"))
@@ -73,7 +73,7 @@ def test_a_killed_run_on_images_goes_on_to_the_same_bits(
     killed(place, 32, "--network", "net.json")
     capsys.readouterr()
     assert ended("--network", "net.json") == 0
-    assert "behind row 32 of 40" in capsys.readouterr().out
+    assert "after row 32 of 40" in capsys.readouterr().out
     np.testing.assert_array_equal(np.load("k.npy"), nk.cntk(2).ntk(images))
 
 
@@ -95,17 +95,20 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert interrupted(monkeypatch, *MLP) == 130
-    assert "ntkfast: k.npy.part is unfinished; the same command goes on" in capsys.readouterr().err
+    assert (
+        "ntkfast: k.npy.part is unfinished; run the same command again to resume"
+        in capsys.readouterr().err
+    )
     assert ended(*MLP) == 0
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--kernel", "nngp"], "was begun with another kernel: repeat the command as it was"),
-        (["--w-std", "1.4"], "was begun with another network"),
-        (["--dtype", "float32"], "was begun with other points, another type of numbers"),
-        (["--x2", "x2.npy"], "was begun with other points in --x2, another shape"),
+        (["--kernel", "nngp"], "was started with another kernel: repeat the original command"),
+        (["--w-std", "1.4"], "was started with another network"),
+        (["--dtype", "float32"], "was started with other points, another dtype"),
+        (["--x2", "x2.npy"], "was started with other points in --x2, another shape"),
     ],
 )
 def test_a_run_of_another_kind_is_not_gone_on_with(
@@ -145,9 +148,13 @@ def test_every_part_of_the_fingerprint_counts(
     [
         ("k.npy.part.json", b"{}", "k.npy.part.json is damaged ('rows'); start again with --force"),
         ("k.npy.part.json", b"", "is damaged"),
-        ("k.npy.part.json", None, "k.npy.part is there, but not k.npy.part.json"),
-        ("k.npy.part", b"cut off", "is not the file that k.npy.part.json tells of"),
-        ("k.npy.part", None, "is not the file that k.npy.part.json tells of"),
+        (
+            "k.npy.part.json",
+            None,
+            "k.npy.part exists, but k.npy.part.json, which describes it, does not",
+        ),
+        ("k.npy.part", b"cut off", "is not the file that k.npy.part.json describes"),
+        ("k.npy.part", None, "is not the file that k.npy.part.json describes"),
     ],
 )
 def test_damaged_remains_are_refused(
@@ -172,5 +179,5 @@ def test_damaged_remains_are_refused(
 def test_two_at_once_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
     with _resumable._held(Path("k.npy.part")):
         assert ended(*MLP) == 1
-    assert "another process is at work on it" in capsys.readouterr().err
+    assert "another process is writing to it" in capsys.readouterr().err
     assert ended(*MLP) == 0

@@ -1,4 +1,4 @@
-"""Examples' data, and the two things one does to it."""
+"""Example data and their preprocessing."""
 
 import numpy as np
 import pytest

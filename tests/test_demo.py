@@ -1,4 +1,4 @@
-"""The main job, from images to test accuracy."""
+"""The demo, from images to test accuracy."""
 
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def test_the_figure_shows_the_numbers(digits: _digits.Digits, figure: Figure) ->
     assert accuracy.lines[0].get_ydata()[-1] == pytest.approx(100 * digits.accuracy[-1])
     assert np.array_equal(spectrum.lines[0].get_ydata(), digits.spectrum.eigenvalues[::-1])
     assert round((1 - digits.accuracy[-1]) * 899) == 8
-    assert "8 of 899 are misread" in images.get_title()
+    assert "8 of 899 are misclassified" in images.get_title()
     assert sum("read as" in text.get_text() for text in images.texts) == 8
 
 

@@ -240,7 +240,7 @@ def test_an_unstable_rate_is_refused_with_the_limit(momentum, limit, reduction):
         ({"learning_rate": 0.1, "momentum": -0.1}, ValueError, "momentum is -0.1"),
         ({"learning_rate": 0.1, "momentum": "big"}, TypeError, "momentum is 'big'"),
         ({"learning_rate": 0.0}, ValueError, "learning_rate is 0.0"),
-        ({"learning_rate": 0.1, "y": np.ones((2, 0))}, ValueError, "no output at all"),
+        ({"learning_rate": 0.1, "y": np.ones((2, 0))}, ValueError, "so it has no outputs"),
     ],
 )
 def test_bad_settings_are_refused_by_name(settings, error, words):

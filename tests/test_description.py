@@ -1,4 +1,4 @@
-"""Networks as plain data: there and back, through files, and what is refused."""
+"""Networks as plain data: round trips, also through files, and rejected descriptions."""
 
 import json
 import sys
@@ -125,9 +125,9 @@ def test_the_deepest_nesting() -> None:
         ({"type": "Serial", "layers": [{"type": "Relu"}] * 2}, "the network: layer 2 .* put a"),
         ({"type": "Dense", "width": "3"}, "the network: Dense: width is '3'"),
         ({"type": "Dense", "w_std": [1.0]}, "the network: Dense: w_std is"),
-        ({"type": ["Dense"]}, "has .'Dense'. for its type; expected the name"),
+        ({"type": ["Dense"]}, "has the type .'Dense'.; expected the name"),
         ({"w_std": 1.0}, "the network has no type"),
-        ({"type": "Elementwise", "fn": "numpy:tanh"}, "loading must not run code; take an"),
+        ({"type": "Elementwise", "fn": "numpy:tanh"}, "loading must not run code; use an"),
         ([], "the network is of type list"),
         (None, "the network is of type NoneType"),
     ],
@@ -150,10 +150,10 @@ def test_what_cannot_be_read_is_not_described(layer: nk.Network) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"", r"the ending is '.txt'; expected .toml or .json"),
-        ("a.json", b'{"type": ', r"a.json is no JSON file: Expecting value"),
-        ("a.json", b"\xff\xfe", r"a.json is no JSON file: .*utf-8"),
-        ("a.json", b"[" * 100_000, r"a.json is no JSON file"),
+        ("a.txt", b"", r"unsupported file extension '.txt'; expected .toml or .json"),
+        ("a.json", b'{"type": ', r"a.json is not a JSON file: Expecting value"),
+        ("a.json", b"\xff\xfe", r"a.json is not a JSON file: .*utf-8"),
+        ("a.json", b"[" * 100_000, r"a.json is not a JSON file"),
         ("a.json", b'{"type": "Relux"}', r"a.json: the network: there is no layer 'Relux'"),
         ("a.json", b"[]", r"a.json: the network is of type list"),
         ("a.json", b'{"type": "Dense", "w_std": Infinity}', r"a.json: .*w_std is inf"),
@@ -169,7 +169,7 @@ def test_toml_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     file = tmp_path / "a.toml"
     file.write_text("type = Dense", encoding="utf-8")
     if sys.version_info >= (3, 11):
-        with pytest.raises(ValueError, match=r"a\.toml is no TOML file: Invalid value"):
+        with pytest.raises(ValueError, match=r"a\.toml is not a TOML file: Invalid value"):
             nk.Network.from_file(file)
     monkeypatch.setitem(sys.modules, "tomllib", None)
     with pytest.raises(ImportError, match=r"Python 3\.11 or later; write the same network as JSON"):

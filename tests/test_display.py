@@ -1,4 +1,4 @@
-"""What notebooks show: the facts of the text, in tables of well-formed HTML."""
+"""Notebook display: the facts of the text, in tables of well-formed HTML."""
 
 import io
 import os

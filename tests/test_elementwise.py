@@ -1,4 +1,4 @@
-"""Activations known by their values: against closed forms, against quadrature, and at the edge."""
+"""Fitted activations: against closed forms, against quadrature, and in edge cases."""
 
 import pickle
 import re
@@ -243,9 +243,9 @@ def test_other_functions_say_that_they_cannot_be_pasted() -> None:
 
     file = re.escape(Path(__file__).name)
     for fn, text in (
-        (closure, rf"Elementwise\(<function closure at {file}:\d+, not to be pasted>\)"),
-        (lambda u: u, rf"Elementwise\(<lambda at {file}:\d+, not to be pasted>\)"),
-        (partial(np.clip, a_min=0, a_max=1), r"Elementwise\(<object of type partial, not to be .*"),
+        (closure, rf"Elementwise\(<function closure at {file}:\d+, cannot be pasted>\)"),
+        (lambda u: u, rf"Elementwise\(<lambda at {file}:\d+, cannot be pasted>\)"),
+        (partial(np.clip, a_min=0, a_max=1), r"Elementwise\(<object of type partial, cannot be .*"),
     ):
         shown = repr(nk.Elementwise(fn))
         assert re.fullmatch(text, shown)

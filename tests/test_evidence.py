@@ -72,5 +72,5 @@ def test_maximize_keeps_single_precision():
 
 def test_maximize_needs_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(ImportError, match=r"Posterior.maximize needs scipy.*ntkfast\[scipy\]"):
+    with pytest.raises(ImportError, match=r"Posterior.maximize requires scipy.*ntkfast\[scipy\]"):
         nk.Posterior.maximize(nk.mlp(1), [[1.0]], [1.0])

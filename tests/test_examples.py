@@ -1,4 +1,4 @@
-"""The scripts in examples/: one for each figure, and they run; the page that shows them."""
+"""The scripts in examples/: there is one for each figure, they run, and the page shows them."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The numbers of the figures, against what is known of them otherwise; and that they are drawn."""
+"""The numbers of the figures, against independent results, and their drawing."""
 
 import math
 

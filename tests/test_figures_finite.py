@@ -1,4 +1,4 @@
-"""The numbers of the figures of finite networks, against what is known of them otherwise."""
+"""The numbers of the figures of finite networks, against independent results."""
 
 import math
 

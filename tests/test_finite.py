@@ -1,8 +1,8 @@
-"""The mean kernels of random finite networks are the kernels, up to what falls with their width.
+"""The mean kernels of random finite networks equal the kernels, up to terms that fall with width.
 
-A mean over networks of width m is K + c/m + O(1/m²). The mean at width 2m may therefore be as far
-from K as it is from the mean at width m, besides its standard errors. A term that is missing from K
-or too much in it is in both means, and shows.
+The mean over networks of width m is K + c/m + O(1/m²). Besides the standard errors, the mean at
+width 2m may therefore be as far from K as it is from the mean at width m. A term that is missing in
+K, or superfluous, is in the difference at both widths, so the test detects it.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Training of finite networks against loops written out here, and SciPy's integrator on them."""
+"""Training of finite networks against explicit loops, and against SciPy's integrator."""
 
 import builtins
 import pickle
@@ -253,7 +253,7 @@ def test_without_scipy_flow_names_the_extra(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"train\(t=…\) needs scipy.*ntkfast\[scipy\]"):
+    with pytest.raises(ImportError, match=r"train\(t=…\) requires scipy.*ntkfast\[scipy\]"):
         drawn("relu").train(X, Y, t=1.0)
     assert drawn("relu").train(X, Y, steps=1, learning_rate=0.01).completed
 
@@ -263,14 +263,14 @@ def test_without_scipy_flow_names_the_extra(monkeypatch):
     [
         ({}, ValueError, "neither of them"),
         ({"steps": 3, "t": 1.0}, ValueError, "both of them"),
-        ({"steps": 2.5}, ValueError, "not whole"),
+        ({"steps": 2.5}, ValueError, "fractional numbers"),
         ({"steps": [2, 1]}, ValueError, "steps is not in ascending"),
         ({"steps": -1}, ValueError, "steps is -1.0"),
         ({"steps": "many"}, TypeError, "steps has dtype"),
         ({"steps": []}, ValueError, "no time to record"),
         ({"t": np.inf}, ValueError, "finite times"),
         ({"t": -1.0}, ValueError, "t is -1.0"),
-        ({"t": 1.0, "momentum": 0.5}, ValueError, "momentum is 0.5, and gradient flow"),
+        ({"t": 1.0, "momentum": 0.5}, ValueError, "momentum is 0.5, but gradient flow"),
         ({"steps": 1, "momentum": 1.0}, ValueError, "momentum is 1.0"),
         ({"steps": 1, "learning_rate": 0.0}, ValueError, "learning_rate is 0.0"),
         ({"steps": 1, "reduction": "max"}, ValueError, "reduction is 'max'"),

@@ -1,4 +1,4 @@
-"""Networks of finite width: every derivative by another way, for every layer of the catalogue."""
+"""Networks of finite width: every derivative, checked independently, for every layer."""
 
 import numpy as np
 import pytest

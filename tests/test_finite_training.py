@@ -1,6 +1,6 @@
-"""Real gradient descent of finite networks, which the closed forms have to describe as width grows.
+"""Actual gradient descent of finite networks, which the closed forms must describe as width grows.
 
-The networks are written out here: f = s/√width · Σ a_r·erf(s/√d · w_r·x), all weights trained.
+The networks are explicit: f = s/√width · Σ a_r·erf(s/√d · w_r·x), with all weights trained.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What networks of finite width are and say: values by hand, limits, shapes, seeds, refusals."""
+"""Networks of finite width: values by hand, limits, shapes, seeds, error messages."""
 
 import builtins
 import math
@@ -272,7 +272,7 @@ HALVES = nk.Concatenate(nk.Dense(), nk.Dense())
         (
             lambda: nk.finite.init(nk.Dense(3), 2, 0, output_dim=2),
             ValueError,
-            ["output_dim is 2", "3 outputs by itself"],
+            ["output_dim is 2", "determines 3 outputs"],
         ),
         (
             lambda: nk.finite.init(nk.Serial(nk.Sum(nk.Identity(), nk.Dense(5))), 2, 0),
@@ -283,7 +283,7 @@ HALVES = nk.Concatenate(nk.Dense(), nk.Dense())
         (
             lambda: nk.finite.init(nk.Serial(nk.Dense(2), nk.ExpNormalized()), 2, 0),
             ValueError,
-            ["ExpNormalized", "no function"],
+            ["ExpNormalized", "not a function"],
         ),
         (lambda: SMALL.forward([[1.0]]), ValueError, ["x has 1 features", "expected 2"]),
         (lambda: SMALL.ntk(X, [[1.0, np.nan]]), ValueError, ["x2 has a NaN at index 0, 1"]),

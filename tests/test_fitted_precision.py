@@ -1,4 +1,4 @@
-"""How precise fitted activations are, and how well they know: scales, kinks, estimates."""
+"""The precision of fitted activations, and of its estimate: scales, kinks, estimates."""
 
 import itertools
 import math

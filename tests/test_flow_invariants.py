@@ -1,4 +1,4 @@
-"""What must hold for gradient flow on any problem."""
+"""Properties of gradient flow on any problem."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What gradient flow refuses, by the name of the argument."""
+"""Arguments that gradient flow rejects, with messages that name them."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ INDEFINITE = np.diag([1.0, 2.0, -0.5])
         (
             lambda: nk.GradientFlow(GRAM, [1, 2, 3], learning_rate=10**400),
             ValueError,
-            ["learning_rate is beyond the range of a float"],
+            ["learning_rate is outside the range of a float"],
         ),
         (
             lambda: nk.GradientFlow(GRAM, [1, 2, 3], diag_reg=1e308, relative_diag_reg=1e308),

@@ -1,4 +1,4 @@
-"""Shapes, types and memory of what gradient flow returns, and the object itself."""
+"""Shapes, types and memory of the results of gradient flow, and the object itself."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Anything at the edge: a result that keeps its promises, or an error that says what was wrong."""
+"""Arbitrary arguments: the result is valid, or an error message explains the problem."""
 
 import warnings
 from collections.abc import Callable

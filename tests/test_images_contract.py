@@ -1,4 +1,4 @@
-"""The contract of every network, over networks on images that are handed over in rows."""
+"""The contract of every network, for networks on images whose samples are passed as rows."""
 
 from typing import Any
 

@@ -125,6 +125,4 @@ LIMITED = """
 def test_images_too_large_for_memory_say_what_they_take() -> None:
     result = run(LIMITED, NTKFAST_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
-    assert re.match(
-        r"images of this size take 1\d\.\d GB of memory for each thread, ", result.stdout
-    )
+    assert re.match(r"images of this size need 1\d\.\d GB of memory per thread, ", result.stdout)

@@ -1,4 +1,4 @@
-"""The mean kernels of random finite convolutional networks; `test_finite` says how they compare."""
+"""The mean kernels of random finite convolutional networks, compared as in `test_finite`."""
 
 import numpy as np
 import pytest

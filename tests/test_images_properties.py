@@ -1,4 +1,4 @@
-"""What symmetry and geometry say about kernels on images, without a reference."""
+"""Symmetry and geometry of kernels on images, without a reference."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Layers on images: what is printed, and what is refused, with which words."""
+"""Layers on images: their repr, and the messages for invalid arguments."""
 
 import copy
 import json
@@ -159,8 +159,8 @@ def test_positions_have_to_end(net: nk.Network) -> None:
         (NET, X[..., 0], r"has shape \(3, 4, 5\); .*\(n_samples, height, width, channels\)"),
         (NET, X.reshape(3, -1), r"has shape \(3, 40\); .*reshape\(len\(x2?\), height, width, ch"),
         (NET, X[None], r"has shape \(1, 3, 4, 5, 2\); .*reshape\(-1, \*x2?.shape\[-3:\]\)$"),
-        (NET, X[:, :, :, :0], r"has shape \(3, 4, 5, 0\), which is no feature at all"),
-        (NET, X[:, :0], r"has shape \(3, 0, 5, 2\), which is no feature at all"),
+        (NET, X[:, :, :, :0], r"has shape \(3, 4, 5, 0\), so it has no features"),
+        (NET, X[:, :0], r"has shape \(3, 0, 5, 2\), so it has no features"),
         (SEQUENCES, X, r"has shape \(3, 4, 5, 2\); expected sequences, .*\(n_samples, length, ch"),
         (SEQUENCES, X[:, 0, :, 0], r"has shape \(3, 5\).*reshape\(len\(x2?\), length, channels\)"),
         (EITHER, X[:, 0, 0], r"has shape \(3, 2\); expected sequences, .* or images, "),
@@ -246,5 +246,5 @@ def test_what_knows_no_positions_says_so() -> None:
 
 
 def test_estimators_of_scikit_learn_take_rows() -> None:
-    with pytest.raises(ValueError, match=r"takes images or sequences, and estimators take"):
+    with pytest.raises(ValueError, match=r"takes images or sequences, but estimators take"):
         nk.sklearn.NTKRegressor(network=NET).fit(X[:, 0, 0], np.arange(3.0))

@@ -1,4 +1,4 @@
-"""Networks on images where networks go: training, files, the command line, a figure."""
+"""Networks on images in other parts of the package: training, files, the command line, a figure."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who imports whom: no circles among the modules of training and solvers, and their order."""
+"""Imports among the modules of training and solvers: no circles, and a fixed order."""
 
 import ast
 from collections.abc import Iterator

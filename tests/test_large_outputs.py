@@ -1,4 +1,4 @@
-"""Outputs that are written past the caches: all entries, in any layout, and nothing else."""
+"""Outputs that are written around the caches: all entries, in any layout, and nothing else."""
 
 from __future__ import annotations
 

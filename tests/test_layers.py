@@ -1,4 +1,4 @@
-"""Parameterizations, joins, normalisation, dropout: values by hand, and what is refused."""
+"""Parameterizations, joins, normalisation, dropout: values by hand, and rejected arguments."""
 
 import math
 from typing import Any

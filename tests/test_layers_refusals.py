@@ -1,4 +1,4 @@
-"""Parameterizations, joins, normalisation, dropout: what is printed, and what is refused."""
+"""Parameterizations, joins, normalisation, dropout: their repr, and rejected arguments."""
 
 import math
 from typing import Any
@@ -52,7 +52,7 @@ STANDARD = nk.Dense(parameterization="standard")
         (lambda: nk.LayerNorm(-1), ValueError, ["LayerNorm: eps is -1.0", ">= 0"]),
         (lambda: nk.LayerNorm("x"), TypeError, ["LayerNorm: eps is 'x'"]),
         (lambda: nk.Dropout(keep=0), ValueError, ["Dropout: keep is 0.0", "> 0"]),
-        (lambda: nk.Dropout(keep=1.5), ValueError, ["Dropout: keep is 1.5", "at most 1"]),
+        (lambda: nk.Dropout(keep=1.5), ValueError, ["Dropout: keep is 1.5", "0 < keep <= 1"]),
         (lambda: nk.Dropout(keep=math.nan), ValueError, ["Dropout: keep is nan"]),
         (lambda: nk.Dropout(keep=True), TypeError, ["Dropout: keep is True"]),
         (lambda: nk.Dropout(0.5), TypeError, ["positional"]),

@@ -145,7 +145,7 @@ def test_it_says_what_it_is_and_survives_pickling():
         (lambda m: m.train(X, np.ones((4, 1))), r"y has shape \(4, 1\); expected \(4,\)"),
         (lambda m: m.train(X, np.full(4, np.nan)), "y has a NaN"),
         (lambda m: m.train(X, np.ones(4), method="adam"), "method is 'adam'"),
-        (lambda m: m.train(X, np.ones(4), momentum=0.5), "momentum is 0.5, and gradient flow"),
+        (lambda m: m.train(X, np.ones(4), momentum=0.5), "momentum is 0.5, but gradient flow"),
         (lambda m: m.train(X, np.ones(4), learning_rate=1e3, method="descent"), "not converge"),
         (lambda m: m.forward(X, np.ones(3)), r"parameters has shape \(3,\)"),
     ],

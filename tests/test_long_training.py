@@ -1,4 +1,4 @@
-"""Training so long that rounding in the kernel would show: singular kernels at large times."""
+"""Training for so long that rounding in the kernel would show: singular kernels at large times."""
 
 import math
 

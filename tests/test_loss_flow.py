@@ -1,4 +1,4 @@
-"""Flow on any loss against closed forms, and against weights of a linear model."""
+"""Flow on any loss against closed forms, and against the weights of a linear model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Flow on any loss: where it stops early, what it says of itself, and what it refuses."""
+"""Flow on any loss: early stopping, summaries, and rejected arguments."""
 
 import builtins
 import dataclasses
@@ -52,7 +52,7 @@ def test_a_loss_without_a_bottom_stops_where_time_stands_still(method):
         result = flow.integrate(t=[0.0, 0.5, 2.0])
     assert not result.completed
     np.testing.assert_array_equal(result.times, [0.0, 0.5])
-    for words in ("at t = 1.209", "falls without bound", "less time"):
+    for words in ("at t = 1.209", "falls without bound", "shorter time"):
         assert words in result.reason
 
 
@@ -99,7 +99,7 @@ GRAM, LABELS = np.eye(3), one_hot([0, 1, 0])
     [
         (lambda: nk.LossFlow(GRAM, [0, 1, 0]), ValueError, ["y has shape (3,)", "one_hot"]),
         (lambda: nk.LossFlow(GRAM, 2 * LABELS), ValueError, ["sum to 1", "one_hot"]),
-        (lambda: nk.LossFlow(GRAM, np.ones((3, 0))), ValueError, ["no output at all"]),
+        (lambda: nk.LossFlow(GRAM, np.ones((3, 0))), ValueError, ["so it has no outputs"]),
         (lambda: nk.LossFlow(GRAM, [0, 1, 1], loss="logistic"), ValueError, ["2*y - 1"]),
         (lambda: nk.LossFlow(GRAM, LABELS, loss="hinge"), ValueError, ["loss is 'hinge'"]),
         (lambda: nk.LossFlow(GRAM, LABELS, loss=3), TypeError, ["loss is of type int"]),
@@ -132,7 +132,7 @@ GRAM, LABELS = np.eye(3), one_hot([0, 1, 0])
         (
             lambda: nk.LossFlow(GRAM, LABELS, loss=lambda f, y: 1.0).integrate(t=1.0),
             TypeError,
-            ["loss returned float", "(value, gradient by f)"],
+            ["loss returned float", "(value, gradient with respect to f)"],
         ),
         (
             lambda: nk.LossFlow(GRAM, LABELS).integrate(np.ones((3, 4)), t=1.0),

@@ -1,4 +1,4 @@
-"""Points with many features: long sums of one sign, and sums that are cut into parts."""
+"""Points with many features: long sums of one sign, and sums that are split into parts."""
 
 from __future__ import annotations
 

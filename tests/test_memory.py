@@ -1,4 +1,4 @@
-"""What a call needs beyond its output, and what happens where the machine does not have it."""
+"""The memory of a call beyond its output, and the errors if memory is insufficient."""
 
 import re
 import sys
@@ -108,7 +108,7 @@ LIMITED = """
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     assert nk.cholesky(a).n == 3000
 """
-MESSAGE = "%s GB more memory is needed than could be had: use fewer points, or float32"
+MESSAGE = "cannot allocate %s GB of memory: use fewer points, or float32"
 
 
 @linux

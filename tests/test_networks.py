@@ -1,4 +1,4 @@
-"""Networks as data: what they equal, print, refuse, and hand to the core."""
+"""Networks as data: equality, repr, rejected arguments, and the description for the core."""
 
 import copy
 import dataclasses

@@ -1,7 +1,7 @@
-"""The notebooks in examples/notebooks: they run from top to bottom, and hold no results.
+"""The notebooks in examples/notebooks: they run from top to bottom and contain no results.
 
-Their code cells are plain Python and are run one after another in one namespace, without Jupyter,
-which would take thirty more packages.
+Their code cells are plain Python. They are run one after another in one namespace, without Jupyter,
+which would need thirty more packages.
 """
 
 import json

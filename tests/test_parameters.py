@@ -1,4 +1,4 @@
-"""Training of finite networks through their linearisation, and of one that is really trained."""
+"""Training of finite networks through their linearisation, and of one that is actually trained."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Points are read in place or from a copy, with the same results to the bit."""
+"""Points are read in place or from a copy, with the same bits in the result."""
 
 from __future__ import annotations
 

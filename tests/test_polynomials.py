@@ -1,4 +1,4 @@
-"""Nonlinearities made of powers: closed values, edges, refusals."""
+"""Activations made of powers: exact values, edge cases, rejected arguments."""
 
 import math
 from typing import Any

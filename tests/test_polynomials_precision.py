@@ -1,4 +1,4 @@
-"""Nonlinearities made of powers to 50 digits, at every size of variance."""
+"""Activations made of powers to 50 digits, at any variance."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Small problems and what one does to their inputs and labels."""
+"""Small problems, and the preprocessing of their inputs and labels."""
 
 import math
 

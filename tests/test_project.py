@@ -1,4 +1,4 @@
-"""The citation and the hooks of pre-commit, which repeat what other files say."""
+"""The citation and the pre-commit hooks agree with the files that they repeat."""
 
 import re
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""What the README and the documentation show is what happens.
+"""The examples in the README and the documentation are correct.
 
-A ``python`` block is run, in the namespace of those before it, and has to print the ``text`` block
-that follows it. The ``pycon`` blocks of a page are one session, and show what Python answers. A
-``console`` block is a session of ``ntkfast``, in which the seconds may differ. A ``toml`` block
-that begins with the name of a file is that file. Blocks of a page other than ``pycon`` are run in
-order, in one folder of their own. The targets of make in a ``sh`` block exist.
+A ``python`` block is run in the namespace of the blocks before it. It must print the ``text`` block
+that follows it. The ``pycon`` blocks of a page are one session with Python's output. A ``console``
+block is a session of ``ntkfast``, in which the seconds may differ. A ``toml`` block that begins
+with the name of a file is that file. Blocks of a page other than ``pycon`` are run in order, in one
+folder of their own. The make targets in a ``sh`` block exist.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The page of reference has every public name, and nothing that is not there."""
+"""The reference page has every public name, and no others."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""Kernel regression of large systems, which are solved by a factor in float32 and refined."""
+"""Kernel regression of large systems, which are solved with a factor in float32 and refined."""
 
 import functools
 import pickle

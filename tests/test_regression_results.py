@@ -1,4 +1,4 @@
-"""Kernel regression: shapes, types, what it says of itself, and what it refuses."""
+"""Kernel regression: shapes, types, summaries, and rejected arguments."""
 
 import dataclasses
 import math

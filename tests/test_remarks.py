@@ -1,4 +1,4 @@
-"""What the results of training say about themselves, and where warnings point."""
+"""Remarks in the summaries of training results, and the locations of warnings."""
 
 import warnings
 
@@ -32,7 +32,7 @@ def test_a_jitter_is_told_by_the_callers_name_at_the_callers_line(make, name, re
     assert warning.filename == __file__
     assert warning.lineno == make.__code__.co_firstlineno
     assert str(warning.message).startswith(f"{name} is singular to working precision")
-    assert f"give more {remedy}" in str(warning.message)
+    assert f"increase {remedy}" in str(warning.message)
     assert "look for duplicate points" in str(result)
 
 

@@ -1,4 +1,4 @@
-"""Rules of training: objects that a training has, each right for a single mode by itself."""
+"""Training rules: objects that a training has, each correct for a single mode."""
 
 from dataclasses import dataclass, fields
 
@@ -66,7 +66,7 @@ def test_rules_are_data_and_refuse_what_is_none():
         HeavyBall(1.0)
     with pytest.raises(TypeError, match="momentum is 'much'"):
         HeavyBall("much")
-    with pytest.raises(ValueError, match="whole numbers of steps"):
+    with pytest.raises(ValueError, match="a whole number of steps"):
         HeavyBall().times([0.5])
 
 
@@ -145,11 +145,15 @@ def test_files_hold_the_rule_of_their_training(tmp_path):
     text = arrays["header"].tobytes().decode()
     for old, new, message in (
         ('"momentum": 0.9', '"momentum": 1.5', "damaged: momentum is 1.5"),
-        ('"momentum": 0.9', '"momentum": "0.9"', "HeavyBall has momentum = '0.9', of another"),
+        (
+            '"momentum": 0.9',
+            '"momentum": "0.9"',
+            "HeavyBall has momentum = '0.9', which has the wrong type",
+        ),
         (
             '{"object": "HeavyBall", "fields": {"momentum": 0.9}}',
             '{"object": "ContinuousTime", "fields": {}}',
-            "GradientDescent has rule = .*, of another type than expected",
+            "GradientDescent has rule = .*, which has the wrong type",
         ),
     ):
         assert old in text

@@ -1,4 +1,4 @@
-"""Signatures: one order of arguments, the table in the reference, and what old calls are told."""
+"""Signatures: one order of arguments, the table in the reference, and messages for old calls."""
 
 import inspect
 import math
@@ -24,7 +24,7 @@ LOSS_FLOW = nk.LossFlow(THETA, Y, loss="mse")
 ENSEMBLE, POSTERIOR = nk.Ensemble(NET, X, Y), nk.Posterior(NET, X, Y)
 LINEARIZED = nk.finite.init(NET, 1, 0, width=8).linearize().train(X, Y)
 
-AT = "takes what it predicts at first and"
+AT = "takes the test input as first argument and"
 
 
 def test_the_reference_has_the_signatures_of_everything_that_is_exported() -> None:
@@ -82,9 +82,9 @@ def is_made_by_package(value: object) -> bool:
     [
         (lambda: FLOW.predict(3.0, K), f"predict {AT} t by keyword: predict(k_test_train, t=...)"),
         (lambda: FLOW.predict(3.0, K, 0.0, 0.0), "predict(k_test_train, t=...)"),
-        (lambda: FLOW.predict(K), "1 argument by position and no t"),
+        (lambda: FLOW.predict(K), "1 positional argument and no t"),
         (lambda: FLOW.predict(K, t_=1.0), "and no t"),
-        (lambda: DESCENT.predict(3, K), "2 arguments by position and no t"),
+        (lambda: DESCENT.predict(3, K), "2 positional arguments and no t"),
         (lambda: FLOW.predict_train(3.0), "predict_train takes t by keyword: predict_train(t=...)"),
         (lambda: FLOW.predict_train(3.0, Y), "predict_train(t=...)"),
         (lambda: FLOW.loss(3.0), "loss takes t by keyword: loss(t=...)"),
@@ -108,7 +108,7 @@ def is_made_by_package(value: object) -> bool:
             lambda: ENSEMBLE.predict(X_TEST, 3.0),
             f"predict {AT} t by keyword: predict(x_test, t=...",
         ),
-        (lambda: ENSEMBLE.predict(X_TEST, 3.0, "full"), "3 arguments by position"),
+        (lambda: ENSEMBLE.predict(X_TEST, 3.0, "full"), "3 positional arguments"),
         (lambda: ENSEMBLE.trajectory(X_TEST, [1.0]), "trajectory(x_test, t=...)"),
         (
             lambda: ENSEMBLE.predict_kernels(NET.kernels(X_TEST, X), None, 1.0),
@@ -150,7 +150,7 @@ def test_other_wrong_calls_are_told_what_python_says() -> None:
 
 
 def test_a_function_keeps_its_name_and_signature() -> None:
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def both(x: int, *, t: int, rate: int = 1) -> int:
         """Return what was given."""
         return x * t * rate
@@ -161,8 +161,8 @@ def test_a_function_keeps_its_name_and_signature() -> None:
     assert both.__doc__ == "Return what was given."
     assert str(inspect.signature(both, eval_str=False)).startswith("(x: int, *, t: int, rate")
     expected = (
-        "both takes what it predicts at first and t by keyword: both(x, t=...); "
-        "this call has 0 arguments by position and no t"
+        "both takes the test input as first argument and t by keyword: both(x, t=...); "
+        "this call has 0 positional arguments and no t"
     )
     with pytest.raises(TypeError, match=f"^{re.escape(expected)}$"):
         both()

@@ -1,4 +1,4 @@
-"""Every instruction set that this processor has keeps the contract, not only the best one."""
+"""Every instruction set of this processor satisfies the contract, not only the best one."""
 
 import os
 import re

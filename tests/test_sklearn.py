@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn against scikit-learn's own, matrix exponentials and Monte Carlo."""
+"""scikit-learn estimators against scikit-learn's own, matrix exponentials and Monte Carlo."""
 
 import doctest
 import importlib
@@ -196,7 +196,7 @@ def test_many_points_are_predicted_in_blocks():
         (NTKRegressor(activation="rleu"), "activation is 'rleu'.*'leaky_relu'.*mean 'relu'"),
         (NTKRegressor(activation=nk.Relu), r"activation is the class Relu; write Relu\(\)"),
         (NTKRegressor(network="relu"), "network is 'relu'"),
-        (NTKRegressor(network=nk.Relu()), "network is Relu.*end it in a Dense"),
+        (NTKRegressor(network=nk.Relu()), "network is Relu.*end it with a Dense"),
         (NTKRegressor(depth=-1), "depth is -1"),
         (NTKRegressor(w_std=-1.0), "w_std is -1"),
         (NTKRegressor(t=-1.0), "t is -1"),
@@ -248,7 +248,7 @@ def test_without_a_scikit_learn_that_is_new_enough_the_extra_is_named():
         "-c",
         "import ntkfast, sklearn.utils.validation as v; del v.validate_data; ntkfast.sklearn",
     )
-    assert "ntkfast.sklearn needs scikit-learn >= 1.6" in ended.stderr
+    assert "ntkfast.sklearn requires scikit-learn >= 1.6" in ended.stderr
     assert "ntkfast[sklearn]" in ended.stderr
 
 

@@ -1,4 +1,4 @@
-"""The estimators keep the conventions of scikit-learn, by its own checks."""
+"""The estimators follow the conventions of scikit-learn, by its own checks."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

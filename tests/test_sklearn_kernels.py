@@ -1,4 +1,4 @@
-"""Kernels for scikit-learn: derivatives against 50-digit formulae, and what it does with them."""
+"""Kernels for scikit-learn: derivatives against 50-digit formulae, and their use in estimators."""
 
 import mpmath
 import numpy as np
@@ -118,7 +118,9 @@ def test_derivatives_of_what_is_not_smooth_are_not_promised():
     scale = np.ones(2)
     smooth = derivative_at_zero(lambda s: np.array([np.exp(7 * s), np.sin(s)]), scale)
     np.testing.assert_allclose(smooth, [7, 1], rtol=1e-9)
-    with pytest.warns(RuntimeWarning, match=r"derivatives of a kernel are known to .* only"):
+    with pytest.warns(
+        RuntimeWarning, match=r"derivatives of a kernel are accurate only to .*, because"
+    ):
         derivative_at_zero(lambda s: np.array([np.cbrt(s), s]), scale)
 
 

@@ -1,4 +1,4 @@
-"""The probability to be the largest, against closed forms, SciPy and 30-digit quadrature."""
+"""The probability of being the largest, against closed forms, SciPy and 30-digit quadrature."""
 
 import mpmath
 import numpy as np

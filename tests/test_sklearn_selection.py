@@ -1,4 +1,4 @@
-"""Depth and regularisation chosen by leave-one-out, against leaving out one by one."""
+"""Selection of depth and regularisation by leave-one-out, against explicit leave-one-out."""
 
 import numpy as np
 import pytest

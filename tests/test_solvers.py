@@ -1,4 +1,4 @@
-"""Solvers: what each of them prepares, and that the rest of the package knows no more of them."""
+"""Solvers: their prepared systems, and the interface that the rest of the package uses."""
 
 import pickle
 from dataclasses import dataclass
@@ -115,13 +115,13 @@ def test_singular_systems_by_eigenvectors_have_the_solution_of_minimum_norm():
     prepared, x = EigenSolver().solve(theta, 0.0, b)
     np.testing.assert_allclose(x, np.linalg.pinv(theta) @ b, rtol=0, atol=1e-10)
     assert prepared.singular
-    with pytest.raises(nk.NumericalError, match="has no inverse; give more diag_reg"):
+    with pytest.raises(nk.NumericalError, match="has no inverse; increase diag_reg"):
         _ = prepared.inverse_diagonal
     mended = prepared.with_ridge(1e-3)
     assert not mended.singular
     inverse = np.linalg.inv(theta + 1e-3 * np.eye(9))
     np.testing.assert_allclose(mended.inverse_diagonal, inverse.diagonal(), rtol=1e-9)
-    with pytest.warns(RuntimeWarning, match="theta is singular .*; regularise more"):
+    with pytest.warns(RuntimeWarning, match="theta is singular .*; increase the regularisation"):
         assert CholeskySolver().prepare(theta).jitter > 0
 
 

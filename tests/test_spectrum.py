@@ -1,4 +1,4 @@
-"""Eigendecompositions and Cholesky factors, against matrices whose answers are known."""
+"""Eigendecompositions and Cholesky factors, against matrices with known results."""
 
 import dataclasses
 import math
@@ -103,7 +103,7 @@ BAD_MATRICES = [
     ([[1.0, math.nan], [math.nan, 1.0]], ValueError, ["NaN"]),
     ([[math.inf, 0.0], [0.0, 1.0]], ValueError, ["inf"]),
     ([[1.0, 0.0], [-math.inf, 1.0]], ValueError, ["inf"]),
-    ([[1.0], [1.0, 2.0]], ValueError, ["rows of one length"]),
+    ([[1.0], [1.0, 2.0]], ValueError, ["rows of numbers of equal length"]),
     ([["a", "b"], ["c", "d"]], TypeError, ["<U1", "float64"]),
     (np.eye(2) + 0j, TypeError, ["complex128"]),
     (np.eye(2, dtype=object), TypeError, ["object"]),

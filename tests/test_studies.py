@@ -1,4 +1,4 @@
-"""Powers of the width: fits against SciPy, and the slopes that theory says, over several seeds."""
+"""Powers of the width: fits against SciPy, and the slopes predicted by theory, over seeds."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_fit_is_least_squares_of_logarithms():
     [
         ([1, 2], [1.0, 2.0], "values has shape"),
         ([1, 2], np.ones((3, 1)), r"expected \(2, s\)"),
-        ([2, 2], np.ones((2, 1)), "at least two that differ"),
+        ([2, 2], np.ones((2, 1)), "at least two different widths"),
         ([1, 2], [[np.nan], [1.0]], "values has a NaN"),
         ([1, 2], [[1.0], [-1.0]], "values has -1"),
     ],
@@ -55,7 +55,7 @@ def test_scalings_that_are_none(widths, values, words):
 def test_what_vanishes_has_no_slope():
     scaling = Scaling([1, 2], [[1.0, 0.5], [0.0, 0.1]], "error")
     np.testing.assert_array_equal(scaling.typical, [np.sqrt(0.5), 0])
-    assert "some 0, no slope" in repr(scaling)
+    assert "zero values, no slope" in repr(scaling)
     for ask in (lambda: scaling.slope, lambda: scaling.slope_error, lambda: scaling.law(3)):
         with pytest.raises(nk.NumericalError, match="error is 0 at width 2"):
             ask()
@@ -138,7 +138,7 @@ def test_a_study_is_what_its_networks_did():
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
-        ({"widths": (8, 8)}, ValueError, "at least two that differ"),
+        ({"widths": (8, 8)}, ValueError, "at least two different widths"),
         ({"widths": ()}, ValueError, r"widths is \[\]; expected at least two"),
         ({"x_test": X[:0]}, ValueError, r"x_test has shape \(0, 2\)"),
         ({"widths": (8, 0)}, ValueError, "widths is 0"),
@@ -163,7 +163,7 @@ def test_errors_relative_to_nothing_are_refused(x):
 
 def test_a_narrow_network_that_diverges_is_an_error():
     rate = 0.98 * nk.theory.max_learning_rate(NET.ntk(X))
-    with pytest.raises(nk.NumericalError, match="did not come to its end: diverged at step"):
+    with pytest.raises(nk.NumericalError, match="did not complete: diverged at step"):
         nk.finite.drift_study(
             NET, X, 50 * Y, X_TEST, widths=(1, 2), seeds=20, steps=200, learning_rate=rate
         )

@@ -1,4 +1,4 @@
-"""What each layer does, as a table: against numbers by hand, textbook formulae and quadrature."""
+"""The table of layer effects: against numbers by hand, textbook formulae and quadrature."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bounds and rates: they hold on random problems, and are attained where the theorems say so."""
+"""Bounds and rates: they hold on random problems, and are attained as the theorems state."""
 
 import math
 import pickle

@@ -1,14 +1,14 @@
-"""The worked example of three points on a line, to the digits it is printed with.
+"""The example of three points on a line, to the printed digits.
 
 Its kernel is that of a network with a hidden layer of N(0, 1) weights on (x, 1), without the factor
 1/√d of the NTK parameterisation, and a bias N(0, 1) at the output:
 
     Θ(x, x') = x·x'(π−θ)/2π + ‖x‖‖x'‖(sin θ + (π−θ)cos θ)/2π + 1.
 
-In the package's layers: the points with a 1 appended have d = 2 features, so ``Dense(w_std=√2)``
-undoes 1/√d and hands on k = T = x·x'. ``Relu()`` makes of k the arc-cosine kernel and of T
-x·x'(π−θ)/2π, and ``Dense(b_std=1)``, with w_std = 1, adds 1 and both: Θ = k + 1 + T. No rescaling
-is left over.
+In the package's layers: the points with an appended 1 have d = 2 features, so ``Dense(w_std=√2)``
+cancels 1/√d and gives k = T = x·x'. ``Relu()`` maps k to the arc-cosine kernel and T to
+x·x'(π−θ)/2π. ``Dense(b_std=1)``, with w_std = 1, adds 1 to k and the new k to T: Θ = k + 1 + T.
+There is no remaining factor.
 """
 
 import math

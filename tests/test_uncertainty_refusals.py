@@ -1,4 +1,4 @@
-"""What ensembles and posteriors refuse, by the name of the argument."""
+"""Arguments that ensembles and posteriors reject, with messages that name them."""
 
 import math
 
@@ -160,14 +160,14 @@ PAIR = nk.Kernels(nngp=CROSS, ntk=CROSS)
         (
             lambda: POSTERIOR.predict_kernels(CROSS + 1, np.ones(4), covariance="diagonal"),
             ValueError,
-            ["variance at test point 0", "not those of one network"],
+            ["variance at test point 0", "do not belong to one network"],
         ),
         (
             lambda: ENSEMBLE.predict_kernels(
                 nk.Kernels(CROSS + 1, CROSS + 1), np.eye(4), covariance="full"
             ),
             ValueError,
-            ["variance at test point 0", "not those of one network"],
+            ["variance at test point 0", "do not belong to one network"],
         ),
         (
             lambda: nk.Posterior.maximize(NET, X, Y, noise_variance=0.0),

@@ -1,6 +1,6 @@
-"""Where the formula that everybody writes down, √(k11·k22 − k12²), fails: what users ran into.
+"""Cases in which the usual formula, √(k11·k22 − k12²), fails, as reported by users.
 
-Each test says by its name what other libraries get wrong there.
+The name of each test says what goes wrong in other libraries.
 """
 
 import numpy as np

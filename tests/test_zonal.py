@@ -1,6 +1,6 @@
-"""One function of the cosine against layer by layer.
+"""One function of the cosine, against evaluation layer by layer.
 
-A call with many pairs may take the first way, blocks of it take the second.
+A call with many pairs may use the former; blocks of it may use the latter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tolerances of the package, in one place. A test that needs another one says why."""
+"""The tolerances of the package, in one place. A test with another tolerance explains why."""
 
 from decimal import Decimal
 from typing import Any

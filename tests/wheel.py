@@ -1,11 +1,11 @@
-"""What `make wheel` built, as users get it: in fresh environments, without Rust and the sources.
+"""Checks of the result of `make wheel` in fresh environments, without Rust and the sources.
 
     python tests/wheel.py dist/* [--python python3.12 ...]
 
-looks into the wheel and the source distribution, installs the wheel beside the oldest versions of
-everything that it says it works with, for the oldest Python, and beside the newest, for the newest
-Python that is here (or for those given), and runs there what is quick and depends most on where it
-runs. It needs pip and a network, and nothing beyond the standard library.
+inspects the wheel and the source distribution. It installs the wheel with the oldest supported
+versions of its dependencies for the oldest Python, and with the newest versions for the newest
+available Python (or the given ones). There it runs the fast tests that depend most on the
+environment. It needs pip and a network, and only the standard library.
 """
 
 from __future__ import annotations

@@ -174,8 +174,8 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> "ModuleType":
-        # Loaded when they are first asked for: nothing else depends on them. scikit-learn is needed
-        # by all of `sklearn`, which a star therefore does not import.
+        # Imported on first access, because nothing else depends on them. All of `sklearn` requires
+        # scikit-learn, so `import *` does not include it.
         if name in ("plots", "sklearn"):
             from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Whether a value is what an annotation says, for values that come from a file."""
+"""Checks that values from a file match a type annotation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["fits"]
 
 
 def fits(value: object, annotation: Any) -> bool:
-    """Tell whether `value` is of the type; of an array, what its numbers are."""
+    """Tell whether `value` has the annotated type; for an array, whether its entries have it."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if hasattr(origin, "__value__"):  # an alias by name, as NDArray is from NumPy 2.5 on
+    if hasattr(origin, "__value__"):  # a type alias, such as NDArray since NumPy 2.5
         return fits(value, origin.__value__[arguments])
     if origin in (Union, types.UnionType):
         return any(fits(value, one) for one in arguments)

@@ -1,7 +1,7 @@
-"""What the package accepts as an array, and what it says when it cannot.
+"""Conversion of arguments to arrays, and the messages for arguments that cannot be converted.
 
-float64 and float32 stay what they are; float16, integers, booleans and lists become float64; all
-else is refused, because nothing may be silently downcast.
+float64 and float32 are kept. float16, integers, booleans and lists become float64. All other types
+are rejected, because nothing may be downcast silently.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
-_KEPT = (np.dtype(np.float64), np.dtype(np.float32))  # of the machine's byte order
+_KEPT = (np.dtype(np.float64), np.dtype(np.float32))  # in native byte order
 
 
 def as_floats(value: object, name: str) -> FloatArray:
-    """Return `value` as an aligned array of native float64 or float32, copied only if need be."""
+    """Return `value` as an aligned array of native float64 or float32, copied only if necessary."""
     if type(value) is np.ndarray and value.dtype in _KEPT and value.flags.aligned:
-        return value  # the usual case, spared the questions
+        return value  # the common case, without further checks
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
-            f"{name} is a masked array, whose mask would be lost; "
+            f"{name} is a masked array, and its mask would be lost; "
             f"fill or drop the masked entries first, e.g. {name}.filled(0.0)"
         )
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(
-            f"{name} cannot be made into an array; expected numbers in rows of one length ({error})"
+            f"{name} cannot be converted to an array; expected rows of numbers of equal length "
+            f"({error})"
         ) from None
     native = array.dtype.newbyteorder("=")
     if native in _KEPT and not isinstance(value, (list, tuple)):
@@ -40,14 +41,14 @@ def as_floats(value: object, name: str) -> FloatArray:
     else:
         given = "is None" if value is None else f"has dtype {array.dtype}"
         raise TypeError(
-            f"{name} {given}; expected real numbers: float64, float32, or float16, "
-            f"integers and booleans, which become float64{_conversion_hint(name, array)}"
+            f"{name} {given}; expected real numbers: float64 or float32, or types that become "
+            f"float64 (float16, integers, booleans){_conversion_hint(name, array)}"
         )
     return np.require(array, dtype, "A")
 
 
 def _conversion_hint(name: str, array: npt.NDArray[Any]) -> str:
-    """Advise a conversion, where there is one that works."""
+    """Suggest a conversion, if one works."""
     if array.dtype.names:
         return f". Choose a field, e.g. {name}[{array.dtype.names[0]!r}]"
     if array.dtype.kind == "c":
@@ -61,7 +62,7 @@ def _conversion_hint(name: str, array: npt.NDArray[Any]) -> str:
 
 
 def as_kernel(value: object, name: str, call: str) -> FloatArray:
-    """Return a kernel matrix as floats; `call` is what to pass instead of a whole network."""
+    """Return a kernel matrix as floats; `call` is the call to suggest in place of a network."""
     if hasattr(value, "nngp") and hasattr(value, "ntk"):
         what = "a network" if callable(value.ntk) else "both kernels"
         raise TypeError(
@@ -72,7 +73,7 @@ def as_kernel(value: object, name: str, call: str) -> FloatArray:
 
 
 def as_points(x: npt.ArrayLike, name: str) -> FloatArray:
-    """Return `x` as a matrix of floats: samples in rows, features in columns."""
+    """Return `x` as a matrix of floats: one sample per row, one feature per column."""
     array = as_floats(x, name)
     if array.ndim != 2:
         raise ValueError(
@@ -81,7 +82,7 @@ def as_points(x: npt.ArrayLike, name: str) -> FloatArray:
         )
     if array.shape[1] == 0:
         raise ValueError(
-            f"{name} has shape {array.shape}, which is no feature at all; "
+            f"{name} has shape {array.shape}, so it has no features; "
             "expected (n_samples, n_features) with n_features >= 1"
         )
     return array
@@ -89,10 +90,10 @@ def as_points(x: npt.ArrayLike, name: str) -> FloatArray:
 
 def _reshape_hint(name: str, ndim: int) -> str:
     if ndim == 0:
-        return f"For one sample of one feature use [[{name}]]"
+        return f"For one sample with one feature use [[{name}]]"
     if ndim == 1:
         return f"For one feature use {name}[:, None], for one sample {name}[None, :]"
-    return f"For one row a sample use {name}.reshape(len({name}), -1)"
+    return f"To get one row per sample use {name}.reshape(len({name}), -1)"
 
 
 _SHAPES = {
@@ -102,10 +103,10 @@ _SHAPES = {
 
 
 def as_images(x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
-    """Return `x` as images (n_samples, height, width, channels) of floats; no copy for its shape.
+    """Return `x` as images (n_samples, height, width, channels) of floats, without copying for it.
 
-    `rank` is the number of spatial dimensions that `x` has to have, None for either. Sequences
-    become images of width 1.
+    `rank` is the required number of spatial dimensions of `x`, or None for either. Sequences become
+    images of width 1.
     """
     array = as_floats(x, name)
     ranks = (1, 2) if rank is None else (rank,)
@@ -117,27 +118,25 @@ def as_images(x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
         )
     if 0 in array.shape[1:]:
         raise ValueError(
-            f"{name} has shape {array.shape}, which is no feature at all; "
-            f"expected {expected}, with at least one of each but samples"
+            f"{name} has shape {array.shape}, so it has no features; "
+            f"expected {expected}, with at least one of each except samples"
         )
     return array if array.ndim == 4 else array[:, :, None, :]
 
 
 def _image_hint(name: str, ndim: int, rank: int) -> str:
     if ndim == rank + 1 and rank == 2:
-        return f"For images of one channel use {name}[..., None], for one image {name}[None]"
+        return f"For images with one channel use {name}[..., None], for one image {name}[None]"
     if ndim == 4:
-        return (
-            f"For images in rows, one after another, use {name}.reshape(len({name}), -1, channels)"
-        )
+        return f"For images stored as rows use {name}.reshape(len({name}), -1, channels)"
     if ndim > 4:
-        return f"For every frame a sample use {name}.reshape(-1, *{name}.shape[-{rank + 1}:])"
+        return f"To get one sample per frame use {name}.reshape(-1, *{name}.shape[-{rank + 1}:])"
     sizes = "length" if rank == 1 else "height, width"
-    return f"For one row a sample use {name}.reshape(len({name}), {sizes}, channels)"
+    return f"To reshape one row per sample use {name}.reshape(len({name}), {sizes}, channels)"
 
 
 def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
-    """Return a new array where `out` is None, else `out` itself, if the core can write to it."""
+    """Return a new array if `out` is None; otherwise `out`, if the core can write to it."""
     if out is None:
         return np.empty(shape, dtype)
     expected = f"expected a writeable numpy array of shape {shape} and dtype {dtype}"
@@ -156,20 +155,20 @@ def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[An
 
 
 def check_apart(outputs: Mapping[str, FloatArray], inputs: Mapping[str, FloatArray]) -> None:
-    """Refuse outputs that share an entry with an input or with each other."""
+    """Reject outputs that share memory with an input or with each other."""
     others = dict(inputs)
     for name, out in outputs.items():
         for other, array in others.items():
-            # Exact where that is cheap, as for any slices; "yes" where it would take too long.
+            # The test is exact where that is cheap, as for slices; otherwise it reports an overlap.
             if np.may_share_memory(out, array, max_work=1000):  # type: ignore[arg-type]
                 raise ValueError(
-                    f"{name} overlaps {other} in memory; pass an array with memory of its own"
+                    f"{name} overlaps {other} in memory; pass an array with its own memory"
                 )
         others[name] = out
 
 
 def check_finite(array: FloatArray, name: str) -> None:
-    """Refuse NaN and infinities; no temporary of the array's size unless there is one to name."""
+    """Reject NaN and infinities, without a temporary array unless there is an entry to report."""
     if array.size == 0 or (np.isfinite(array.min()) and np.isfinite(array.max())):
         return
     where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

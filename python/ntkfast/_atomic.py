@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of `path` when the block ends without error.
+    """Yield a temporary path, which replaces `path` if the block ends without an error.
 
-    What is written is on the disk before it gets its name, so that no crash leaves half a file.
-    Raises OSError, before the block, where `path` is a folder or in none.
+    The data is flushed to the disk before the file is renamed, so a crash leaves no partial file.
+    Raises OSError before the block if `path` is a folder or its folder does not exist.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

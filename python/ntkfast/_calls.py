@@ -1,4 +1,4 @@
-"""Arguments that are given by keyword only, and what is said where they were not."""
+"""Keyword-only arguments, and the messages for calls that pass them by position."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ R = TypeVar("R")
 
 
 def by_keyword(subject: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function refuse calls in another form than its own with a message that shows the form.
+    """Reject calls that do not match the signature of a function, with a message that shows it.
 
-    The signature decides: what stands before its `*` may be given by position, the rest by keyword.
-    A call with more arguments by position than that, or without a required keyword, is a TypeError.
-    Any other call reaches the function, and costs two comparisons more.
+    The signature decides: arguments before its `*` may be given by position, the others by keyword.
+    A call with more positional arguments, or without a required keyword, raises a TypeError. Any
+    other call reaches the function, at the cost of two comparisons.
 
     Parameters
     ----------
     subject
-        What the first argument is for, in words, such as "what it predicts at"; empty where there
-        is no need to say.
+        A description of the first argument, such as "the test input".
+        Empty if it is obvious.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -42,7 +42,7 @@ def by_keyword(subject: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
                 given = len(args) - of_self
                 absent = [name for name in required if name not in kwargs]
                 raise TypeError(
-                    f"{form}; this call has {given} argument{'s' * (given != 1)} by position"
+                    f"{form}; this call has {given} positional argument{'s' * (given != 1)}"
                     + (f" and no {' and no '.join(absent)}" if absent else "")
                 )
             return function(*args, **kwargs)
@@ -53,11 +53,11 @@ def by_keyword(subject: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def _form(name: str, ordered: list[Parameter], named: list[Parameter], subject: str) -> str:
-    """Say how to call the function of that name."""
+    """Describe how to call the function with this name."""
     first = [each.name for each in ordered if each.default is Parameter.empty]
     if subject and not first:
         first = [ordered[0].name]
     keywords = [each.name for each in named if each.default is Parameter.empty] or [named[0].name]
-    takes = f"{subject} first and " if subject else ""
+    takes = f"{subject} as first argument and " if subject else ""
     call = ", ".join([*first, *(f"{keyword}=..." for keyword in keywords)])
     return f"{name} takes {takes}{' and '.join(keywords)} by keyword: {name}({call})"

@@ -1,4 +1,4 @@
-"""How objects show themselves: as a line of facts, and in notebooks as a table of the same."""
+"""The display of objects: a line of facts, and in notebooks a table of the same facts."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["Displayed", "Fact", "table"]
 Fact: TypeAlias = tuple[str, object]
 """A name and a value: ("n=", 3) is "n=3", ("rank", 3) is "rank 3", ("", "float64") is "float64"."""
 
-# A part that takes more characters than this is a table within the table.
+# A part with more characters than this becomes a table within the table.
 _ONE_LINE = 60
 
 
 class Displayed(ABC):
-    """Has a `repr` made of facts; `print` adds remarks to it, a line for each.
+    """Mixin with a `repr` made of facts; `print` adds remarks, one per line.
 
-    Notebooks ask for `_repr_html_`, which says what `print` does.
+    Notebooks call `_repr_html_`, which shows the same as `print`.
     """
 
     @abstractmethod
     def _facts(self) -> Iterable[Fact]:
-        """Return what the object is, most important first."""
+        """Return the properties of the object, most important first."""
 
     def _remarks(self) -> Iterator[str]:
-        """Yield what it took, what is out of the ordinary, and what can be done about that."""
+        """Yield remarks on cost, unusual properties, and remedies."""
         yield from ()
 
     def __repr__(self) -> str:
@@ -45,7 +45,7 @@ class Displayed(ABC):
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table of HTML, everything in it escaped; the last cell of a short row is wider."""
+    """Return an HTML table, all content escaped; the last cell of a short row spans the rest."""
     body = list(rows)
     n_columns = max(map(len, (head, *body)))
     lines = [_row("th", head, n_columns), *(_row("td", row, n_columns) for row in body)]

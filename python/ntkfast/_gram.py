@@ -1,4 +1,4 @@
-"""Gram matrices and what is added to their diagonals, as arguments."""
+"""Gram matrices, and the numbers added to their diagonals, as arguments."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = [
     "row_blocks",
 ]
 
-# Numbers that a block of rows may hold: 8 MB in float64.
+# Maximum number of entries in a block of rows: 8 MB in float64.
 _BLOCK = 1 << 20
 
 
 def as_gram(value: npt.ArrayLike, name: str, call: str) -> FloatArray:
-    """Return a finite symmetric matrix; `call` is what to pass instead of a whole network."""
+    """Return a finite symmetric matrix; `call` is the call to suggest in place of a network."""
     gram = as_square(as_kernel(value, name, call), name)
     check_symmetric(gram, name)
     return gram
 
 
 def check_symmetric(gram: FloatArray, name: str) -> None:
-    """Refuse what is not finite, or not symmetric within rounding, as the core does."""
+    """Reject entries that are not finite or not symmetric within rounding, as the core does."""
     check_finite(gram, name)
     largest = max(gram.max(initial=0.0), -gram.min(initial=0.0))
     rounding = 1e3 * float(np.finfo(gram.dtype).eps) * float(largest)
@@ -46,11 +46,11 @@ def check_symmetric(gram: FloatArray, name: str) -> None:
 
 
 def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
-    """Return what is added to a diagonal, ≥ 0: one number, or one for each of n points."""
+    """Return the addition to a diagonal, ≥ 0: one number, or one for each of n points."""
     diagonal = as_floats(value, name)
     if diagonal.shape not in ((), (n,)):
         raise ValueError(
-            f"{name} has shape {diagonal.shape}; expected a number, or ({n},): one a point"
+            f"{name} has shape {diagonal.shape}; expected a number, or ({n},): one per point"
         )
     check_finite(diagonal, name)
     if (diagonal < 0).any():
@@ -59,11 +59,11 @@ def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
 
 
 def number_or_shape(value: FloatArray) -> str:
-    """Show a number, or an array as its shape, in a summary."""
+    """Return a number, or the shape of an array, for a summary."""
     return f"{value:g}" if value.ndim == 0 else f"<array of shape {value.shape}>"
 
 
 def row_blocks(rows: int, columns: int, least: int = 1) -> Iterator[slice]:
-    """Cut the rows of a matrix into blocks of bounded memory, or of `least` rows; at least one."""
+    """Split the rows of a matrix into blocks of bounded memory, with at least `least` rows each."""
     step = max(least, _BLOCK // max(columns, 1))
     return (slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step))

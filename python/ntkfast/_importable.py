@@ -1,4 +1,4 @@
-"""Functions as text: by the name they can be imported by, where there is one."""
+"""Functions as text: the name by which they can be imported, if there is one."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ __all__ = ["shown"]
 
 
 def shown(function: object) -> str:
-    """Return a text that can be pasted; what has no name among modules stands in <brackets>.
+    """Return code for the function; a function without an importable name appears in <brackets>.
 
-    ``numpy.tanh``, ``mymodule.Class.method``; the bare name for what is built in or was defined in
-    the main program, whose name space is the one that texts are pasted into. Nothing is imported.
+    Examples are ``numpy.tanh`` and ``mymodule.Class.method``. Builtins and functions of the main
+    program appear by their bare name, because code is pasted into its namespace. Nothing is
+    imported.
     """
     name = _importable_name(function)
     if name is not None:
         return name
     code = getattr(function, "__code__", None)
     if code is None:
-        return f"<object of type {type(function).__name__}, not to be pasted>"
+        return f"<object of type {type(function).__name__}, cannot be pasted>"
     own = getattr(function, "__name__", "function")
     what = "lambda" if own == "<lambda>" else f"function {own}"
-    return f"<{what} at {Path(code.co_filename).name}:{code.co_firstlineno}, not to be pasted>"
+    return f"<{what} at {Path(code.co_filename).name}:{code.co_firstlineno}, cannot be pasted>"
 
 
 def _importable_name(function: object) -> str | None:
-    """Return an expression for a function among the modules that are imported, or None."""
+    """Return an expression for a function in the imported modules, or None."""
     name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
     if not isinstance(name, str):
         return None
     for module in _modules(function):
         try:
-            # Not getattr on modules: some of them import others when asked.
+            # vars instead of getattr, because some modules import others on attribute access.
             first, *others = name.split(".")
             found = reduce(getattr, others, vars(module)[first])
         except (KeyError, AttributeError):
@@ -47,7 +48,7 @@ def _importable_name(function: object) -> str | None:
 
 
 def _modules(function: object) -> Iterator[ModuleType]:
-    """Yield where it says it is, else, as SciPy's ufuncs do not, public modules by length."""
+    """Yield the function's own module, or public modules by length if it names none (SciPy)."""
     home = getattr(function, "__module__", None)
     if isinstance(home, str):
         names = [home]

@@ -1,4 +1,4 @@
-"""The compiled core. Arrays are native-endian float32 or float64; Python in front sees to that."""
+"""The compiled core. Arrays are native-endian float32 or float64; the Python code ensures this."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias, final
@@ -47,7 +47,7 @@ class Program:
     @property
     def spatial(self) -> bool: ...
 
-    # One array for each result, or None where they are not wanted.
+    # One array per result, or None for results that are not wanted.
     def gram(
         self, x: _Array, nngp: _Arrays | None, ntk: _Arrays | None, progress: _Report | None
     ) -> None: ...
@@ -91,21 +91,21 @@ class Prepared:
 
 def check(description: _Description) -> None: ...
 
-# A list a row, of (place, variance, chi, ntk, share) a layer.
+# One list per row, with (place, variance, chi, ntk, share) per layer.
 def trace(
     program: Program, norms: NDArray[np.float64], features: int
 ) -> list[list[tuple[str, float, float | None, float, float]]]: ...
 def eigh(theta: _Array) -> tuple[_Array, _Array]: ...
 
-# `diagonal`, shape (n,), stands in place of the matrix's own.
+# `diagonal`, shape (n,), replaces the diagonal of the matrix.
 def cholesky(a: _Array, diagonal: _Array) -> _Array: ...
 def cholesky_solve(l: _Array, b: _Array) -> _Array: ...
 
-# The solution and the diagonal of the factor, or None where float64 has to do all of it.
+# The solution and the diagonal of the factor, or None if float64 must do all of the work.
 def solve_refined(theta: _Array, diagonal: _Array, b: _Array) -> tuple[_Array, _Array] | None: ...
 def matmul(a: _Array, b: _Array) -> _Array: ...
 
-# One row a time, one column an eigenvalue.
+# One row per time, one column per eigenvalue.
 def flow_filter(
     eigenvalues: NDArray[np.float64],
     t: NDArray[np.float64],
@@ -114,7 +114,7 @@ def flow_filter(
     negligible: float,
 ) -> NDArray[np.float64]: ...
 
-# (1 − ρ_k)/x and ρ_k, one row a number of steps, one column a rate x = ηλ.
+# (1 − ρ_k)/x and ρ_k, one row per number of steps, one column per rate x = ηλ.
 def descent_filter(
     rates: NDArray[np.float64], steps: NDArray[np.float64], momentum: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...

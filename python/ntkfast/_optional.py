@@ -1,4 +1,4 @@
-"""Optional dependencies: imported where they are used, with an error that says what to install."""
+"""Optional dependencies: imported on use, with an error that says what to install."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ __all__ = ["MissingExtraError"]
 
 
 class MissingExtraError(ImportError):
-    """A function was called whose optional dependency is not installed.
+    """A function was called and its optional dependency is not installed.
 
     Parameters
     ----------
     what
-        The function or feature that was asked for.
+        The function or feature that was requested.
     package
-        The package that it needs, as PyPI calls it.
+        The required package, by its name on PyPI.
     extra
         The extra of ntkfast that installs the package.
     """
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs {package}, which cannot be imported: "
-            f"pip install 'ntkfast[{extra}]', or 'ntkfast[all]' for every extra"
+            f"{what} requires {package}, which cannot be imported: "
+            f"pip install 'ntkfast[{extra}]', or 'ntkfast[all]' for all extras"
         )
         self.what, self.package, self.extra = what, package, extra
 

@@ -1,4 +1,4 @@
-"""The argument `progress`: True for a bar, a callable(done, total), None or False for silence."""
+"""The argument `progress`: True for a bar, a callable(done, total), or None or False for none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SILENT: AbstractContextManager[None] = nullcontext()
 def reporting(
     progress: Progress, label: str, unit: str = "tile"
 ) -> AbstractContextManager[Report | None]:
-    """Return a context whose value is what is called as work finishes, or None."""
+    """Return a context whose value is the callable for progress reports, or None."""
     if progress is None or progress is False:
         return _SILENT
     if progress is True:
@@ -37,8 +37,8 @@ def _bar(label: str, unit: str) -> Iterator[Report]:
 
         def report(done: int, total: int) -> None:
             if bar.total != total:
-                # The bar of a notebook takes a new total by way of `reset`, which also resets
-                # clocks; a disabled bar has none.
+                # A notebook bar changes its total only through `reset`, which also resets the
+                # clock. A disabled bar has no such method.
                 clocks = {name: vars(bar).get(name) for name in ("start_t", "last_print_t")}
                 bar.reset(total)
                 vars(bar).update(clocks)
@@ -48,10 +48,10 @@ def _bar(label: str, unit: str) -> Iterator[Report]:
 
 
 def _tqdm() -> Any:
-    """Return the bar that suits notebook or terminal."""
+    """Return the progress bar for a notebook or a terminal."""
     try:
         with catch_warnings():
-            # In a notebook without ipywidgets it warns, and shows the bar of a terminal.
+            # In a notebook without ipywidgets, tqdm warns and shows the terminal bar.
             simplefilter("ignore")
             from tqdm.auto import tqdm
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Checks of single numbers given as arguments."""
+"""Checks of scalar arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 def as_real(value: object, name: str, *, least: float = -math.inf, above: bool = False) -> float:
     """Return `value` as a finite float that is at least `least`, or greater than it if `above`.
 
-    Raises TypeError for what is not a real number (booleans included), ValueError for the range.
+    Raises TypeError unless it is a real number (booleans are not), ValueError outside the range.
     """
     expected = "a finite number"
     if math.isfinite(least):
@@ -21,7 +21,7 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     try:
         number = float(value)
     except OverflowError:
-        raise ValueError(f"{name} is beyond the range of a float; expected {expected}") from None
+        raise ValueError(f"{name} is outside the range of a float; expected {expected}") from None
     if not math.isfinite(number) or number < least or (above and number == least):
         raise ValueError(f"{name} is {number!r}; expected {expected}")
     return number
@@ -49,7 +49,7 @@ def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
 
 
 def as_flag(value: object, name: str) -> bool:
-    """Return `value` if it is a truth value; TypeError otherwise."""
+    """Return `value` if it is a boolean; TypeError otherwise."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(
             f"{name} is {value!r}, of type {type(value).__name__}; expected True or False"

@@ -1,4 +1,4 @@
-"""The argument `seed` of everything that is drawn at random."""
+"""The argument `seed` of all random functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Seed: TypeAlias = int | np.random.SeedSequence | np.random.Generator
 
 
 def as_generator(seed: Seed) -> np.random.Generator:
-    """Return a generator from a seed; itself if it is one."""
+    """Return a generator from a seed; a generator is returned as it is."""
     if isinstance(seed, (np.random.Generator, np.random.SeedSequence)):
         return np.random.default_rng(seed)
     if not isinstance(seed, Integral) or isinstance(seed, bool):

@@ -1,8 +1,8 @@
-"""Kernels that were there before networks: polynomial and squared-exponential ones.
+"""Classic kernels: polynomial and squared exponential.
 
-Their Gram matrices serve wherever that of a network does: `GradientFlow`, `KernelRegression`,
-`Ensemble.from_kernels`, `Posterior.from_kernels`. Both are kernels of small networks, and so come
-from the same tiles, without cancellation between points that nearly coincide.
+Use their Gram matrices like those of a network: in `GradientFlow`, `KernelRegression`,
+`Ensemble.from_kernels` and `Posterior.from_kernels`. Both are kernels of small networks, so the
+same tiles compute them, without cancellation for nearly identical points.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ def polynomial_kernel(
 ) -> FloatArray:
     """Compute the polynomial kernel (scale·x·x' + offset)^degree.
 
-    Its features are the monomials up to the degree, or of the degree alone where the offset is 0.
+    Its features are the monomials up to this degree, or of this degree only if the offset is 0.
     Degree 1 is the kernel of linear regression with an intercept.
 
     Parameters
     ----------
     x
-        Shape (n, d), samples in rows.
+        Shape (n, d), one sample per row.
     x2
         Shape (m, d); None for the Gram matrix of ``x``.
     degree
         At least 1.
     scale
-        > 0, in inverse units of x². 1/d makes it the input kernel of a network.
+        > 0, in inverse units of x². 1/d gives the input kernel of a network.
     offset
         ≥ 0.
     diagonal
-        Whether to compute the kernel of each row of ``x`` with itself alone.
+        Whether to compute only the kernel of each row of ``x`` with itself.
     progress
         True for a tqdm bar, or any ``callable(done, total)``.
 
@@ -61,9 +61,9 @@ def polynomial_kernel(
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
     NumericalError
-        The power leaves the range of the type.
+        The power exceeds the range of the data type.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def polynomial_kernel(
         kernel = np.power(inner, degree)
     if not np.isfinite(kernel).all():
         raise NumericalError(
-            f"the polynomial kernel of degree {degree} leaves the range of {kernel.dtype}: "
+            f"the polynomial kernel of degree {degree} exceeds the range of {kernel.dtype}: "
             f"scale·x·x' + offset goes up to {np.abs(inner).max():.3g}; lower scale or degree"
         )
     return kernel
@@ -99,13 +99,13 @@ def squared_exponential_kernel(
 ) -> FloatArray:
     """Compute the squared-exponential (Gaussian, RBF) kernel variance·e^(−‖x − x'‖²/(2ℓ²)).
 
-    It is the NNGP of an infinitely wide layer of random Fourier features, `Rbf`, and is computed as
-    that: from the angle and the norms of a pair, not from ‖x‖² + ‖x'‖² − 2x·x'.
+    It is the NNGP of an infinitely wide layer of random Fourier features, `Rbf`, and is computed
+    from the angle and the norms of a pair, not from ‖x‖² + ‖x'‖² − 2x·x'.
 
     Parameters
     ----------
     x
-        Shape (n, d), samples in rows.
+        Shape (n, d), one sample per row.
     x2
         Shape (m, d); None for the Gram matrix of ``x``.
     length_scale
@@ -118,13 +118,13 @@ def squared_exponential_kernel(
     Returns
     -------
     ndarray
-        Shape (n, n), exactly symmetric; (n, m) with ``x2``; (n,) if ``diagonal``. Exactly
-        ``variance`` where points coincide, and nowhere above it.
+        Shape (n, n), exactly symmetric; (n, m) with ``x2``; (n,) if ``diagonal``. It is exactly
+        ``variance`` for identical points and never exceeds it.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
 
     References
     ----------
@@ -145,14 +145,14 @@ def squared_exponential_kernel(
 
 
 def _centred(x: npt.ArrayLike, x2: npt.ArrayLike | None) -> tuple[FloatArray, FloatArray | None]:
-    """Move the data to the origin: distances stay, and far from it fewer digits would be left."""
+    """Centre the data, which keeps distances. Data far from the origin would lose digits."""
     points = as_points(x, "x")
     check_finite(points, "x")
     others = points if x2 is None else as_points(x2, "x2")
     if others.shape[1] != points.shape[1]:
         raise ValueError(
-            f"x2 has shape {others.shape} and x has shape {points.shape}; expected as many "
-            "features in both"
+            f"x2 has shape {others.shape} and x has shape {points.shape}; expected the same number "
+            "of features in both"
         )
     dtype = np.result_type(points, others)
     points = points.astype(dtype, copy=False)

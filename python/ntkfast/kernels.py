@@ -1,6 +1,6 @@
-"""Kernel matrices of a compiled program: which arrays go in, which come out.
+"""Kernel matrices of a compiled program: input and output arrays.
 
-Nothing here knows what a network is; a `Program` is all it takes.
+This module depends on `Program` only, not on networks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Kernels(Displayed):
     nngp
         Covariance of the outputs of the network at initialisation.
     ntk
-        Neural tangent kernel: inner products of the gradients by the parameters.
+        Neural tangent kernel: inner products of the gradients with respect to the parameters.
 
     Both have shape (n, n), (n, m) for a cross kernel, or (n,) for a diagonal.
     """
@@ -64,11 +64,11 @@ def evaluate(
     stacked: bool = False,
     rank: int | None = None,
 ) -> list[FloatArray]:
-    """Run `program` for the kernels in `wanted`, each into its `out` where that is not None.
+    """Run `program` for the kernels in `wanted`, each into its `out` unless that is None.
 
-    One pass gives all that is wanted; what is not wanted is not computed. If `stacked`, an array
-    has the kernels of all the program's results along its first axis; otherwise it has just one.
-    A program with positions takes images of `rank` dimensions, where it is not None.
+    One pass computes all wanted kernels and no others. If `stacked`, an array has the kernels of
+    all results of the program along its first axis; otherwise the program has one result. A program
+    for images takes images with `rank` spatial dimensions, unless `rank` is None.
     """
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
     x = as_samples(program, x, "x", rank)
@@ -77,8 +77,8 @@ def evaluate(
         shape: tuple[int, ...] = (n,) if diagonal else (n, n)
     elif diagonal:
         raise ValueError(
-            "diagonal=True is the kernel of each row of x with itself and takes no x2; "
-            "drop x2, or diagonal=True for the whole cross kernel"
+            "diagonal=True computes the kernel of each row of x with itself and takes no x2; "
+            "drop x2, or drop diagonal=True to get the whole cross kernel"
         )
     else:
         x2 = as_samples(program, x2, "x2", rank)
@@ -112,10 +112,10 @@ def evaluate(
 def as_samples(
     program: Program | Prepared, x: npt.ArrayLike, name: str, rank: int | None
 ) -> FloatArray:
-    """Return `x` as the program takes it: points in rows, or images of `rank` dimensions."""
+    """Return `x` in the form of the program: points in rows, or images with `rank` dimensions."""
     return as_images(x, name, rank) if program.spatial else as_points(x, name)
 
 
 def _entries(stack: FloatArray) -> list[FloatArray]:
-    """Return the arrays along the first axis; empty ones too have memory of their own."""
+    """Return the arrays along the first axis, each with its own memory even if empty."""
     return list(stack) if stack.size else [np.empty_like(entry) for entry in stack]

@@ -1,4 +1,4 @@
-"""Factorisations and products of the core, in NumPy's terms."""
+"""Factorisations and products of the core, with the interface of NumPy."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cholesky(Displayed):
-    """A = L·Lᵀ, usually made by `cholesky`.
+    """A = L·Lᵀ, usually created by `cholesky`.
 
     Attributes
     ----------
     factor
-        Shape (n, n): the lower triangle L with a positive diagonal, zeros above it. An array of
-        float64 or float32 is kept as it is, not copied: leave it alone afterwards.
+        Shape (n, n): the lower triangle L with a positive diagonal and zeros above it. A float64 or
+        float32 array is kept without a copy; do not change it afterwards.
     """
 
     factor: FloatArray
@@ -33,7 +33,7 @@ class Cholesky(Displayed):
     def __post_init__(self) -> None:
         factor = as_square(self.factor, "factor")
         check_finite(factor, "factor")
-        # Along the memory: the core's factors are column by column.
+        # Contiguous in memory: the core stores factors column by column.
         if factor.flags.c_contiguous:
             above = any(row[i + 1 :].any() for i, row in enumerate(factor))
         else:
@@ -49,7 +49,7 @@ class Cholesky(Displayed):
 
     @classmethod
     def _of(cls, factor: FloatArray) -> Cholesky:
-        """Return what the core computed, which needs no second look."""
+        """Return a factor from the core, which needs no further checks."""
         cholesky = cls.__new__(cls)
         object.__setattr__(cholesky, "factor", factor)
         return cholesky
@@ -75,20 +75,20 @@ class Cholesky(Displayed):
         Returns
         -------
         ndarray
-            The shape of ``b``, in the wider of the two types. Costs 2·n²·c.
+            Shape of ``b``, in the wider of the two types. Costs 2·n²·c.
 
         Raises
         ------
         TypeError
-            ``b`` is not made of real numbers.
+            ``b`` does not consist of real numbers.
         ValueError
-            ``b`` has another length, or holds a NaN or an infinity.
+            ``b`` has another length, or contains a NaN or an infinity.
         """
         right = as_floats(b, "b")
         if right.ndim not in (1, 2) or len(right) != self.n:
             raise ValueError(
                 f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
-                "as the matrix has that many rows"
+                "because the matrix has that many rows"
             )
         check_finite(right, "b")
         dtype = np.result_type(self.factor, right)
@@ -110,7 +110,7 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
     Parameters
     ----------
     a
-        Shape (n, n). float64 and float32 are kept, other real numbers become float64.
+        Shape (n, n). float64 and float32 are kept; other real numbers become float64.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
     Raises
     ------
     TypeError
-        ``a`` is not made of real numbers.
+        ``a`` does not consist of real numbers.
     ValueError
         ``a`` is not square, not symmetric within rounding, or not finite.
     NumericalError
@@ -131,7 +131,7 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Multiply two matrices in the wider of their types, on the package's own threads.
+    """Multiply two matrices in the wider of their types, on the threads of the package.
 
     The bits of the result do not depend on the number of threads. Costs 2·m·k·n.
     """
@@ -140,7 +140,7 @@ def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def as_square(a: npt.ArrayLike, name: str) -> FloatArray:
-    """Return ``a`` as a square matrix of floats; the core looks at its entries."""
+    """Return ``a`` as a square matrix of floats; the core checks its entries."""
     matrix = as_kernel(a, name, "net.ntk(x)")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} has shape {matrix.shape}; expected a square matrix, (n, n)")

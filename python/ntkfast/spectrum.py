@@ -19,9 +19,9 @@ __all__ = ["Spectrum", "eigh"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum(Displayed):
-    """Θ = U·diag(λ)·Uᵀ, usually made by `eigh`.
+    """Θ = U·diag(λ)·Uᵀ, usually created by `eigh`.
 
-    Arrays of float64 or float32 are kept as they are, not copied: leave them alone afterwards.
+    float64 and float32 arrays are kept without a copy; do not change them afterwards.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Spectrum(Displayed):
         if vectors.shape != (values.size, values.size):
             raise ValueError(
                 f"eigenvectors has shape {vectors.shape}; expected ({values.size}, {values.size}), "
-                "a column for each eigenvalue"
+                "one column per eigenvalue"
             )
         check_finite(values, "eigenvalues")
         check_finite(vectors, "eigenvectors")
@@ -53,7 +53,7 @@ class Spectrum(Displayed):
 
     @classmethod
     def _of(cls, eigenvalues: FloatArray, eigenvectors: FloatArray) -> Spectrum:
-        """Return what the core computed, which needs no second look."""
+        """Return a decomposition from the core, which needs no further checks."""
         spectrum = cls.__new__(cls)
         object.__setattr__(spectrum, "eigenvalues", eigenvalues)
         object.__setattr__(spectrum, "eigenvectors", eigenvectors)
@@ -66,10 +66,10 @@ class Spectrum(Displayed):
 
     @property
     def tolerance(self) -> float:
-        """n·ε·λ_max: an eigenvalue that is not larger may be zero.
+        """n·ε·λ_max. An eigenvalue up to this size may be zero.
 
-        In float32 it is at most 16·ε·λ_max, as far as rounding was seen to go: n·ε would take most
-        of a kernel's spectrum for zero at a few thousand points.
+        In float32 it is at most 16·ε·λ_max, the largest rounding error that was observed. n·ε would
+        treat most of a kernel's spectrum as zero at a few thousand points.
         """
         if self.n == 0:
             return 0.0
@@ -84,7 +84,7 @@ class Spectrum(Displayed):
 
     @property
     def condition_number(self) -> float:
-        """λ_max/λ_min; infinite where λ_min ≤ 0, NaN for an empty matrix."""
+        """λ_max/λ_min; infinite if λ_min ≤ 0, NaN for an empty matrix."""
         if self.n == 0:
             return math.nan
         smallest, largest = float(self.eigenvalues[0]), float(self.eigenvalues[-1])
@@ -106,18 +106,18 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
     Parameters
     ----------
     theta
-        Shape (n, n), symmetric. float64 and float32 are kept, other real numbers become float64.
+        Shape (n, n), symmetric. float64 and float32 are kept; other real numbers become float64.
 
     Returns
     -------
     Spectrum
         Eigenvalues in ascending order, with their eigenvectors. Costs about 9·n³ operations and
-        5·n² numbers of memory. Ctrl-C returns at once, but the work it abandons runs on to its end.
+        5·n² numbers of memory. Ctrl-C returns at once, but the work continues in the background.
 
     Raises
     ------
     TypeError
-        ``theta`` is not made of real numbers.
+        ``theta`` does not consist of real numbers.
     ValueError
         ``theta`` is not square, not symmetric within rounding, or not finite.
     NumericalError

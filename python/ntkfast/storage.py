@@ -1,8 +1,8 @@
-"""Results in files: NPZ archives of arrays, with a header in JSON that says what they are.
+"""Results in files: NPZ archives of arrays, with a JSON header that describes them.
 
-A file holds the fields of frozen dataclasses, or the parameters of estimators and what fitting made
-of them, and nothing else. Reading makes objects of the classes in `_CLASSES` and `_ESTIMATORS`
-from them, and runs no code that a file could bring along or name.
+A file contains only the fields of frozen dataclasses, or the parameters and fitted attributes of
+estimators. Reading builds objects of the classes in `_CLASSES` and `_ESTIMATORS` from them. It runs
+no code that a file contains or names.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ _CLASSES: dict[str, type] = {
     )
 }
 
-# Classes of ntkfast.sklearn, which are imported when they are asked for.
+# Classes of ntkfast.sklearn, which are imported when needed.
 _ESTIMATORS = {
     *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
 }
 
-# Fields that follow from the others, and what makes an object of these.
+# Fields that follow from the others, and the functions that create an object from those.
 _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
     FiniteNetwork: ({"_layer", "_affine"}, restored),
 }
@@ -95,18 +95,18 @@ _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
 def save(path: str | PathLike[str], value: object) -> None:
     """Write a result, or a network, to a file that `load` reads.
 
-    The file is an NPZ archive: ``numpy.load`` gives its arrays too, by the names of their fields,
-    and a header in JSON as bytes. It is written under another name first, so that there is never
-    half a file, and takes the place of a file of that name.
+    The file is an NPZ archive. ``numpy.load`` also reads its arrays, under the names of their
+    fields, and a JSON header as bytes. The file is written under a temporary name first, so a
+    partial file never exists. It replaces an existing file with the same name.
 
     Parameters
     ----------
     path
-        Where to. No ending is appended.
+        The file to write. No extension is appended.
     value
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
-        `Normal`, `theory.MeanField`, a solver of `ntkfast.solvers` or what it prepared, one of the
+        `Normal`, `theory.MeanField`, a solver of `ntkfast.solvers` or a prepared system, one of the
         results of `ntkfast.finite`, or an estimator or kernel of `ntkfast.sklearn`, fitted or not.
 
     Raises
@@ -114,12 +114,12 @@ def save(path: str | PathLike[str], value: object) -> None:
     OSError
         The file cannot be written.
     TypeError
-        A value of another type, or one that holds a function: an `Elementwise` network, a loss of
-        your own. Functions are no data. Labels of a classifier that are neither numbers nor text.
+        A value of another type, or one that contains a function: an `Elementwise` network or a loss
+        of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
 
     Notes
     -----
-    What is computed when it is first asked for and can be computed again is not written.
+    Attributes that are computed on first access, and can be computed again, are not written.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def save(path: str | PathLike[str], value: object) -> None:
 
 
 def load(path: str | PathLike[str]) -> Any:
-    """Read what `save` wrote.
+    """Read a file that `save` wrote.
 
     Parameters
     ----------
@@ -154,33 +154,34 @@ def load(path: str | PathLike[str]) -> Any:
     Returns
     -------
     object
-        An object of the class that was saved, whose arrays have the same bits.
+        An object of the class that was saved. Its arrays have the same bits.
 
     Raises
     ------
     OSError
         The file cannot be opened.
     ValueError
-        It is damaged, cut off, something else than a file of `save`, or written in another version
-        of the format than this version of ntkfast reads.
+        The file is damaged, truncated, not written by `save`, or has a format version that this
+        version of ntkfast does not read.
     ImportError
-        It holds an estimator, and scikit-learn is not installed; the extra `sklearn` brings it.
+        The file contains an estimator and scikit-learn is not installed; install the extra
+        `sklearn`.
 
     Notes
     -----
-    No code is run, whatever the file holds: arrays are numbers, and only classes of ntkfast that
-    `save` names are made of them.
+    No code is run, whatever the file contains. Arrays are numbers, and only the classes of ntkfast
+    that `save` supports are created from them.
     """
     arrays = load_npz(path)
     if _HEADER not in arrays:
         raise ValueError(
-            f"{path} was not written by save: it has no header, but the arrays "
-            f"{', '.join(arrays) or '(none)'}; ntkfast.data.load_npz reads those"
+            f"{path} was not written by save: it has no header, but it has the arrays "
+            f"{', '.join(arrays) or '(none)'}; read them with ntkfast.data.load_npz"
         )
     try:
         header = json.loads(arrays.pop(_HEADER).tobytes())
         if header["format"] != _FORMAT or not isinstance(header["format_version"], int):
-            raise ValueError("it is that of another program")
+            raise ValueError("it belongs to another program")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} was not written by save: its header cannot be read ({error})"
@@ -188,8 +189,8 @@ def load(path: str | PathLike[str]) -> Any:
     if header["format_version"] != _VERSION:
         newer = header["format_version"] > _VERSION
         raise ValueError(
-            f"{path} was written by ntkfast {header.get('version')} in format version "
-            f"{header['format_version']}; this is ntkfast {info()['version']}, which reads format "
+            f"{path} is in format version {header['format_version']}, written by ntkfast "
+            f"{header.get('version')}; this is ntkfast {info()['version']}, which reads format "
             f"version {_VERSION} only: "
             + ("install a newer ntkfast" if newer else "compute the result again and save it")
         )
@@ -203,7 +204,7 @@ def load(path: str | PathLike[str]) -> Any:
 
 
 def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return `value` for JSON; its arrays are added to `arrays`, by the names of their fields."""
+    """Return `value` in a form for JSON and add its arrays to `arrays`, by their field names."""
     if isinstance(value, np.generic) and value.dtype.kind in "biufU":
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -230,22 +231,22 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
-    advice = "a function is no data" if callable(value) else "expected a network or a result"
-    raise TypeError(f"{where} {value!r}, of type {name}, which has no form in files: {advice}")
+    advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
+    raise TypeError(f"{where} {value!r}, of type {name}; {advice}")
 
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
-    """Yield what an object of a known class is made of."""
+    """Yield the parts of an object of a known class."""
     always, sometimes = _parts(type(value))
     yield from ((name, getattr(value, name)) for name in always)
     yield from ((name, vars(value)[name]) for name in sometimes if name in vars(value))
 
 
 def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return what `_encoded` was given; arrays are taken out of `arrays`."""
+    """Return the value that `_encoded` was given; arrays are removed from `arrays`."""
     if not isinstance(data, dict):
         if isinstance(data, list):
-            raise ValueError("a list stands where no list can be")
+            raise ValueError("it has a list where a list is not allowed")
         return data
     kind, *others = data
     content = data[kind]
@@ -275,20 +276,20 @@ def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 
 
 def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return an object of a known class, with fields of the kinds that their annotations say."""
+    """Return an object of a known class, with fields of the types that it is annotated with."""
     class_ = _class(name)
     if class_ is None:
-        raise ValueError(f"there is no class {name!r} to make of it")
+        raise ValueError(f"it needs an unknown class {name!r}")
     always, sometimes = _parts(class_)
     if not always.keys() <= state.keys() <= always.keys() | sometimes.keys():
         raise ValueError(f"{name} has the fields {sorted(state)}; expected {sorted(always)}")
     values = {key: _decoded(item, arrays) for key, item in state.items()}
     for key, value in values.items():
         if not fits(value, {**always, **sometimes}[key]):
-            raise ValueError(f"{name} has {key} = {value!r}, of another type than expected")
+            raise ValueError(f"{name} has {key} = {value!r}, which has the wrong type")
     if class_ in _DERIVED:
         return _DERIVED[class_][1](**values)
-    if hasattr(class_, "__post_init__"):  # which looks at the values
+    if hasattr(class_, "__post_init__"):  # it checks the values
         return class_(**values)
     result: Any = object.__new__(class_)
     vars(result).update(values)
@@ -296,7 +297,7 @@ def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]
 
 
 def _class(name: str) -> type | None:
-    """Return the class of that name, if its objects can be in files."""
+    """Return the class with this name, if its objects can be saved."""
     if name in _ESTIMATORS:
         from ntkfast import sklearn
 
@@ -306,9 +307,9 @@ def _class(name: str) -> type | None:
 
 
 def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of what is always written, and of what fitting adds."""
+    """Return the annotations of the fields that are always written, and of the fitted ones."""
     hints = get_type_hints(class_, localns=_CLASSES)
-    if not is_dataclass(class_):  # an estimator, which looks at its parameters when it is fitted
+    if not is_dataclass(class_):  # an estimator, which checks its parameters in fit
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()

@@ -1,4 +1,4 @@
-"""The polynomial tables of the core are those that the script beside the references computes."""
+"""The polynomial tables of the core equal those that the script next to the references computes."""
 
 import re
 from pathlib import Path

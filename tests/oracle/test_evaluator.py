@@ -1,4 +1,4 @@
-"""The evaluator against integrals and derivatives, and what the committed values cover."""
+"""The evaluator against integrals and derivatives, and the coverage of the committed values."""
 
 import pytest
 from mpmath import mp, mpf, workdps

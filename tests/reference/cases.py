@@ -1,4 +1,4 @@
-"""The committed 50-digit values, and how far the package is from them."""
+"""The committed 50-digit values, and the errors of the package relative to them."""
 
 import json
 from decimal import Decimal, localcontext

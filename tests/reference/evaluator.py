@@ -1,11 +1,11 @@
 """The kernels of an infinitely wide network at any precision: textbook formulae in mpmath.
 
-This file never imports the package and uses none of its devices: it carries the plain moments of
-a pair, ``k11 = E[h(x)²]``, ``k12 = E[h(x)h(y)]``, ``k22 = E[h(y)²]`` and the tangent kernel ``T``,
-and pays for the cancellation in ``k11·k22 − k12²`` with digits instead of with care.
+This file never imports the package and uses none of its methods. It computes the plain moments of
+a pair, ``k11 = E[h(x)²]``, ``k12 = E[h(x)h(y)]``, ``k22 = E[h(y)²]``, and the tangent kernel ``T``.
+It handles the cancellation in ``k11·k22 − k12²`` by additional digits.
 
 A network is a nested list: ``["serial", ["dense", 1.4, 0.1], ["relu"], ["dense", 1.4, None]]``.
-Numbers and coordinates are taken as the exact binary values that they are.
+Numbers and coordinates are used as exact binary values.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,8 +1,8 @@
 """Kernels of infinitely wide convolutional networks: every tensor in full, term by term, in mpmath.
 
-Beside the duals of `evaluator` this file has the formulae of no other, and uses none of the
-package's devices: all pairs of images and of positions are there, K[i, j, p, p'] of shape
-(n, n, height, width, height, width), also where nothing asks for them. The variances are the
+This file uses the duals of `evaluator`, no other formulae, and none of the package's methods. It
+computes all pairs of images and of positions, K[i, j, p, p'] of shape
+(n, n, height, width, height, width), whether they are needed or not. The variances are the
 entries K[i, i, p, p] of the same tensor.
 
 Networks are nested lists as in `evaluator`, with ``["conv", 3, 3, 1, 1, "SAME", 1.4, None]``:

@@ -1,8 +1,8 @@
 """Print the polynomial tables of ``rust/ntkfast-core/src/simd/coefficients.rs``.
 
-Near-minimax polynomials: interpolation at Chebyshev nodes in 60 digits, then the monomial
-coefficients in the variable itself. Every table is headed by its largest relative error after
-rounding the coefficients to double precision, evaluated in 60 digits.
+The polynomials are nearly minimax: interpolation at Chebyshev nodes in 60 digits, then the monomial
+coefficients in the variable itself. The heading of each table gives its largest relative error
+after rounding the coefficients to double precision, evaluated in 60 digits.
 
     python tests/reference/make_coefficients.py > rust/ntkfast-core/src/simd/coefficients.rs
 """

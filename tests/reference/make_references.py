@@ -1,4 +1,4 @@
-"""Write the reference values next to this file. See README.md; runs in a minute or two.
+"""Write the reference values next to this file. See README.md; this takes a minute or two.
 
 cd tests && python -m reference.make_references
 """

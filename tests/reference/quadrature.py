@@ -1,4 +1,4 @@
-"""The duals of the evaluator against the integrals they stand for: the root outside formulae.
+"""The duals of the evaluator against their defining integrals, independent of any formula.
 
 ``E[φ(u)φ(v)]`` and ``E[φ'(u)φ'(v)]`` are integrated numerically from φ and φ' themselves, over
 ``u = √p·z``, ``v = √q·(ρz + √(1−ρ²)·y)`` with z, y independent standard normal.

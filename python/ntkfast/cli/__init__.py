@@ -1,7 +1,7 @@
 """The command line: ``ntkfast demo``, ``figures``, ``gram``, ``info``.
 
 A command is a module with ``add_parser(commands)``, which sets ``run`` to a function from the
-parsed arguments to an exit code. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+parsed arguments to an exit code. Exit codes: 0 success, 1 error, 2 bad usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _EXAMPLES = """\
 examples:
   ntkfast demo                       train an infinitely wide network on 1,797 digits
   ntkfast demo --output digits.pdf   the same, with the figure as PDF
-  ntkfast figures pictures           the theory in pictures, into the folder pictures
-  ntkfast gram x.npy k.npy --depth 3    a kernel matrix, from a file of points to a file
-  ntkfast info                       what to put into a bug report
+  ntkfast figures pictures           draw the figures of the guide into the folder pictures
+  ntkfast gram x.npy k.npy --depth 3    compute a kernel matrix from a file of points
+  ntkfast info                       print information for a bug report
 """
 
-# What a shell reports for a program ended by SIGPIPE: 128 + 13.
+# The exit code of shells for a program ended by SIGPIPE: 128 + 13.
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
 
@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 failed, 130 interrupted, 141 where the reader of the output has gone. Bad
-        usage exits with 2 through ``SystemExit``, as argparse does.
+        0 success, 1 error, 130 interrupted, 141 if the reader of the output has closed it. Bad
+        usage exits with 2 through ``SystemExit``, as in argparse.
     """
     try:
         return _dispatch(argv)
@@ -51,12 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nntkfast: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more on its way out: give it somewhere to go.
+        # Python flushes stdout again at exit, so redirect it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except MissingExtraError as error:
         print(
-            f"ntkfast: {error.package} is needed and cannot be imported: "
+            f"ntkfast: {error.package} is required and cannot be imported: "
             "pip install 'ntkfast[all]'",
             file=sys.stderr,
         )
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except (ntkfast.NumericalError, MemoryError) as error:
-        print(f"ntkfast: {str(error) or 'there is not enough memory'}", file=sys.stderr)
+        print(f"ntkfast: {str(error) or 'not enough memory'}", file=sys.stderr)
         return 1
 
 
@@ -79,7 +79,7 @@ def _dispatch(argv: Sequence[str] | None) -> int:
         code: int = arguments.run(arguments)
         return code
     finally:
-        sys.stdout.flush()  # a broken pipe shows here at the latest, --help included
+        sys.stdout.flush()  # detects a broken pipe, including after --help
 
 
 def _parser() -> argparse.ArgumentParser:

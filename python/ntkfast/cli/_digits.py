@@ -1,4 +1,4 @@
-"""The experiment of ``ntkfast demo``: its numbers, without a word printed or a line drawn."""
+"""The experiment of ``ntkfast demo``: its numbers, without printing or drawing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, math.inf)
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the experiment: what it was, what came out, and the seconds it took."""
+    """One step of the experiment: its name, its outcome, and its time in seconds."""
 
     name: str
     outcome: str
@@ -36,14 +36,14 @@ class Stage:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
-    """What the experiment found.
+    """The results of the experiment.
 
     Attributes
     ----------
     x_test : ndarray, shape (m, 64)
         Test images, pixels from 0 to 1.
     y_test : ndarray, shape (m,)
-        The digits they show.
+        Their digits.
     spectrum : Spectrum
         The eigendecomposition of the NTK Gram matrix of the n training images.
     flow : GradientFlow
@@ -51,8 +51,8 @@ class Digits:
     k_test_train : ndarray, shape (m, n)
         The NTK between test and training images.
     t, loss, accuracy : ndarray, shape (k,)
-        Training times; the training loss ½‖f − y‖² and the share of test images read rightly
-        at each of them.
+        Training times, and the training loss ½‖f − y‖² and the share of correctly classified test
+        images at each of them.
     stages : tuple of Stage
         The steps, in order.
     """
@@ -68,7 +68,7 @@ class Digits:
     stages: tuple[Stage, ...]
 
     def accuracy_at(self, t: ArrayLike) -> FloatArray:
-        """Share of test images read rightly after training time t, shape t.shape."""
+        """Share of correctly classified test images after training time t, shape t.shape."""
         return _accuracy(self.flow.predict(self.k_test_train, t=t), self.y_test)
 
 
@@ -83,16 +83,16 @@ def run(
     Parameters
     ----------
     on_stage : callable, optional
-        Called with each step as soon as it is done.
+        Called with each step when it is done.
     on_start : callable, optional
-        Called with the name of each step before it begins.
+        Called with the name of each step before it starts.
     progress : bool or callable, optional
         As in `Network.ntk`, for the kernels.
 
     Returns
     -------
     Digits
-        All the numbers.
+        The results.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def run(
     x_train, x_test, y_train, y_test = timed(
         "load and split the digits",
         _load,
-        lambda parts: f"{len(parts[0])} to train on, {len(parts[1])} to test, 8 x 8 pixels",
+        lambda parts: f"{len(parts[0])} training, {len(parts[1])} test images, 8 x 8 pixels",
     )
     theta = timed(
         "NTK, training images",
@@ -131,13 +131,13 @@ def run(
         lambda: nk.eigh(theta),
         lambda spectrum: f"{len(spectrum.eigenvalues)} eigenvalues",
     )
-    # Centred targets: a class is one in ten, so that 0.1 is their mean.
+    # Centred targets: the classes are equally frequent, so the mean is 0.1.
     flow = nk.GradientFlow(spectrum, one_hot(y_train, 10) - 0.1, reduction="sum")
     t = np.array(_TIMES)
     loss, accuracy = timed(
-        "training, to each time t",
+        "training, up to each time t",
         lambda: (flow.loss(t=t), _accuracy(flow.predict(k_test_train, t=t), y_test)),
-        lambda _: f"{len(t)} times up to infinity",
+        lambda _: f"{len(t)} times, up to infinity",
     )
     return Digits(
         x_test=x_test,
@@ -153,9 +153,9 @@ def run(
 
 
 def _load() -> tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64]]:
-    """Images to train on and to test on, then the digits they show."""
+    """Return training images and test images, then their digits."""
     x, y = load_digits()
-    # Here, for scikit-learn is there if the digits are.
+    # Imported here, after the digits have been loaded from scikit-learn.
     from sklearn.model_selection import train_test_split
 
     x_train, x_test, y_train, y_test = train_test_split(
@@ -169,6 +169,6 @@ def _shape(array: FloatArray) -> str:
 
 
 def _accuracy(outputs: FloatArray, y: NDArray[np.int64]) -> FloatArray:
-    """Share of rows whose largest output is the right one, shape outputs.shape[:-2]."""
+    """Share of rows whose largest output is correct, shape outputs.shape[:-2]."""
     right = outputs.argmax(axis=-1) == y
     return np.asarray(right.mean(axis=-1))

@@ -1,4 +1,4 @@
-"""The figure of ``ntkfast demo``. Importing this imports Matplotlib, but no window system."""
+"""The figure of ``ntkfast demo``. This module imports Matplotlib, but no window system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 12  # test images in the strip at the bottom
 
 
 def formats() -> set[str]:
-    """Return the endings of files that the figure can be saved to."""
+    """Return the file extensions in which the figure can be saved."""
     return set(FigureCanvasAgg.get_supported_filetypes())
 
 
@@ -34,12 +34,12 @@ def draw(digits: Digits) -> Figure:
     ax = plots.loss(digits.flow, panels["loss"], t=t)
     ax.set(title="Training", ylabel="training loss ½‖f − y‖²", ylim=(1e-8, 1e4))
     ax = plots.accuracy(t, digits.accuracy_at(t), panels["accuracy"])
-    ax.set(title="Images never seen", ylabel="test accuracy (%)")
+    ax.set(title="Test images", ylabel="test accuracy (%)")
     ax = plots.eigenvalues(digits.spectrum, panels["spectrum"])
     ax.set(title="Eigenvalues of the tangent kernel")
-    # What each eigenvalue says about time: the scale of the other two panels.
+    # The training time of each eigenvalue: the time scale of the other two panels.
     ax.secondary_yaxis("right", functions=(_inverse, _inverse)).set(
-        ylabel=r"time to learn it, $1/\lambda_i$"
+        ylabel=r"training time, $1/\lambda_i$"
     )
     for name in ("loss", "accuracy", "spectrum"):
         panels[name].grid(alpha=0.3)
@@ -48,13 +48,13 @@ def draw(digits: Digits) -> Figure:
 
 
 def _inverse(values: ArrayLike) -> NDArray[np.float64]:
-    # Matplotlib also asks for 1/0, before the axis has its limits.
+    # Matplotlib also evaluates 1/0, before the axis has its limits.
     with np.errstate(divide="ignore"):
         return 1 / np.asarray(values, dtype=np.float64)
 
 
 def _hardest(digits: Digits, ax: Axes) -> None:
-    """Show the test images that the fully trained network is least sure of, misread ones first."""
+    """Show the test images with the least certain predictions, misclassified ones first."""
     outputs = digits.flow.predict(digits.k_test_train, t=math.inf)
     index = np.arange(len(outputs))
     right_output = outputs[index, digits.y_test]
@@ -73,6 +73,6 @@ def _hardest(digits: Digits, ax: Axes) -> None:
         text.set(fontsize=8, color=plots.VERMILION if missed else "black")
     misread = np.count_nonzero(read != digits.y_test)
     ax.set_title(
-        f"The {len(hardest)} test images it is least sure of; "
-        f"{misread} of {len(outputs)} are misread",
+        f"The {len(hardest)} least certain test images; "
+        f"{misread} of {len(outputs)} are misclassified",
     )

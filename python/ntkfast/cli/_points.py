@@ -1,4 +1,4 @@
-"""Points for a kernel, from a file in one of the usual formats."""
+"""Points for a kernel, from a file in one of several formats."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["read_points"]
 
 
 def read_points(text: str) -> FloatArray:
-    """Read a file of points, one a row: NPY, NPZ (``file.npz:name`` for one of several) or CSV.
+    """Read a file of points, one per row: NPY, NPZ (``file.npz:name`` for one of several) or CSV.
 
-    An NPY file is mapped, not read. Raises OSError where there is none, ValueError or TypeError for
-    what is not finite real numbers.
+    An NPY file is memory-mapped. Raises OSError if there is no file, and ValueError or TypeError
+    unless the data are finite real numbers.
     """
     path, _, name = text.rpartition(":") if ".npz:" in text.lower() else (text, "", "")
     file = Path(path)
@@ -27,11 +27,12 @@ def read_points(text: str) -> FloatArray:
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise ValueError(
-            f"{file}: the ending is {file.suffix!r}; expected {', '.join(readers)}, a point a row"
+            f"{file}: unsupported file extension {file.suffix!r}; expected {', '.join(readers)}, "
+            "with one point per row"
         )
     array = as_floats(reader(file), text)
     if array.ndim == 0 or not array.size:
-        raise ValueError(f"{text} has shape {array.shape}; expected a row for each point")
+        raise ValueError(f"{text} has shape {array.shape}; expected one row per point")
     check_finite(array, text)
     return array
 
@@ -40,7 +41,7 @@ def _npy(file: Path) -> npt.NDArray[Any]:
     try:
         return np.asarray(np.lib.format.open_memmap(file, mode="r"))
     except ValueError as error:
-        raise ValueError(f"{file} is no NPY file of numbers, or is cut off ({error})") from None
+        raise ValueError(f"{file} is truncated or not an NPY file of numbers ({error})") from None
 
 
 def _npz(file: Path, name: str) -> npt.NDArray[Any]:
@@ -64,14 +65,14 @@ def _csv(file: Path) -> npt.NDArray[Any]:
             return np.loadtxt(file, delimiter=",", ndmin=2, skiprows=names, encoding="utf-8-sig")
     except (ValueError, UserWarning) as error:
         raise ValueError(
-            f"{file}: {_fault(file) or error}; expected numbers with commas between, as many in "
-            "each line, and at most one line of names before them. Make numbers of categories and "
-            "fill in what is missing first"
+            f"{file}: {_fault(file) or error}; expected numbers separated by commas, the same "
+            "number in each line, and at most one line of column names before them. Encode "
+            "categories as numbers and fill in missing values first"
         ) from None
 
 
 def _fault(file: Path) -> str:
-    """Say what is wrong with a table, in lines and columns as editors count them."""
+    """Describe the first error in a table, with line and column numbers from 1."""
     width = 0
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
@@ -83,12 +84,12 @@ def _fault(file: Path) -> str:
                     return f"line {number}, column {column} is {repr(cell) if cell else 'empty'}"
             width = width or len(cells)
             if len(cells) != width:
-                return f"line {number} has another number of columns, {len(cells)}, not {width}"
-    return "" if width else "there are no numbers in it"
+                return f"line {number} has {len(cells)} instead of {width} columns"
+    return "" if width else "it contains no numbers"
 
 
 def _numbers(line: str) -> bool:
-    """Tell whether a line is one of numbers, and not one of names."""
+    """Tell whether a line contains numbers rather than column names."""
     try:
         list(map(float, line.split(",")))
     except ValueError:

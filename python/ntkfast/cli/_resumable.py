@@ -1,9 +1,9 @@
-"""Kernel matrices written to disk, block by block, by runs that may be killed and go on later.
+"""Kernel matrices written to disk, block by block, in runs that can be interrupted and resumed.
 
-Rows are written in order, into ``OUT.part``. Beside it ``OUT.part.json``, the sidecar, says how
-many of them are on the disk, and of what they are the kernel. A run that finds both goes on behind
-these rows; at the end the file takes its name, and the sidecar goes. A Gram matrix is computed on
-and above its diagonal: what is left of it is copied from rows that are finished.
+Rows are written in order into ``OUT.part``. The sidecar ``OUT.part.json`` records how many of them
+are on the disk and which kernel they belong to. A run that finds both files resumes after these
+rows. At the end the file is renamed and the sidecar is deleted. A Gram matrix is computed on and
+above its diagonal; the entries left of the diagonal are copied from finished rows.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ntkfast.networks import Network
 
 __all__ = ["Job", "run"]
 
-# Bytes that are computed between two entries in the sidecar, and lost at most.
+# Bytes of work between two records in the sidecar, which limits the loss.
 _BLOCK = 1 << 28
-# A block has a multiple of so many rows, which the core computes together: so have their pairs the
-# bits that they have in one call.
+# The number of rows in a block is a multiple of this, the number that the core computes together.
+# The entries then have the same bits as in a single call.
 _TOGETHER = 64
-# Of images, whose kernels may take a hundred milliseconds each: rows between two entries. As many
-# as the core computes together, or a multiple: within these it decides which image comes first.
+# For images, whose kernels may take a hundred milliseconds each: rows between two records. This is
+# the number that the core computes together, or a multiple. Within it the core orders the images.
 _IMAGES = 16
-# Columns that are transposed at a time, so that the lines read stay in cache.
+# Number of columns transposed at a time, so that the lines read stay in cache.
 _STRIP = 512
 
 _CHANGED = {
@@ -47,9 +47,9 @@ _CHANGED = {
     "x2": "other points in --x2",
     "kernel": "another kernel",
     "network": "another network",
-    "dtype": "another type of numbers",
+    "dtype": "another dtype",
     "shape": "another shape",
-    "rows_a_block": "other blocks",
+    "rows_a_block": "another block size",
     "version": "another version of ntkfast",
     "simd": "another instruction set, whose bits may differ",
 }
@@ -57,7 +57,7 @@ _CHANGED = {
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A kernel matrix to compute and where it goes; `x` and `x2` are finite, and of one type."""
+    """A kernel matrix to compute and its destination; `x` and `x2` are finite, with one type."""
 
     network: Network
     kernel: Literal["ntk", "nngp"]
@@ -67,40 +67,40 @@ class Job:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of the matrix."""
+        """Shape of the matrix."""
         return len(self.x), len(self.x if self.x2 is None else self.x2)
 
     @property
     def size(self) -> int:
-        """Bytes of the matrix."""
+        """Size of the matrix in bytes."""
         return self.shape[0] * self.shape[1] * self.x.itemsize
 
     @property
     def rows_a_block(self) -> int:
-        """How many rows are computed between two entries in the sidecar."""
+        """Number of rows computed between two records in the sidecar."""
         if self.network._spatial:
             return min(self.shape[0], _IMAGES)
         rows = _BLOCK // (self.shape[1] * self.x.itemsize)
         return min(self.shape[0], max(1, rows // _TOGETHER) * _TOGETHER)
 
     def pairs(self, rows: int) -> int:
-        """Return how many entries have to be computed, not copied, for so many first rows."""
+        """Return the number of entries to compute, rather than copy, for the first `rows` rows."""
         n, m = self.shape
         return rows * m if self.x2 is not None else rows * n - rows * (rows - 1) // 2
 
     @property
     def part(self) -> Path:
-        """The file while it is not finished."""
+        """The unfinished file."""
         return self.out.with_name(f"{self.out.name}.part")
 
     @property
     def sidecar(self) -> Path:
-        """What says how far it is."""
+        """The record of the progress."""
         return self.out.with_name(f"{self.out.name}.part.json")
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """Return all that the bits of the matrix depend on."""
+        """Return everything that determines the bits of the matrix."""
         return {
             "x": _digest(self.x),
             "x2": None if self.x2 is None else _digest(self.x2),
@@ -139,16 +139,16 @@ class Job:
         )[0]
 
     def finished(self, *, force: bool) -> int:
-        """Return how many rows an earlier run has finished; refuse what is not a run of this job.
+        """Return the number of rows that an earlier run finished; reject a run of another job.
 
-        With `force` that counts as none instead.
+        With `force`, such a run counts as no rows.
         """
         try:
             if self.sidecar.exists():
                 return self._recorded()
             if self.part.exists() and self.part.stat().st_size:
                 raise FileExistsError(
-                    f"{self.part} is there, but not {self.sidecar.name}, which would say what it is"
+                    f"{self.part} exists, but {self.sidecar.name}, which describes it, does not"
                     "; remove it, or start again with --force"
                 )
         except (ValueError, FileExistsError):
@@ -169,8 +169,8 @@ class Job:
             ) from None
         if changed:
             raise ValueError(
-                f"{self.part} was begun with {', '.join(_CHANGED[key] for key in changed)}: "
-                "repeat the command as it was to go on, or start again with --force"
+                f"{self.part} was started with {', '.join(_CHANGED[key] for key in changed)}: "
+                "repeat the original command to resume, or start again with --force"
             )
         if rows:
             try:
@@ -180,25 +180,25 @@ class Job:
                 fits = False
             if not fits:
                 raise ValueError(
-                    f"{self.part} is not the file that {self.sidecar.name} tells of; "
+                    f"{self.part} is not the file that {self.sidecar.name} describes; "
                     "start again with --force"
                 )
         return rows
 
     def check_room(self) -> None:
-        """Refuse to begin where the disk has not the room for the whole file."""
+        """Raise an error if the disk has no room for the whole file."""
         there = 0
         if self.part.exists():
             there = getattr(self.part.stat(), "st_blocks", 0) * 512
         free = shutil.disk_usage(self.out.parent).free
         if self.size - there > free:
             raise OSError(
-                f"{self.out} needs {self.size - there:,} more bytes, and the disk has {free:,} free"
+                f"{self.out} needs {self.size - there:,} more bytes, but the disk has {free:,} free"
             )
 
 
 def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
-    """Compute what is left of the matrix; `on_pairs` is told how many entries are computed."""
+    """Compute the rest of the matrix; `on_pairs` receives the number of computed entries."""
     n = job.shape[0]
     with _held(job.part):
         rows = job.finished(force=force)
@@ -219,7 +219,7 @@ def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
 def _write(
     job: Job, matrix: FloatArray, start: int, stop: int, on_pairs: Callable[[int], object]
 ) -> None:
-    """Write the rows from `start` to `stop`, and no others."""
+    """Write only the rows from `start` to `stop`."""
     begun, ended = job.pairs(start), job.pairs(stop)
     some = job.x[start:stop]
     if job.x2 is not None:
@@ -234,7 +234,7 @@ def _write(
     if stop < len(job.x):
         rest, progress = matrix[start:stop, stop:], _part(on_pairs, between, ended)
         if job.network._spatial:
-            # The later image first: to the bit what a Gram matrix in one call has.
+            # The later image comes first, as in a Gram matrix computed in one call.
             job.evaluate(job.x[stop:], some, out=rest.T, progress=progress)
         else:
             job.evaluate(some, job.x[stop:], out=rest, progress=progress)
@@ -243,7 +243,7 @@ def _write(
 def _part(
     on_pairs: Callable[[int], object], begun: int, ended: int
 ) -> Callable[[int, int], object]:
-    """Return what turns the tiles of a call into entries of the whole matrix."""
+    """Return a progress function that converts tiles of a call to entries of the matrix."""
     return lambda done, total: on_pairs(begun + (ended - begun) * done // total)
 
 
@@ -255,7 +255,7 @@ def _record(job: Job, rows: int) -> None:
 
 
 def _reserve(job: Job) -> None:
-    """Make the file with all its room, as a process dies that writes where the disk is full."""
+    """Create the file at full size, because writing to a full disk would kill the process."""
     try:
         matrix = np.lib.format.open_memmap(job.part, "w+", job.x.dtype, shape=job.shape)
         del matrix
@@ -264,7 +264,7 @@ def _reserve(job: Job) -> None:
                 os.posix_fallocate(file.fileno(), 0, job.part.stat().st_size)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
-            return  # a file system that cannot promise room
+            return  # a file system that cannot reserve space
         job.part.unlink(missing_ok=True)
         job.sidecar.unlink(missing_ok=True)
         raise
@@ -272,7 +272,7 @@ def _reserve(job: Job) -> None:
 
 @contextmanager
 def _held(part: Path) -> Iterator[None]:
-    """Keep other processes from the file, where the system can; it is made if need be."""
+    """Lock the file against other processes if the system supports it; create it if needed."""
     with part.open("ab") as file:
         try:
             import fcntl
@@ -282,14 +282,14 @@ def _held(part: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BlockingIOError(f"{part}: another process is at work on it") from None
+            raise BlockingIOError(f"{part}: another process is writing to it") from None
         except OSError:
             pass  # a file system without locks
         yield
 
 
 def _digest(x: FloatArray) -> str:
-    """Return what tells points apart from others, read a few rows at a time."""
+    """Return a digest of the points, reading a few rows at a time."""
     digest = hashlib.sha256(repr((x.shape, x.dtype.str)).encode())
     step = max(1, (1 << 24) // max(1, x.itemsize * x[:1].size))
     for start in range(0, len(x), step):

@@ -1,4 +1,4 @@
-"""``ntkfast demo``: from images to test accuracy, through every room of the package."""
+"""``ntkfast demo``: from images to test accuracy, using all parts of the package."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _OUTPUT = Path("ntkfast-demo.png")
 
 _EXAMPLES = """\
 examples:
-  ntkfast demo                       the figure goes to ntkfast-demo.png
-  ntkfast demo --output digits.pdf   any format that Matplotlib writes
+  ntkfast demo                       write the figure to ntkfast-demo.png
+  ntkfast demo --output digits.pdf   use any format that Matplotlib supports
 """
 
 
@@ -34,7 +34,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "demo",
         help="train an infinitely wide network on handwritten digits",
         description="Train an infinitely wide ReLU network on half of scikit-learn's handwritten "
-        "digits, in closed form, and read the other half.",
+        "digits, in closed form, and classify the other half.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -44,7 +44,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         default=_OUTPUT,
         metavar="FILE",
-        help="where to write the figure (default: %(default)s); its ending says the format",
+        help="file for the figure (default: %(default)s); its extension selects the format",
     )
     parser.set_defaults(run=lambda arguments: _run(arguments.output, parser))
 
@@ -54,16 +54,18 @@ def _run(output: Path, parser: argparse.ArgumentParser) -> int:
         from ntkfast.cli import _figure
     except ImportError as error:
         raise MissingExtraError("the demonstration", "Matplotlib", "plots") from error
-    # Said before the work, not after it.
+    # Checked before the work.
     if not output.parent.is_dir():
         parser.error(f"--output {output}: {output.parent} is not a folder")
     if (formats := _figure.formats()).isdisjoint([output.suffix.lower().lstrip(".")]):
-        parser.error(f"--output {output}: the ending must be one of {', '.join(sorted(formats))}")
+        parser.error(
+            f"--output {output}: the file extension must be one of {', '.join(sorted(formats))}"
+        )
 
     network = textwrap.fill(repr(_digits.NETWORK), 90, subsequent_indent=" " * 7)
     print(
-        f"ntkfast {nk.__version__} reads handwritten digits with an infinitely wide network\n\n"
-        f"{network}\n",
+        f"ntkfast {nk.__version__} classifies handwritten digits with an infinitely wide network\n"
+        f"\n{network}\n",
         flush=True,
     )
     digits = _digits.run(_print_stage, on_start=_announce, progress=_bar_on_terminal())
@@ -76,7 +78,7 @@ def _run(output: Path, parser: argparse.ArgumentParser) -> int:
 
 
 def _announce(name: str) -> None:
-    """Say on a terminal what begins; what is said when it is done takes the same line."""
+    """Show on a terminal which step starts; its result overwrites the line."""
     if sys.stdout.isatty():
         print(f"{name} ...", end="\r", flush=True)
 

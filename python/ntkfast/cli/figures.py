@@ -1,4 +1,4 @@
-"""``ntkfast figures``: the theory in pictures, each made from scratch."""
+"""``ntkfast figures``: the figures of the guide, each computed from scratch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-Figure: TypeAlias = tuple[str, ModuleType]  # its letter, and the module that makes it
+Figure: TypeAlias = tuple[str, ModuleType]  # the letter and the module of a figure
 
 _EXAMPLES = """\
 examples:
-  ntkfast figures pictures               all of them, into the folder pictures
-  ntkfast figures pictures --only f      one of them
-  ntkfast figures . --only b,g,k         some of them, by letter or by name
+  ntkfast figures pictures               all figures, into the folder pictures
+  ntkfast figures pictures --only f      one figure
+  ntkfast figures . --only b,g,k         some figures, by letter or by name
 """
 
 
@@ -38,19 +38,19 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser = commands.add_parser(
         "figures",
-        help="make the figures that tell the theory",
+        help="draw the figures of the guide",
         description=f"Compute and draw, as PNG files:\n\n{listed}",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where to; made if need be")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="output folder; created if needed")
     parser.add_argument(
         "--only",
         metavar="WHICH",
         help="letters or names, separated by commas (default: all)",
     )
     parser.add_argument(
-        "--dpi", type=int, default=150, metavar="N", help="pixels an inch (default: %(default)s)"
+        "--dpi", type=int, default=150, metavar="N", help="pixels per inch (default: %(default)s)"
     )
     parser.set_defaults(run=lambda arguments: _run(arguments, parser))
 
@@ -82,23 +82,25 @@ def _name(module: ModuleType) -> str:
 
 
 def _title(module: ModuleType) -> str:
-    """Return what a figure's module says of itself, up to the colon."""
+    """Return the title of a figure: the docstring of its module up to the colon."""
     return (module.__doc__ or "").partition("\n")[0].rstrip(".").partition(":")[0]
 
 
 def _choose(only: str, parser: argparse.ArgumentParser) -> list[Figure]:
-    """Return the figures that `only` names, each once, in their order."""
+    """Return the figures that `only` names, without duplicates, in the order of the guide."""
     known = {word: key for key, module in FIGURES.items() for word in (key, _name(module))}
     words = {word.strip().lower().replace("_", "-") for word in only.split(",")}
     if unknown := words - known.keys():
         names = ", ".join(f"{key} ({_name(module)})" for key, module in FIGURES.items())
-        parser.error(f"--only {only}: {min(unknown)!r} is no figure; expected some of {names}")
+        parser.error(
+            f"--only {only}: there is no figure {min(unknown)!r}; expected some of {names}"
+        )
     wanted = {known[word] for word in words}
     return [figure for figure in FIGURES.items() if figure[0] in wanted]
 
 
 def _with_bar(figures: list[Figure]) -> Iterator[Figure]:
-    """Yield the figures; on a terminal, and with tqdm, say which is next and how many are done."""
+    """Yield the figures; on a terminal with tqdm, show a progress bar with the next name."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -112,6 +114,6 @@ def _with_bar(figures: list[Figure]) -> Iterator[Figure]:
 
 
 def _save(picture: Picture, path: Path, dpi: int) -> None:
-    """Write the whole file or none."""
+    """Write the file completely or not at all."""
     with replacing(path) as unfinished:
         picture.savefig(unfinished, format="png", dpi=dpi)

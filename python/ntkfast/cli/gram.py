@@ -1,4 +1,4 @@
-"""``ntkfast gram``: a kernel matrix from a file of points to a file, however large."""
+"""``ntkfast gram``: a kernel matrix from a file of points, written to a file of any size."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
-Compute the kernel matrix of the points in IN, a point a row, and write it to OUT in
-NumPy's format. Nothing as large as the matrix is held in memory. Until it is whole the
-file is OUT.part; where a run was ended, the same command goes on.
+Compute the kernel matrix of the points in IN, one per row, and write it to OUT in
+NumPy's format. The whole matrix is never in memory. Until it is complete, the file is
+called OUT.part. If a run is interrupted, run the same command again to resume it.
 """
 
 _EXAMPLES = """\
@@ -37,21 +37,21 @@ examples:
   ntkfast gram x.csv k.npy --network net.toml             any network, see below
   ntkfast gram x.npy k.npy --depth 2 --kernel nngp --dtype float32
   ntkfast gram test.npy k.npy --x2 train.npz:images --depth 3
-  ntkfast gram x.npy k.npy --depth 3                      again, after it was killed: it goes on
+  ntkfast gram x.npy k.npy --depth 3                      run again to resume after an interruption
 
-a network in a file, TOML or JSON, in the form of Network.to_dict:
+a network in a file, TOML or JSON, in the format of Network.to_dict:
   type = "Serial"
   layers = [{type = "Dense", w_std = 1.5}, {type = "Erf"}, {type = "Dense", w_std = 1.5}]
 """
 
-_MEASURED = 0.1  # seconds that the measurement for the estimate takes, about
+_MEASURED = 0.1  # approximate seconds for the measurement behind the estimate
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "gram",
-        help="compute a kernel matrix from a file to a file",
+        help="compute a kernel matrix from a file of points",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,15 +62,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--kernel", choices=["ntk", "nngp"], default="ntk", help="default: %(default)s")
     add("--network", metavar="FILE", type=Path, help="the network, .toml or .json")
     add("--depth", metavar="N", type=int, help="hidden layers of a multilayer perceptron")
-    add("--activation", metavar="NAME", help="of its layers, such as erf (default: relu)")
-    add("--w-std", metavar="S", type=float, help="of its weights (default: 1)")
-    add("--b-std", metavar="S", type=float, help="of its biases (default: none)")
-    add("--x2", metavar="FILE", help="other points, for the kernel from those of IN to these")
+    add("--activation", metavar="NAME", help="activation, such as erf (default: relu)")
+    add("--w-std", metavar="S", type=float, help="standard deviation of weights (default: 1)")
+    add("--b-std", metavar="S", type=float, help="standard deviation of biases (default: no bias)")
+    add("--x2", metavar="FILE", help="compute the kernel between the points of IN and of FILE")
     add("--diagonal", action="store_true", help="only the kernel of each point with itself")
     add("--dtype", choices=["float64", "float32"], help="default: that of IN")
-    add("--threads", metavar="N", type=int, help="default: all of the processor's")
+    add("--threads", metavar="N", type=int, help="default: all hardware threads")
     add(
-        "--force", action="store_true", help="overwrite OUT, drop an unfinished run of another kind"
+        "--force",
+        action="store_true",
+        help="overwrite OUT, and discard an unfinished run of another kernel",
     )
     parser.set_defaults(run=lambda arguments: _run(arguments, parser))
 
@@ -78,7 +80,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     _check(arguments, parser)
     if arguments.out.exists() and not arguments.force:
-        raise FileExistsError(f"{arguments.out} is there already; --force overwrites it")
+        raise FileExistsError(f"{arguments.out} already exists; use --force to overwrite it")
     try:
         network = _network(arguments)
         x = _samples(arguments.points, network)
@@ -106,24 +108,24 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Refuse what cannot be meant, before any work."""
+    """Reject invalid combinations of arguments before any work."""
     out: Path = arguments.out
     of_mlp = ("activation", "w_std", "b_std")
     if arguments.network is None and arguments.depth is None:
-        parser.error("which network? give --network FILE, or --depth N")
+        parser.error("no network given; use --network FILE or --depth N")
     if arguments.network is not None:
         for name in ("depth", *of_mlp):
             if getattr(arguments, name) is not None:
                 option = name.replace("_", "-")
-                parser.error(f"--{option} and --network: the file says all of the network")
+                parser.error(f"--{option} cannot be combined with --network; drop one of them")
     if arguments.diagonal and arguments.x2 is not None:
-        parser.error("--diagonal is about each point of IN with itself, and takes no --x2")
+        parser.error("--diagonal uses only the points of IN and cannot be combined with --x2")
     if arguments.threads is not None and arguments.threads < 1:
         parser.error(f"--threads {arguments.threads}: expected at least 1")
     if out.suffix.lower() != ".npy":
-        parser.error(f"OUT is {out}; expected a name that ends in .npy")
+        parser.error(f"OUT is {out}; expected a name that ends with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
-        parser.error(f"OUT is {out}, from which the points come")
+        parser.error(f"OUT is {out}, the same file as IN or --x2; choose another name")
     if not out.parent.is_dir():
         parser.error(f"OUT is {out}: {out.parent} is not a folder")
     if out.is_dir():
@@ -135,8 +137,8 @@ def _network(arguments: argparse.Namespace) -> nk.Network:
         return nk.Network.from_file(arguments.network)
     name = arguments.activation or "relu"
     complaint = (
-        f"--activation {name}: expected a name, or, for what needs numbers of its own, a --network "
-        "file; the names are "
+        f"--activation {name}: expected the name of an activation without parameters; use a "
+        "--network file for others; the names are "
     )
     activation = named_activation(name, complaint)
     w_std = 1.0 if arguments.w_std is None else arguments.w_std
@@ -144,7 +146,7 @@ def _network(arguments: argparse.Namespace) -> nk.Network:
 
 
 def _samples(text: str, network: nk.Network) -> FloatArray:
-    """Read points, and refuse those that the network does not take by the name of their file."""
+    """Read points; errors about points that the network does not accept name their file."""
     x = read_points(text)
     as_samples(network._program, x, text, network._rank)
     return x
@@ -168,28 +170,32 @@ def _matrix(job: Job, *, force: bool) -> None:
     print(
         f"network    {job.network!r}\n"
         f"output     {job.kernel.upper()}, {n:,} x {m:,}, {job.x.dtype}: {_bytes(job.size)}\n"
-        f"memory     {_bytes(inputs + block)}: points twice, {job.rows_a_block:,} rows at a time\n"
-        f"estimate   {_duration(left)}, and what the disk takes",
+        f"memory     {_bytes(inputs + block)}: two copies of the points, "
+        f"{job.rows_a_block:,} rows at a time\n"
+        f"estimate   {_duration(left)} plus the time of the disk",
         flush=True,
     )
     if rows:
-        print(f"goes on    behind row {rows:,} of {n:,}", flush=True)
+        print(f"resuming   after row {rows:,} of {n:,}", flush=True)
     begun = time.perf_counter()
     try:
         with _bar(job, rows) as on_pairs:
             run(job, on_pairs, force=force)
     except KeyboardInterrupt:
-        print(f"\nntkfast: {job.part} is unfinished; the same command goes on", file=sys.stderr)
+        print(
+            f"\nntkfast: {job.part} is unfinished; run the same command again to resume",
+            file=sys.stderr,
+        )
         raise
     print(f"{job.out}   {_duration(time.perf_counter() - begun)}")
 
 
 def _seconds_a_pair(job: Job) -> float:
-    """Measure the kernel on a few of the points, and on more until that takes a while."""
+    """Measure the kernel on a few of the points, and on more until this takes long enough."""
     size = 2 if job.network._spatial else 16
     while True:
         x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
-        job.evaluate(x, x2)  # makes what later calls find: the program, and fits of activations
+        job.evaluate(x, x2)  # compiles the program and fits activations, which later calls reuse
         begun = time.perf_counter()
         job.evaluate(x, x2)
         seconds = time.perf_counter() - begun
@@ -199,14 +205,14 @@ def _seconds_a_pair(job: Job) -> float:
 
 
 def _some(x: FloatArray, size: int) -> FloatArray:
-    """Return some rows, from all over the file."""
+    """Return some rows, spread over the whole file."""
     chosen: FloatArray = x[np.linspace(0, len(x) - 1, min(size, len(x))).astype(int)]
     return chosen
 
 
 @contextmanager
 def _bar(job: Job, rows: int) -> Iterator[Callable[[int], object]]:
-    """Give what shows progress; on a terminal, and with tqdm, that is a bar."""
+    """Yield a function that shows progress: a bar on a terminal with tqdm."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -227,7 +233,7 @@ def _bar(job: Job, rows: int) -> Iterator[Callable[[int], object]]:
 
 
 def _bytes(size: int) -> str:
-    """Say how much that is, with three digits."""
+    """Format a number of bytes with three digits."""
     number, units = float(size), iter(("kB", "MB", "GB", "TB", "PB", "EB"))
     unit = "B"
     while number >= 999.5:

@@ -1,4 +1,4 @@
-"""``ntkfast info``: what a bug report should say of the machine."""
+"""``ntkfast info``: information about the machine for a bug report."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "info",
-        help="what to put into a bug report",
+        help="print information for a bug report",
         description="Print the version, SIMD level, number of threads and build profile; the "
-        "versions of Python and of packages that ntkfast makes use of; the system, and what the "
-        "environment tells ntkfast.",
+        "versions of Python and of the packages that ntkfast uses; the system; and the "
+        "environment variables of ntkfast.",
     )
     parser.set_defaults(run=_run)
 

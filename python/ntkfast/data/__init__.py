@@ -1,4 +1,4 @@
-"""Data for examples: small problems, real images, readers, and what one does to data."""
+"""Data for examples: small problems, real images, file readers, and preprocessing."""
 
 from ntkfast.data.digits import load_digits, two_digits
 from ntkfast.data.features import append_one, unit_norm

@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: real images, and nothing to download."""
+"""The handwritten digits of scikit-learn: real images without a download."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["load_digits", "two_digits"]
 def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return 1,797 handwritten digits of 8 × 8 pixels, with their labels.
 
-    The test set of the "Optical Recognition of Handwritten Digits" data (Alpaydin and Kaynak,
-    UCI repository, 1998), as it comes with scikit-learn: nothing is downloaded.
+    They are the test set of the "Optical Recognition of Handwritten Digits" data (Alpaydin and
+    Kaynak, UCI repository, 1998), which scikit-learn includes. Nothing is downloaded.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     Raises
     ------
     ImportError
-        scikit-learn is not installed; the extra `sklearn` brings it.
+        scikit-learn is not installed; install the extra `sklearn`.
     """
     try:
         from sklearn import datasets
@@ -40,14 +40,14 @@ def load_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def two_digits(
     first: int = 0, second: int = 1, n: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return images of two of the digits, as a problem of two classes.
+    """Return images of two digits, as a problem with two classes.
 
     Parameters
     ----------
     first, second : int
         Two different digits, from 0 to 9.
     n : int, optional
-        How many images, the first in the order of `load_digits`; by default all, about 360.
+        Number of images, the first in the order of `load_digits`. The default is all, about 360.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def two_digits(
     TypeError
         A digit or `n` is not an integer.
     ValueError
-        No digit, twice the same, or more images than there are.
+        An argument is not a digit, both digits are equal, or there are fewer than `n` images.
     ImportError
-        scikit-learn is not installed; the extra `sklearn` brings it.
+        scikit-learn is not installed; install the extra `sklearn`.
     """
     for name, digit in (("first", first), ("second", second)):
         if as_count(digit, name, least=0) > 9:

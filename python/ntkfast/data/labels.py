@@ -1,4 +1,4 @@
-"""Labels: as numbers, as rows, and spoilt on purpose."""
+"""Labels: one-hot encoding and random labels."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     labels : array_like, shape (n,)
         Integers from 0 to `n_classes` − 1.
     n_classes : int, optional
-        The number of columns; by default the largest label plus one. Give it where the last
-        class may be missing from `labels`.
+        The number of columns; by default the largest label plus one. Set it if the last class may
+        be missing from `labels`.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     TypeError
         `labels` or `n_classes` are not integers.
     ValueError
-        `labels` are not one-dimensional, or one of them lies outside the classes.
+        `labels` are not one-dimensional, or one of them is outside the classes.
 
     Examples
     --------
@@ -45,11 +45,11 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     classes = np.asarray(labels)
     if classes.ndim != 1:
         raise ValueError(f"labels has shape {classes.shape}; expected one dimension, (n,)")
-    # An empty list is float64 by NumPy's default, and no reason to complain.
+    # An empty list is float64 by NumPy's default and is accepted.
     if classes.size and classes.dtype.kind not in "iu":
         whole = classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes))
         advice = (
-            "convert them, np.asarray(labels).astype(int)"
+            "convert them with np.asarray(labels).astype(int)"
             if whole
             else "for other labels use the second result of "
             "numpy.unique(labels, return_inverse=True)"
@@ -66,25 +66,25 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         )
     try:
         rows = np.zeros((classes.size, n_classes))
-    except ValueError:  # beyond any memory
+    except ValueError:  # larger than any memory
         raise ValueError(
-            f"n_classes is {n_classes}; no array has {classes.size} rows of so many columns"
+            f"n_classes is {n_classes}; an array of {classes.size} rows cannot have so many columns"
         ) from None
     rows[np.arange(classes.size), classes.astype(np.intp)] = 1
     return rows
 
 
 def random_labels(labels: ArrayLike, fraction: float, seed: Seed) -> NDArray[Any]:
-    """Replace a part of the labels by random ones, which the inputs say nothing about.
+    """Replace a part of the labels by random labels, which are independent of the inputs.
 
     Parameters
     ----------
     labels : array_like, shape (n,)
         Class labels: integers, or any numbers, such as ±1.
     fraction : float
-        From 0 to 1: round(fraction·n) samples, drawn without replacement, get a new label, drawn
-        with equal chances from the values that occur in `labels`. It may be the old one: at
-        `fraction` 1 the labels are independent of the inputs.
+        From 0 to 1. round(fraction·n) samples, drawn without replacement, get a new label, drawn
+        uniformly from the values that occur in `labels`. It may equal the old one. At `fraction` 1
+        the labels are independent of the inputs.
     seed : int, numpy.random.SeedSequence or numpy.random.Generator
         The same integer gives the same labels.
 
@@ -96,9 +96,9 @@ def random_labels(labels: ArrayLike, fraction: float, seed: Seed) -> NDArray[Any
     Raises
     ------
     TypeError
-        `labels` are not real numbers; `fraction` or `seed` are of the wrong type.
+        `labels` are not real numbers, or `fraction` or `seed` have the wrong type.
     ValueError
-        `labels` are not one-dimensional, or hold a NaN; `fraction` lies outside 0 to 1.
+        `labels` are not one-dimensional or contain a NaN, or `fraction` is outside [0, 1].
 
     References
     ----------

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 def three_points() -> tuple[Array, Array]:
-    """Return the smallest problem that shows everything: three points on a line.
+    """Return the smallest example problem: three points on a line.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def sine(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Arra
     noise_std : float
         Standard deviation of Gaussian noise on the targets, ≥ 0.
     seed : int, numpy.random.SeedSequence or numpy.random.Generator
-        Of the noise.
+        Seed of the noise.
 
     Returns
     -------
@@ -54,18 +54,18 @@ def sine(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Arra
 
 
 def step(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Array]:
-    """Return n points of a jump: y = −1 for x < 0 and 1 from there on, + noise.
+    """Return n points of a step: y = −1 for x < 0 and 1 otherwise, + noise.
 
-    Parameters and results are those of `sine`. No continuous kernel reaches a jump quickly.
+    Parameters and results are those of `sine`. Continuous kernels fit a step slowly.
     """
     x = _line(n)
     return x, _noisy(np.where(x[:, 0] < 0, -1.0, 1.0), noise_std, seed)
 
 
 def chirp(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Array]:
-    """Return n points of a wave that becomes faster: y = sin(π(1 + x)²) + noise.
+    """Return n points of a chirp with rising frequency: y = sin(π(1 + x)²) + noise.
 
-    Parameters and results are those of `sine`. Its left is learnt long before its right.
+    Parameters and results are those of `sine`. The left part is learnt long before the right part.
     """
     x = _line(n)
     return x, _noisy(np.sin(np.pi * (1 + x[:, 0]) ** 2), noise_std, seed)
@@ -74,7 +74,7 @@ def chirp(n: int, *, noise_std: float = 0.0, seed: Seed = 0) -> tuple[Array, Arr
 def circle(n: int) -> Array:
     """Return n evenly spaced points on the unit circle, shape (n, 2).
 
-    Point i is (cos α, sin α) with α = 2πi/n, so that a kernel of angles is a circulant matrix.
+    Point i is (cos α, sin α) with α = 2πi/n, so a kernel of the angle is a circulant matrix.
     """
     n = as_count(n, "n", least=0)
     angle = 2 * np.pi * np.arange(n) / max(n, 1)
@@ -89,7 +89,8 @@ def sphere(n: int, n_features: int, seed: Seed) -> Array:
     n : int
         Number of points, ≥ 0.
     n_features : int
-        The dimension of the space around it, ≥ 1.
+        The dimension of the surrounding space, ≥ 1.
+
     seed : int, numpy.random.SeedSequence or numpy.random.Generator
         The same integer gives the same points.
     """

@@ -1,4 +1,4 @@
-"""What the rules of training accept, and what they say when they cannot."""
+"""Checks of the arguments of training rules, and their messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Reduction: TypeAlias = Literal["sum", "mean"]
 def as_settings(
     learning_rate: object, reduction: object, diag_reg: object, relative_diag_reg: object
 ) -> dict[str, Any]:
-    """Return what every rule of training is told, checked, by name."""
+    """Return the arguments that all training rules share, checked, by name."""
     return {
         "learning_rate": as_real(learning_rate, "learning_rate", least=0.0, above=True),
         "reduction": as_choice(reduction, "reduction", get_args(Reduction)),
@@ -47,7 +47,8 @@ def as_momentum(momentum: object) -> float:
     value = as_real(momentum, "momentum", least=0.0)
     if value >= 1:
         raise ValueError(
-            f"momentum is {value!r}; expected 0 <= momentum < 1: nothing would come to rest"
+            f"momentum is {value!r}; expected 0 <= momentum < 1, otherwise training does not "
+            "converge"
         )
     return value
 
@@ -58,23 +59,23 @@ def as_targets(y: npt.ArrayLike, n: int, points: str = "theta") -> FloatArray:
     if targets.ndim == 0 or len(targets) != n:
         raise ValueError(
             f"y has shape {targets.shape}; expected ({n},) or ({n}, c), "
-            f"a row for each row of {points}"
+            f"one row for each row of {points}"
         )
     if 0 in targets.shape[1:]:
         raise ValueError(
-            f"y has shape {targets.shape}, which is no output at all; expected (n, c) with c >= 1"
+            f"y has shape {targets.shape}, so it has no outputs; expected (n, c) with c >= 1"
         )
     check_finite(targets, "y")
     return targets.copy()
 
 
 def check_ridge(ridge: float, absolute: float, relative: float, spectrum: Spectrum) -> None:
-    """Refuse a regularisation with which the eigenvalues leave the range of a float."""
+    """Reject a regularisation with which the eigenvalues exceed the range of a float."""
     largest = float(spectrum.eigenvalues[-1]) if spectrum.n else 0.0
     if not np.isfinite(largest + ridge):
         raise ValueError(
             f"diag_reg is {absolute:g} and relative_diag_reg is {relative:g}, which add {ridge:g} "
-            "to the diagonal of theta; expected a sum in the range of a float"
+            "to the diagonal of theta; expected a sum within the range of a float"
         )
 
 
@@ -82,7 +83,7 @@ def as_times(t: npt.ArrayLike, name: str = "t") -> tuple[Times, tuple[int, ...]]
     """Return times as a flat float64 array, and their shape."""
     times = as_floats(t, name).astype(np.float64, copy=False)
     flat = times.reshape(-1)
-    wrong = np.flatnonzero(~(flat >= 0))  # NaN included
+    wrong = np.flatnonzero(~(flat >= 0))  # including NaN
     if wrong.size:
         index = tuple(int(i) for i in np.unravel_index(wrong[0], times.shape))
         place = f" at index {', '.join(map(str, index))}" if index else ""
@@ -101,7 +102,7 @@ def as_time(t: npt.ArrayLike) -> Times:
 def as_initial(
     f0: npt.ArrayLike, name: str, shape: tuple[int, ...], dtype: np.dtype[np.floating]
 ) -> FloatArray:
-    """Return the untrained outputs, broadcast; a number takes the targets' type."""
+    """Return the untrained outputs, broadcast; a number takes the type of the targets."""
     initial = as_floats(f0, name)
     check_finite(initial, name)
     if initial.ndim == 0:
@@ -118,7 +119,7 @@ def as_initial(
 def as_cross_kernel(
     k_test_train: npt.ArrayLike, n: int, name: str = "k_test_train", method: str = "net.ntk"
 ) -> FloatArray:
-    """Return a kernel between any points and the n training points; `method` is what gives it."""
+    """Return a kernel between test points and the n training points, as computed by `method`."""
     kernel = as_kernel(k_test_train, name, f"{method}(x_test, x)")
     if kernel.ndim != 2 or kernel.shape[1] != n:
         hint = ""
@@ -127,7 +128,7 @@ def as_cross_kernel(
         elif kernel.ndim == 2 and kernel.shape[0] == n:
             hint = f". If this is {method}(x, x_test), use {name}.T"
         raise ValueError(
-            f"{name} has shape {kernel.shape}; expected (n_test, {n}), a column for each training "
+            f"{name} has shape {kernel.shape}; expected (n_test, {n}), one column per training "
             f"point: the kernel {method}(x_test, x), not the points themselves{hint}"
         )
     check_finite(kernel, name)
@@ -137,9 +138,10 @@ def as_cross_kernel(
 def as_jacobian(
     jacobian: npt.ArrayLike, parameters0: npt.ArrayLike, y_shape: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a Jacobian with a row for each output or for each point, and the parameters.
+    """Return a Jacobian with one row per output or per point, and the parameters.
 
-    The parameters tell the two apart: (P,) are shared by the outputs, (P,) + y.shape[1:] are not.
+    The shape of the parameters decides: with shape (P,) the outputs share them, with shape
+    (P,) + y.shape[1:] each output has its own.
     """
     matrix, start = as_floats(jacobian, "jacobian"), as_floats(parameters0, "parameters0")
     check_finite(matrix, "jacobian")
@@ -152,12 +154,12 @@ def as_jacobian(
     if start.ndim == 0 or not (shared or start.shape[1:] == y_shape[1:]):
         raise ValueError(
             f"parameters0 has shape {start.shape}; expected (P,) for parameters that the outputs "
-            f"share, or (P,) + {y_shape[1:]} for each output its own"
+            f"share, or (P,) + {y_shape[1:]} for separate parameters of each output"
         )
     if matrix.shape != (rows, width):
         raise ValueError(
             f"jacobian has shape {matrix.shape}; expected ({rows}, {width}) for parameters0 of "
-            f"shape {start.shape} and y of shape {y_shape}: a row for each "
-            f"{'output of each point' if shared else 'point'}, a column for each parameter"
+            f"shape {start.shape} and y of shape {y_shape}: one row per "
+            f"{'output of each point' if shared else 'point'}, one column per parameter"
         )
     return matrix, start

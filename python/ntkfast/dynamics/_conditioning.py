@@ -1,6 +1,7 @@
-"""How data move a Gaussian over functions by Bayes' rule: the mathematics behind `Posterior`.
+"""Bayesian conditioning of a Gaussian over functions on data: the mathematics behind `Posterior`.
 
-K = Σ + D, with D the noise on the diagonal. Means are (m, c) here, or as y is on training points.
+K = Σ + D, where D has the noise variances on its diagonal. Means are (m, c), or have the shape of y
+on training points.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Moments: TypeAlias = tuple[FloatArray, FloatArray | None]
 
 
 def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Moments:
-    """Compute mean Σ*·α and covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, or its diagonal, as the prior is."""
+    """Compute the mean Σ*·α and the covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, or its diagonal if Σ** is one."""
     prepared = regression.prepared
     outputs = regression.coefficients.reshape(prepared.n, math.prod(regression.y.shape[1:]))
     trace = prepared.trace
@@ -51,7 +52,7 @@ def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Mom
 
 
 def on_training_points(regression: KernelRegression, kind: str) -> Moments:
-    """Compute mean y − D·α and covariance D − D·K⁻¹·D, which need no Σ."""
+    """Compute the mean y − D·α and the covariance D − D·K⁻¹·D, which do not need Σ."""
     noise = regression.diagonal
     covariance: FloatArray | None = None
     if kind == "diagonal":
@@ -66,7 +67,7 @@ def on_training_points(regression: KernelRegression, kind: str) -> Moments:
 def blocks_of_network(
     network: Network | None, points: FloatArray, x: FloatArray | None, kind: str
 ) -> Iterator[Block]:
-    """Compute Σ between test and training points, some test points at a time."""
+    """Compute Σ between test and training points, for a block of test points at a time."""
     assert network is not None
     assert x is not None
     for rows in test_blocks(len(points), len(x), kind):
@@ -75,6 +76,6 @@ def blocks_of_network(
 
 
 def blocks_of_kernels(nngp: FloatArray, given: FloatArray | None, kind: str) -> Iterator[Block]:
-    """Cut Σ between test and training points, and a prior, into blocks of test points."""
+    """Split Σ between test and training points, and a prior, into blocks of test points."""
     for rows in test_blocks(len(nngp), nngp.shape[1], kind):
         yield nngp[rows], prior_rows(given, rows)

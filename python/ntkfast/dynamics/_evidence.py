@@ -1,4 +1,4 @@
-"""Maximising the evidence over the scales of a network and the noise."""
+"""Maximisation of the evidence over the scales of a network and the noise."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def maximize_evidence(
     noise: FloatArray,
     span: float,
 ) -> tuple[Network, FloatArray]:
-    """Return the network and the noise with the largest `evidence`, near those given.
+    """Return the network and the noise with the largest `evidence`, near the given ones.
 
-    Nelder and Mead's method: a few parameters, values that may be infinite, no derivatives.
+    The method of Nelder and Mead suits few parameters and infinite values, and needs no
+    derivatives.
     """
     try:
         from scipy import optimize
@@ -38,8 +39,8 @@ def maximize_evidence(
         raise MissingExtraError("Posterior.maximize", "scipy", "scipy") from error
     bound = math.log(as_real(span, "span", least=1.0, above=True))
     if not (noise > 0).all():
-        raise ValueError("noise_variance has a 0; expected > 0, where the search starts")
-    # A factor that changes nothing is not sought.
+        raise ValueError("noise_variance has a 0; expected > 0 as the start of the search")
+    # Factors without any effect are excluded from the search.
     sought = [scaled(network, 2.0, 1.0) != network, scaled(network, 1.0, 2.0) != network, True]
 
     def candidate(logarithms: npt.NDArray[np.float64]) -> tuple[Network, FloatArray]:
@@ -50,13 +51,13 @@ def maximize_evidence(
     def cost(logarithms: npt.NDArray[np.float64]) -> float:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what is said of trials on the way
+                warnings.simplefilter("ignore")  # warnings about intermediate candidates
                 return -evidence(*candidate(logarithms))
         except (ValueError, NumericalError):  # scales out of range, or no Cholesky factor
             return math.inf
 
     start = np.zeros(sum(sought))
-    evidence(*candidate(start))  # errors of the start are the caller's to see
+    evidence(*candidate(start))  # errors at the start are reported to the caller
     simplex = np.vstack([start, min(1.0, bound / 2) * np.eye(start.size)])
     result = optimize.minimize(
         cost,
@@ -67,7 +68,7 @@ def maximize_evidence(
     )
     if not result.success:
         warn(
-            f"Posterior.maximize: the search did not converge: {result.message}; start nearer to "
+            f"Posterior.maximize: the search did not converge: {result.message}; start closer to "
             "the maximum"
         )
     names = [name for name, free in zip(_NAMES, sought, strict=True) if free]

@@ -1,6 +1,6 @@
-"""How gradient flow moves a Gaussian over functions: the mathematics behind `Ensemble`.
+"""Evolution of a Gaussian over functions under gradient flow: the mathematics behind `Ensemble`.
 
-Everything happens in the eigenbasis of Θ, where training is diagonal. Outputs are (n, c) here.
+All computations use the eigenbasis of Θ, in which training is diagonal. Outputs are (n, c).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Moments: TypeAlias = tuple[FloatArray, FloatArray | None]
 
 @dataclass(frozen=True, eq=False)
 class Evolution:
-    """The flow and the prior Σ that it starts from; with `readout`, Θ is Σ."""
+    """The flow and its initial covariance Σ; with `readout`, Θ is Σ."""
 
     flow: GradientFlow
     nngp: FloatArray
@@ -48,7 +48,7 @@ class Evolution:
     def on_test_points(
         self, times: Times, blocks: Iterable[Block], kind: str, noise: float
     ) -> list[Moments]:
-        """Compute mean and covariance at each time, block by block; "full" comes as one block."""
+        """Compute mean and covariance at each time, block by block; "full" uses one block."""
         filters, modes = self.flow._filters, self.flow._modes(0.0)
         vectors, all_gains = filters.vectors, filters.gathered(times)
         means: list[list[FloatArray]] = [[] for _ in times]
@@ -63,7 +63,7 @@ class Evolution:
                 mean.append(matmul(weights, modes))
                 if before is None:
                     continue
-                # Σ** + B·Hᵀ + H·Bᵀ with H = ½·B·(Σ + σ²) − Σ*: symmetric as it stands.
+                # Σ** + B·Hᵀ + H·Bᵀ with H = ½·B·(Σ + σ²) − Σ*, which is exactly symmetric.
                 half = self._times_prior(weights, noise) / 2 - sigma
                 if kind == "full":
                     product = matmul(weights, half.T)
@@ -79,7 +79,7 @@ class Evolution:
     def on_training_points(self, times: Times, kind: str, noise: float) -> Iterator[Moments]:
         """Compute mean and covariance at each time: f_t − E f_t = (1 − ΘA)·f_0 + ΘA·noise.
 
-        What is left of f_0 comes from the filter of the residual, so that nothing cancels.
+        The remaining part of f_0 uses the filter of the residual, so nothing cancels.
         """
         filters, modes = self.flow._filters, self.flow._modes(0.0)
         vectors = filters.vectors
@@ -122,14 +122,14 @@ def _row_sums(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def response(flow: GradientFlow, kernel: FloatArray, times: Times) -> FloatArray:
-    """B_t = Θ*·A_t at the first of the times: what training takes f_0 to is f_0 + B_t·(y − f_0)."""
+    """B_t = Θ*·A_t at the first of the times: training maps f_0 to f_0 + B_t·(y − f_0)."""
     vectors = flow._filters.vectors
     gains = flow._filters.gathered(times)[0].astype(vectors.dtype)
     return matmul(matmul(kernel, vectors) * gains, vectors.T)
 
 
 def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:
-    """Σ and Θ; with the readout alone trained, Θ is Σ."""
+    """Σ and Θ; if only the readout is trained, Θ is Σ."""
     if trained == "all":
         return network.kernels(x, x2)
     nngp = network.nngp(x, x2)
@@ -139,7 +139,7 @@ def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: 
 def blocks_of_network(
     network: Network | None, points: FloatArray, x: FloatArray | None, trained: str, kind: str
 ) -> Iterator[Block]:
-    """Compute kernels between test and training points, some test points at a time."""
+    """Compute kernels between test and training points, for a block of test points at a time."""
     assert network is not None
     assert x is not None
     for rows in test_blocks(len(points), len(x), kind):
@@ -148,18 +148,18 @@ def blocks_of_network(
 
 
 def blocks_of_kernels(kernels: Kernels, given: FloatArray | None, kind: str) -> Iterator[Block]:
-    """Cut kernels between test and training points, and a prior, into blocks of test points."""
+    """Split kernels between test and training points, and a prior, into blocks of test points."""
     nngp, ntk = kernels
     for rows in test_blocks(len(nngp), nngp.shape[1], kind):
         yield Kernels(nngp[rows], ntk[rows]), prior_rows(given, rows)
 
 
 def as_cross_kernels(kernels: Kernels, n: int, trained: str) -> Kernels:
-    """Return kernels between any points and the n training points, checked."""
+    """Return kernels between test points and the n training points, after checking them."""
     if not isinstance(kernels, Kernels):
         raise TypeError(
-            f"kernels is of type {type(kernels).__name__}; expected a Kernels, as net.kernels "
-            "returns it, or Kernels(nngp=…, ntk=…)"
+            f"kernels is of type {type(kernels).__name__}; expected a Kernels, as returned by "
+            "net.kernels, or Kernels(nngp=…, ntk=…)"
         )
     nngp = ntk = as_cross_kernel(kernels.nngp, n, "kernels.nngp", "net.nngp")
     if trained == "all":
@@ -167,6 +167,6 @@ def as_cross_kernels(kernels: Kernels, n: int, trained: str) -> Kernels:
     if ntk.shape != nngp.shape:
         raise ValueError(
             f"kernels.nngp has shape {nngp.shape} and kernels.ntk has shape {ntk.shape}; "
-            "expected one shape, (m, n)"
+            "expected the same shape, (m, n), for both"
         )
     return Kernels(nngp=nngp, ntk=ntk)

@@ -1,7 +1,7 @@
-"""What a training does to the modes of its kernel, and how modes become outputs.
+"""The effect of training on the modes of the kernel, and the mapping from modes to outputs.
 
-A rule says what it gathers of a mode and what is left of it. Here these become shares of the
-residual, regularisation, rounding and t = ∞ included, and are mapped back from the eigenbasis.
+A rule gives the accumulated and the remaining part of a mode. This module turns them into shares of
+the residual, including regularisation, rounding and t = ∞, and maps them back from the eigenbasis.
 Θ⁻¹ is never formed.
 """
 
@@ -25,15 +25,15 @@ __all__ = ["Filters", "blocks", "lost_in_rounding"]
 
 Share: TypeAlias = Literal["gathered", "learnt", "left"]
 
-# Numbers that one product over a block of times may hold: 8 MB, whatever the number of times.
+# Maximum number of entries in one product over a block of times: 8 MB, for any number of times.
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """Shares of each mode at each time, shape (k, n): by a rule, on a system, at a rate.
+    """Shares of each mode at each time, shape (k, n), for a rule, a system and a learning rate.
 
-    `dtype` is that of the targets: eigenvectors have the wider of theirs and this.
+    `dtype` is that of the targets. Eigenvectors have the wider of this and their own type.
     """
 
     rule: Rule
@@ -47,12 +47,12 @@ class Filters:
         return self.system.eigenvectors(self.dtype)
 
     def lost(self, t: Times) -> npt.NDArray[np.bool_]:
-        """Which modes are left untrained at which times."""
+        """Tell which modes are left untrained at which times."""
         speed = self.rule.speed(self.rate)
         return lost_in_rounding(self.system.shifted, self.system.spectrum.tolerance, speed, t)
 
     def gathered(self, t: Times) -> npt.NDArray[np.float64]:
-        """φ_t(λ), and 0 for what is left untrained."""
+        """φ_t(λ), and 0 for untrained modes."""
         gathered = self.rule.gathered(
             self.system.eigenvalues,
             t,
@@ -63,12 +63,12 @@ class Filters:
         return np.where(self.lost(t), 0.0, gathered)
 
     def learnt(self, t: Times) -> npt.NDArray[np.float64]:
-        """λ·φ_t(λ): the share of the residual that is learnt."""
+        """λ·φ_t(λ): the learnt share of the residual."""
         return self.system.eigenvalues * self.gathered(t)
 
     def left(self, t: Times) -> npt.NDArray[np.float64]:
-        """1 − λ·φ_t(λ): the share of the residual that is left."""
-        # (r + λ·decay)/(λ+r): a sum of what regularisation keeps and what is still to decay.
+        """1 − λ·φ_t(λ): the remaining share of the residual."""
+        # (r + λ·decay)/(λ+r): the part kept by the regularisation plus the part yet to decay.
         values, shifted = self.system.eigenvalues, self.system.shifted
         ridge = float(self.system.ridge)
         reached, ended = shifted > 0, np.isinf(t)
@@ -83,24 +83,24 @@ class Filters:
     def evolve(
         self, share: Share, t: Times, modes: FloatArray, kernel: FloatArray | None = None
     ) -> FloatArray:
-        """Take a share of each mode at each time and map it back, and through a kernel.
+        """Multiply each mode at each time by a share, and map it back, optionally through a kernel.
 
         Parameters
         ----------
         share
-            Which of the methods says how much of a mode.
+            The method that gives the share of each mode.
         t
             Shape (k,): times.
         modes
             Shape (n, c): Uᵀ(y − f_0).
         kernel
-            Shape (m, n): Θ between m points and the n training points, if there are such points.
+            Shape (m, n): Θ between m points and the n training points, if there are test points.
 
         Returns
         -------
         ndarray
-            Shape (k, n, c), or (k, m, c). One product serves a block of times; nothing is n × n
-            for each time.
+            Shape (k, n, c), or (k, m, c). One product serves a block of times; there is no n × n
+            array per time.
         """
         filter_ = {"gathered": self.gathered, "learnt": self.learnt, "left": self.left}[share]
         n, c = modes.shape
@@ -121,11 +121,11 @@ class Filters:
 def lost_in_rounding(
     values: npt.NDArray[np.float64], tolerance: float, speed: float, t: Times
 ) -> npt.NDArray[np.bool_]:
-    """Tell which modes training cannot see, shape (k, n) for k times and n values of λ + r.
+    """Tell which modes training cannot resolve, shape (k, n) for k times and n values of λ + r.
 
-    A mode with λ + r <= tolerance may be nothing but rounding. Left alone at first it is as good as
-    untrained; from t = 1/(speed·tolerance) on, t = ∞ included, its rounding would show. So would
-    the overflow of what a mode of λ + r = 0 gathers.
+    A mode with λ + r <= tolerance may be pure rounding. At first it is as good as untrained. From
+    t = 1/(speed·tolerance) on, including t = ∞, its rounding error would become visible. So would
+    the overflow of the accumulated part of a mode with λ + r = 0.
     """
     with np.errstate(all="ignore"):
         gathered = speed * t
@@ -136,6 +136,6 @@ def lost_in_rounding(
 
 
 def blocks(k: int, size: int) -> Iterator[slice]:
-    """Cut k times into blocks that hold `size` numbers each time, within bounds."""
+    """Split k times into blocks of bounded memory, with `size` numbers per time."""
     step = max(1, _BLOCK // max(size, 1))
     return (slice(start, start + step) for start in range(0, k, step))

@@ -1,4 +1,4 @@
-"""SciPy's integrators, one step at a time: what was reached is kept whatever comes next."""
+"""SciPy's integrators, one step at a time, so that all states reached so far are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Course", "integrate"]
 
 
 class Motion(Protocol):
-    """A right-hand side whose time runs from 0 to 1, and where it starts."""
+    """A right-hand side with time from 0 to 1, and its initial state."""
 
     def initial_state(self) -> Array:
         """Return the state at time 0."""
@@ -26,13 +26,13 @@ class Motion(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """States at the times that were reached, shape (k, size), and how it went."""
+    """States at the times that were reached, shape (k, size), and statistics."""
 
     states: Array
     steps: int
     evaluations: int
     reason: str
-    """Why it stopped early; empty if it did not."""
+    """The reason for stopping early; empty if the last time was reached."""
 
 
 def integrate(
@@ -47,10 +47,10 @@ def integrate(
     caller: str,
     remedy: str,
 ) -> Course:
-    """Follow a motion through ascending times, the last of which is its unit of time.
+    """Integrate a motion through ascending times, of which the last is the unit of time.
 
-    `caller` is what needs SciPy, in the error where there is none; `remedy` what to try where an
-    explicit method takes too many steps.
+    The error for a missing SciPy names `caller` as the function that requires it. The message about
+    too many steps of an explicit method suggests `remedy`.
     """
     try:
         from scipy import integrate as scipy_integrate
@@ -74,7 +74,7 @@ def integrate(
         before = float(solver.t)
         message = solver.step()
         if solver.status == "running" and solver.t - before < 10 * np.spacing(before):
-            reason = _failed("the steps have become too short to count", before * end)
+            reason = _failed("the steps have become too small", before * end)
             break
         if solver.status == "failed" or not np.isfinite(solver.y).all():
             reason = _failed(message, float(solver.t) * end)
@@ -91,8 +91,8 @@ def integrate(
 
 def _not_finite(time: float) -> str:
     return (
-        f"the derivative is not finite at t = {time:.6g}: look for a loss that overflows, or for "
-        "initial outputs beyond its range"
+        f"the derivative is not finite at t = {time:.6g}: check for a loss that overflows, or for "
+        "initial outputs outside its range"
     )
 
 
@@ -100,8 +100,8 @@ def _failed(message: str | None, time: float) -> str:
     if message is None:
         return _not_finite(time)
     return (
-        f"{message.rstrip('.')} at t = {time:.6g}: look for a loss that falls without bound or a "
-        "gradient that jumps, or ask for less time"
+        f"{message.rstrip('.')} at t = {time:.6g}: check for a loss that falls without bound or a "
+        "discontinuous gradient, or use a shorter time"
     )
 
 
@@ -112,6 +112,6 @@ def _too_slow(steps: int, time: float, end: float, method: str, remedy: str) -> 
         else "loosen rtol and atol"
     )
     return (
-        f"max_steps={steps} were not enough, t = {time:.6g} of {end:.6g} was reached; allow more, "
-        f"ask for less time, or, where eta*lambda_max*t is large, {advice}"
+        f"max_steps={steps} were not enough and reached t = {time:.6g} of {end:.6g}; increase "
+        f"max_steps, use a shorter time, or, if eta*lambda_max*t is large, {advice}"
     )

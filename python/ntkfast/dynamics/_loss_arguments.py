@@ -1,4 +1,4 @@
-"""What integrated training asks of its arguments beyond the rules in closed form."""
+"""Checks of the arguments of integrated training, beyond those of the closed-form rules."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def as_grid(t: npt.ArrayLike, name: str = "t") -> Times:
         raise ValueError(f"{name} is not in ascending order; use np.sort({name})")
     if times.size and np.isinf(times[-1]):
         raise ValueError(
-            f"{name} is inf; expected finite times: what is integrated has no limit in closed form"
+            f"{name} is inf; expected finite times, because integration cannot reach t = inf"
         )
     return times
 
 
 def check_labels(y: FloatArray, loss: str) -> None:
-    """Refuse targets that a loss by name cannot take."""
+    """Reject targets that a named loss cannot use."""
     if loss == "cross_entropy":
         if y.ndim < 2 or y.shape[-1] < 2:
             raise ValueError(
@@ -38,20 +38,20 @@ def check_labels(y: FloatArray, loss: str) -> None:
         total = y.sum(axis=-1)
         if y.size and (y.min() < 0 or np.abs(total - 1).max() > 1e-6):
             raise ValueError(
-                f"y has entries from {y.min():.6g} and rows with sums from {total.min():.6g} to "
-                f"{total.max():.6g}; expected probabilities for loss='cross_entropy': rows that "
-                "are not negative and sum to 1, such as nk.data.one_hot(labels)"
+                f"y has entries from {y.min():.6g} and row sums from {total.min():.6g} to "
+                f"{total.max():.6g}; expected probabilities for loss='cross_entropy': non-negative "
+                "rows that sum to 1, such as nk.data.one_hot(labels)"
             )
     if loss == "logistic" and not (np.abs(y) == 1).all():
         wrong = y[np.abs(y) != 1][0]
         raise ValueError(
-            f"y has an entry {wrong:.6g}; expected labels -1 and 1 for loss='logistic' (2*y - 1 "
-            "makes them of 0 and 1)"
+            f"y has an entry {wrong:.6g}; expected labels -1 and 1 for loss='logistic' (use "
+            "2*y - 1 for labels 0 and 1)"
         )
 
 
 def check_diagonal(theta: FloatArray) -> None:
-    """Refuse what no Gram matrix has on its diagonal: no eigenvalue is computed to tell."""
+    """Reject diagonals that no Gram matrix has, without computing eigenvalues."""
     if theta.diagonal().min(initial=0.0) < 0:
         raise ValueError(
             f"theta has {theta.diagonal().min():.6g} on its diagonal; expected a Gram matrix"

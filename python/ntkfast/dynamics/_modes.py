@@ -1,4 +1,4 @@
-"""Features in their singular vectors, where training of linear models falls into single modes."""
+"""Singular vectors of features, in which training of linear models decouples into modes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Modes", "on_weights", "weighted_squares"]
 
 
 class SquaredSingularValues(Spectrum):
-    """Their roots are known to ε·s_max: less is lost in rounding than of a kernel's eigenvalues."""
+    """Squared singular values, whose roots have an error of only ε·s_max."""
 
     @property
     def tolerance(self) -> float:
@@ -48,12 +48,12 @@ class Modes:
         return self.sizes.size
 
     def spectrum(self) -> Spectrum:
-        """Return the kernel as the left singular vectors see it: diagonal, with s² there."""
+        """Return the kernel in the basis of the left singular vectors: diag(s²)."""
         with np.errstate(over="ignore"):
             squares: FloatArray = self.sizes**2
         if not np.isfinite(squares).all():
             raise NumericalError(
-                f"features have a singular value of {self.sizes[-1]:.3g}, whose square leaves the "
+                f"features have a singular value of {self.sizes[-1]:.3g}, whose square exceeds the "
                 f"range of {self.sizes.dtype}; scale the features down"
             )
         return SquaredSingularValues(squares, np.eye(self.k, dtype=squares.dtype))
@@ -72,7 +72,7 @@ class Modes:
 
 
 def on_weights(matrix: FloatArray, weights: FloatArray) -> FloatArray:
-    """Multiply with weights of shape (p,), (p, c) or (p, …)."""
+    """Multiply by weights of shape (p,), (p, c) or (p, …)."""
     flat = weights.reshape(len(weights), math.prod(weights.shape[1:]))
     return matmul(matrix, flat).reshape(len(matrix), *weights.shape[1:])
 
@@ -85,9 +85,9 @@ def weighted_squares(
     *,
     full: bool,
 ) -> FloatArray:
-    """Compute the covariance of features·w, or its diagonal, given that of w in the modes.
+    """Compute the covariance of features·w, or its diagonal, from the covariance of w in the modes.
 
-    It is a sum of squares, so that nothing cancels where training leaves little uncertainty.
+    It is a sum of squares, so nothing cancels if training leaves little uncertainty.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def weighted_squares(
     deviations
         Shape (k,): standard deviations of Vᵀ·w.
     untrained_variance
-        Of each weight beyond the modes, where there are more weights than modes.
+        Variance of each weight outside the modes, if there are more weights than modes.
     full
         Whether to return (m, m) instead of (m,).
     """

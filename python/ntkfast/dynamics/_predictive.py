@@ -1,4 +1,4 @@
-"""What `Ensemble` and `Posterior` share: test points in blocks, and their variances."""
+"""The common part of `Ensemble` and `Posterior`: blocks of test points, and their variances."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = [
 
 Covariance: TypeAlias = Literal["none", "diagonal", "full"]
 
-# Test points at once where means are all: every block prepares the n training points anew, which
-# costs as much as the kernel of a hundred test points.
+# Test points per block if only means are wanted. Every block prepares the n training points again,
+# which costs as much as the kernel of a hundred test points.
 _MEANS = 1024
 
 
@@ -41,13 +41,13 @@ def covariance_kind(value: object) -> str:
 
 
 def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, FloatArray]:
-    """Return a Gaussian network and a copy of its points; it looks at their features itself."""
+    """Return a network with Gaussian outputs and a copy of its points; it checks their features."""
     network = as_network(network, "network")
-    try:  # An activation wants what we want: outputs that are Gaussian with mean zero.
+    try:  # An activation has the same requirement: Gaussian input with mean zero.
         check({"type": "Serial", "layers": [for_core(network), for_core(Relu())]})
     except ValueError:
         raise ValueError(
-            f"network is {network!r}, whose outputs are not Gaussian; end it in a Dense"
+            f"network is {network!r}, whose outputs are not Gaussian; end it with a Dense"
         ) from None
     points = as_floats(x, "x")
     if points.ndim < 2:
@@ -56,36 +56,36 @@ def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, Flo
 
 
 def as_test_points(x_test: npt.ArrayLike, x: FloatArray | None, owner: str) -> FloatArray:
-    """Return test points shaped like the training points `x`."""
+    """Return test points with the shape of the training points `x`."""
     if x is None:
         raise ValueError(
-            f"this {owner} was made from kernels and has no network to compute others with; "
-            "use predict_kernels, or leave out x_test for the training points"
+            f"this {owner} was made from kernels and has no network to compute further kernels; "
+            "use predict_kernels, or omit x_test for the training points"
         )
     points = as_floats(x_test, "x_test")
     if points.ndim != x.ndim or points.shape[1:] != x.shape[1:]:
         raise ValueError(
             f"x_test has shape {points.shape}; expected (m, "
-            f"{', '.join(map(str, x.shape[1:]))}), rows like those of x"
+            f"{', '.join(map(str, x.shape[1:]))}), with rows like those of x"
         )
     check_finite(points, "x_test")
     return points
 
 
 def test_blocks(m: int, n: int, kind: str) -> Iterator[slice]:
-    """Cut m test points into blocks, for which (block, n) arrays are held; all for "full"."""
+    """Split m test points into blocks with (block, n) arrays in memory; one block for "full"."""
     if kind == "full":
         return iter([slice(0, m)])
     return row_blocks(m, n, least=_MEANS if kind == "none" else 1)
 
 
 def prior(network: Network, points: FloatArray, kind: str) -> FloatArray | None:
-    """Compute the covariance of the untrained network, as far as `kind` asks for it."""
+    """Compute the covariance of the untrained network, as much of it as `kind` requires."""
     return None if kind == "none" else network.nngp(points, diagonal=kind == "diagonal")
 
 
 def as_prior(nngp_test: npt.ArrayLike | None, m: int, kind: str) -> FloatArray | None:
-    """Return a prior given as an array; its diagonal does where only variances are asked for."""
+    """Return a prior given as an array; its diagonal is enough if only variances are wanted."""
     if kind == "none":
         return None
     hint = 'net.nngp(x_test), or net.nngp(x_test, diagonal=True) for covariance="diagonal"'
@@ -106,7 +106,7 @@ def as_prior(nngp_test: npt.ArrayLike | None, m: int, kind: str) -> FloatArray |
 
 
 def prior_rows(given: FloatArray | None, rows: slice) -> FloatArray | None:
-    """Return the prior of a block of test points; a full one is of all points anyway."""
+    """Return the prior of a block of test points; a full prior has one block of all points."""
     return given if given is None or given.ndim == 2 else given[rows]
 
 
@@ -118,27 +118,27 @@ def as_covariance(
     Parameters
     ----------
     covariance
-        Of f(x) − w·f(X), as computed; what is far below zero is refused.
+        Covariance of f(x) − w·f(X), as computed. Values far below zero are rejected.
     prior
-        Of f(x), in the same shape.
+        Covariance of f(x), in the same shape.
     weights
-        Shape (m, n): w, whose size says how much rounding there may be.
+        Shape (m, n): w. Its size determines how much rounding is possible.
     trace
-        Of the covariance of f(X).
+        Trace of the covariance of f(X).
     """
     full = covariance.ndim == 2
     variance = covariance.diagonal() if full else covariance
     size = np.sqrt(np.maximum(prior.diagonal() if full else prior, 0, dtype=np.float64))
     size += np.linalg.norm(weights, axis=1).astype(np.float64) * np.sqrt(max(trace, 0.0))
-    # The usual formulae for kernels lose half the digits between points that coincide.
+    # The usual formulae for kernels lose half of the digits for identical points.
     depth = np.sqrt(np.maximum(-variance, 0, dtype=np.float64))
     wrong = depth > float(np.finfo(covariance.dtype).eps) ** 0.25 * size
     if wrong.any():
         i = int(np.argmax(depth))
         raise ValueError(
-            f"the variance at test point {i} comes out as {variance[i]:.3g}, and rounding does "
-            "not explain that: the kernels are not those of one network. Expected, in this order, "
-            "those of (x_test, x) and of x_test alone, with the network and x of the training"
+            f"the variance at test point {i} is {variance[i]:.3g}, which rounding does not "
+            "explain: the kernels do not belong to one network. Expected, in this order, the "
+            "kernels of (x_test, x) and of x_test alone, with the network and x of the training"
         )
     if full:
         np.fill_diagonal(covariance, np.maximum(variance, 0))

@@ -1,4 +1,4 @@
-"""What a training in closed form is made of, checked: targets, a decomposed kernel, a rate."""
+"""Checked inputs of closed-form training: targets, a decomposed kernel, a learning rate."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def set_up(
 
 
 def mean_over(y: FloatArray, reduction: str) -> int:
-    """Return what a sum of squares is divided by: the number of targets, or 1."""
+    """Return the divisor of a sum of squares: the number of targets, or 1."""
     return max(y.size, 1) if reduction == "mean" else 1
 
 
 def _check_rate(
     rule: Rule, prepared: PreparedEigen, ridge: float, y: FloatArray, settings: dict[str, Any]
 ) -> None:
-    """Refuse a learning rate at which the fastest mode does not converge."""
+    """Reject a learning rate at which the fastest mode does not converge."""
     rate, count = settings["learning_rate"], mean_over(y, settings["reduction"])
     largest = float(prepared.eigenvalues.max(initial=0.0)) + ridge
     if math.isfinite(rule.limit) and rate / count * largest >= rule.limit:
@@ -61,6 +61,6 @@ def _check_rate(
         details = "".join(f"{name}{value} and " for name, value in rule.facts())
         raise ValueError(
             f"learning_rate is {rate:g}, at which training does not converge: "
-            f"the largest eigenvalue of theta, {largest:g} with its regularisation, needs "
+            f"the largest eigenvalue of theta, {largest:g} with its regularisation, requires "
             f"learning_rate < {stable:.6g} with {details}reduction={settings['reduction']!r}"
         )

@@ -1,4 +1,4 @@
-"""Gradient descent in steps of finite size, with or without momentum."""
+"""Gradient descent in discrete steps, with or without momentum."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["GradientDescent"]
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class GradientDescent(SpectralTraining):
-    """Gradient descent on squared loss with a constant learning rate, exact at any step.
+    """Gradient descent on squared error with a constant learning rate, exact at any step.
 
     The weights follow v ← m·v − η·∇L, w ← w + v from v = 0 (Polyak's heavy ball; plain descent for
-    m = 0). A mode of eigenvalue λ of Θ then has g_k of its residual gathered in the coefficients,
-    g_{k+1} = (1 + m − η(λ+r))·g_k − m·g_{k−1} + η from g_0 = g_{−1} = 0, with r the regularisation:
-    f_k = f_0 + Θ·g_k(Θ)·(y − f_0). The recurrence is solved in closed form, so that step 10¹² costs
-    what step 1 does. Without momentum or regularisation the residual is (1 − ηλ)^k.
+    m = 0). For a mode with eigenvalue λ of Θ, the coefficients accumulate g_k times its residual,
+    where g_{k+1} = (1 + m − η(λ+r))·g_k − m·g_{k−1} + η from g_0 = g_{−1} = 0, and r is the
+    regularisation: f_k = f_0 + Θ·g_k(Θ)·(y − f_0). The recurrence is solved in closed form, so step
+    10¹² costs as much as step 1. Without momentum or regularisation the residual is (1 − ηλ)^k.
 
-    The methods are those of `GradientFlow`, and the steps take the place of its times: integers
-    ≥ 0, or inf for the limit, which is that of gradient flow.
+    The methods are those of `GradientFlow`, with steps instead of times: integers ≥ 0, or inf for
+    the limit, which is that of gradient flow.
 
     Parameters
     ----------
     theta
-        The NTK between the n training points, shape (n, n), or its `Spectrum` where it is at hand.
+        The NTK between the n training points, shape (n, n), or its `Spectrum` if available.
     y
         Targets, shape (n,), (n, c) or (n, …).
     learning_rate
@@ -40,27 +40,27 @@ class GradientDescent(SpectralTraining):
     reduction
         ``"sum"``: L = ½‖f − y‖². ``"mean"``: L = ½·mean((f − y)²), which divides η by n·c.
     diag_reg, relative_diag_reg
-        What to add to the diagonal of Θ, and the same in units of mean(diag Θ), both ≥ 0: a
-        penalty ½·r·‖w − w_0‖² on the weights.
+        Number to add to the diagonal of Θ, and the same in units of mean(diag Θ), both ≥ 0. They
+        correspond to a penalty ½·r·‖w − w_0‖² on the weights.
 
     Attributes
     ----------
     rule
-        `ntkfast.dynamics.rules.HeavyBall`, with its ``momentum``; others as of `GradientFlow`.
+        `ntkfast.dynamics.rules.HeavyBall`, with its ``momentum``. Others as for `GradientFlow`.
 
     Raises
     ------
     TypeError
-        Arguments that are not real numbers.
+        An argument does not consist of real numbers.
     ValueError
-        What `GradientFlow` refuses; a momentum out of its range; a learning rate at which training
-        does not converge, with the largest stable one in the message.
+        `GradientFlow` rejects the arguments, the momentum is out of range, or training does not
+        converge at this learning rate. The message gives the largest stable one.
 
     Notes
     -----
-    Errors are those that rounding η·λ causes: about k·ε·ηλ relative in a decaying mode, more near a
-    double root of the recurrence, where the problem itself is that sensitive. Modes whose λ + r may
-    be nothing but rounding are left at f_0 from step (1 − m)/(η·tolerance) on, as in the limit.
+    Errors are those caused by rounding η·λ: about k·ε·ηλ relative in a decaying mode, and more near
+    a double root of the recurrence, where the problem itself is more sensitive. Modes whose λ + r
+    may be pure rounding stay at f_0 from step (1 − m)/(η·tolerance) on, as in the limit.
 
     References
     ----------
@@ -92,7 +92,7 @@ class GradientDescent(SpectralTraining):
         super().__init__(
             theta,
             y,
-            HeavyBall(momentum),  # looked at before the eigendecomposition
+            HeavyBall(momentum),  # checked before the eigendecomposition
             learning_rate=learning_rate,
             reduction=reduction,
             diag_reg=diag_reg,
@@ -101,5 +101,5 @@ class GradientDescent(SpectralTraining):
 
     @property
     def momentum(self) -> float:
-        """m, as given."""
+        """m, as passed by the user."""
         return self.rule.momentum

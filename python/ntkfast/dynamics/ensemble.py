@@ -1,4 +1,4 @@
-"""Infinitely wide networks trained from random beginnings: their mean, and how far they differ."""
+"""Infinitely wide networks trained from random initial weights: their mean and their spread."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Ensemble(Displayed):
     """The Gaussian over infinitely wide networks trained by gradient flow for a time t.
 
     At initialisation the outputs of infinitely wide networks are Gaussian with covariance Σ, the
-    NNGP; gradient flow maps them by f_t(x) = f_0(x) + B_t·(y − f_0(X)) with B_t = Θ(x, X)·A_t (see
-    `GradientFlow`), so that they stay Gaussian: mean B_t·y, and covariance
+    NNGP. Gradient flow maps them to f_t(x) = f_0(x) + B_t·(y − f_0(X)) with B_t = Θ(x, X)·A_t (see
+    `GradientFlow`). They therefore stay Gaussian, with mean B_t·y and covariance
     Σ** + B_t·Σ·B_tᵀ − B_t·Σ*ᵀ − Σ*·B_tᵀ.
 
     Parameters
@@ -53,36 +53,36 @@ class Ensemble(Displayed):
     network
         The architecture.
     x
-        Training points, samples in rows; copied.
+        Training points, one sample per row; copied.
     y
         Targets, shape (n,), (n, c) or (n, …).
     learning_rate, reduction, diag_reg, relative_diag_reg
-        Of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
+        Parameters of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
     trained
-        ``"all"`` layers, or the ``"readout"`` alone: the last layer, which turns Θ into Σ.
+        ``"all"`` layers, or only the ``"readout"``: the last layer, for which Θ equals Σ.
 
     Attributes
     ----------
     flow
-        The training itself, from f_0 = 0: a `GradientFlow`, with its targets ``y``, its ``solver``,
-        and the system ``prepared`` by it, of which the ``spectrum`` is a part.
+        The training itself, from f_0 = 0: a `GradientFlow` with its targets ``y``, its ``solver``,
+        and the ``prepared`` system, which contains the ``spectrum``.
     nngp
         Shape (n, n): Σ between the training points.
     network, x
-        As given; None where the ensemble was made by `from_kernels`.
+        As passed by the user; None if the ensemble was made by `from_kernels`.
     trained
-        As given.
+        As passed by the user.
 
     Raises
     ------
     TypeError
-        ``network`` is no network; arrays that are not real numbers.
+        ``network`` is not a network, or an array does not consist of real numbers.
     ValueError
-        What `GradientFlow` and the network refuse; an unknown ``trained``.
+        `GradientFlow` or the network rejects the arguments, or ``trained`` is unknown.
 
     Notes
     -----
-    Costs the kernels and one eigendecomposition, about 9·n³; the first covariance adds 4·n³.
+    Costs the kernels and one eigendecomposition, about 9·n³. The first covariance adds 4·n³.
 
     References
     ----------
@@ -132,24 +132,24 @@ class Ensemble(Displayed):
 
     @classmethod
     def from_kernels(cls, nngp: npt.ArrayLike, flow: GradientFlow) -> Ensemble:
-        """Make an ensemble from Gram matrices: precomputed ones, sums, any pair (Σ, Θ).
+        """Make an ensemble from Gram matrices: precomputed ones, sums, or any pair (Σ, Θ).
 
         Parameters
         ----------
         nngp
             Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
         flow
-            The training: a `GradientFlow` of Θ between them and of the targets.
+            The training: a `GradientFlow` with Θ between the training points and with the targets.
 
         Returns
         -------
         Ensemble
-            It has no network, and predicts by `predict_kernels`.
+            It has no network. Predict with `predict_kernels`.
 
         Raises
         ------
         TypeError, ValueError
-            ``nngp`` is not symmetric, finite and of the order of Θ; ``flow`` is something else.
+            ``nngp`` is not symmetric, finite and of the size of Θ, or ``flow`` has another type.
 
         Examples
         --------
@@ -167,13 +167,13 @@ class Ensemble(Displayed):
         if len(gram) != flow.spectrum.n:
             raise ValueError(
                 f"nngp has shape {gram.shape}; expected ({flow.spectrum.n}, {flow.spectrum.n}), "
-                "as the kernel of the flow"
+                "like the kernel of the flow"
             )
         ensemble = cls.__new__(cls)
         vars(ensemble).update(network=None, x=None, nngp=gram, flow=flow, trained="all")
         return ensemble
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict(
         self,
         x_test: npt.ArrayLike | None = None,
@@ -189,35 +189,35 @@ class Ensemble(Displayed):
         x_test
             Shape (m, n_features); None for the training points.
         t
-            Training time from 0 (the prior) to infinity; `trajectory` takes several.
+            Training time from 0 (the prior) to infinity. Use `trajectory` for several times.
         covariance
-            ``"none"``; ``"diagonal"``, the variance of each point, in blocks of points and without
-            an m × m array; or ``"full"``.
+            ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
+            without an m × m array; or ``"full"``.
         noise_variance
-            Variance σ² of noise on the targets, of which each network sees its own draw: it adds
-            σ²·B_t·B_tᵀ. The noise of further observations is not part of the result.
+            Variance σ² of noise on the targets. Each network has its own draw of the noise, which
+            adds σ²·B_t·B_tᵀ. The result does not include the noise of new observations.
 
         Returns
         -------
         Normal
-            At the m points, for each of the outputs.
+            The distribution at the m points, for each output.
 
         Raises
         ------
         TypeError, ValueError
-            Arguments of the wrong kind, shape or range; points where there is no network.
+            An argument has the wrong type, shape or range, or points are given without a network.
 
         Notes
         -----
-        Beyond the kernels 2·m·n² for the mean, 4·m·n² more for variances (2·m·n² less with the
-        readout alone), 2·m²·n more for the full covariance. It is positive semi-definite up to
-        rounding, and no variance is negative.
+        Costs the kernels and 2·m·n² for the mean, 4·m·n² more for variances (2·m·n² less if only
+        the readout is trained), 2·m²·n more for the full covariance. It is positive semi-definite
+        up to rounding, and no variance is negative.
         """
         return self.trajectory(
             x_test, t=as_time(t), covariance=covariance, noise_variance=noise_variance
         )[0]
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def trajectory(
         self,
         x_test: npt.ArrayLike | None = None,
@@ -226,7 +226,7 @@ class Ensemble(Displayed):
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
     ) -> list[Normal]:
-        """Compute the distributions at several times, with kernels computed once.
+        """Compute the distributions at several times, computing the kernels once.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class Ensemble(Displayed):
         blocks = blocks_of_network(self.network, points, self.x, self.trained, kind)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict_kernels(
         self,
         kernels: Kernels,
@@ -270,17 +270,17 @@ class Ensemble(Displayed):
         ----------
         kernels
             Shape (m, n): both kernels between the m points and the n training points, as from
-            ``net.kernels(x_test, x)``; only Σ is looked at where the readout alone is trained.
+            ``net.kernels(x_test, x)``. If only the readout is trained, only Σ is used.
         nngp_test
-            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``; its diagonal, (m,), does
-            for ``covariance="diagonal"``, and None for ``"none"``.
+            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``. Its diagonal, (m,), is
+            enough for ``covariance="diagonal"``, and None for ``"none"``.
         t, covariance, noise_variance
             As in `predict`.
 
         Returns
         -------
         Normal
-            At the m points, for each of the outputs.
+            The distribution at the m points, for each output.
         """
         times = as_time(t)
         kind = covariance_kind(covariance)

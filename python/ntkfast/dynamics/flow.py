@@ -1,4 +1,4 @@
-"""Gradient flow: training with steps so small that it is an ordinary differential equation."""
+"""Gradient flow: the limit of gradient descent with infinitely small steps."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["GradientFlow"]
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class GradientFlow(SpectralTraining):
-    """Gradient flow on squared loss, df/dt = −η·Θ·∇_f L, solved in closed form.
+    """Gradient flow on squared error, df/dt = −η·Θ·∇_f L, solved in closed form.
 
     With Θ = U·diag(λ)·Uᵀ and r the regularisation, A_t = U·[−expm1(−η(λ+r)t)/(λ+r)]·Uᵀ gives
     f_t = f_0 + Θ·A_t·(y − f_0) on the training points and f_0 + Θ*·A_t·(y − f_0) anywhere else.
 
-    At t = ∞ and r = 0 the training points are interpolated. Where Θ is singular to working
-    precision (λ + r ≤ n·ε·λ_max, `Spectrum.tolerance`) that is the solution of minimum norm: what
-    Θ cannot reach stays at f_0. With r > 0 training ends at kernel ridge regression, which does
-    not interpolate.
+    At t = ∞ and r = 0 the outputs interpolate the training points. If Θ is singular to working
+    precision (λ + r ≤ n·ε·λ_max, `Spectrum.tolerance`), this is the solution of minimum norm: the
+    components outside the range of Θ stay at f_0. With r > 0 training converges to kernel ridge
+    regression, which does not interpolate.
 
     Parameters
     ----------
     theta
-        The NTK between the n training points, shape (n, n), or its `Spectrum` where it is at hand:
-        the eigendecomposition is nearly all of the cost.
+        The NTK between the n training points, shape (n, n), or its `Spectrum` if available. The
+        eigendecomposition is nearly all of the cost.
     y
         Targets, shape (n,), (n, c) for c outputs, or (n, …).
     learning_rate
@@ -38,35 +38,35 @@ class GradientFlow(SpectralTraining):
     reduction
         ``"sum"``: L = ½‖f − y‖². ``"mean"``: L = ½·mean((f − y)²), which divides η by n·c.
     diag_reg
-        What to add to the diagonal of Θ, ≥ 0.
+        Number to add to the diagonal of Θ, ≥ 0.
     relative_diag_reg
         The same in units of mean(diag Θ), ≥ 0; both may be given.
 
     Attributes
     ----------
     rule
-        `ntkfast.dynamics.rules.ContinuousTime`: what training does to a single mode.
+        `ntkfast.dynamics.rules.ContinuousTime`: the effect of training on a single mode.
     solver, prepared
-        What decomposed Θ, a `nk.solvers.EigenSolver`, and what it made ready: the ``spectrum`` with
-        the regularisation ``ridge``, and the ``seconds`` that it took.
+        The `nk.solvers.EigenSolver` that decomposed Θ, and the system that it prepared: the
+        ``spectrum``, the regularisation ``ridge``, and the ``seconds`` that it took.
     y, learning_rate, reduction, diag_reg, relative_diag_reg
-        As given.
+        As passed by the user.
 
     Raises
     ------
     TypeError
-        Arguments that are not real numbers.
+        An argument does not consist of real numbers.
     ValueError
         ``theta`` is not square, symmetric, finite or positive semi-definite (eigenvalues slightly
-        below zero count as zero); ``y`` has another length; a number out of its range.
+        below zero count as zero), ``y`` has another length, or a number is out of range.
 
     Notes
     -----
-    Modes whose λ + r may be nothing but rounding (up to `Spectrum.tolerance`) are trained only as
-    long as that cannot show: from t = 1/(η·tolerance) on they are left at f_0, as at t = ∞.
+    Modes whose λ + r may be pure rounding (up to `Spectrum.tolerance`) are trained only while the
+    rounding has no visible effect: from t = 1/(η·tolerance) on they stay at f_0, as at t = ∞.
 
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
-    arrays): float32 throughout wants float32 targets too.
+    arrays). For float32 results, the targets must be float32 too.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Linear models, f(x) = φ(x)·w, trained by gradient flow: the pattern of all lazy training."""
+"""Linear models, f(x) = φ(x)·w, trained by gradient flow: the model of all lazy training."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ __all__ = ["LinearModel"]
 class LinearModel(Displayed):
     """Linear regression on features, f = Φ·w, trained by gradient flow dw/dt = −η·∇_w L.
 
-    Its kernel Θ = Φ·Φᵀ does not move, so that everything has a closed form: with Φ = U·S·Vᵀ the
-    modes Vᵀw part, and each goes its own way to its target, w_t = w_0 + V·S·φ_t(S²)·Uᵀ(y − Φ·w_0)
-    with the filter φ_t of `GradientFlow`. A network linearised in its parameters is such a model,
-    with its Jacobian for Φ; and so is any set of functions of x that one cares to write down.
+    Its kernel Θ = Φ·Φᵀ is constant, so everything has a closed form. With Φ = U·S·Vᵀ the modes Vᵀw
+    decouple, and each converges to its target: w_t = w_0 + V·S·φ_t(S²)·Uᵀ(y − Φ·w_0) with the
+    filter φ_t of `GradientFlow`. A network that is linearised in its parameters is such a model,
+    with its Jacobian as Φ. Any set of functions of x gives such a model too.
 
-    One singular value decomposition pays for everything. Where there are fewer features than points
-    no matrix is n × n.
+    The only expensive step is one singular value decomposition. If there are fewer features than
+    points, no matrix is n × n.
 
     Parameters
     ----------
     features
-        Φ, shape (n, p): the p features of the n training points, for linear regression the points
+        Φ, shape (n, p): the p features of the n training points; for linear regression, the points
         themselves. Append a column of ones for an intercept.
     y
         Targets, shape (n,), (n, c) or (n, …).
@@ -59,12 +59,12 @@ class LinearModel(Displayed):
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
 
     Notes
     -----
-    Costs about 20·n·p·min(n, p) once. At t = ∞ and r = 0 the weights are those of least squares
-    that are nearest to w_0: directions with singular values up to min(n, p)·ε·s_max stay there.
+    Costs about 20·n·p·min(n, p) once. At t = ∞ and r = 0 the weights are the least-squares solution
+    closest to w_0. Directions with singular values up to min(n, p)·ε·s_max stay at w_0.
 
     References
     ----------
@@ -105,7 +105,7 @@ class LinearModel(Displayed):
         targets = as_targets(y, len(matrix), "features")
         vars(self).update(y=targets, **settings)  # frozen from here on
         modes = Modes.of(matrix)
-        # Training sees the targets as the left singular vectors do, and nothing of the rest.
+        # Training uses only the component of the targets along the left singular vectors.
         seen = on_weights(modes.left.T, targets)
         beyond = np.zeros_like(targets)
         if modes.k < len(targets):
@@ -125,24 +125,24 @@ class LinearModel(Displayed):
         Parameters
         ----------
         w0
-            The weights at the start: a number, or what broadcasts to (p,) + y.shape[1:].
+            The initial weights: a number, or an array that broadcasts to (p,) + y.shape[1:].
         t
             Training time ≥ 0, a number or an array of any shape; may be infinite.
 
         Returns
         -------
         ndarray
-            Shape t.shape + (p,) + y.shape[1:]. Costs 2·k·(k + p)·c a time, k = min(n, p).
+            Shape t.shape + (p,) + y.shape[1:]. Costs 2·k·(k + p)·c per time, k = min(n, p).
         """
         start = self._start(w0)
         gathered = self._flow.coefficients(self._seen(start), t=t)
         return start + self._map(self.modes.right.T * self.modes.sizes, gathered)
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict(
         self, features_test: npt.ArrayLike, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike
     ) -> FloatArray:
-        """Compute the model at any points.
+        """Compute the outputs of the model at any points.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class LinearModel(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape + (m,) + y.shape[1:]. Costs 2·m·k·p once and 2·k·(k + m)·c a time.
+            Shape t.shape + (m,) + y.shape[1:]. Costs 2·m·k·p once and 2·k·(k + m)·c per time.
         """
         matrix, start = self._features(features_test), self._start(w0)
         kernel = matmul(matrix, self.modes.right.T) * self.modes.sizes
@@ -163,12 +163,12 @@ class LinearModel(Displayed):
 
     @by_keyword()
     def predict_train(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute the model on its training points, shape t.shape + y.shape; see `parameters`."""
+        """Compute the outputs on the training points, of t.shape + y.shape; see `parameters`."""
         return self.y - self.residual(w0, t=t)
 
     @by_keyword()
     def residual(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute what is left to learn, y − f_t, without cancellation where that is little.
+        """Compute the residual y − f_t, without cancellation if it is small.
 
         Parameters
         ----------
@@ -178,14 +178,14 @@ class LinearModel(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape + y.shape. Costs 2·k·(k + n)·c a time.
+            Shape t.shape + y.shape. Costs 2·k·(k + n)·c per time.
         """
         left = self._flow.residual(self._seen(self._start(w0)), t=t)
         return self._beyond + self._map(self.modes.left, left)
 
     @by_keyword()
     def loss(self, w0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
+        """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²), as set by the reduction.
 
         Parameters
         ----------
@@ -195,14 +195,14 @@ class LinearModel(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape, without the penalty of a regularisation. Costs O(k) a time.
+            Shape t.shape, without the penalty of a regularisation. Costs O(k) per time.
         """
         within = self._flow.loss(self._seen(self._start(w0)), t=t)
         never = 0.5 * np.square(self._beyond).sum()
         total: FloatArray = (within + never) / mean_over(self.y, self.reduction)
         return total.astype(within.dtype)
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def distribution(
         self,
         features_test: npt.ArrayLike,
@@ -213,17 +213,17 @@ class LinearModel(Displayed):
         prior_variance: float = 1.0,
         noise_variance: float = 0.0,
     ) -> Normal:
-        """Compute the distribution of predictions over random starts w_0 ~ N(w0, τ²·I).
+        """Compute the distribution of predictions over random initial weights w_0 ~ N(w0, τ²·I).
 
-        Training maps a normal distribution of weights to another: in each mode it forgets the
-        start as it forgets the residual, and takes up the noise of the targets as it learns.
+        Training maps a normal distribution of weights to another one. In each mode, the initial
+        weight decays like the residual, and the noise of the targets enters as the mode is learnt.
 
         Parameters
         ----------
         features_test
             Shape (m, p): the features of m points. The identity gives the weights themselves.
         w0
-            The mean of the starts, as in `parameters`.
+            The mean of the initial weights, as in `parameters`.
         t
             Training time from 0 (the prior) to infinity.
         covariance
@@ -231,15 +231,15 @@ class LinearModel(Displayed):
         prior_variance
             τ² ≥ 0.
         noise_variance
-            σ² ≥ 0, variance of noise on the targets, of which each model sees its own draw. With
+            σ² ≥ 0, variance of noise on the targets. Each model has its own draw of the noise. With
             σ² = τ²·r the limit t = ∞ is the posterior of Bayesian linear regression.
 
         Returns
         -------
         Normal
-            At the m points, for each of the outputs. Costs 2·m·k·p for each product with the
-            right singular vectors, of which a covariance takes two where p > k, and 2·m²·p more if
-            it is full.
+            The distribution at the m points, for each output. Costs 2·m·k·p for each product with
+            the right singular vectors (a covariance needs two of them if p > k), and 2·m²·p more
+            for a full covariance.
         """
         time = as_time(t)
         kind = covariance_kind(covariance)
@@ -260,14 +260,14 @@ class LinearModel(Displayed):
 
     @property
     def singular_values(self) -> FloatArray:
-        """Shape (min(n, p),): those of the features, ascending."""
+        """Shape (min(n, p),): the singular values of the features, ascending."""
         return self.modes.sizes
 
     def _start(self, w0: npt.ArrayLike) -> FloatArray:
         return as_initial(w0, "w0", (self.modes.right.shape[1], *self.y.shape[1:]), self.y.dtype)
 
     def _seen(self, start: FloatArray) -> FloatArray:
-        """Return the untrained model as the left singular vectors see it, S·Vᵀ·w_0."""
+        """Return the untrained outputs in the basis of the left singular vectors, S·Vᵀ·w_0."""
         return on_weights(self.modes.sizes[:, None] * self.modes.right, start)
 
     def _features(self, features_test: npt.ArrayLike) -> FloatArray:
@@ -275,7 +275,7 @@ class LinearModel(Displayed):
         p = self.modes.right.shape[1]
         if matrix.shape[1] != p:
             raise ValueError(
-                f"features_test has shape {matrix.shape}; expected (m, {p}), a column for each "
+                f"features_test has shape {matrix.shape}; expected (m, {p}), one column per "
                 "feature of the training points"
             )
         check_finite(matrix, "features_test")
@@ -298,6 +298,6 @@ class LinearModel(Displayed):
         rank, k = self._flow.spectrum.rank, self.modes.k
         if rank < k:
             yield (
-                f"the features are dependent to working precision (rank {rank} of {k}): "
-                "what they do not tell apart stays at w_0"
+                f"the features are linearly dependent to working precision (rank {rank} of {k}): "
+                "undetermined directions stay at w_0"
             )

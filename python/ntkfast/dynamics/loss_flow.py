@@ -1,4 +1,4 @@
-"""Gradient flow on any loss: no closed form, but an ordinary differential equation."""
+"""Gradient flow on any loss: an ordinary differential equation without a closed form."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Method: TypeAlias = Literal["DOP853", "RK45", "LSODA", "BDF", "Radau"]
 class LossFlow(Displayed):
     """Gradient flow on any loss, df/dt = −η·[Θ·∇L(f) + r·(f − f_0)], integrated by SciPy.
 
-    The equation is that of an infinitely wide network, or of a linearised one under a penalty
+    The equation describes an infinitely wide network, or a linearised one with a penalty
     ½·r·‖w − w_0‖² on its weights. With momentum it is f'' + (1 − m)·f' + η·[…] = 0, f'(0) = 0.
 
     Parameters
@@ -51,40 +51,41 @@ class LossFlow(Displayed):
     theta
         The NTK between the n training points, shape (n, n), or its `Spectrum`.
     y
-        Targets, shape (n,), (n, c) or (n, …), in the form that the loss takes.
+        Targets, shape (n,), (n, c) or (n, …), in the form that the loss requires.
     loss
-        ``"cross_entropy"``: rows of probabilities (one-hot labels), the network's outputs being
-        logits. ``"logistic"``: labels −1 and 1. ``"huber"``: threshold 1, see
+        ``"cross_entropy"``: rows of probabilities (one-hot labels); the network's outputs are
+        logits. ``"logistic"``: labels −1 and 1. ``"huber"``: threshold 1; see
         `ntkfast.dynamics.losses.huber` for others. ``"mse"``: ½‖f − y‖², which `GradientFlow`
-        solves in closed form. Or any function (f, y) → (value, gradient by f) of float64 arrays
-        that have the shape of the targets, which sums over the points.
+        solves in closed form. Alternatively, a function (f, y) → (value, gradient with respect to
+        f) of float64 arrays with the shape of the targets, which sums over the points.
     learning_rate
         η > 0.
     momentum
         None for gradient flow. 0 <= m < 1 for the flow of the heavy ball. Time counts steps in both
-        cases: f at t = k is near what k steps of (stochastic) gradient descent with this learning
-        rate and momentum reach, the nearer the smaller η, and with momentum the nearer m is to 1.
+        cases: f at t = k is close to k steps of (stochastic) gradient descent with this learning
+        rate and momentum. The agreement improves for smaller η and, with momentum, for m near 1.
     reduction
         ``"sum"``, or ``"mean"``, which divides the loss by n·c; by n for cross-entropy.
     diag_reg, relative_diag_reg
         r ≥ 0, and the same in units of mean(diag Θ).
     method
-        The integrator. ``"DOP853"`` and ``"RK45"`` are explicit, with steps up to some
+        The integrator. ``"DOP853"`` and ``"RK45"`` are explicit, with steps up to about
         3/(η·λ_max·L''). The others are implicit, for stiff problems with n·c up to a few
-        thousand: they build matrices of (n·c)² numbers.
+        thousand, because they build matrices of (n·c)² numbers.
     rtol, atol
         Relative and absolute tolerance of the network's outputs in each step.
     max_steps
-        Where to stop, with what has been reached until then.
+        Maximum number of steps. The results reached so far are returned.
 
     Raises
     ------
     TypeError, ValueError
-        What `GradientFlow` refuses; targets that the loss cannot take; tolerances out of range.
+        `GradientFlow` rejects the arguments, the loss cannot use the targets, or a tolerance is out
+        of range.
 
     Notes
     -----
-    Integrates in float64. A step costs some evaluations of 2·n·(n + m)·c for m test points.
+    Integrates in float64. A step costs several evaluations of 2·n·(n + m)·c for m test points.
 
     References
     ----------
@@ -127,7 +128,7 @@ class LossFlow(Displayed):
             "loss": loss if callable(loss) else as_choice(loss, "loss", get_args(LossName)),
             "momentum": None if momentum is None else as_momentum(momentum),
             "method": as_choice(method, "method", get_args(Method)),
-            # SciPy would raise it to this by itself.
+            # SciPy would raise rtol to this value itself.
             "rtol": max(as_real(rtol, "rtol", least=0.0), 100 * float(np.finfo(float).eps)),
             "atol": as_real(atol, "atol", least=0.0, above=True),
             "max_steps": as_count(max_steps, "max_steps", least=1),
@@ -147,12 +148,12 @@ class LossFlow(Displayed):
 
     @property
     def ridge(self) -> float:
-        """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
+        """Number added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
         n = len(self.theta)
         mean = math.fsum(self.theta.diagonal() / n) if n else 0.0
         return self.diag_reg + self.relative_diag_reg * mean
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def integrate(
         self,
         k_test_train: npt.ArrayLike | None = None,
@@ -162,32 +163,32 @@ class LossFlow(Displayed):
         t: npt.ArrayLike,
         progress: Progress = None,
     ) -> Trajectory:
-        """Train until the last of the times, and report the network at each of them.
+        """Train until the last time, and return the outputs at each time.
 
         Parameters
         ----------
         k_test_train
-            Shape (m, n): Θ between m other points and the training points, for their trajectory.
+            Shape (m, n): Θ between m test points and the training points, for their trajectory.
         f0_train, f0_test
-            The untrained network on the training points and on the m points: numbers, or what
-            broadcasts to the shape of ``y`` and to (m,) + y.shape[1:].
+            The untrained outputs on the training points and on the m test points: numbers, or
+            arrays that broadcast to the shape of ``y`` and to (m,) + y.shape[1:].
         t
             Finite times ≥ 0 in ascending order: a number, or shape (k,).
         progress
-            True for a tqdm bar, or any ``callable(done, total)`` of thousandths of the time.
+            True for a tqdm bar, or any ``callable(done, total)``, in thousandths of the time.
 
         Returns
         -------
         Trajectory
-            Times, outputs on both sets of points, losses, statistics, and whether it got there.
+            Times, outputs on both sets of points, losses, statistics, and whether it completed.
 
         Raises
         ------
         ImportError
-            SciPy is not installed; the extra `scipy` brings it.
+            SciPy is not installed; install the extra `scipy`.
         TypeError, ValueError
-            Times that are not ascending and finite; a loss that returns anything but a number and
-            a gradient of its own shape.
+            Times are not ascending and finite, or the loss does not return a number and a gradient
+            with the shape of the targets.
         """
         times = as_grid(t)
         start = as_initial(f0_train, "f0_train", self.y.shape, self.y.dtype)
@@ -248,7 +249,7 @@ class LossFlow(Displayed):
 
 
 class _Motion:
-    """The right-hand side, in units of the last time: the state is f, with momentum f and f'."""
+    """The right-hand side, in units of the last time. The state is f, or f and f' with momentum."""
 
     def __init__(
         self, flow: LossFlow, kernels: list[FloatArray], initial: list[FloatArray], end: float
@@ -265,8 +266,8 @@ class _Motion:
         self.rate = flow.learning_rate * end * (1.0 if flow.momentum is None else end)
         if not np.isfinite(self.rate):
             raise ValueError(
-                f"learning_rate is {flow.learning_rate:g} and t goes to {end:g}, whose product is "
-                "beyond the range of a float; expected times of some 1/(learning_rate * theta)"
+                f"learning_rate is {flow.learning_rate:g} and t goes to {end:g}; their product "
+                "exceeds the range of a float; expected times of about 1/(learning_rate * theta)"
             )
 
     def initial_state(self) -> Array:
@@ -278,8 +279,8 @@ class _Motion:
         result: Any = self.loss(f, self.y)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(
-                f"loss returned {type(result).__name__}; expected a tuple (value, gradient by f), "
-                "as the functions of ntkfast.dynamics.losses return it"
+                f"loss returned {type(result).__name__}; expected a tuple (value, gradient with "
+                "respect to f), like the functions of ntkfast.dynamics.losses"
             )
         value, gradient = result
         gradient = np.asarray(gradient, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Losses beyond squares: functions (f, y) → (value, gradient by f), summed over the points.
+"""Losses other than squared error: functions (f, y) → (value, gradient), summed over the points.
 
-``f`` and ``y`` are float64 arrays of the shape of the targets. All are convex, smooth enough for
-gradient flow, and written so that nothing overflows.
+``f`` and ``y`` are float64 arrays with the shape of the targets. The gradient is with respect to
+``f``. All losses are convex, smooth enough for gradient flow, and free of overflow.
 """
 
 from __future__ import annotations

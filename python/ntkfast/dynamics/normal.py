@@ -1,4 +1,4 @@
-"""What is known about a function at some points: a mean, and how sure."""
+"""Normal distributions of function values at given points."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ Seed: TypeAlias = int | np.random.Generator | None
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Normal(Displayed):
-    """A normal distribution of functions, seen at m points, as `Ensemble` and `Posterior` give it.
+    """A normal distribution of functions at m points, as returned by `Ensemble` and `Posterior`.
 
-    With several outputs these are independent and share one covariance: the covariance of all of
-    them is K ⊗ I, which is never formed.
+    Several outputs are independent and share one covariance. Their joint covariance is K ⊗ I, which
+    is never formed.
 
-    Arrays of float64 or float32 are kept as they are, not copied: leave them alone afterwards.
+    float64 and float32 arrays are kept without a copy; do not change them afterwards.
 
     Attributes
     ----------
     mean
         Shape (m,) for one output, (m, c) or (m, …) for more.
     covariance
-        Shape (m, m); or (m,), the variances alone; or None, where only the mean was asked for.
+        Shape (m, m); or (m,), only the variances; or None, if only the mean was requested.
     about
-        Of what this is the distribution, for the summary.
+        A description of the distribution, for the summary.
     """
 
     mean: FloatArray
@@ -51,7 +51,7 @@ class Normal(Displayed):
     def __post_init__(self) -> None:
         mean = as_floats(self.mean, "mean")
         if mean.ndim == 0:
-            raise ValueError("mean has shape (); expected (m,) or (m, c), a row for each point")
+            raise ValueError("mean has shape (); expected (m,) or (m, c), one row per point")
         check_finite(mean, "mean")
         object.__setattr__(self, "mean", mean)
         if self.covariance is None:
@@ -61,7 +61,7 @@ class Normal(Displayed):
         if covariance.shape not in ((m,), (m, m)):
             raise ValueError(
                 f"covariance has shape {covariance.shape}; expected ({m},), the variances, or "
-                f"({m}, {m}), as mean has {m} rows"
+                f"({m}, {m}), because mean has {m} rows"
             )
         check_finite(covariance, "covariance")
         object.__setattr__(self, "covariance", covariance)
@@ -89,16 +89,16 @@ class Normal(Displayed):
         Parameters
         ----------
         n
-            How many.
+            Number of functions.
         seed
-            An integer or a generator of NumPy; None for other draws every time.
+            An integer or a NumPy generator; None for different draws every time.
 
         Returns
         -------
         ndarray
-            Shape (n,) + mean.shape. Without the full covariance points are drawn independently:
-            right for each point, but not as a function. The first call with one decomposes it,
-            about 9·m³, which serves singular covariances too.
+            Shape (n,) + mean.shape. Without a full covariance, the points are drawn independently:
+            the marginals are correct, but the functions are not. The first call with a full
+            covariance decomposes it, about 9·m³. This works for singular covariances too.
 
         Raises
         ------
@@ -124,28 +124,28 @@ class Normal(Displayed):
         Parameters
         ----------
         y
-            Shape of ``mean``: values at the m points.
+            Values at the m points, in the shape of ``mean``.
         noise_variance
-            Variance of independent noise on these values, a number or one a point, shape (m,).
+            Variance of independent noise on these values, a number or one per point, shape (m,).
 
         Returns
         -------
         float
-            −½(rᵀK⁻¹r + log det K + m·log 2π), summed over the outputs; r = y − mean, and K the
-            covariance with the noise on its diagonal. With variances alone it is the sum of what
-            each point says by itself. Costs m³/3 with the full covariance.
+            −½(rᵀK⁻¹r + log det K + m·log 2π), summed over the outputs, where r = y − mean and K is
+            the covariance with the noise on its diagonal. With variances only, it is the sum of the
+            log densities of the points. Costs m³/3 with the full covariance.
 
         Raises
         ------
         ValueError
-            There is no covariance; ``y`` has another shape; a negative variance.
+            There is no covariance, ``y`` has another shape, or a variance is negative.
         NumericalError
-            The covariance is singular, so that there is no density: noise makes it regular.
+            The covariance is singular, so there is no density. Noise makes it regular.
         """
         covariance = self._known("log_density")
         values = as_floats(y, "y")
         if values.shape != self.mean.shape:
-            raise ValueError(f"y has shape {values.shape}; expected {self.mean.shape}, as mean has")
+            raise ValueError(f"y has shape {values.shape}; expected {self.mean.shape}, as for mean")
         check_finite(values, "y")
         m, c = len(self.mean), math.prod(self.mean.shape[1:])
         residual = (values - self.mean).reshape(m, c)
@@ -184,25 +184,25 @@ class Normal(Displayed):
     def _known(self, what: str) -> FloatArray:
         if self.covariance is None:
             raise ValueError(
-                f"{what} needs a covariance, and only the mean was asked for: predict with "
+                f"{what} needs a covariance, but only the mean was requested: predict with "
                 'covariance="diagonal" or covariance="full"'
             )
         return self.covariance
 
     @cached_property
     def _root(self) -> FloatArray:
-        """R with R·Rᵀ = K; the standard deviations where K is diagonal."""
+        """R with R·Rᵀ = K; the standard deviations if K is diagonal."""
         covariance = self._known("sample")
         if covariance.ndim == 1:
             return self.std
         spectrum = eigh(covariance)
-        # Below zero is rounding.
+        # Negative values are rounding.
         root: FloatArray = spectrum.eigenvectors * np.sqrt(np.maximum(spectrum.eigenvalues, 0))
         return root
 
     @staticmethod
     def _singular(why: str) -> NumericalError:
         return NumericalError(
-            f"the covariance is singular to working precision ({why}), and a Gaussian on a "
-            "subspace has no density; give the noise of the observations as noise_variance"
+            f"the covariance is singular to working precision ({why}), so the Gaussian has no "
+            "density; give the noise of the observations as noise_variance"
         )

@@ -1,4 +1,4 @@
-"""The Bayesian answer: the Gaussian process of a network at initialisation, given the data."""
+"""Bayesian inference: the Gaussian process of a network at initialisation, given the data."""
 
 from __future__ import annotations
 
@@ -30,48 +30,48 @@ from ntkfast.solvers import CholeskySolver
 
 __all__ = ["Posterior"]
 
-_REMEDY = "look for points that coincide, or give more noise_variance"
+_REMEDY = "look for duplicate points, or increase noise_variance"
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Posterior(Displayed):
     """The NNGP posterior: Gaussian process regression with the covariance of an infinite network.
 
-    With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y, covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, through a Cholesky
-    factor of K. It is also what an `Ensemble` of which the readout alone is trained would be with
-    exact Bayesian inference in place of gradient flow.
+    With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y and covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, computed from a
+    Cholesky factor of K. It corresponds to an `Ensemble` in which only the readout is trained, with
+    exact Bayesian inference instead of gradient flow.
 
     Parameters
     ----------
     network
         The architecture.
     x
-        Training points, samples in rows; copied.
+        Training points, one sample per row; copied.
     y
-        Targets, shape (n,), (n, c) or (n, …). The prior has mean zero: centre them if need be.
+        Targets, shape (n,), (n, c) or (n, …). The prior has mean zero, so centre them if necessary.
     noise_variance
-        Variance σ² ≥ 0 of the noise on the targets, a number or one a point, shape (n,).
+        Variance σ² ≥ 0 of the noise on the targets, a number or one per point, shape (n,).
 
     Attributes
     ----------
     regression
-        The mean, a `KernelRegression`: with its targets ``y``, its ``coefficients`` K⁻¹·y, its
-        ``solver`` and the system K ``prepared`` by it, the ``cholesky`` factor of K, its
+        The mean, a `KernelRegression` with its targets ``y``, its ``coefficients`` K⁻¹·y, its
+        ``solver``, the ``prepared`` system K, the ``cholesky`` factor of K, its
         ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
     network, x
-        As given; None where the posterior was made by `from_kernels`.
+        As passed by the user; None if the posterior was made by `from_kernels`.
     noise_variance
-        As given: a number, shape (), or shape (n,).
+        As passed by the user: a number, shape (), or shape (n,).
 
     Raises
     ------
     TypeError
-        ``network`` is no network; arrays that are not real numbers.
+        ``network`` is not a network, or an array does not consist of real numbers.
     ValueError
-        ``y`` or ``noise_variance`` of another length; a negative variance; what the network
-        refuses.
+        ``y`` or ``noise_variance`` has another length, a variance is negative, or the network
+        rejects the points.
     NumericalError
-        K is not positive semi-definite, beyond what the bounded jitter can mend.
+        K is not positive semi-definite, even with the largest jitter.
 
     Notes
     -----
@@ -117,7 +117,7 @@ class Posterior(Displayed):
     def from_kernels(
         cls, nngp: npt.ArrayLike, y: npt.ArrayLike, *, noise_variance: npt.ArrayLike = 1e-3
     ) -> Posterior:
-        """Make a posterior from a Gram matrix: a precomputed one, a sum, any covariance.
+        """Make a posterior from a Gram matrix: a precomputed one, a sum, or any covariance.
 
         Parameters
         ----------
@@ -129,8 +129,8 @@ class Posterior(Displayed):
         Returns
         -------
         Posterior
-            It has no network, and predicts by `predict_kernels`. Raises what the class does, and
-            ValueError for a matrix that is not symmetric and finite.
+            It has no network. Predict with `predict_kernels`. The errors are those of the class,
+            and ValueError for a matrix that is not symmetric and finite.
         """
         gram = as_gram(nngp, "nngp", "net.nngp(x)")
         targets = as_targets(y, len(gram), "nngp")
@@ -152,29 +152,29 @@ class Posterior(Displayed):
     ) -> Posterior:
         """Choose w_std, b_std and the noise by maximising the log marginal likelihood.
 
-        Three factors are sought: of every ``w_std`` of the network, of every ``b_std``, and of
-        ``noise_variance``. What is equal among layers stays equal, and what is zero stays zero.
+        The search has three factors: for every ``w_std`` of the network, for every ``b_std``, and
+        for ``noise_variance``. Layers with equal values keep equal values, and zeros stay zero.
 
         Parameters
         ----------
         network, x, y
-            As for the class; the network says where the search starts.
+            As for the class. The network is the start of the search.
         noise_variance
-            Where it starts, > 0: a number or one a point.
+            Start of the search, > 0: a number or one per point.
         span
             Each factor stays between 1/span and span.
 
         Returns
         -------
         Posterior
-            At the maximum: the choice is its ``network`` and ``noise_variance``.
+            The posterior at the maximum, with the chosen ``network`` and ``noise_variance``.
 
         Raises
         ------
         ImportError
-            SciPy is not installed; the extra `scipy` brings it.
+            SciPy is not installed; install the extra `scipy`.
         TypeError, ValueError, NumericalError
-            As for the class; a ``noise_variance`` of 0; a start without a likelihood.
+            As for the class, a ``noise_variance`` of 0, or a start without a likelihood.
 
         Warns
         -----
@@ -183,9 +183,9 @@ class Posterior(Displayed):
 
         Notes
         -----
-        Nelder and Mead's method on the logarithms of the factors, from SciPy: one or two hundred
-        posteriors, in float64. The maximum is local: start from several networks where there may be
-        several, and compare `log_marginal_likelihood`.
+        Uses SciPy's method of Nelder and Mead on the logarithms of the factors: one or two hundred
+        posteriors, in float64. The maximum is local. If there may be several maxima, start from
+        several networks and compare `log_marginal_likelihood`.
         """
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
@@ -199,34 +199,34 @@ class Posterior(Displayed):
         best, variance = maximize_evidence(evidence, network, noise, span)
         return cls(best, points, targets, noise_variance=variance)
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict(
         self, x_test: npt.ArrayLike | None = None, *, covariance: Covariance = "none"
     ) -> Normal:
-        """Compute the distribution of the function, without noise.
+        """Compute the distribution of the function without noise.
 
         Parameters
         ----------
         x_test
             Shape (m, n_features); None for the training points.
         covariance
-            ``"none"``; ``"diagonal"``, the variance of each point, in blocks of points and without
-            an m × m array; or ``"full"``.
+            ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
+            without an m × m array; or ``"full"``.
 
         Returns
         -------
         Normal
-            At the m points, for each of the outputs. ``log_density(y_test, noise_variance=…)`` of
-            it is the log predictive density of observations.
+            The distribution at the m points, for each output. Its
+            ``log_density(y_test, noise_variance=…)`` is the log predictive density of observations.
 
         Raises
         ------
         TypeError, ValueError
-            Arguments of the wrong kind or shape; points where there is no network.
+            An argument has the wrong type or shape, or points are given without a network.
 
         Notes
         -----
-        Beyond the kernel 2·m·n for the mean and 2·m·n² for variances, 2·m²·n more for all of them.
+        Costs the kernel, 2·m·n for the mean, 2·m·n² for variances, 2·m²·n more for covariances.
         """
         kind = covariance_kind(covariance)
         if x_test is None:
@@ -236,7 +236,7 @@ class Posterior(Displayed):
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict_kernels(
         self,
         nngp_test_train: npt.ArrayLike,
@@ -251,15 +251,15 @@ class Posterior(Displayed):
         nngp_test_train
             Shape (m, n): Σ between the m points and the n training points.
         nngp_test
-            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``; its diagonal, (m,), does
-            for ``covariance="diagonal"``, and None for ``"none"``.
+            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``. Its diagonal, (m,), is
+            enough for ``covariance="diagonal"``, and None for ``"none"``.
         covariance
             As in `predict`.
 
         Returns
         -------
         Normal
-            At the m points, for each of the outputs.
+            The distribution at the m points, for each output.
         """
         kind = covariance_kind(covariance)
         n = len(self.regression.y)
@@ -271,7 +271,7 @@ class Posterior(Displayed):
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
 
-        For each output that is −½(yᵀK⁻¹y + log det K + n·log 2π).
+        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π).
         """
         y, prepared = self.regression.y, self.regression.prepared
         fit = float(np.sum(y * self.regression.coefficients, dtype=np.float64))
@@ -279,14 +279,14 @@ class Posterior(Displayed):
         return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)
 
     def leave_one_out(self) -> Normal:
-        """Compute what each training point is predicted as by all the others.
+        """Predict each training point from all the others.
 
         Returns
         -------
         Normal
-            Of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
+            The distribution of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
             ``log_density(y, noise_variance=…)`` is the log predictive probability of
-            leave-one-out cross-validation. Costs 2·n³ once, not n factorisations.
+            leave-one-out cross-validation. Costs 2·n³ once instead of n factorisations.
         """
         variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
         mean = self.regression.leave_one_out()

@@ -1,4 +1,4 @@
-"""Kernel regression: where training ends, without the way there."""
+"""Kernel regression: the t → ∞ limit of training, computed directly."""
 
 from __future__ import annotations
 
@@ -18,69 +18,70 @@ from ntkfast.solvers import Prepared, RefinedSolver, Solver
 
 __all__ = ["KernelRegression"]
 
-_REMEDY = "give more diag_reg, or take GradientFlow at t = inf, which serves singular kernels"
+_REMEDY = "increase diag_reg, or use GradientFlow at t = inf, which handles singular kernels"
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class KernelRegression(Displayed):
     """Kernel (ridge) regression, f(x) = Θ(x, X)·(Θ + r)⁻¹·y: training at t = ∞ from f_0 = 0.
 
-    A Cholesky factor is all it takes, at a thirtieth of the cost of the eigendecomposition that
-    `GradientFlow` needs for the times before. For an initial function f_0 give y − f_0(X) as the
-    targets, and add f_0 to what is predicted.
+    It needs only a Cholesky factor, at a thirtieth of the cost of the eigendecomposition that
+    `GradientFlow` needs for finite times. For an initial function f_0, pass y − f_0(X) as the
+    targets and add f_0 to the predictions.
 
     Parameters
     ----------
     theta
-        The NTK (or any kernel) between the n training points, shape (n, n). An array of float64 is
-        kept as it is, not copied: leave it alone afterwards.
+        The NTK (or any kernel) between the n training points, shape (n, n). A float64 array is kept
+        without a copy; do not change it afterwards.
     y
         Targets, shape (n,), (n, c) or (n, …).
     diag_reg
-        The regularisation r ≥ 0, a number or one a point, shape (n,). At 0 the training points
-        are interpolated.
+        The regularisation r ≥ 0, a number or one per point, shape (n,). At 0 the outputs
+        interpolate the training points.
 
     Attributes
     ----------
     coefficients
-        Shape of ``y``: α = (Θ + r)⁻¹·y, with which f(x) = Θ(x, X)·α.
+        Shape of ``y``: α = (Θ + r)⁻¹·y, so that f(x) = Θ(x, X)·α.
     solver, prepared
-        What solved the system, a `nk.solvers.Solver`, and what it made ready, a
-        `nk.solvers.Prepared`: all that further right-hand sides take. With ``y`` and ``diag_reg``
-        this is the whole of what was learnt.
+        The `nk.solvers.Solver` that solved the system, and the `nk.solvers.Prepared` system, which
+        solves for further right-hand sides. Together with ``y`` and ``diag_reg`` they hold
+        everything that was learnt.
     cholesky
-        The factor of Θ + r, in its own precision: computed on first use where one in float32 was
-        enough to solve.
+        The factor of Θ + r, in its own precision. It is computed on first use if a float32 factor
+        was enough for the solve.
     jitter
-        What was added to the diagonal beyond ``diag_reg``: 0 unless Θ + r is singular to working
-        precision, then at most √ε times its largest diagonal entry, and said in a RuntimeWarning.
+        Number added to the diagonal in addition to ``diag_reg``. It is 0 unless Θ + r is singular
+        to working precision. It is then at most √ε times the largest diagonal entry, and a
+        RuntimeWarning reports it.
     condition_estimate
         (max L_ii/min L_ii)² of the factor L: a lower bound of the condition number, to the digits
-        of the precision that L was computed in.
+        of the precision in which L was computed.
     seconds
         Wall-clock time of the factorisation and the solve.
 
     Raises
     ------
     TypeError
-        Arguments that are not real numbers.
+        An argument does not consist of real numbers.
     ValueError
-        ``theta`` is not square, symmetric or finite; ``y`` or ``diag_reg`` has another length;
+        ``theta`` is not square, symmetric or finite; ``y`` or ``diag_reg`` has another length; or
         ``diag_reg`` is negative.
     NumericalError
-        Θ + r is not positive semi-definite, beyond what the bounded jitter can mend; or so small
-        that α overflows.
+        Θ + r is not positive semi-definite, even with the largest jitter, or so small that α
+        overflows.
 
     Notes
     -----
-    Costs n³/3 and 2·n²·c. From 512 points on, float64 systems with a condition number below some
-    10⁵ are factorised in float32, twice as fast, and refined until the residual is of the size
-    that a solve in float64 leaves; where that does not converge, they are factorised in float64
-    after all.
+    Costs n³/3 and 2·n²·c. From 512 points on, float64 systems with a condition number below about
+    10⁵ are factorised in float32, which is twice as fast, and refined until the residual is as
+    small as that of a float64 solve. If the refinement does not converge, they are factorised in
+    float64.
 
-    Where Θ is singular, points that coincide with equal labels are learnt, and of contradictory
-    labels the mean: up to the jitter j as errors of j/λ (relative) and ε/j.
-    `GradientFlow` at t = ∞ gives that limit without jitter.
+    If Θ is singular, duplicate points with equal labels are learnt, and for contradictory labels
+    their mean is learnt, up to errors of j/λ (relative) and ε/j for the jitter j.
+    `GradientFlow` at t = ∞ gives this limit without jitter.
 
     References
     ----------
@@ -119,7 +120,7 @@ class KernelRegression(Displayed):
         name: str,
         remedy: str,
     ) -> KernelRegression:
-        """Return the regression of checked arrays, which messages call by their `name`."""
+        """Return the regression of checked arrays; messages call the matrix `name`."""
         regression = cls.__new__(cls)
         regression._learn(solver, gram, y, diagonal, name=name, remedy=remedy)
         return regression
@@ -152,7 +153,7 @@ class KernelRegression(Displayed):
 
     @property
     def jitter(self) -> float:
-        """What was added to the diagonal beyond ``diag_reg``."""
+        """Number added to the diagonal in addition to ``diag_reg``."""
         return self.prepared.jitter
 
     @property
@@ -161,7 +162,7 @@ class KernelRegression(Displayed):
         return self.prepared.condition_estimate
 
     def predict(self, k_test_train: npt.ArrayLike) -> FloatArray:
-        """Compute f on any points.
+        """Compute f at any points.
 
         Parameters
         ----------
@@ -177,7 +178,7 @@ class KernelRegression(Displayed):
         return matmul(kernel, _by_output(self.coefficients)).reshape(len(kernel), *self.y.shape[1:])
 
     def predict_train(self) -> FloatArray:
-        """Compute f on the training points, y − r·α: the targets themselves where r = 0.
+        """Compute f on the training points, y − r·α, which equals the targets if r = 0.
 
         Returns
         -------
@@ -187,18 +188,18 @@ class KernelRegression(Displayed):
         return self.y - self._by_point(self.diagonal) * self.coefficients
 
     def leave_one_out(self) -> FloatArray:
-        """Compute what each training point is predicted as by all the others.
+        """Predict each training point from all the others.
 
         Returns
         -------
         ndarray
-            Shape of ``y``: y_i − α_i/[(Θ + r)⁻¹]_ii. Costs 2·n³ once, not n factorisations.
+            Shape of ``y``: y_i − α_i/[(Θ + r)⁻¹]_ii. Costs 2·n³ once instead of n factorisations.
         """
         return self.y - self.coefficients / self._by_point(self.inverse_diagonal)
 
     @property
     def diagonal(self) -> FloatArray:
-        """Shape (n,): what was added to the diagonal of Θ, ``diag_reg`` and ``jitter``."""
+        """Shape (n,): numbers added to the diagonal of Θ, ``diag_reg`` plus ``jitter``."""
         return self.prepared.diagonal
 
     @property
@@ -223,10 +224,10 @@ class KernelRegression(Displayed):
         if self.jitter:
             yield (
                 f"singular to working precision: a jitter of {self.jitter:.2g} was added to the "
-                "diagonal; look for duplicate points, or regularise more"
+                "diagonal; look for duplicate points, or increase the regularisation"
             )
 
 
 def _by_output(values: FloatArray) -> FloatArray:
-    """Shape (n, c): a column for each output."""
+    """Shape (n, c): one column per output."""
     return values.reshape(len(values), math.prod(values.shape[1:]))

@@ -1,4 +1,4 @@
-"""Training on squared loss in closed form, by any rule: what can be asked of it."""
+"""Training on squared error in closed form, by any rule."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = ["SpectralTraining"]
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class SpectralTraining(Displayed):
-    """An infinitely wide (or linearised) network trained on squared loss by a rule, in closed form.
+    """An infinitely wide (or linearised) network trained on squared error, in closed form.
 
-    In the eigenbasis of Θ every mode is trained by itself, as the rule says. `GradientFlow` and
+    In the eigenbasis of Θ, the rule trains every mode independently. `GradientFlow` and
     `GradientDescent` are this training with their rules.
 
     Attributes
     ----------
     rule
-        What training does to a single mode.
+        The effect of training on a single mode.
     solver, prepared
-        What decomposed Θ, and its eigendecomposition with the regularisation.
+        The solver that decomposed Θ, and the eigendecomposition with the regularisation.
     y, learning_rate, reduction, diag_reg, relative_diag_reg
-        As given.
+        As passed by the user.
     """
 
     rule: Rule
@@ -79,17 +79,17 @@ class SpectralTraining(Displayed):
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of the eigendecomposition; 0 where a `Spectrum` was given."""
+        """Wall-clock time of the eigendecomposition; 0 if a `Spectrum` was given."""
         return self.prepared.seconds
 
     @property
     def ridge(self) -> float:
-        """What is added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
+        """Number added to the diagonal of Θ: diag_reg + relative_diag_reg·mean(diag Θ)."""
         return float(self.prepared.ridge)
 
     @by_keyword()
     def coefficients(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute α_t, with which f_t(x) = f_0(x) + Θ(x, X)·α_t at any point x.
+        """Compute α_t, so that f_t(x) = f_0(x) + Θ(x, X)·α_t at any point x.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class SpectralTraining(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape + y.shape: α_t = A_t·(y − f_0). Costs 2·n²·c a time.
+            Shape t.shape + y.shape: α_t = A_t·(y − f_0). Costs 2·n²·c per time.
         """
         times, shape = self.rule.times(t)
         return self._filters.evolve("gathered", times, self._modes(f0)).reshape(
@@ -108,26 +108,27 @@ class SpectralTraining(Displayed):
 
     @by_keyword()
     def predict_train(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute the trained network on its training points.
+        """Compute the trained outputs on the training points.
 
         Parameters
         ----------
         f0
-            The untrained network on the training points: a number, or what broadcasts to ``y``.
+            The untrained outputs on the training points: a number, or an array that broadcasts to
+            ``y``.
         t
             Training time, a number or an array of any shape; may be infinite.
 
         Returns
         -------
         ndarray
-            Shape t.shape + y.shape: f_t = f_0 + Θ·A_t·(y − f_0). Costs 2·n²·c a time.
+            Shape t.shape + y.shape: f_t = f_0 + Θ·A_t·(y − f_0). Costs 2·n²·c per time.
         """
         times, shape = self.rule.times(t)
         start = as_initial(f0, "f0", self.y.shape, self.y.dtype)
         learnt = self._filters.evolve("learnt", times, self._modes(f0))
         return start + learnt.reshape(shape + self.y.shape)
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict(
         self,
         k_test_train: npt.ArrayLike,
@@ -136,15 +137,15 @@ class SpectralTraining(Displayed):
         *,
         t: npt.ArrayLike,
     ) -> FloatArray:
-        """Compute the trained network on other points.
+        """Compute the trained outputs at other points.
 
         Parameters
         ----------
         k_test_train
             Shape (m, n): Θ between the m points and the n training points.
         f0_train, f0_test
-            The untrained network on the training points and on the m points: numbers, or what
-            broadcasts to the shape of ``y`` and to (m,) + y.shape[1:].
+            The untrained outputs on the training points and on the m points: numbers, or arrays
+            that broadcast to the shape of ``y`` and to (m,) + y.shape[1:].
         t
             Training time, a number or an array of any shape; may be infinite.
 
@@ -152,7 +153,7 @@ class SpectralTraining(Displayed):
         -------
         ndarray
             Shape t.shape + (m,) + y.shape[1:]: f_t = f_0 + Θ*·A_t·(y − f_0).
-            Costs 2·n·(n + m)·c a time.
+            Costs 2·n·(n + m)·c per time.
         """
         times, shape = self.rule.times(t)
         kernel = as_cross_kernel(k_test_train, self.spectrum.n)
@@ -164,7 +165,7 @@ class SpectralTraining(Displayed):
 
     @by_keyword()
     def residual(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute what is left to learn, y − f_t, without cancellation where that is little.
+        """Compute the residual y − f_t, without cancellation if it is small.
 
         Parameters
         ----------
@@ -174,7 +175,7 @@ class SpectralTraining(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape + y.shape. Costs 2·n²·c a time.
+            Shape t.shape + y.shape. Costs 2·n²·c per time.
         """
         times, shape = self.rule.times(t)
         left = self._filters.evolve("left", times, self._modes(f0))
@@ -182,7 +183,7 @@ class SpectralTraining(Displayed):
 
     @by_keyword()
     def loss(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²) by the reduction.
+        """Compute the training loss ½‖f_t − y‖², or ½·mean((f_t − y)²), as set by the reduction.
 
         Parameters
         ----------
@@ -192,10 +193,10 @@ class SpectralTraining(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape; without the penalty of a regularisation. Of a gradient flow it never
-            rises before t = 1/(η·tolerance), where modes up to `Spectrum.tolerance`, learnt till
-            then as far as their rounded eigenvalues go, are given up: it may rise there, above all
-            in float32. Costs 2·n²·c once and O(n) a time.
+            Shape t.shape, without the penalty of a regularisation. For gradient flow the loss never
+            rises before t = 1/(η·tolerance). At that time, modes up to `Spectrum.tolerance`, which
+            were learnt only to the precision of their rounded eigenvalues, return to f_0. The loss
+            may rise there, especially in float32. Costs 2·n²·c once and O(n) per time.
         """
         times, shape = self.rule.times(t)
         modes = self._modes(f0)
@@ -209,15 +210,16 @@ class SpectralTraining(Displayed):
     def initial_gradient(
         self, k_test_train: npt.ArrayLike, f0_train: npt.ArrayLike = 0.0
     ) -> FloatArray:
-        """Compute the speed at which training sets out, df/dt at t = 0.
+        """Compute the initial velocity of training, df/dt at t = 0.
 
         Parameters
         ----------
         k_test_train
-            Shape (m, n): Θ between m points and the n training points. Column i is the pull of
+            Shape (m, n): Θ between m points and the n training points. Column i is the effect of
             training point i.
         f0_train
-            The untrained network on the training points: a number, or what broadcasts to ``y``.
+            The untrained outputs on the training points: a number, or an array that broadcasts to
+            ``y``.
 
         Returns
         -------
@@ -238,25 +240,27 @@ class SpectralTraining(Displayed):
         *,
         t: npt.ArrayLike,
     ) -> FloatArray:
-        """Compute the trained parameters of a finite network, linearised where it was initialised.
+        """Compute the trained parameters of a finite network, linearised at its initialisation.
 
         Parameters
         ----------
         jacobian
-            Derivatives of the outputs on the training points by the P parameters, with which
-            ``theta`` is J·Jᵀ. Shape (n·c, P), or y.shape + (P,), where the outputs share their
-            parameters; (n, P) where each has its own and all have this one Jacobian.
+            Derivatives of the outputs on the training points with respect to the P parameters, such
+            that ``theta`` is J·Jᵀ. Shape (n·c, P), or y.shape + (P,), if the outputs share their
+            parameters; (n, P) if each output has its own parameters and the same Jacobian.
         parameters0
-            The parameters that training starts from: shape (P,) where the outputs share them,
-            (P,) + y.shape[1:] where each has its own.
+            The initial parameters: shape (P,) if the outputs share them, (P,) + y.shape[1:] if each
+            output has its own.
         f0, t
+            As in `predict_train`; ``f0`` is the output of the finite network on its training
+            points.
             As in `predict_train`; ``f0`` is the finite network itself, on its training points.
 
         Returns
         -------
         ndarray
             Shape t.shape + parameters0.shape: w_t = w_0 + Jᵀ·A_t·(y − f_0). Costs
-            2·n·c·(n + P) a time.
+            2·n·c·(n + P) per time.
 
         References
         ----------
@@ -272,7 +276,7 @@ class SpectralTraining(Displayed):
             moved = self._filters.evolve("gathered", times, modes, matrix.T)
         return start + moved.reshape(shape + start.shape)
 
-    # In the eigenbasis. y is (n, c) here, whatever its shape.
+    # The methods below work in the eigenbasis. There y is always (n, c).
 
     @property
     def _rate(self) -> float:
@@ -305,12 +309,12 @@ class SpectralTraining(Displayed):
         spectrum = self.spectrum
         if spectrum.n and spectrum.eigenvalues[0] < 0:
             yield (
-                f"smallest eigenvalue {spectrum.eigenvalues[0]:.3g} is taken for rounding of 0; "
+                f"smallest eigenvalue {spectrum.eigenvalues[0]:.3g} is treated as rounding of 0; "
                 "if theta was computed in float32, pass it as float32"
             )
         if spectrum.rank < spectrum.n and self.ridge == 0:
             yield (
                 f"theta is singular to working precision (rank {spectrum.rank} of {spectrum.n}): "
-                "at t = inf what it cannot reach stays at f0; look for duplicate points, or add "
-                "diag_reg"
+                "at t = inf, components outside its range stay at f0; look for duplicate points, "
+                "or add diag_reg"
             )

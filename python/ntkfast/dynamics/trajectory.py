@@ -1,4 +1,4 @@
-"""What integrating a training gives back."""
+"""The result of integrated training."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ __all__ = ["Trajectory"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory(Displayed):
-    """A training that was integrated: the network at those of the times that were reached.
+    """The course of an integrated training: the outputs at the times that were reached.
 
     Attributes
     ----------
     times
-        Shape (k,), ascending. All that were asked for if ``completed``, else the first of them.
+        Shape (k,), ascending. All requested times if ``completed``, otherwise the first of them.
     train
-        Shape (k,) + y.shape: the network on the training points.
+        Shape (k,) + y.shape: the outputs on the training points.
     test
-        Shape (k, m) + y.shape[1:]: the network on other points; None where none were asked for.
+        Shape (k, m) + y.shape[1:]: the outputs at test points; None if none were given.
     loss
-        Shape (k,): the training loss, by the reduction, without the penalty of a regularisation.
+        Shape (k,): the training loss, as set by the reduction, without the penalty of a
+        regularisation.
     steps, evaluations
-        Accepted steps of the integrator, and evaluations of the right-hand side (those with which
-        it estimates Jacobians not counted).
+        Accepted steps of the integrator, and evaluations of the right-hand side (excluding those
+        for the estimates of Jacobians).
     seconds
         Wall-clock time of the integration.
     method, rtol, atol
-        What it was told.
+        As passed by the user.
     completed
         Whether the last time was reached.
     reason
-        Why it stopped, and what can be done about it.
+        The reason for stopping, and a remedy.
+
     """
 
     times: npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Networks of finite width: what the kernels are limits of."""
+"""Networks of finite width, whose infinite-width limits are the analytic kernels."""
 
 from ntkfast.finite.initial import init
 from ntkfast.finite.linearized import LinearizedNetwork, LinearizedTraining

@@ -1,4 +1,4 @@
-"""What finite networks accept, and what they say when they cannot."""
+"""Checks of the arguments of finite networks, and their messages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = [
 
 
 def as_inputs(x: npt.ArrayLike, name: str, n_features: int) -> Array:
-    """Return points of a network's number of features as float64."""
+    """Return points as float64, after checking their number of features."""
     points = as_points(x, name)
     if points.shape[1] != n_features:
         raise ValueError(
             f"{name} has {points.shape[1]} features; expected {n_features}, "
-            "as many as the network was made for"
+            "the number for which the network was made"
         )
     check_finite(points, name)
     return points.astype(np.float64, copy=False)
@@ -37,7 +37,7 @@ def as_direction(value: npt.ArrayLike, name: str, n_parameters: int) -> Array:
     if array.shape != (n_parameters,):
         raise ValueError(
             f"{name} has shape {array.shape}; expected ({n_parameters},), "
-            "a number for each trainable parameter"
+            "one number per trainable parameter"
         )
     check_finite(array, name)
     result = array.astype(np.float64)
@@ -46,7 +46,7 @@ def as_direction(value: npt.ArrayLike, name: str, n_parameters: int) -> Array:
 
 
 def as_residual(residual: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
-    """Return a number for each output at each point."""
+    """Return one number per output and point."""
     array = as_floats(residual, "residual")
     if array.shape != shape:
         raise ValueError(f"residual has shape {array.shape}; expected {shape}, that of the outputs")
@@ -59,8 +59,8 @@ def as_features(input_shape: int | Sequence[int]) -> int:
     if isinstance(input_shape, (tuple, list)):
         if len(input_shape) != 1:
             raise ValueError(
-                f"input_shape is {input_shape!r}; expected the number of features, or a tuple of "
-                "it: finite networks take vectors"
+                f"input_shape is {input_shape!r}; expected the number of features, or a tuple that "
+                "contains it, because finite networks take vectors"
             )
         return as_count(input_shape[0], "input_shape[0]", least=1)
     return as_count(input_shape, "input_shape", least=1)

@@ -1,4 +1,4 @@
-"""Points some rows at a time: memory stays small, and what leaves the range of a float is told."""
+"""Computations in blocks of rows, to limit memory, and checks for overflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ntkfast.networks.activations import Array
 
 __all__ = ["by_rows", "checked", "gram", "quiet", "row_blocks", "rows_at_a_time"]
 
-# Numbers that the values and gradients of a block of rows may take: 128 MB of them.
+# Maximum number of values and gradients in a block of rows: 128 MB.
 _BUDGET = 2**24
 
 _Prepared = TypeVar("_Prepared")
@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 
 def rows_at_a_time(layers: Sequence[Affine], outputs: int) -> int:
-    """Return how many rows to run at a time, with gradients of a number of outputs."""
+    """Return the number of rows per block, for gradients of a given number of outputs."""
     a_row = sum(layer.n_in + (2 + outputs) * layer.n_out for layer in layers)
     return max(_BUDGET // max(a_row, 1), 16)
 
@@ -36,7 +36,7 @@ def row_blocks(n: int, rows: int) -> list[slice]:
 def by_rows(
     function: Callable[[Array], Array], x: Array, rows: int, shape: tuple[int, ...]
 ) -> Array:
-    """Return what a function of points gives, of a shape for each, some rows at a time."""
+    """Return the results of a function of points with a given shape per point, block by block."""
     out = np.empty((len(x), *shape))
     for block in row_blocks(len(x), rows):
         out[block] = function(x[block])
@@ -51,10 +51,10 @@ def gram(
     rows: int,
     shape: tuple[int, ...] = (),
 ) -> Array:
-    """Return a matrix between points, of a shape for each pair, block by block.
+    """Return a matrix between points, with a given shape per pair, block by block.
 
-    `prepare` makes of some points that by which `combine` computes a block of the matrix. Without
-    x2 half of it is the mirror of the other, also in the axes of outputs where there are any.
+    `prepare` computes intermediate values of some points, from which `combine` computes a block of
+    the matrix. Without x2, one half mirrors the other, including any axes of outputs.
     """
     blocks, points = row_blocks(len(x), rows), x if x2 is None else x2
     out = np.empty((len(x), len(points), *shape))
@@ -72,7 +72,7 @@ def gram(
 
 
 def quiet(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Silence NumPy about overflow: results are checked."""
+    """Silence NumPy's overflow warnings, because the results are checked."""
 
     @wraps(function)
     def silent(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
@@ -83,10 +83,10 @@ def quiet(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resu
 
 
 def checked(result: Array, what: str) -> Array:
-    """Return a result whose numbers are all finite; NumericalError otherwise."""
+    """Return a result with only finite numbers; NumericalError otherwise."""
     if result.size and not (np.isfinite(result.min()) and np.isfinite(result.max())):
         raise NumericalError(
-            f"{what} of the finite network leaves the range of a float; "
+            f"{what} of the finite network exceeds the range of a float; "
             "scale the points or the weights (w_std) down"
         )
     return result

@@ -1,4 +1,4 @@
-"""From a network without widths to layers of finite width: which layer has how many neurons."""
+"""Construction of layers with finite widths from a network description."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Builder", "natural_width"]
 
 
 def natural_width(network: Network, n_in: int | None) -> int | None:
-    """Return how many outputs a network has by itself, behind n_in; None where that is free."""
+    """Return the number of outputs that a network determines itself for n_in inputs, or None."""
     if isinstance(network, Dense):
         return network.width
     if isinstance(network, Serial):
@@ -45,7 +45,7 @@ def natural_width(network: Network, n_in: int | None) -> int | None:
 
 
 def _sets_width(network: Network) -> bool:
-    """Whether the number of outputs may differ from that of inputs."""
+    """Whether the number of outputs may differ from the number of inputs."""
     if isinstance(network, (Sum, Product)):
         return all(map(_sets_width, network.layers))
     if isinstance(network, (Serial, Concatenate)):
@@ -54,21 +54,21 @@ def _sets_width(network: Network) -> bool:
 
 
 class Builder:
-    """Builds layers, and gives each its place among the parameters and the fixed numbers.
+    """Builds layers and assigns them positions among the parameters and the fixed numbers.
 
     Parameters
     ----------
     width
-        Of hidden layers that have none of their own; None where all have to have one.
+        Width of hidden layers without a width of their own; None if all must have one.
     n_parameters
-        How many parameters are taken already.
+        Number of parameters that are already assigned.
 
     Attributes
     ----------
     affine, drops
-        The layers with numbers of their own, in the order in which they are drawn.
+        The layers with random numbers, in the order in which they are drawn.
     n_parameters, n_fixed
-        How many numbers are taken so far.
+        Number of parameters and fixed numbers assigned so far.
     """
 
     def __init__(self, width: int | None, n_parameters: int = 0) -> None:
@@ -77,27 +77,27 @@ class Builder:
         self.drops: list[Drop] = []
 
     def build(self, network: Network, n_in: int, n_out: int | None, place: str) -> Layer:
-        """Return the layers of a network behind n_in neurons, with n_out outputs if that is set.
+        """Return the layers of a network with n_in inputs, and with n_out outputs if that is set.
 
-        `place` is how messages and names of parameters call the network; "" for a whole one.
+        Messages and parameter names call the network `place`, which is "" for a whole network.
         """
         if isinstance(network, Composition):
             return self._composition(network, n_in, n_out, place)
         place = place or type(network).__name__
         if isinstance(network, Spatial):
             raise TypeError(
-                f"{place} is {network!r}, a layer for images or sequences, of which there is no "
-                "finite network here; networks on rows have them, such as nk.mlp(3)"
+                f"{place} is {network!r}, a layer for images or sequences, which finite networks "
+                "do not support; use a network on rows, such as nk.mlp(3)"
             )
         if isinstance(network, Dense):
             return self._dense(network, n_in, n_out, place)
         if n_out not in (None, n_in):
             raise ValueError(
-                f"{place} has {n_in} neurons, as many as the layer before, where {n_out} are "
-                "expected; put a Dense where the number has to change"
+                f"{place} has {n_in} neurons, the same as the previous layer, but {n_out} are "
+                "expected; insert a Dense to change the number"
             )
         if isinstance(network, (Activation, Numerical)):
-            # What is missing, a function or a package, shows now and not while training.
+            # A missing function or package raises an error here, not during training.
             with np.errstate(all="ignore"):
                 network._evaluate(np.zeros(1)), network._derivative(np.zeros(1))
             return Pointwise(place, n_in, network)
@@ -107,7 +107,7 @@ class Builder:
             self.drops.append(Drop(n_in, network.keep, self.n_fixed))
             self.n_fixed += 1
             return self.drops[-1]
-        raise TypeError(f"{place} is {network!r}, of which there is no finite network")
+        raise TypeError(f"{place} is {network!r}, which has no finite network")
 
     def _composition(self, network: Composition, n_in: int, n_out: int | None, place: str) -> Layer:
         names = [
@@ -160,7 +160,7 @@ class Builder:
             width,
             dense.trainable,
             self.n_parameters if dense.trainable else self.n_fixed,
-            # A bias that starts at zero is none in the NTK parameterization.
+            # A bias with b_std=0 has no effect in the NTK parameterization.
             biased=dense.b_std is not None and (dense.b_std > 0 or not ntk),
             weight_scale=w_draw if ntk else 1.0,
             bias_scale=b_draw if ntk else 1.0,
@@ -175,7 +175,7 @@ class Builder:
         return layer
 
     def _divided(self, network: Concatenate, n_in: int, n_out: int | None, place: str) -> list[int]:
-        """Return the widths of branches, equal ones where they are free and the sum is set."""
+        """Return the widths of branches; if the sum is set, branches without a width share it."""
         widths = [natural_width(branch, n_in) for branch in network.layers]
         free = widths.count(None)
         if free and n_out is not None:
@@ -183,7 +183,7 @@ class Builder:
             if left <= 0 or left % free:
                 raise ValueError(
                     f"{place} has {n_out} outputs, which {free} branches without a width cannot "
-                    "share equally; set their widths, or change the number"
+                    "share equally; set their widths, or change the number of outputs"
                 )
             return [width or left // free for width in widths]
         found = [width or self._hidden(place) for width in widths]
@@ -193,14 +193,14 @@ class Builder:
     def _agree(self, found: int | None, n_out: int | None, place: str) -> None:
         if n_out not in (None, found):
             raise ValueError(
-                f"{place} has width {found}, where {n_out} outputs are expected (by output_dim, "
-                "or by the other branches of a join); make them equal, or leave one unset"
+                f"{place} has width {found}, but {n_out} outputs are expected (from output_dim or "
+                "from the other branches of a join); make them equal, or leave one unset"
             )
 
     def _hidden(self, place: str) -> int:
         if self.width is None:
             raise ValueError(
-                f"{place} has no width, and a finite network needs one: Dense(width), or width= "
-                "for all hidden layers without one"
+                f"{place} has no width, but a finite network needs one: use Dense(width), or "
+                "width= for all hidden layers without one"
             )
         return self.width

@@ -1,4 +1,4 @@
-"""Random networks of several widths, one after another."""
+"""Random networks of several widths, drawn one after another."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def draws(
     output_dim: int | None = None,
     zero_output: bool = False,
 ) -> Iterator[FiniteNetwork]:
-    """Draw a network for each width and seed, and report each when the next is asked for."""
+    """Draw a network for each width and seed, and report progress after each of them."""
     total = len(widths) * len(seeds)
     with reporting(progress, "networks", "network") as report:
         for done, (width, seed) in enumerate(product(widths, seeds), start=1):
             yield init(
                 network,
                 n_features,
-                # The same seed draws other numbers at another width.
+                # The same seed gives different numbers at another width.
                 np.random.SeedSequence((seed, int(width))),
                 output_dim=output_dim,
                 width=int(width),
@@ -49,22 +49,22 @@ def draws(
 
 
 def as_widths(widths: Sequence[int], network: Network, n_features: int) -> Widths:
-    """Return widths of hidden layers of which at least two make different networks."""
+    """Return widths of hidden layers, at least two of which give different networks."""
     found = np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
-    if np.unique(found).size < 2:  # said before networks are trained for it
-        raise ValueError(f"widths is {found.tolist()}; expected at least two that differ")
+    if np.unique(found).size < 2:  # checked before networks are trained
+        raise ValueError(f"widths is {found.tolist()}; expected at least two different widths")
     smallest = np.unique(found)[:2]
     sizes = [init(network, n_features, 0, width=int(width)).n_parameters for width in smallest]
     if sizes[0] == sizes[1]:
         raise ValueError(
-            "widths makes no difference: every hidden Dense of the network has a width of its own; "
-            "leave those unset that are to be studied"
+            "widths has no effect: every hidden Dense of the network has its own width; "
+            "leave the widths unset that are to be studied"
         )
     return found
 
 
 def as_seeds(seeds: Seeds) -> list[int]:
-    """Return seeds from a list of them, or from their number."""
+    """Return seeds from a list of seeds, or from the number of seeds."""
     if isinstance(seeds, Sequence):
         found = [as_count(seed, "seeds", least=0) for seed in seeds]
         if not found:

@@ -1,4 +1,4 @@
-"""Derivatives by all parameters, made of what a backward pass meets at dense layers."""
+"""Derivatives with respect to all parameters, from the backward pass at dense layers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["add_gradient", "allocate_jacobian", "write_jacobian"]
 
 
 def allocate_jacobian(n: int, outputs: int, parameters: int) -> Array:
-    """Return zeros of shape (n, outputs, parameters), or a MemoryError that says what they take."""
+    """Return zeros of shape (n, outputs, parameters), or a MemoryError that gives the size."""
     size, memory = 8 * n * outputs * parameters, _memory()
     if size > memory:
         raise MemoryError(
             f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters takes "
-            f"{size / 1e9:.3g} GB, and this machine has {memory / 1e9:.3g} GB; "
-            "ntk, gradient and derivative never form it"
+            f"{size / 1e9:.3g} GB, but this machine has {memory / 1e9:.3g} GB; "
+            "use ntk, gradient or derivative, which never form it"
         )
     return np.zeros((n, outputs, parameters))
 
@@ -36,7 +36,7 @@ def write_jacobian(pulled: list[Pulled], out: Array) -> None:
 
 
 def add_gradient(pulled: list[Pulled], out: Array) -> None:
-    """Add the sum over a block of rows of the gradients of one sum of outputs, (parameters,)."""
+    """Add the gradients of one sum of outputs, summed over a block of rows, (parameters,)."""
     for layer, h, g in pulled:
         out[layer.weights] += layer.weight_scale * (h.T @ g[:, 0]).reshape(-1)
         if layer.biased:
@@ -44,7 +44,7 @@ def add_gradient(pulled: list[Pulled], out: Array) -> None:
 
 
 def _memory() -> float:
-    """Return the machine's memory in bytes, or infinity where the system does not tell."""
+    """Return the machine's memory in bytes, or infinity if the system does not report it."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):

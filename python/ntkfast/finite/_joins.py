@@ -1,4 +1,4 @@
-"""Layers of finite width one after another, or side by side and joined."""
+"""Layers of finite width in series, or as joined parallel branches."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Chain", "Concatenated", "Difference", "Multiplied", "Summed"]
 
 @dataclass(frozen=True)
 class Chain(Layer):
-    """Layers one after another; without any, what comes in goes out."""
+    """Layers in series; without any layers, the identity."""
 
     n_out: int
     layers: tuple[Layer, ...] = ()
 
     def run(self, batch: Batch) -> Step:
-        """Return the step of all layers together."""
+        """Return the combined step of all layers."""
         steps: list[Step] = []
         h = batch.h
         for layer in self.layers:
@@ -45,11 +45,11 @@ class Chain(Layer):
 
     @property
     def closed(self) -> bool:
-        """Whether the last layer is."""
+        """Whether the last layer is closed."""
         return bool(self.layers) and self.layers[-1].closed
 
     def covariance(self, left: Batch, right: Batch) -> Array:
-        """Return that of the last layer, behind the others."""
+        """Return the covariance of the last layer, after the others."""
         if not self.layers:
             return super().covariance(left, right)
         before = Chain(0, self.layers[:-1])
@@ -60,25 +60,25 @@ class Chain(Layer):
 
 @dataclass(frozen=True)
 class _Join(Layer):
-    """Branches side by side on the same input."""
+    """Parallel branches with the same input."""
 
     n_out: int
     branches: tuple[Layer, ...]
 
     @abstractmethod
     def _joined(self, parts: Sequence[Array]) -> Array:
-        """Return what comes out of what the branches give, or of their covariances."""
+        """Combine the outputs of the branches, or their covariances."""
 
     @abstractmethod
     def _shares(self, d: Array, parts: Sequence[Array]) -> list[Array]:
-        """Return what becomes of a gradient by the result, for each branch."""
+        """Return the gradient for each branch, from the gradient with respect to the result."""
 
     @abstractmethod
     def _tangent(self, tangents: Sequence[Array], parts: Sequence[Array]) -> Array:
         """Return the tangent of the result."""
 
     def run(self, batch: Batch) -> Step:
-        """Return the step of all branches, joined."""
+        """Return the joined step of all branches."""
         steps = [branch.run(batch) for branch in self.branches]
         parts = [step.h for step in steps]
 
@@ -94,14 +94,13 @@ class _Join(Layer):
 
     @property
     def closed(self) -> bool:
-        """Whether all branches are."""
+        """Whether all branches are closed."""
         return all(branch.closed for branch in self.branches)
 
     def covariance(self, left: Batch, right: Batch) -> Array:
         """Return the sum or product of the covariances of independent branches.
 
-        Branches that are closed are independent given the layers before; the others are joined
-        first.
+        Closed branches are independent given the previous layers. The others are joined first.
         """
         parts = [branch.covariance(left, right) for branch in self.branches if branch.closed]
         others = [branch for branch in self.branches if not branch.closed]
@@ -128,13 +127,13 @@ class Summed(_Join):
 
 @dataclass(frozen=True)
 class Multiplied(_Join):
-    """The product of branches, neuron by neuron."""
+    """The elementwise product of branches."""
 
     def _joined(self, parts: Sequence[Array]) -> Array:
         return reduce(np.multiply, parts)
 
     def _others(self, parts: Sequence[Array]) -> list[Array]:
-        """Return for each branch the product of all others."""
+        """Return for each branch the product of all the others."""
         one = np.ones_like(parts[0])
         return [reduce(np.multiply, [*parts[:i], *parts[i + 1 :]], one) for i in range(len(parts))]
 
@@ -148,7 +147,7 @@ class Multiplied(_Join):
 
 @dataclass(frozen=True)
 class Concatenated(_Join):
-    """Branches one after another in one layer."""
+    """The concatenation of branches in one layer."""
 
     def _joined(self, parts: Sequence[Array]) -> Array:
         return np.concatenate(parts, axis=-1)
@@ -161,7 +160,7 @@ class Concatenated(_Join):
         return np.concatenate(tangents, axis=-1)
 
     def covariance(self, left: Batch, right: Batch) -> Array:
-        """Return the mean of those of the branches, weighted by their widths."""
+        """Return the mean of the covariances of the branches, weighted by their widths."""
         parts = [
             branch.n_out / self.n_out * branch.covariance(left, right) for branch in self.branches
         ]
@@ -170,7 +169,7 @@ class Concatenated(_Join):
 
 @dataclass(frozen=True)
 class Difference(_Join):
-    """(f_A − f_B)/√2, of two copies: zero where they have the same parameters."""
+    """(f_A − f_B)/√2 for two copies, which is zero if they have the same parameters."""
 
     def _joined(self, parts: Sequence[Array]) -> Array:
         first, second = parts
@@ -183,6 +182,6 @@ class Difference(_Join):
         return self._joined(tangents)
 
     def covariance(self, left: Batch, right: Batch) -> Array:
-        """Return the mean of those of the copies, as if they were independent."""
+        """Return the mean of the covariances of the copies, as if they were independent."""
         first, second = (branch.covariance(left, right) for branch in self.branches)
         return 0.5 * (first + second)

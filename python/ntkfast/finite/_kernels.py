@@ -1,8 +1,9 @@
 """The NTK of a finite network without its Jacobian.
 
-The gradient of an output by the weights of a dense layer is an outer product of the layer's input h
-and the gradient g by its values, so that two samples' gradients have the inner product
-(h·h')(g·g'). The NTK is a sum of products of two Gram matrices, one a layer.
+The gradient of an output with respect to the weights of a dense layer is an outer product of the
+layer input h and the gradient g with respect to the layer output. The gradients of two samples
+therefore have the inner product (h·h')(g·g'). The NTK is a sum over layers of products of two Gram
+matrices.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ __all__ = ["gradients", "ntk_block", "ntk_diagonal", "ntk_full_block", "ntk_full
 
 
 def gradients(layer: Layer, batch: Batch, by: Array | None = None) -> list[Pulled]:
-    """Return what the gradients of all outputs are made of, or of the sums of outputs times `by`.
+    """Return the factors of the gradients of all outputs, or of the sums of outputs times `by`.
 
-    `by` is (n, sums, outputs).
+    `by` has shape (n, sums, outputs).
     """
     step, found = layer.run(batch), list[Pulled]()
     if by is None:
@@ -28,7 +29,7 @@ def gradients(layer: Layer, batch: Batch, by: Array | None = None) -> list[Pulle
 
 
 def ntk_block(left: list[Pulled], right: list[Pulled]) -> Array:
-    """Return the NTK between two blocks, its mean over outputs: (n, m)."""
+    """Return the NTK between two blocks, averaged over outputs: (n, m)."""
     same = left is right
     total = None
     for a, b in zip(left, right, strict=True):
@@ -54,7 +55,7 @@ def ntk_full_block(left: list[Pulled], right: list[Pulled]) -> Array:
 
 
 def ntk_diagonal(block: list[Pulled]) -> Array:
-    """Return the NTK of each row with itself, its mean over outputs: (n,)."""
+    """Return the NTK of each row with itself, averaged over outputs: (n,)."""
     parts = [_norms(p) * np.mean(np.einsum("nco,nco->nc", p.g, p.g), axis=1) for p in block]
     return np.sum(parts, axis=0) if parts else np.zeros(())
 
@@ -70,7 +71,7 @@ def _rows(g: Array) -> Array:
 
 
 def _inputs(a: Pulled, b: Pulled, same: bool) -> Array:
-    """Return the inner products of what multiplies g in the gradients: inputs, and 1 for a bias."""
+    """Return the inner products of the factors of g in the gradients: inputs, and 1 for a bias."""
     block: Array = a.h @ (a.h if same else b.h).T
     block *= a.layer.weight_scale**2
     if a.layer.biased:

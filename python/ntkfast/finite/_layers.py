@@ -1,8 +1,8 @@
-"""Layers of finite width: what each makes of its input, and how tangents and gradients pass it.
+"""Layers of finite width: their values, and the propagation of tangents and gradients.
 
-Arrays have samples in rows: values h are (n, neurons), gradients g of several outputs by them
-(n, outputs, neurons). A layer holds no numbers but its sizes, and the places of its own numbers in
-two flat arrays: `parameters`, which are trained, and `fixed`, which are drawn once.
+Arrays have samples in rows. Values h have shape (n, neurons). Gradients g of several outputs with
+respect to h have shape (n, outputs, neurons). A layer contains only its sizes and the positions of
+its numbers in two flat arrays: `parameters`, which are trained, and `fixed`, which are drawn once.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ __all__ = ["Affine", "Batch", "Drop", "Layer", "Normalise", "Pointwise", "Pulled
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a layer is run on: the values `h` of the layer before, and what does not change."""
+    """The input of a layer: the values `h` of the previous layer, and constants of the call."""
 
     h: Array
     x: Array  # (n, n_features): the points themselves
     parameters: Array
     fixed: Array
-    seen: list[tuple[Pointwise, Array]] | None = None  # what enters activations, if asked for
+    seen: list[tuple[Pointwise, Array]] | None = None  # inputs of activations, if requested
 
     def behind(self, h: Array) -> Batch:
-        """Return the batch behind a layer that gives h."""
+        """Return the batch after a layer with output h."""
         return replace(self, h=h)
 
 
 class Pulled(NamedTuple):
-    """All that the gradients by the weights and biases of an affine layer are made of."""
+    """The factors of the gradients with respect to the weights and biases of an affine layer."""
 
     layer: Affine
     h: Array  # its input
-    g: Array  # the gradients by its output
+    g: Array  # the gradients with respect to its output
 
 
 Collect: TypeAlias = Callable[[Pulled], object]
@@ -51,11 +51,11 @@ Collect: TypeAlias = Callable[[Pulled], object]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer's values at a batch, and its derivative there, in both directions.
+    """The values of a layer for a batch, and its derivative there, in both directions.
 
-    ``pull`` takes the gradients by its values to those by its input, and hands on what it meets at
-    trainable layers; ``push`` takes a tangent of its input and a direction in parameter space to
-    the tangent of its values.
+    ``pull`` maps the gradients with respect to its values to those with respect to its input, and
+    passes on the gradients at trainable layers. ``push`` maps a tangent of its input and a
+    direction in parameter space to the tangent of its values.
     """
 
     h: Array
@@ -64,23 +64,23 @@ class Step:
 
 
 class Layer(ABC):
-    """A layer, or layers joined, of known widths."""
+    """A layer or a composition of layers, with known widths."""
 
     n_out: int
 
     @abstractmethod
     def run(self, batch: Batch) -> Step:
-        """Return the layer's step at a batch."""
+        """Return the layer's step for a batch."""
 
     @property
     def closed(self) -> bool:
-        """Whether an affine layer comes last, over whose weights a mean can be taken."""
+        """Whether the last layer is affine, so that a mean over its weights can be taken."""
         return False
 
     def covariance(self, left: Batch, right: Batch) -> Array:
-        """Return E[f(x)·f(x')] over the last weights, where the layer is closed, else as it is.
+        """Return E[f(x)·f(x')] over the last weights if the layer is closed; otherwise f(x)·f(x').
 
-        The mean over neurons, shape (n, m).
+        The result is the mean over neurons, shape (n, m).
         """
         a = self.run(left).h
         b = a if right is left else self.run(right).h
@@ -91,16 +91,16 @@ class Layer(ABC):
 class Affine(Layer):
     """A dense layer, z = weight_scale·h·W + bias_scale·b.
 
-    W and b are drawn with standard deviations `weight_draw` and `bias_draw`: in the NTK
-    parameterization these are 1 and the scales are those of the layer, in the standard one the
-    other way round.
+    W and b are drawn with standard deviations `weight_draw` and `bias_draw`. In the NTK
+    parameterization these are 1 and the scales are those of the layer. In the standard one it is
+    the other way round.
     """
 
     name: str
     n_in: int
     n_out: int
     trainable: bool
-    start: int  # where its numbers begin: weights by rows, then biases
+    start: int  # position of its first number: weights by rows, then biases
     biased: bool
     weight_scale: float
     bias_scale: float
@@ -109,21 +109,21 @@ class Affine(Layer):
 
     @property
     def weights(self) -> slice:
-        """Where its weights are."""
+        """Positions of its weights."""
         return slice(self.start, self.start + self.n_in * self.n_out)
 
     @property
     def biases(self) -> slice:
-        """Where its biases are; nowhere if it has none."""
+        """Positions of its biases; empty if it has none."""
         return slice(self.weights.stop, self.weights.stop + self.biased * self.n_out)
 
     def draw(self, rng: np.random.Generator, numbers: Array) -> None:
-        """Write initial weights and biases to where they belong."""
+        """Write initial weights and biases to their positions."""
         for place, scale in ((self.weights, self.weight_draw), (self.biases, self.bias_draw)):
             numbers[place] = scale * rng.standard_normal(place.stop - place.start)
 
     def run(self, batch: Batch) -> Step:
-        """Return the layer's step at a batch."""
+        """Return the layer's step for a batch."""
         h = batch.h
         numbers = batch.parameters if self.trainable else batch.fixed
         weights = numbers[self.weights].reshape(self.n_in, self.n_out)
@@ -148,18 +148,18 @@ class Affine(Layer):
         z *= self.weight_scale
         if self.biased:
             z += self.bias_scale * numbers[self.biases]
-        # One infinity makes the sum one; a sum may also overflow by itself.
+        # One infinity makes the sum infinite; a sum may also overflow itself.
         if not math.isfinite(z.sum()) and not np.isfinite(z).all():
-            raise NumericalError(f"{self.name} of the finite network leaves the range of a float")
+            raise NumericalError(f"{self.name} of the finite network exceeds the range of a float")
         return Step(z, pull, push)
 
     @property
     def closed(self) -> bool:
-        """An affine layer is its own last one."""
+        """Always true for an affine layer."""
         return True
 
     def covariance(self, left: Batch, right: Batch) -> Array:
-        """Return σ_w²·h·h'/fan_in + σ_b²: the mean over its weights and biases."""
+        """Return σ_w²·h·h'/fan_in + σ_b², the mean over its weights and biases."""
         weight, bias = self.weight_scale * self.weight_draw, self.bias_scale * self.bias_draw
         result: Array = weight**2 * (left.h @ right.h.T)
         return result + bias**2 if self.biased else result
@@ -167,14 +167,14 @@ class Affine(Layer):
 
 @dataclass(frozen=True)
 class Pointwise(Layer):
-    """A function of every neuron."""
+    """An elementwise function."""
 
     name: str
     n_out: int
     activation: Activation | Numerical
 
     def run(self, batch: Batch) -> Step:
-        """Return the layer's step at a batch."""
+        """Return the layer's step for a batch."""
         h = batch.h
         if batch.seen is not None:
             batch.seen.append((self, h))
@@ -191,13 +191,13 @@ class Pointwise(Layer):
 
 @dataclass(frozen=True)
 class Normalise(Layer):
-    """Each row less its mean, over its standard deviation √(variance + eps)."""
+    """Each row minus its mean, divided by √(variance + eps)."""
 
     n_out: int
     eps: float
 
     def run(self, batch: Batch) -> Step:
-        """Return the layer's step at a batch."""
+        """Return the layer's step for a batch."""
         centred = batch.h - batch.h.mean(-1, keepdims=True)
         largest = np.abs(centred).max(-1, keepdims=True)
         unit = np.divide(centred, largest, where=largest > 0, out=np.zeros_like(centred))
@@ -220,18 +220,18 @@ class Normalise(Layer):
 
 @dataclass(frozen=True)
 class Drop(Layer):
-    """Each neuron over `keep` with that probability, or else zero, by a hash of the point."""
+    """Keeps each neuron, divided by `keep`, with probability `keep`, by a hash of the point."""
 
     n_out: int
     keep: float
-    start: int  # where its random number is
+    start: int  # position of its random number
 
     def draw(self, rng: np.random.Generator, numbers: Array) -> None:
         """Write the number that makes its choices differ from those of other layers."""
         numbers[self.start] = rng.random()
 
     def run(self, batch: Batch) -> Step:
-        """Return the layer's step at a batch."""
+        """Return the layer's step for a batch."""
         key = batch.fixed[self.start : self.start + 1].view(np.uint64)
         kept = _uniform(batch.x, key, self.n_out) < self.keep
         mask = np.where(kept, 1.0 / self.keep, 0.0)
@@ -245,8 +245,8 @@ class Drop(Layer):
 def _uniform(x: Array, key: npt.NDArray[np.uint64], count: int) -> Array:
     """Return numbers in [0, 1), shape (n, count), as random as a hash of row, key and column.
 
-    SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"), started
-    anew for each row.
+    Uses SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"),
+    restarted for each row.
     """
     bits = np.ascontiguousarray(x + 0.0).view(np.uint64)  # -0.0 is the same point as 0.0
     state = np.broadcast_to(key, len(x))

@@ -1,4 +1,4 @@
-"""What training a finite network needs to be told, and its kernel as training sees it."""
+"""The training problem of a finite network, and its kernel for training."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def output_gram(network: FiniteNetwork, x: Array) -> Array:
 def as_training(
     theta: npt.ArrayLike, y: npt.ArrayLike, *, method: str, momentum: float, **settings: Any
 ) -> GradientFlow | GradientDescent:
-    """Return training in closed form by the "flow" or by "descent"."""
+    """Return closed-form training by "flow" or by "descent"."""
     if as_choice(method, "method", ("flow", "descent")) == "descent":
         return GradientDescent(theta, y, momentum=momentum, **settings)
     check_flow(as_momentum(momentum))
@@ -56,9 +56,9 @@ def as_training(
 
 
 def check_flow(momentum: float) -> None:
-    """Refuse momentum where it would have no effect."""
+    """Reject momentum for gradient flow, where it has no effect."""
     if momentum > 0:
         raise ValueError(
-            f"momentum is {momentum:g}, and gradient flow has none; expected momentum=0, or "
-            "gradient descent"
+            f"momentum is {momentum:g}, but gradient flow has no momentum; expected momentum=0, or "
+            "use gradient descent"
         )

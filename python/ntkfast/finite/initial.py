@@ -1,4 +1,4 @@
-"""Drawing a network of finite width."""
+"""Random initialisation of a network of finite width."""
 
 from __future__ import annotations
 
@@ -32,49 +32,48 @@ def init(
 ) -> FiniteNetwork:
     """Draw a network of finite width: its architecture, with random weights and biases.
 
-    In the NTK parameterization z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1); in the
+    In the NTK parameterization z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1). In the
     standard one z = W h + b with W ~ N(0, w_std²/fan_in), b ~ N(0, b_std²).
 
     Parameters
     ----------
     network
-        The architecture. A Dense keeps a width of its own.
+        The architecture. A Dense with a width keeps it.
     input_shape
-        The number of features, or a tuple of it.
+        The number of features, or a tuple that contains it.
     seed
-        An integer, a SeedSequence, or a Generator, which is drawn from. The same integer gives the
+        An integer, a SeedSequence, or a Generator, which is advanced. The same integer gives the
         same network.
     output_dim
-        Number of outputs c, of a last Dense without a width. None: one output, without an axis of
-        its own, or as many as the network has by itself.
+        Number of outputs c, for a readout without a width. None: one output without an axis of its
+        own, or the number that the network determines itself.
     width
-        Of all other Dense layers without a width.
+        Width of all other Dense layers without a width.
     zero_output
-        Take the difference of two copies over √2, f = (f_A − f_B)/√2, which start at equal
-        parameters and have their own from then on: f₀ = 0, and the NTK at the start is that of one
-        copy.
+        Use the difference of two copies, f = (f_A − f_B)/√2. They start with equal parameters and
+        are then trained separately: f₀ = 0, and the initial NTK is that of one copy.
 
     Returns
     -------
     FiniteNetwork
-        With its parameters.
+        The network with its parameters.
 
     Raises
     ------
     TypeError
-        ``network`` is no network, other arguments of a wrong type.
+        ``network`` is not a network, or another argument has the wrong type.
     ValueError
-        A hidden Dense without a width, widths that do not fit each other, ``ExpNormalized``, which
-        is no function of a neuron.
+        A hidden Dense has no width, widths do not match, or the network contains ``ExpNormalized``,
+        which is not a function of a neuron.
     ImportError
-        SciPy is not installed, which Erf, SigmoidLike and Gelu need; the extra `scipy` brings it.
+        SciPy is not installed, but Erf, SigmoidLike and Gelu need it; install the extra `scipy`.
 
     Notes
     -----
-    Where branches of a join have to have one width, free ones take that of the others; a
-    `Concatenate` shares ``output_dim`` equally among free ones. A `Dropout` drops the neurons that
-    a hash of the point chooses, so that a network is one function: the choices differ from point to
-    point, layer to layer and draw to draw, but equal rows lose the same neurons.
+    If the branches of a join must have the same width, branches without a width take that of the
+    others. A `Concatenate` divides ``output_dim`` equally among branches without a width. A
+    `Dropout` drops the neurons that a hash of the point selects, so that a network is one function.
+    The selection differs between points, layers and draws, but equal rows drop the same neurons.
 
     Examples
     --------
@@ -91,8 +90,8 @@ def init(
     wanted = natural or 1 if output_dim is None else as_count(output_dim, "output_dim", least=1)
     if natural not in (None, wanted):
         raise ValueError(
-            f"output_dim is {wanted}, but the network has {natural} outputs by itself; leave "
-            "output_dim unset, or the width of the last Dense"
+            f"output_dim is {wanted}, but the network determines {natural} outputs; leave "
+            "output_dim unset, or leave the width of the readout unset"
         )
     copies: Literal[1, 2] = 2 if as_flag(zero_output, "zero_output") else 1
     layer, builders = _layers(network, n_features, wanted, width, copies)
@@ -126,14 +125,14 @@ def restored(
     _width: int | None,
     _copies: Literal[1, 2],
 ) -> FiniteNetwork:
-    """Return a network that `init` drew, from the fields that its layers do not follow from."""
+    """Return a network that `init` drew, from the fields that do not follow from the layers."""
     n_outputs = output_shape[0] if output_shape else 1
     layer, builders = _layers(network, n_features, n_outputs, _width, _copies)
     sizes = builders[-1].n_parameters, builders[0].n_fixed
     if (parameters.shape, _fixed.shape) != ((sizes[0],), (sizes[1],)):
         raise ValueError(
             f"there are {parameters.size} parameters and {_fixed.size} fixed numbers; "
-            f"expected {sizes[0]} and {sizes[1]}, by the layers"
+            f"expected {sizes[0]} and {sizes[1]} for the layers"
         )
     parameters.flags.writeable = False
     return FiniteNetwork(
@@ -152,7 +151,7 @@ def restored(
 def _layers(
     network: Network, n_features: int, n_outputs: int, width: int | None, copies: int
 ) -> tuple[Layer, list[Builder]]:
-    """Return the layers, and what built each copy of them."""
+    """Return the layers, and the builder of each copy."""
     builders: list[Builder] = []
     layers: list[Layer] = []
     for copy in range(copies):

@@ -1,4 +1,4 @@
-"""Networks replaced by their tangents at the start: what lazy training does to them."""
+"""Networks linearised at their initial parameters, and their training (lazy training)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Array = npt.NDArray[np.float64]
 class LinearizedNetwork(Displayed):
     """A finite network, linear in its parameters: f_lin(x, p) = f(x, p_0) + J(x)·(p − p_0).
 
-    J is the Jacobian at the parameters p_0 of the network that is linearised, and is not formed:
-    one pass of forward-mode differentiation gives its product with a direction. Made by
+    J is the Jacobian of the network at its parameters p_0. It is not formed: one pass of
+    forward-mode differentiation gives its product with a direction. Created by
     `FiniteNetwork.linearize`.
 
     Attributes
@@ -55,7 +55,7 @@ class LinearizedNetwork(Displayed):
 
     @property
     def parameters(self) -> Array:
-        """Shape (P,): p_0, where the network is linearised."""
+        """Shape (P,): p_0, the parameters of the linearisation."""
         return self.network.parameters
 
     def forward(self, x: npt.ArrayLike, parameters: npt.ArrayLike | None = None) -> Array:
@@ -66,7 +66,7 @@ class LinearizedNetwork(Displayed):
         x
             Shape (n, n_features).
         parameters
-            p, shape (P,); None for p_0, where f_lin is the network itself.
+            p, shape (P,); None for p_0, at which f_lin equals the network.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class LinearizedNetwork(Displayed):
     def ntk(
         self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None, *, full: bool = False
     ) -> Array:
-        """Compute its kernel, that of the network at p_0 whatever the parameters."""
+        """Compute its kernel, which is that of the network at p_0 for any parameters."""
         return self.network.ntk(x, x2, full=full)
 
     def train(
@@ -96,20 +96,20 @@ class LinearizedNetwork(Displayed):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
     ) -> LinearizedTraining:
-        """Train on squared loss, in closed form.
+        """Train on squared error, in closed form.
 
         Parameters
         ----------
         x
             Training points, shape (n, n_features).
         y
-            Targets, of the shape of the outputs: (n,) or (n, c).
+            Targets, with the shape of the outputs: (n,) or (n, c).
         method
-            ``"flow"``, with times that are real numbers, or ``"descent"``, whose times are steps.
+            ``"flow"``, with real times, or ``"descent"``, with numbers of steps as times.
         learning_rate, reduction, diag_reg
             As for `GradientFlow`.
         momentum
-            Of ``"descent"``, as for `GradientDescent`.
+            For ``"descent"``, as for `GradientDescent`.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class LinearizedNetwork(Displayed):
         Raises
         ------
         TypeError, ValueError
-            Arguments of the wrong kind, shape or range; a learning rate at which descent diverges.
+            An argument has the wrong type, shape or range, or descent diverges at this rate.
 
         Notes
         -----
@@ -143,10 +143,10 @@ class LinearizedNetwork(Displayed):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearizedTraining(Displayed):
-    """The training of a `LinearizedNetwork`, made by its `train`: p_t = p_0 + Jᵀ·A_t·(y − f_0).
+    """The training of a `LinearizedNetwork`, created by `train`: p_t = p_0 + Jᵀ·A_t·(y − f_0).
 
-    Times t are numbers or arrays of any shape, may be infinite, and are whole numbers of steps for
-    gradient descent.
+    Times t are numbers or arrays of any shape and may be infinite. For gradient descent they are
+    whole numbers of steps.
 
     Attributes
     ----------
@@ -155,9 +155,9 @@ class LinearizedTraining(Displayed):
     x, y
         Training points and targets, float64.
     f0
-        The untrained network on the training points.
+        The untrained outputs on the training points.
     training
-        `GradientFlow` or `GradientDescent` on its kernel; all outputs of all points in one vector.
+        `GradientFlow` or `GradientDescent` with its kernel; one vector for all outputs and points.
     """
 
     model: LinearizedNetwork
@@ -168,13 +168,13 @@ class LinearizedTraining(Displayed):
 
     @by_keyword()
     def parameters(self, *, t: npt.ArrayLike) -> Array:
-        """Compute the parameters, shape t.shape + (P,), by one backward pass a time."""
+        """Compute the parameters, shape t.shape + (P,), with one backward pass per time."""
         network = self.model.network
         return self._at(
             t, (network.n_parameters,), lambda alpha: network.parameters + self._moved(alpha)
         )
 
-    @by_keyword("what it predicts at")
+    @by_keyword("the test input")
     def predict(self, x_test: npt.ArrayLike, *, t: npt.ArrayLike) -> Array:
         """Compute f_lin at other points, from the parameters.
 
@@ -188,7 +188,7 @@ class LinearizedTraining(Displayed):
         Returns
         -------
         ndarray
-            Shape t.shape + (m,) + y.shape[1:]. Costs a backward and a forward pass a time.
+            Shape t.shape + (m,) + y.shape[1:]. Costs a backward and a forward pass per time.
         """
         network = self.model.network
         before = network.forward(x_test)
@@ -206,18 +206,18 @@ class LinearizedTraining(Displayed):
 
     @by_keyword()
     def residual(self, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute what is left to learn, y − f_lin, shape t.shape + y.shape."""
+        """Compute the residual y − f_lin, shape t.shape + y.shape."""
         flat = self.training.residual(self.f0.ravel(), t=t)
         return flat.reshape(*flat.shape[:-1], *self.y.shape)
 
     @by_keyword()
     def loss(self, *, t: npt.ArrayLike) -> FloatArray:
-        """Compute the training loss, by the reduction, shape t.shape."""
+        """Compute the training loss, as set by the reduction, shape t.shape."""
         return self.training.loss(self.f0.ravel(), t=t)
 
     @by_keyword()
     def network(self, *, t: npt.ArrayLike) -> FiniteNetwork:
-        """Return the network itself, not linearised, with the parameters of one time t."""
+        """Return the network itself, not linearised, with the parameters at one time t."""
         return self.model.network.with_parameters(self.parameters(t=t))
 
     def _facts(self) -> Iterator[Fact]:
@@ -228,13 +228,13 @@ class LinearizedTraining(Displayed):
         return self.training._remarks()
 
     def _moved(self, alpha: FloatArray) -> Array:
-        """Jᵀ·α, how far the parameters have come."""
+        """Jᵀ·α, the displacement of the parameters."""
         return self.model.network.gradient(self.x, alpha.reshape(self.y.shape))
 
     def _at(
         self, t: npt.ArrayLike, shape: tuple[int, ...], result: Callable[[FloatArray], Array]
     ) -> Array:
-        """Compute a result of the coefficients α_t for each time."""
+        """Compute a result from the coefficients α_t for each time."""
         coefficients = self.training.coefficients(self.f0.ravel(), t=t)
         times = coefficients.shape[:-1]
         results = np.empty((coefficients.size // max(self.y.size, 1), *shape))

@@ -1,4 +1,4 @@
-"""Kernels as means over random finite networks, with their standard errors."""
+"""Kernels as means over random finite networks, with standard errors."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class MonteCarloKernels(Displayed):
     nngp, ntk
         Shape (n, m): the means.
     nngp_error, ntk_error
-        Shape (n, m): their standard errors, by the spread of the networks.
+        Shape (n, m): their standard errors, from the spread of the networks.
     n_samples
-        How many networks were drawn.
+        Number of networks.
     """
 
     nngp: Array
@@ -49,13 +49,13 @@ class MonteCarloKernels(Displayed):
 
 
 class _Mean:
-    """A mean and its standard error, sample by sample, by the recurrence of Welford (1962)."""
+    """A mean and its standard error, updated per sample by the recurrence of Welford (1962)."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.count, self.mean, self._squares = 0, np.zeros(shape), np.zeros(shape)
 
     def add(self, sample: Array) -> None:
-        """Take one more sample into account."""
+        """Add one sample."""
         self.count += 1
         gap = sample - self.mean
         self.mean += gap / self.count
@@ -83,18 +83,18 @@ def monte_carlo_kernels(
     Parameters
     ----------
     network
-        The architecture. Without a width of its own, it has one output.
+        The architecture. If the readout has no width, it has one output.
     x
         Shape (n, n_features).
     x2
-        Shape (m, n_features); left out, it is ``x``.
+        Shape (m, n_features). If omitted, it is ``x``.
     n_samples
         Number of networks, ≥ 2.
     seed
-        As for `init`: the same integer gives the same result, and its first networks are the same
-        whatever their number.
+        As for `init`. The same integer gives the same result, and its first networks do not depend
+        on ``n_samples``.
     width
-        Of hidden layers without a width.
+        Width of hidden layers without a width.
     progress
         True for a tqdm bar, or any ``callable(done, total)``, called after each network.
 
@@ -105,13 +105,13 @@ def monte_carlo_kernels(
     Raises
     ------
     TypeError, ValueError, NumericalError
-        As `init` and `FiniteNetwork`.
+        As for `init` and `FiniteNetwork`.
 
     Notes
     -----
-    Networks are drawn one after another: memory is that of one, and six arrays (n, m). Each takes
-    one pass for either kernel. The mean is that at this width, which for networks with more than
-    one hidden layer differs from the kernel of infinite width by O(1/width).
+    Networks are drawn one after another. The memory is that of one network and six arrays (n, m).
+    Each network needs one pass per kernel. The result is the mean at this width. For networks with
+    more than one hidden layer it differs from the infinite-width kernel by O(1/width).
 
     Examples
     --------

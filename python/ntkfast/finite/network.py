@@ -32,28 +32,28 @@ __all__ = ["FiniteNetwork"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FiniteNetwork(Displayed):
-    """A network with widths and parameters, as `init` draws it: a function of points, and its NTK.
+    """A network with widths and parameters, as drawn by `init`: a function of points, and its NTK.
 
-    Everything is float64. Points are samples in rows, shape (n, n_features); outputs have shape
-    (n,) where `output_dim` was left unset, (n, c) otherwise.
+    All arrays are float64. Points have one sample per row, shape (n, n_features). Outputs have
+    shape (n,) if `output_dim` was not set, and (n, c) otherwise.
 
     Attributes
     ----------
     network
         The architecture.
     n_features
-        Features of a point.
+        Number of features of a point.
     output_shape
         () or (c,).
     parameters
         Shape (P,), read-only: all trainable weights and biases. In the NTK parameterization these
-        are the N(0, 1) draws, in the standard one the weights themselves.
+        are the N(0, 1) draws; in the standard one they are the weights themselves.
 
     Notes
     -----
-    All methods raise TypeError and ValueError for points that are not real and finite or have other
-    than ``n_features`` features, and NumericalError where numbers leave the range of a float. They
-    work on blocks of rows, so that besides the result they take a few hundred MB at most.
+    All methods raise TypeError and ValueError for points that are not real and finite or do not
+    have ``n_features`` features, and NumericalError if numbers exceed the range of a float. They
+    work in blocks of rows, so they need at most a few hundred MB besides the result.
     """
 
     network: Network
@@ -63,7 +63,7 @@ class FiniteNetwork(Displayed):
     _layer: Layer
     _affine: tuple[Affine, ...]
     _fixed: Array
-    _width: int | None  # as `init` was told, of which the layers follow
+    _width: int | None  # the argument of `init`, from which the layers follow
     _copies: Literal[1, 2]
 
     @property
@@ -73,9 +73,9 @@ class FiniteNetwork(Displayed):
 
     @cached_property
     def groups(self) -> dict[str, slice]:
-        """Names and places of weights and biases in `parameters`, layer by layer.
+        """Names and positions of weights and biases in `parameters`, layer by layer.
 
-        Layers are called what `Network.summary` calls them: "layer 1 (Dense) weights". Weights are
+        The names are those in `Network.summary`, such as "layer 1 (Dense) weights". Weights are
         (fan_in, width), row by row.
         """
         found = {}
@@ -87,7 +87,7 @@ class FiniteNetwork(Displayed):
         return found
 
     def with_parameters(self, parameters: npt.ArrayLike) -> FiniteNetwork:
-        """Return the network with other parameters, shape (P,); frozen layers keep their own."""
+        """Return the network with other parameters, shape (P,); frozen layers do not change."""
         return replace(self, parameters=as_direction(parameters, "parameters", self.n_parameters))
 
     @quiet
@@ -112,7 +112,7 @@ class FiniteNetwork(Displayed):
         Returns
         -------
         ndarray
-            Shape (n,) or (n, c). By forward-mode differentiation, at twice the cost of `forward`.
+            Shape (n,) or (n, c). Uses forward-mode differentiation, at twice the cost of `forward`.
         """
         points = as_inputs(x, "x", self.n_features)
         along = as_direction(direction, "direction", self.n_parameters)
@@ -139,7 +139,7 @@ class FiniteNetwork(Displayed):
         Returns
         -------
         ndarray
-            Shape (P,). By one backward pass, at about three times the cost of `forward`.
+            Shape (P,). Uses one backward pass, at about three times the cost of `forward`.
         """
         points = as_inputs(x, "x", self.n_features)
         by = as_residual(residual, (len(points), *self.output_shape)).reshape(len(points), 1, -1)
@@ -152,8 +152,8 @@ class FiniteNetwork(Displayed):
     def jacobian(self, x: npt.ArrayLike) -> Array:
         """Compute the derivatives of the outputs by the parameters: (n, P) or (n, c, P).
 
-        It is exact up to rounding, and what `GradientFlow.parameters` takes. Raises MemoryError
-        where the machine cannot hold it; `ntk`, `gradient` and `derivative` do without.
+        The Jacobian is exact up to rounding and suits `GradientFlow.parameters`. Raises MemoryError
+        if the machine cannot hold it. `ntk`, `gradient` and `derivative` do not need it.
         """
         points = as_inputs(x, "x", self.n_features)
         out = allocate_jacobian(len(points), self._layer.n_out, self.n_parameters)
@@ -178,22 +178,22 @@ class FiniteNetwork(Displayed):
         x
             Shape (n, n_features).
         x2
-            Shape (m, n_features); left out, it is ``x``, and the result is exactly symmetric.
+            Shape (m, n_features). If omitted, it is ``x``, and the result is exactly symmetric.
         diagonal
-            Only the kernel of each row with itself. Takes no ``x2``.
+            Only the kernel of each row with itself. It cannot be combined with ``x2``.
         full
-            Between all pairs of outputs, instead of the mean over outputs of each with itself.
+            All pairs of outputs, instead of the mean over outputs of each output with itself.
 
         Returns
         -------
         ndarray
-            Shape (n, m), or (n,) for a diagonal; with `full` two more axes of c outputs each.
+            Shape (n, m), or (n,) for a diagonal. `full` adds two axes of c outputs each.
 
         Notes
         -----
-        A sum over dense layers of (h·h')(g·g'), with h the input of the layer and g the gradient by
-        what it gives: one backward pass, and two matrix products a layer, 2·n·m·(fan_in + c·width)
-        multiplications.
+        The NTK is a sum over dense layers of (h·h')(g·g'), where h is the input of the layer and g
+        the gradient with respect to its output. It needs one backward pass and two matrix products
+        per layer, 2·n·m·(fan_in + c·width) multiplications.
 
         References
         ----------
@@ -211,19 +211,19 @@ class FiniteNetwork(Displayed):
             result = by_rows(lambda x: own(self._pulled(x)), points, self._rows(), outputs)
         else:
             raise ValueError(
-                "diagonal=True is the kernel of each row of x with itself and takes no x2; "
-                "drop x2, or diagonal=True for the whole cross kernel"
+                "diagonal=True computes the kernel of each row of x with itself and takes no x2; "
+                "drop x2, or drop diagonal=True to get the whole cross kernel"
             )
         return checked(result, "the NTK")
 
     @quiet
     def nngp(self, x: npt.ArrayLike, x2: npt.ArrayLike | None = None) -> Array:
-        """Compute the covariance of the outputs over draws of the last layer, given the others.
+        """Compute the covariance of the outputs over draws of the readout, given the other layers.
 
-        That is w_std²·h·h'/fan_in + b_std² with h the last hidden layer. Where branches end in
-        several last layers, their covariances are joined; what ends in something else than a Dense
-        enters as it is, in the mean over its neurons. For the difference of two copies
-        (``zero_output``) it is the mean of theirs.
+        It equals w_std²·h·h'/fan_in + b_std², where h is the last hidden layer. If branches end
+        with several readouts, their covariances are joined. A branch that does not end with a Dense
+        enters with its outputs, averaged over its neurons. For the difference of two copies
+        (``zero_output``) it is the mean of the covariances of the copies.
 
         Returns
         -------
@@ -237,32 +237,32 @@ class FiniteNetwork(Displayed):
 
     @quiet
     def preactivations(self, x: npt.ArrayLike) -> dict[str, Array]:
-        """Compute what enters each activation, by the layer's name: arrays (n, width)."""
+        """Compute the input of each activation, by the layer's name: arrays (n, width)."""
         return {layer.name: checked(h, layer.name) for layer, h in self._watched(x)}
 
     @quiet
     def activation_pattern(self, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Return on which side of the kinks of its activation each neuron is, at each point.
+        """Return the side of the kinks of its activation on which each neuron is, at each point.
 
         Returns
         -------
         ndarray
-            Shape (n, N), True above the kink: N is the number of neurons with a kink, each once for
-            each of its kinks. Smooth activations have none.
+            Shape (n, N), True above the kink, where N is the number of neurons with a kink, counted
+            once per kink. Smooth activations have none.
         """
         watched = self._watched(x)
         sides = [h > kink for layer, h in watched for kink in layer.activation._kinks]
         return np.concatenate([np.empty((len(np.asarray(x)), 0), np.bool_), *sides], axis=1)
 
     def linearize(self) -> LinearizedNetwork:
-        """Return the network made linear in its parameters, at those that it has."""
+        """Return the network linearised in its parameters, at their current values."""
         return LinearizedNetwork(self)
 
     train = train
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.parameters.flags.writeable = False  # which a pickle forgets
+        self.parameters.flags.writeable = False  # pickling loses this flag
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.network
@@ -282,7 +282,7 @@ class FiniteNetwork(Displayed):
         return (self._layer.n_out,)
 
     def _rows(self, outputs: int | None = None) -> int:
-        """Return how many points to run at a time, with gradients of that many outputs, or all."""
+        """Return the number of points per block, for gradients of that many outputs, or of all."""
         return rows_at_a_time(self._affine, self._layer.n_out if outputs is None else outputs)
 
     def _watched(self, x: npt.ArrayLike) -> list[tuple[Pointwise, Array]]:

@@ -1,4 +1,4 @@
-"""Powers of the width: how fast something vanishes as networks grow."""
+"""Power laws in the width, which describe how errors vanish as networks grow."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scaling(Displayed):
-    """Something measured at several widths, several times at each, and the power law through it.
+    """A quantity measured repeatedly at several widths, and the power law that fits it.
 
-    The law is value ≈ prefactor·width^slope, by least squares of the logarithms over all
-    measurements, each with the same weight.
+    The law is value ≈ prefactor·width^slope, a least-squares fit of the logarithms over all
+    measurements with equal weights.
 
     Attributes
     ----------
     widths
-        Shape (w,), at least two of them that differ.
+        Shape (w,), with at least two different widths.
     values
-        Shape (w, s), ≥ 0: s measurements at each width. Where one is 0 no power fits: asking for
-        the slope then raises NumericalError.
+        Shape (w, s), ≥ 0: s measurements at each width. If one is 0 no power law fits, and the
+        slope raises NumericalError.
     name
-        What was measured.
+        The measured quantity.
     """
 
     widths: npt.NDArray[np.int64]
@@ -46,12 +46,12 @@ class Scaling(Displayed):
         widths = np.asarray(self.widths, dtype=np.int64)
         if values.ndim != 2 or len(values) != len(widths) or 0 in values.shape:
             raise ValueError(
-                f"values has shape {values.shape}; expected ({len(widths)}, s) with s >= 1, a row "
-                "for each width"
+                f"values has shape {values.shape}; expected ({len(widths)}, s) with s >= 1, one "
+                "row per width"
             )
         check_finite(values, "values")
         if np.unique(widths).size < 2:
-            raise ValueError(f"widths is {widths.tolist()}; expected at least two that differ")
+            raise ValueError(f"widths is {widths.tolist()}; expected at least two different widths")
         if (values < 0).any():
             raise ValueError(f"values has {values.min():g}; expected >= 0")
         vars(self).update(widths=widths, values=values)
@@ -70,12 +70,12 @@ class Scaling(Displayed):
 
     @property
     def slope_error(self) -> float:
-        """Standard error of the slope; infinite where two measurements determine it exactly."""
+        """Standard error of the slope; infinite if only two measurements determine it."""
         return self._fit[2]
 
     @property
     def prefactor(self) -> float:
-        """The law at width 1."""
+        """The value of the law at width 1."""
         return math.exp(self._fit[1])
 
     def law(self, width: npt.ArrayLike) -> Array:
@@ -89,7 +89,7 @@ class Scaling(Displayed):
         if (self.values == 0).any():
             width = self.widths[int(np.argmin(self.values.min(axis=1)))]
             raise NumericalError(
-                f"{self.name} is 0 at width {width}, and no power of the width is; look at values"
+                f"{self.name} is 0 at width {width}, so no power law fits; use values instead"
             )
         x = np.repeat(np.log(self.widths.astype(np.float64)), self.values.shape[1])
         y = np.log(self.values).ravel()
@@ -110,4 +110,4 @@ class Scaling(Displayed):
         if self.values.all():
             yield "slope", f"{self.slope:.3f} ± {self.slope_error:.2g}"
         else:
-            yield "", "some 0, no slope"
+            yield "", "zero values, no slope"

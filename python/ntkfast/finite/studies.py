@@ -1,4 +1,4 @@
-"""How finite networks approach their limit as they grow wide, in numbers and fitted powers."""
+"""Convergence of finite networks to their infinite-width limit, with fitted powers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WidthStudy(Displayed):
-    """Kernels of single random networks against those of infinite width, made by `width_study`.
+    """Kernels of random networks compared with those of infinite width, from `width_study`.
 
     Attributes
     ----------
     ntk, nngp
-        ‖K̂ − K‖_F/‖K‖_F for each width and seed, and the power of the width that it follows.
+        ‖K̂ − K‖_F/‖K‖_F for each width and seed, and its power law in the width.
     """
 
     ntk: Scaling
@@ -54,18 +54,18 @@ def width_study(
 ) -> WidthStudy:
     """Measure how the kernels of random networks approach the analytic ones.
 
-    They are sums over the neurons of a layer, and so are off by order 1/√width: slope −1/2.
+    They are averages over the neurons of a layer, so their error is of order 1/√width: slope −1/2.
 
     Parameters
     ----------
     network
-        The architecture, in the NTK parameterization, whose hidden Dense layers have no width.
+        The architecture, in the NTK parameterization, with hidden Dense layers without a width.
     x
         Shape (n, n_features).
     widths
-        Of the hidden layers, at least two that differ.
+        Widths of the hidden layers, at least two different ones.
     seeds
-        How many networks of each width, or their seeds. Each width has draws of its own.
+        Number of networks of each width, or their seeds. The draws differ between widths.
     progress
         True for a tqdm bar, or any ``callable(done, total)``.
 
@@ -77,12 +77,12 @@ def width_study(
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
 
     Notes
     -----
-    Weights between two hidden layers of width N take 8·N² bytes, and their part of the NTK of n
-    points n²·N operations.
+    The weights between two hidden layers of width N take 8·N² bytes, and their part of the NTK of n
+    points takes n²·N operations.
 
     References
     ----------
@@ -100,7 +100,7 @@ def width_study(
     if not (limit.ntk.any() and limit.nngp.any()):
         raise ValueError(
             f"x has shape {points.shape}, and the analytic NTK or NNGP kernel on it is zero or "
-            "empty; expected points where neither is, as errors are relative"
+            "empty; expected points where both are non-zero, because errors are relative"
         )
     sizes, seeds_ = as_widths(widths, network, points.shape[1]), as_seeds(seeds)
     errors = [
@@ -116,7 +116,7 @@ def width_study(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DriftStudy(Displayed):
-    """Trained networks against lazy training, at the end, by width; made by `drift_study`.
+    """Trained networks compared with lazy training, by width; created by `drift_study`.
 
     Attributes
     ----------
@@ -127,11 +127,11 @@ class DriftStudy(Displayed):
     patterns
         The share of the activation pattern that changed; all 0 for activations without kinks.
     linearized
-        Root mean square, over the test points, of f_t − f_lin with the network's own linearisation.
+        Root mean square, over the test points, of f_t − f_lin for the network's own linearisation.
     infinite
-        The same against infinite width, that is, against the analytic NTK from the same f_0.
+        The same for infinite width, that is, for the analytic NTK from the same f_0.
     trajectories
-        The training itself: a row for each width, an entry for each seed.
+        The training itself: one row per width, one entry per seed.
     """
 
     kernel: Scaling
@@ -165,28 +165,28 @@ def drift_study(
 ) -> DriftStudy:
     """Train networks of several widths, and measure how lazy their training is.
 
-    Theory bounds the change of the kernel by order 1/√width, slope −1/2, and what separates f_t
-    from its linearisation likewise (Lee et al. 2019, theorem 2.1). With random weights it is less:
-    neurons with outgoing weights of opposite signs move in opposite directions, and what they
-    change largely cancels. With one hidden layer slopes near −1 are seen for smooth activations,
-    and between −1/2 and −3/4 for ReLU, whose kinks are crossed. Activation patterns follow −1/2, as
-    does the distance to infinite width, whose kernel is off by 1/√width from the start. The
-    relative movement of parameters follows 1/√P, the root of their number: −1/2 with one hidden
-    layer, −1 with more.
+    Theory bounds the change of the kernel by order 1/√width, slope −1/2, and the distance of f_t
+    from its linearisation likewise (Lee et al. 2019, theorem 2.1). With random weights the change
+    is smaller: neurons with outgoing weights of opposite signs move in opposite directions, and
+    their effects largely cancel. With one hidden layer, the observed slopes are near −1 for smooth
+    activations, and between −1/2 and −3/4 for ReLU, because units cross their kinks. Activation
+    patterns have slope −1/2. So does the distance to infinite width, because the initial kernel
+    has an error of 1/√width. The relative movement of the parameters is 1/√P, where P is their
+    number: slope −1/2 with one hidden layer, −1 with more.
 
     Parameters
     ----------
     network
-        The architecture, in the NTK parameterization, whose hidden Dense layers have no width.
+        The architecture, in the NTK parameterization, with hidden Dense layers without a width.
     x, y
         Training points, shape (n, n_features), and targets, (n,) or (n, c).
     x_test
-        Shape (m, n_features): where functions are compared.
+        Shape (m, n_features): points at which functions are compared.
     widths, seeds
         As for `width_study`.
     steps, t, learning_rate, momentum, reduction, record
-        Of the training, as for `FiniteNetwork.train`. `nk.theory.max_learning_rate` of the analytic
-        kernel says what is stable at large width.
+        Parameters of the training, as for `FiniteNetwork.train`. `nk.theory.max_learning_rate` of
+        the analytic kernel gives the stable learning rates at large width.
     zero_output
         Whether networks start at f_0 = 0, as for `init`.
     progress
@@ -195,14 +195,14 @@ def drift_study(
     Returns
     -------
     DriftStudy
-        What changed by the end of training, its slopes, and the trajectories.
+        The changes at the end of training, their slopes, and the trajectories.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
     NumericalError
-        A training that diverged, or took too many steps.
+        Training diverged, or needed too many steps.
 
     References
     ----------
@@ -232,7 +232,7 @@ def drift_study(
             points, targets, steps=steps, t=t, x_test=others, record=record, **settings
         )
         if not run.completed:
-            raise NumericalError(f"training a network did not come to its end: {run.reason}")
+            raise NumericalError(f"training of a network did not complete: {run.reason}")
         assert run.test is not None
         assert run.kernel_drift is not None
         end = run.times[-1]

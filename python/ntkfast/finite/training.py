@@ -27,7 +27,7 @@ __all__ = ["train"]
 Array = npt.NDArray[np.float64]
 Integrator: TypeAlias = Literal["DOP853", "RK45", "LSODA", "BDF", "Radau"]
 
-# A loss this many times that of the start, or of f = 0, is not on its way down.
+# Training counts as diverged if the loss is this many times that of the start or of f = 0.
 _DIVERGED = 1e6
 
 
@@ -51,22 +51,23 @@ def train(
     max_steps: int = 10_000,
     progress: Progress = None,
 ) -> FiniteTrajectory:
-    """Train a finite network on squared loss, all points in every step.
+    """Train a finite network on squared error, with all points in every step.
 
-    Either by gradient descent, v ← m·v − η·∇L, p ← p + v from v = 0, for a number of ``steps``; or
-    by gradient flow, dp/dt = −η·∇L, for a time ``t``. Also a method of `FiniteNetwork`.
+    The training is either gradient descent, v ← m·v − η·∇L, p ← p + v from v = 0, for a number of
+    ``steps``, or gradient flow, dp/dt = −η·∇L, for a time ``t``. It is also a method of
+    `FiniteNetwork`.
 
     Parameters
     ----------
     network
-        The network at the start; left out where this is called as its method.
+        The initial network. Omit it if this is called as a method.
     x
         Training points, shape (n, n_features).
     y
-        Targets, of the shape of the outputs: (n,) or (n, c).
+        Targets, with the shape of the outputs: (n,) or (n, c).
     steps, t
-        One of the two: the last step or time; or those to record besides the start, shape (k,),
-        ascending.
+        One of the two: the last step or time, or the steps or times to record besides the start,
+        shape (k,), ascending.
     learning_rate
         η > 0. Descent on a wide network is stable below 2(1 + m)/λ_max of its NTK.
     momentum
@@ -74,37 +75,37 @@ def train(
     reduction
         ``"sum"``: L = ½‖f − y‖². ``"mean"``: L = ½·mean((f − y)²), which divides η by n·c.
     x_test
-        Shape (m, n_features): other points to record the network on.
+        Shape (m, n_features): test points for which outputs are recorded.
     record
-        Into how many intervals to cut a single number of steps, or time, for the record.
+        Number of recorded intervals, if a single number of steps or a single time is given.
     kernel
-        Whether to compute the empirical NTK whenever something is recorded, for its drift.
+        Whether to compute the empirical NTK at each record, for its drift.
     snapshots
-        Whether to record the parameters; or which of them, integers of shape (q,).
+        Whether to record the parameters, or which of them, integers of shape (q,).
     integrator, rtol, atol, max_steps
-        Of gradient flow, as for `LossFlow`, with tolerances of the parameters. Smooth activations
-        take ``"DOP853"`` with any tolerance; where neurons have a kink, a narrow network may slide
-        along it, and each further digit costs ten times the steps.
+        For gradient flow, as for `LossFlow`, with tolerances for the parameters. Smooth activations
+        work with ``"DOP853"`` at any tolerance. If neurons have a kink, a narrow network may slide
+        along it, and each additional digit then costs ten times as many steps.
     progress
         True for a tqdm bar, or any ``callable(done, total)``.
 
     Returns
     -------
     FiniteTrajectory
-        What was recorded. Where the loss grows beyond bounds it stops, with ``completed`` False and
-        the largest stable learning rate in its ``reason``.
+        The recorded results. If the loss grows without bound, training stops with ``completed``
+        False and the largest stable learning rate in ``reason``.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind, shape or range.
+        An argument has the wrong type, shape or range.
     ImportError
-        Gradient flow without SciPy; the extra `scipy` brings it.
+        Gradient flow needs SciPy; install the extra `scipy`.
 
     Notes
     -----
-    A step costs two forward passes and a backward one; gradient flow holds k + 20 vectors of P
-    numbers. The result depends on nothing but the arguments.
+    A step costs two forward passes and a backward pass. Gradient flow stores k + 20 vectors of P
+    numbers. The result depends only on the arguments.
 
     Examples
     --------
@@ -163,7 +164,7 @@ def train(
 def _descend(
     recorder: Recorder, grid: Array, rate: float, momentum: float, report: Report | None
 ) -> tuple[int, str]:
-    """Take the steps, and return how many there were and why they stopped early, if so."""
+    """Take the steps, and return their number and the reason for stopping early, if any."""
     network, last = recorder.start, int(grid[-1])
     speed = np.zeros(network.n_parameters)
     recorded = np.isin(np.arange(last + 1), grid)
@@ -199,7 +200,7 @@ def _diverged(recorder: Recorder, step: int, momentum: float, what: str) -> str:
     ]
     stable = 2 * (1 + momentum) / float(largest) * recorder.mean_over
     return (
-        f"diverged at step {step}: {what}; lower learning_rate: the kernel at the start is stable "
+        f"diverged at step {step}: {what}; lower learning_rate: the initial kernel is stable "
         f"below 2(1 + momentum)/lambda_max = {stable:.4g}"
     )
 
@@ -219,11 +220,11 @@ class _Motion:
             network = self.recorder.start.with_parameters(state)
             return -self.rate * network.gradient(x, network.forward(x) - y)
         except NumericalError:
-            return np.full_like(state, np.nan)  # too long a step: the integrator takes it back
+            return np.full_like(state, np.nan)  # the step is too long, so the integrator reduces it
 
 
 def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: int) -> Array:
-    """Return the steps or times to record, ascending; the last is where training ends."""
+    """Return the steps or times to record, ascending. Training ends at the last one."""
     if (steps is None) == (t is None):
         raise ValueError(
             "expected either steps= (gradient descent) or t= (gradient flow), "
@@ -236,7 +237,7 @@ def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: 
     if grid.size == 0:
         raise ValueError("there is no time to record; expected a number, or (k,) with k >= 1")
     if steps is not None and (grid != np.floor(grid)).any():
-        raise ValueError("steps has numbers that are not whole; expected integers >= 0")
+        raise ValueError("steps has fractional numbers; expected integers >= 0")
     if np.ndim(given) == 0:
         grid = np.linspace(0.0, grid[0], intervals + 1)
     return np.union1d(0.0, grid if steps is None else np.round(grid))
@@ -255,6 +256,6 @@ def _as_watched(snapshots: bool | npt.ArrayLike, count: int) -> npt.NDArray[np.i
     if indices.size and not 0 <= indices.min() <= indices.max() < count:
         raise ValueError(
             f"snapshots goes from {indices.min()} to {indices.max()}; expected indices from 0 to "
-            f"{count - 1}, as there are {count} parameters"
+            f"{count - 1}, because there are {count} parameters"
         )
     return indices.astype(np.intp)

@@ -1,4 +1,4 @@
-"""What training a finite network gives back, and how it is written down on the way."""
+"""The result of training a finite network, and its recorder."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FiniteTrajectory(Displayed):
-    """A finite network that was trained: what was recorded at k times, from the start on.
+    """The training of a finite network, recorded at k times including the start.
 
     Attributes
     ----------
     times
         Shape (k,), ascending from 0: steps of gradient descent, or times of gradient flow. The
-        start and all that were asked for if ``completed``, else the first of them.
+        start and all requested times if ``completed``, otherwise the first of them.
     train
-        Shape (k,) + y.shape: the network on its training points.
+        Shape (k,) + y.shape: the outputs on the training points.
     test
-        Shape (k, m) + y.shape[1:]: the network on other points; None where none were given.
+        Shape (k, m) + y.shape[1:]: the outputs at the test points; None if none were given.
     loss
-        Shape (k,): the training loss, by the reduction.
+        Shape (k,): the training loss, as set by the reduction.
     distance
-        Shape (k,): ‖p_t − p_0‖, how far the parameters have come.
+        Shape (k,): ‖p_t − p_0‖, the distance that the parameters moved.
     group_distance
         The same for the weights and the biases of each layer, by the names of
         `FiniteNetwork.groups`.
     kernel_drift
-        Shape (k,): ‖Θ_t − Θ_0‖_F/‖Θ_0‖_F on the training points, between all outputs; None where
-        it was not asked for.
+        Shape (k,): ‖Θ_t − Θ_0‖_F/‖Θ_0‖_F on the training points, between all outputs; None if it
+        was not requested.
     pattern_changes
-        Shape (k,): the share of pairs of a training point and a neuron that are on another side of
-        a kink of the activation than at the start; 0 where there are no kinks.
+        Shape (k,): the share of pairs of a training point and a neuron that have changed sides of a
+        kink of the activation since the start; 0 if there are no kinks.
     snapshots
-        Shape (k, q): the q parameters that were asked for; None where none were.
+        Shape (k, q): the q requested parameters; None if none were requested.
     kernel_start, kernel_end
         Shape (n, n), or (n·c, n·c) for c outputs: Θ at the start and at the last recorded time;
         None without ``kernel_drift``.
     start, end
         The network at the start and at the last recorded time.
     steps
-        Of gradient descent, or accepted ones of the integrator.
+        Steps of gradient descent, or accepted steps of the integrator.
     seconds
         Wall-clock time.
     rule
-        What it was trained by.
+        The training rule.
     completed
         Whether the last time was reached.
     reason
-        Why it stopped, and what can be done about it.
+        The reason for stopping, and a remedy.
     """
 
     times: Array
@@ -102,7 +102,7 @@ class FiniteTrajectory(Displayed):
 
 
 def _relative(sizes: Array, start: Array) -> Array:
-    """Divide by the norm of the start; what starts at zero has moved by inf or not at all."""
+    """Divide by the norm of the start; for a start at zero the result is inf or 0."""
     norm = float(np.linalg.norm(start))
     if norm == 0:
         return np.where(sizes > 0, np.inf, 0.0)
@@ -110,7 +110,7 @@ def _relative(sizes: Array, start: Array) -> Array:
 
 
 class Recorder:
-    """Writes down what a network does in training."""
+    """Records the outputs and statistics of a network during training."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Recorder:
         return float(np.mean(network.activation_pattern(self.x) != self.pattern))
 
     def trajectory(self, *, steps: int, seconds: float, rule: str, reason: str) -> FiniteTrajectory:
-        """Return all that was recorded; `reason` is why it stopped early, or empty."""
+        """Return the complete record; `reason` says why training stopped early, or is empty."""
         arrays = {name: np.array(values, dtype=np.float64) for name, values in self.rows.items()}
         return FiniteTrajectory(
             times=arrays["times"],

@@ -1,4 +1,4 @@
-"""Networks as data: layers, activations, and the ways to join them."""
+"""Networks as data: layers, activations, and compositions of them."""
 
 from ntkfast.networks.activations import (
     ABRelu,

@@ -1,9 +1,9 @@
-"""Nonlinearities.
+"""Activations.
 
-A new one is one small class, here or in the module of its family (`exponentials`): its name in the
-core, its parameters as fields, and for finite networks the function itself and its derivative. The
-core takes these fields by their names; a class whose `_core_fields` says otherwise is a case of
-what the core knows.
+A new activation is a small class, here or in the module of its family (`exponentials`). It has its
+name in the core, its parameters as fields and, for finite networks, the function and derivative.
+The core reads these fields by name. A class that overrides `_core_fields` is a special case of an
+activation that the core knows.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, repr=False)
 class Activation(Network):
-    """A function applied to every neuron, whose fields are all finite numbers.
+    """An elementwise activation whose fields are all finite numbers.
 
-    It needs a Gaussian input: a Dense since the last activation. Fields that are not numbers are
-    refused with TypeError, NaN and infinities with ValueError.
+    Its input must be Gaussian, so a Dense must follow the previous activation. Fields that are not
+    numbers raise TypeError; NaN and infinities raise ValueError.
     """
 
     def __post_init__(self) -> None:
@@ -58,17 +58,17 @@ class Activation(Network):
 
     @abstractmethod
     def _derivative(self, x: Array) -> Array:
-        """Return its derivative; at a kink, that from the left."""
+        """Return the derivative; at a kink, from the left."""
 
     @property
     def _kinks(self) -> tuple[float, ...]:
-        """Where it or its derivative jumps."""
+        """Points at which the function or its derivative jumps."""
         return ()
 
 
 @dataclass(frozen=True, repr=False)
 class Identity(Activation):
-    """x, for linear networks; unlike the other activations it accepts any input."""
+    """x, for linear networks. Unlike the other activations, it accepts any input."""
 
     _kind: ClassVar[str] = "Identity"
 
@@ -81,7 +81,7 @@ class Identity(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _PiecewiseLinear(Activation):
-    """a·min(x, 0) + b·max(x, 0) for any a and b, which the core knows as `ABRelu`."""
+    """a·min(x, 0) + b·max(x, 0) for any a and b, which the core calls `ABRelu`."""
 
     @property
     def _slopes(self) -> tuple[float, float]:
@@ -95,7 +95,7 @@ class _PiecewiseLinear(Activation):
 
     def _derivative(self, x: Array) -> Array:
         a, b = self._slopes
-        right = (x > 0).astype(np.float64)  # np.where takes three times as long on random signs
+        right = (x > 0).astype(np.float64)  # np.where takes three times as long for random signs
         return right if (a, b) == (0.0, 1.0) else a * (1.0 - right) + b * right
 
     @property
@@ -153,12 +153,12 @@ class Abs(_PiecewiseLinear):
 class Sign(Activation):
     """The sign of x: -1, 0 or 1.
 
-    Its derivative is 0 almost everywhere, so that of the NTK only what later layers train is left.
+    Its derivative is 0 almost everywhere, so only later layers contribute to the NTK.
 
     References
     ----------
     Cho, Saul (2009), "Kernel Methods for Deep Learning", section 2: the arc-cosine kernel of
-    degree 0, of the step function.
+    degree 0, for the step function.
     """
 
     _kind: ClassVar[str] = "Sign"
@@ -176,7 +176,7 @@ class Sign(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _ErrorFunction(Activation):
-    """a·erf(b·x) + c for any a, b and c, which the core knows as `Erf`."""
+    """a·erf(b·x) + c for any a, b and c, which the core calls `Erf`."""
 
     @property
     def _shape(self) -> tuple[float, float, float]:
@@ -209,9 +209,9 @@ class Erf(_ErrorFunction):
 
 @dataclass(frozen=True, repr=False)
 class SigmoidLike(_ErrorFunction):
-    """½·erf(x/2.4020563531719796) + ½, which is near the logistic function 1/(1 + e^(−x)).
+    """½·erf(x/2.4020563531719796) + ½, an approximation of the logistic function 1/(1 + e^(−x)).
 
-    It is Erf(0.5, 1/2.4020563531719796, 0.5), and has its closed form.
+    It equals Erf(0.5, 1/2.4020563531719796, 0.5) and has the same closed form.
     """
 
     _kind: ClassVar[str] = "Erf"
@@ -222,7 +222,7 @@ class SigmoidLike(_ErrorFunction):
 
 @dataclass(frozen=True, repr=False)
 class Gelu(Activation):
-    """x·Φ(x), with Φ the normal distribution function itself, not an approximation by tanh.
+    """x·Φ(x), where Φ is the exact normal distribution function, not an approximation by tanh.
 
     References
     ----------
@@ -248,7 +248,7 @@ class Sin(Activation):
     References
     ----------
     Rahimi, Recht (2007), "Random Features for Large-Scale Kernel Machines", section 3: the mean
-    over c, a Gaussian kernel; for one c there is a second term.
+    over c, a Gaussian kernel; a single c adds a second term.
     """
 
     _kind: ClassVar[str] = "Sin"

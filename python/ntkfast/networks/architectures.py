@@ -1,4 +1,4 @@
-"""Standard architectures, each in one call: perceptrons, CNTK, Myrtle, wide residual networks."""
+"""Standard architectures: perceptrons, CNTK, Myrtle and wide residual networks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["cntk", "mlp", "myrtle", "wide_resnet"]
 
 _FILTER = (3, 3)
 
-# A slip, such as a number of images for a depth, is refused before it takes all of the memory.
+# Mistakes, such as passing a number of images as a depth, are rejected before memory runs out.
 _DEEPEST = 10_000
 _MOST_HIDDEN = 100_000  # layers of a perceptron
 
-# How many convolutions stand before each pooling; with the readout, as many layers as the name.
+# Convolutions before each pooling. With the readout they add up to the layers in the name.
 _MYRTLE = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
 
 
@@ -37,22 +37,22 @@ def mlp(
     Parameters
     ----------
     depth
-        Number of hidden layers, from 0, which is a single Dense, to 100,000.
+        Number of hidden layers, from 0 (a single Dense) to 100,000.
     activation
-        What follows each hidden Dense.
+        The activation after each hidden Dense.
     w_std, b_std
-        Of every Dense, the last one included. √2 keeps the variance through ReLU layers.
+        For every Dense, including the readout. √2 preserves the variance through ReLU layers.
     width
-        Of the hidden layers; the standard parameterization needs it.
+        Width of the hidden layers. The standard parameterization requires it.
     parameterization
-        Of every Dense: ``"ntk"`` or ``"standard"``.
+        For every Dense: ``"ntk"`` or ``"standard"``.
 
     Raises
     ------
     TypeError
-        ``depth`` is not an integer, ``activation`` is not a network.
+        ``depth`` is not an integer, or ``activation`` is not a network.
     ValueError
-        A ``depth`` out of range, or what `Dense` and `Serial` refuse.
+        ``depth`` is out of range, or `Dense` or `Serial` reject their arguments.
 
     Examples
     --------
@@ -80,20 +80,20 @@ def cntk(
     Parameters
     ----------
     depth
-        Number of convolutions, from 1 to 10,000. They pad with zeros, so that all have the size of
-        the image.
+        Number of convolutions, from 1 to 10,000. They pad with zeros, so that every layer has the
+        size of the image.
     pooling
-        True for `GlobalAvgPool`, False for `Flatten`, which is far quicker.
+        True for `GlobalAvgPool`, False for `Flatten`, which is much faster.
     w_std, b_std
-        Of the convolutions. √2 keeps the variance away from the edges. The last Dense has w_std 1
-        and no bias.
+        For the convolutions. √2 preserves the variance away from the edges. The readout has
+        w_std 1 and no bias.
 
     Raises
     ------
     TypeError
-        ``depth`` is not an integer, ``pooling`` not a truth value.
+        ``depth`` is not an integer, or ``pooling`` is not a boolean.
     ValueError
-        A ``depth`` out of its range, or what `Conv` refuses.
+        ``depth`` is out of range, or `Conv` rejects its arguments.
 
     References
     ----------
@@ -111,26 +111,26 @@ def cntk(
 
 
 def myrtle(layers: int, *, w_std: float = math.sqrt(2.0), b_std: float | None = None) -> Serial:
-    """Build a Myrtle network: 3×3 convolutions with ReLUs in three groups, 2×2 pooling between.
+    """Build a Myrtle network: three groups of 3×3 convolutions with ReLUs and 2×2 pooling between.
 
     Parameters
     ----------
     layers
-        5, 7 or 10: the number of layers with weights, the last Dense included.
+        5, 7 or 10: the number of layers with weights, including the readout.
     w_std, b_std
-        Of the convolutions. The last Dense has w_std 1 and no bias.
+        For the convolutions. The readout has w_std 1 and no bias.
 
     Raises
     ------
     TypeError
         ``layers`` is not an integer.
     ValueError
-        Another number of ``layers``, or what `Conv` refuses.
+        Another number of ``layers``, or `Conv` rejects its arguments.
 
     Notes
     -----
-    Height and width of images have to be at least 4. The last group ends in `GlobalAvgPool`, which
-    for the 32×32 images of the source is its three poolings by 2×2 in a row.
+    Images must have a height and width of at least 4. The last group ends with `GlobalAvgPool`,
+    which for the 32×32 images of the reference equals its three successive poolings by 2×2.
 
     References
     ----------
@@ -152,22 +152,22 @@ def wide_resnet(blocks: int, *, w_std: float = 1.0, b_std: float | None = None) 
     Parameters
     ----------
     blocks
-        Number of blocks in each group, from 1 to 10,000; with two 3×3 convolutions each, the depth
-        is 6·blocks + 2. The second and the third group halve height and width.
+        Number of blocks in each group, from 1 to 10,000. Each block has two 3×3 convolutions, so
+        the depth is 6·blocks + 2. The second and the third group halve height and width.
     w_std, b_std
-        Of all convolutions. The last Dense has w_std 1 and no bias.
+        For all convolutions. The readout has w_std 1 and no bias.
 
     Raises
     ------
     TypeError
         ``blocks`` is not an integer.
     ValueError
-        ``blocks`` out of their range, or what `Conv` refuses.
+        ``blocks`` is out of range, or `Conv` rejects its arguments.
 
     Notes
     -----
-    Where a group begins, the shortcut is a 3×3 convolution. There is no batch normalisation, and no
-    ReLU before the pooling over all positions.
+    At the start of a group, the shortcut is a 3×3 convolution. There is no batch normalisation and
+    no ReLU before the global pooling.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What every network can do: be compared, printed, pickled, and give its kernels."""
+"""The base class of all networks: comparison, printing, pickling and kernels."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["Network"]
 class Network(Displayed, Described):
     """An architecture of infinite width, as data without state.
 
-    Every layer and every composition of layers is a network: hashable, comparable, picklable, and
-    printed as the text that builds it. The program it compiles to is kept with the object after the
-    first kernel call and is no part of its value.
+    Every layer and every composition of layers is a network. Networks are hashable, comparable and
+    picklable, and their repr is the code that builds them. The first kernel call compiles the
+    network to a program. The object keeps the program, which is not part of its value.
 
-    Kernels are per output: with c outputs the full kernel is the one returned here, times the c × c
+    Kernels are per output: for c outputs, the full kernel is the returned kernel times the c × c
     identity.
     """
 
     @property
     def _nesting(self) -> int:
-        """How many compositions stand one inside the other."""
+        """The depth of nested compositions."""
         return 0
 
     @cached_property
@@ -44,7 +44,7 @@ class Network(Displayed, Described):
 
     @cached_property
     def _rank(self) -> int | None:
-        """The number of spatial dimensions, 1 or 2; None where the layers take either."""
+        """The number of spatial dimensions, 1 or 2; None if the layers accept either."""
         return None
 
     @cached_property
@@ -60,7 +60,7 @@ class Network(Displayed, Described):
         return Program.by_frozen(for_core(self))
 
     def __getstate__(self) -> dict[str, Any]:
-        # The program belongs to this process; a copy or a pickle compiles its own.
+        # The program belongs to this process. A copy or a pickle compiles its own.
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def _facts(self) -> Iterator[Fact]:
@@ -76,46 +76,47 @@ class Network(Displayed, Described):
         out: FloatArray | None = None,
         progress: Progress = None,
     ) -> FloatArray:
-        """Compute the neural tangent kernel among the rows of `x`, or from those of `x` to `x2`.
+        """Compute the neural tangent kernel of the rows of `x`, or between `x` and `x2`.
 
         Parameters
         ----------
         x
-            Shape (n, n_features): samples in rows. Networks with a `Conv`, pooling or `Flatten`
+            Shape (n, n_features), one sample per row. Networks with a `Conv`, pooling or `Flatten`
             take (n, height, width, channels), or (n, length, channels) for sequences. float64 and
-            float32 are kept; float16, integers, booleans and lists become float64; ``x`` and
-            ``x2`` of different types take the wider.
+            float32 are kept. float16, integers, booleans and lists become float64. If the types of
+            ``x`` and ``x2`` differ, the result has the wider type.
         x2
-            Shape (m, n_features), or as for ``x``: the second set of samples. Left out, it is
+            Shape (m, n_features), or as for ``x``: the second set of samples. If omitted, it is
             ``x``, and the result is exactly symmetric.
         diagonal
-            Only the kernel of each row with itself, without an n × n array. Takes no ``x2``.
+            True computes only the kernel of each row with itself, without an n × n array. It cannot
+            be combined with ``x2``.
         out
-            Where to write: exactly the shape and type of the result; may be memory-mapped. After
-            an error or Ctrl-C its contents are undefined.
+            Array for the result, with its exact shape and type. It may be memory-mapped. After an
+            error or Ctrl-C its contents are undefined.
         progress
             True for a tqdm bar, or any ``callable(done, total)``, called as tiles finish. An
-            exception in it ends the computation. A diagonal reports nothing.
+            exception in the callable stops the computation. A diagonal does not report progress.
 
         Returns
         -------
         ndarray
-            Shape (n, n), (n, m), or (n,) for a diagonal; ``out`` itself where it was given.
+            Shape (n, n), (n, m), or (n,) for a diagonal. It is ``out`` if given.
 
         Raises
         ------
         TypeError
-            Complex numbers, strings, objects; an ``out`` of another type.
+            Complex numbers, strings or objects, or an ``out`` of another type.
         ValueError
-            Wrong shapes, NaN or infinities, a network that needs a Dense in front.
+            Wrong shapes, NaN or infinities, or a network that must begin with a Dense.
 
         Notes
         -----
-        O(n²(d + L)) for d features and L layers, half of it by symmetry without ``x2``; memory is
-        the result plus O(n·L), and a copy of points whose rows do not follow each other in memory
-        or whose norms are extreme. Other points are read in place: other threads must not change
-        them until the call returns (with ``progress``, they are copied). A diagonal costs
-        O(n(d + L)).
+        O(n²(d + L)) for d features and L layers. Without ``x2``, symmetry halves this cost. The
+        memory is the result plus O(n·L). Points are copied only if their rows are not contiguous in
+        memory or their norms are extreme. All other points are read in place, so other threads must
+        not change them until the call returns (with ``progress``, they are copied). A diagonal
+        costs O(n(d + L)).
 
         References
         ----------
@@ -142,9 +143,9 @@ class Network(Displayed, Described):
         out: FloatArray | None = None,
         progress: Progress = None,
     ) -> FloatArray:
-        """Compute the covariance of the outputs at initialisation, the network-as-Gaussian-process.
+        """Compute the covariance of the outputs at initialisation (NNGP kernel).
 
-        Parameters, result, errors and cost are those of `ntk`; the work for the NTK is not done.
+        Parameters, result, errors and cost are those of `ntk`, without the work for the NTK.
 
         References
         ----------
@@ -170,15 +171,15 @@ class Network(Displayed, Described):
         out: Kernels | tuple[FloatArray | None, FloatArray | None] | None = None,
         progress: Progress = None,
     ) -> Kernels:
-        """Compute both kernels in one pass, at hardly more than the cost of the NTK alone.
+        """Compute both kernels in one pass, at little more than the cost of the NTK.
 
-        Parameters, result and errors are those of `ntk`, but for ``out``: a `Kernels`, or a pair
-        (nngp, ntk) in which None asks for a new array.
+        Parameters, result and errors are those of `ntk`, except for ``out``: a `Kernels`, or a pair
+        (nngp, ntk) in which None requests a new array.
 
         Returns
         -------
         Kernels
-            With attributes ``nngp`` and ``ntk``; unpacks as that pair. It is ``out`` itself where
+            It has the attributes ``nngp`` and ``ntk`` and unpacks as this pair. It is ``out`` if
             that was a `Kernels`.
         """
         nngp, ntk = evaluate(
@@ -194,30 +195,30 @@ class Network(Displayed, Described):
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 
     def summary(self, norm: Norms = 1.0, *, n_features: int = 1) -> Summary:
-        """Show what each layer does to the kernels of a point with itself.
+        """Show the effect of each layer on the kernels of a point with itself.
 
         Parameters
         ----------
         norm
-            ‖x‖/√d, the root mean square of the d features of the point, ≥ 0; or a list of such
-            norms. The variance of the input, K(x, x) = ‖x‖²/d, is its square.
+            ‖x‖/√d, the root mean square of the d features of the point, ≥ 0, or a list of such
+            norms. Its square is the variance of the input, K(x, x) = ‖x‖²/d.
         n_features
-            d, ≥ 1. It matters to a Dense on the input in the standard parameterization, whose NTK
-            is d times that variance, and to a `Concatenate` with the input for a branch.
+            d, ≥ 1. It affects only a Dense on the input in the standard parameterization, whose NTK
+            is d times that variance, and a `Concatenate` with the input as a branch.
 
         Returns
         -------
         Summary
-            Variance, χ, NTK and cumulative share of the NTK, layer by layer; `LayerSummary` defines
-            them. ``print`` shows a table.
+            Variance, χ, NTK and cumulative share of the NTK for each layer, as defined in
+            `LayerSummary`. ``print`` shows a table.
 
         Raises
         ------
         TypeError
-            A norm that is not a real number, an ``n_features`` that is not an integer.
+            A norm that is not a real number, or an ``n_features`` that is not an integer.
         ValueError
-            An ``n_features`` below 1, a norm that is negative, NaN or infinite, an empty list, a
-            network that needs a Dense in front, or one for images or sequences.
+            An ``n_features`` below 1; a norm that is negative, NaN or infinite; an empty list; a
+            network that must begin with a Dense; or a network for images or sequences.
         NumericalError
             A variance or NTK that is too large for a float.
 
@@ -240,9 +241,9 @@ class Network(Displayed, Described):
         """
         if self._spatial:
             raise ValueError(
-                "summary() follows one variance through the layers, and this network has layers "
-                "for images or sequences, where each position has its own; summarise the network "
-                "with Dense layers in place of its Conv layers, and without pooling and Flatten"
+                "summary() follows one variance through the layers, but this network has layers "
+                "for images or sequences, where each position has its own variance; summarise a "
+                "network with Dense instead of Conv layers, and without pooling and Flatten"
             )
         return summarise(self._program, norm, n_features)
 

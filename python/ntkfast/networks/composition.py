@@ -1,4 +1,4 @@
-"""Networks made of networks: one after another, or side by side and joined."""
+"""Networks composed of networks, in series or as parallel branches."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
     "as_network",
 ]
 
-# Printing, comparing and copying recurse, and every level is checked anew when it is built.
+# Printing, comparing and copying recurse, and building checks every level again.
 _DEEPEST = 100
 
 
 def as_network(value: object, place: str) -> Network:
-    """Return `value` if it is a network, else a TypeError that says what was probably meant."""
+    """Return `value` if it is a network; otherwise raise a TypeError that suggests a correction."""
     if isinstance(value, Network):
         return value
     if isinstance(value, type) and issubclass(value, Network):
@@ -42,7 +42,7 @@ def as_network(value: object, place: str) -> Network:
 
 @dataclass(frozen=True, init=False, repr=False)
 class Composition(Network):
-    """Networks joined in a way that the core knows by `_kind`."""
+    """Networks that are joined by the core operation `_kind`."""
 
     layers: tuple[Network, ...]
 
@@ -63,7 +63,7 @@ class Composition(Network):
         check(for_core(self))
 
     def _check_rank(self) -> None:
-        """Refuse layers for images beside layers for sequences."""
+        """Reject a mixture of layers for images and layers for sequences."""
         of_rank = {layer._rank: i for i, layer in reversed([*enumerate(self.layers, start=1)])}
         if 1 in of_rank and 2 in of_rank:
             name = type(self).__name__
@@ -93,20 +93,20 @@ class Composition(Network):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Serial(Composition):
-    """Layers one after another.
+    """Layers in series.
 
     Parameters
     ----------
     *layers
-        In the order in which the input meets them.
+        The layers, in the order in which they are applied.
 
     Raises
     ------
     TypeError
-        Something that is not a layer or a network, such as ``Relu`` instead of ``Relu()``.
+        An argument that is not a layer or a network, such as ``Relu`` instead of ``Relu()``.
     ValueError
-        No layer at all, layers that cannot follow one another, such as two activations without
-        a Dense between, or networks nested more than 100 deep.
+        No layers, layers that cannot follow one another, such as two activations without a Dense
+        between them, or networks nested more than 100 deep.
 
     Examples
     --------
@@ -124,13 +124,13 @@ class Residual(Composition):
     Parameters
     ----------
     *layers
-        The branch, in the order in which the input meets them. It needs a Dense of its own, so
-        that it is independent of the input it is added to.
+        The branch, in the order in which its layers are applied. It must contain a Dense, so that
+        it is independent of the input to which it is added.
 
     Raises
     ------
     TypeError, ValueError
-        As for `Serial`, and where the branch is not independent of the input.
+        As for `Serial`, or if the branch is not independent of the input.
     """
 
     _kind: ClassVar[str] = "Residual"
@@ -138,18 +138,18 @@ class Residual(Composition):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Sum(Composition):
-    """Networks side by side on the same input, their outputs added.
+    """The sum of parallel networks with the same input.
 
     Parameters
     ----------
     *networks
-        The branches. Each has weights of its own, also where the same object is given twice. All
-        but one have to end in a Dense, so that they are independent of each other.
+        The branches. Each has its own weights, even if the same object is given twice. All but one
+        must end with a Dense, so that they are independent of each other.
 
     Raises
     ------
     TypeError, ValueError
-        As for `Serial`, and where the branches are not independent.
+        As for `Serial`, or if the branches are not independent.
     """
 
     _kind: ClassVar[str] = "Sum"
@@ -157,22 +157,22 @@ class Sum(Composition):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Product(Composition):
-    """Networks side by side on the same input, their outputs multiplied neuron by neuron.
+    """The elementwise product of parallel networks with the same input.
 
-    Kernels: K = K₁K₂ and T = T₁K₂ + K₁T₂, and so on for more of them. The result is not Gaussian: a
-    Dense has to follow before an activation.
+    Kernels: K = K₁K₂ and T = T₁K₂ + K₁T₂, and similarly for more factors. The result is not
+    Gaussian, so a Dense must follow before the next activation.
 
     Parameters
     ----------
     *networks
-        The factors. Each has weights of its own, also where the same object is given twice. All
-        but one have to hold a Dense behind what they have in common, so that they are independent
-        of each other.
+        The factors. Each has its own weights, even if the same object is given twice. All but one
+        must contain a Dense after the part that they share, so that they are independent of each
+        other.
 
     Raises
     ------
     TypeError, ValueError
-        As for `Serial`, and where the factors are not independent, or have different widths.
+        As for `Serial`, or if the factors are not independent or have different widths.
     """
 
     _kind: ClassVar[str] = "Product"
@@ -180,21 +180,21 @@ class Product(Composition):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Concatenate(Composition):
-    """Networks side by side on the same input, their outputs one after another in one layer.
+    """The concatenation of the outputs of parallel networks with the same input.
 
-    Kernels: means of K and T, weighted by the branches' widths. The result is not Gaussian: a Dense
-    has to follow before an activation.
+    Kernels: means of K and T, weighted by the branches' widths. The result is not Gaussian, so
+    a Dense must follow before the next activation.
 
     Parameters
     ----------
     *networks
-        The branches. The width of one is that of its last Dense, or the number of features where it
-        has none. Unset widths count as equal; set either all or none.
+        The branches. The width of a branch is that of its last Dense, or the number of features if
+        it has none. If no width is set, all count as equal. Set either all widths or none.
 
     Raises
     ------
     TypeError, ValueError
-        As for `Serial`, and where some widths are set and others not.
+        As for `Serial`, or if some widths are set and others are not.
     """
 
     _kind: ClassVar[str] = "Concatenate"

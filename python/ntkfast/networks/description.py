@@ -1,10 +1,9 @@
-"""Networks as plain data: dictionaries, lists, texts and numbers, for JSON and TOML files.
+"""Networks as plain data: dictionaries, lists, strings and numbers, for JSON and TOML files.
 
-The core reads networks in the same form, with all fields given and functions among them.
+The core reads networks in the same form, with all fields explicit and functions among them.
 
-Reading builds layers of the package from their names and numbers. It never runs code that a file
-brings along, and never looks a function up. This module stands below all layers: the package tells
-it by `register` which there are.
+Reading builds layers of the package from their names and numbers. It never runs code from a file
+and never looks up a function. No layer is imported here: the package calls `register` to list them.
 """
 
 from __future__ import annotations
@@ -36,41 +35,41 @@ __all__ = [
 
 Description: TypeAlias = dict[str, Any]
 
-# What most values are: networks are built often, and this is quicker than to ask all the rest.
+# The types of most values. Networks are built often, and this test is faster than all the others.
 _PLAIN = {float, int, str, bool, type(None)}
 
-# More than a network may be nested; what a file nests deeper is refused before Python is.
+# No network may be nested deeper. Deeper files are rejected before Python's recursion limit.
 _DEEPEST = 110
 
 _NO_FUNCTIONS = (
-    "a function is no data, and loading must not run code; take an activation with a name "
-    "(Tanh, Softplus, Polynomial, ...), or pickle the network where both ends are yours"
+    "functions cannot be saved, because loading must not run code; use an activation with a name "
+    "(Tanh, Softplus, Polynomial, ...), or pickle the network only if you trust the file's source"
 )
 
 _LAYERS: dict[str, type[Network]] = {}
 
 
 class Described(ABC):
-    """Has a description that JSON and TOML can hold: what every network inherits."""
+    """Base class of every network: a description that JSON and TOML can hold."""
 
     _holds_functions: ClassVar[bool] = False
-    """Whether fields are functions, which no description can hold."""
+    """Whether fields are functions, which a description cannot hold."""
 
     @property
     @abstractmethod
     def _kind(self) -> str:
-        """The name by which the core knows the layer: a constant of its class."""
+        """The name of the layer in the core, a constant of its class."""
 
     def _core_fields(self) -> dict[str, Any]:
-        """Return what the core takes by that name: the layer's own fields, if not said otherwise.
+        """Return the fields that the core reads under that name: by default, the layer's own.
 
-        Where the core knows a layer as a case of another one, here is what it is a case of.
+        A layer that is a special case of another layer in the core overrides this method.
         """
         return {name: getattr(self, name) for name in _core_names(cast(Any, type(self)))}
 
     @cached_property
     def _core(self) -> Description:
-        """The layer as the core reads it. Layers are frozen, so that networks share it."""
+        """The layer as the core reads it. Layers are frozen, so networks can share it."""
         return _described(self._kind, self._core_fields(), for_core)
 
     def _given(self) -> dict[str, Any]:
@@ -84,14 +83,14 @@ class Described(ABC):
         Returns
         -------
         dict
-            The layer's name as ``"type"``, and those of its fields that differ from their
-            defaults: numbers, texts, truth values, and lists of these or of further descriptions.
-            It is new, and yours to change.
+            The layer's name as ``"type"``, and the fields that differ from their defaults: numbers,
+            strings, booleans, and lists of these or of further descriptions. The dictionary is new
+            and may be changed.
 
         Raises
         ------
         TypeError
-            An `Elementwise`, as a function is no data, or a class of your own.
+            An `Elementwise`, because functions cannot be saved, or a class of your own.
 
         Examples
         --------
@@ -107,18 +106,18 @@ class Described(ABC):
         Parameters
         ----------
         description
-            What `to_dict` returns, also by way of a file. No code in it is run.
+            The result of `to_dict`, possibly read from a file. No code in it is run.
 
         Returns
         -------
         Network
-            Equal to the one that was described.
+            Equal to the network that was described.
 
         Raises
         ------
         TypeError, ValueError
-            An unknown layer or field (the message names the nearest known one), a field that is
-            missing, and all that the layers themselves refuse; the message says where.
+            An unknown layer or field (the message suggests the closest known name), a missing
+            field, or any value that the layers reject. The message gives the location.
 
         Examples
         --------
@@ -129,45 +128,46 @@ class Described(ABC):
 
     @staticmethod
     def from_file(path: str | PathLike[str]) -> Network:
-        """Build the network that a file describes, in the form of `to_dict`.
+        """Build the network that a file describes, in the format of `to_dict`.
 
         Parameters
         ----------
         path
-            A file that ends in ``.json`` or ``.toml`` (which takes Python 3.11 or later).
+            A file with the extension ``.json`` or ``.toml`` (which requires Python 3.11 or later).
 
         Returns
         -------
         Network
-            Without running any code of the file's.
+            The network. No code in the file is run.
 
         Raises
         ------
         OSError
             The file cannot be read.
         TypeError, ValueError
-            It is in another format, or what `from_dict` refuses; the message begins with the path.
+            The file has another format, or contains something that `from_dict` rejects. The message
+            begins with the path.
         ImportError
-            A TOML file, and a Python without ``tomllib``.
+            The file is TOML and Python has no ``tomllib``.
         """
         return read(path)
 
 
 def describe(network: Described) -> Description:
-    """Return what `build` makes the same network of; see `Network.to_dict`."""
+    """Return a description from which `build` makes the same network; see `Network.to_dict`."""
     if network._holds_functions:
         raise TypeError(f"{network!r} cannot be described: {_NO_FUNCTIONS}")
     name = type(network).__name__
     if _LAYERS.get(name) is not type(network):
         raise TypeError(
-            f"{network!r} cannot be described: {name} is no layer of ntkfast, so that nobody "
-            "else could read it; pickle it where both ends are yours"
+            f"{network!r} cannot be described: {name} is not a layer of ntkfast, so a reader of "
+            "the file could not build it; pickle the network only if you trust the file's source"
         )
     return _described(name, network._given(), describe)
 
 
 def for_core(network: Described) -> Description:
-    """Return the network as the core reads it: by the core's names, with all fields; not a copy."""
+    """Return the network as the core reads it, with all fields. The result is not a copy."""
     return network._core
 
 
@@ -189,13 +189,13 @@ def _plain(value: Any, inner: Callable[[Described], Description]) -> Any:
 
 @cache
 def _core_names(layer: type[Described]) -> tuple[str, ...]:
-    """Return the fields of the class that has the name for the core; heirs may have others."""
+    """Return the fields of the class that defines the name in the core; subclasses may add more."""
     named = next(base for base in layer.__mro__ if "_kind" in vars(base))
     return tuple(field.name for field in fields(cast(Any, named)))
 
 
 def build(data: object, place: str = "the network", nesting: int = 0) -> Network:
-    """Return the network that `data` describes; `place` is how messages call it."""
+    """Return the network that `data` describes; messages call it `place`."""
     if not isinstance(data, Mapping):
         raise TypeError(
             f"{place} is of type {type(data).__name__}; expected a table with the name of a layer "
@@ -216,7 +216,7 @@ def build(data: object, place: str = "the network", nesting: int = 0) -> Network
         if key not in given and field.default is MISSING:
             raise ValueError(f"{place}: {layer.__name__} needs the field {key!r}")
     branches: list[Network] = []
-    if "layers" in known:  # a composition, which takes them one by one
+    if "layers" in known:  # a composition takes its layers as separate arguments
         inner = given.pop("layers")
         if not isinstance(inner, (list, tuple)):
             raise TypeError(
@@ -239,7 +239,7 @@ def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
     known = {name: layer for name, layer in _LAYERS.items() if not layer._holds_functions}
     name = data.get("type")
     if not isinstance(name, str):
-        what = f"has {name!r} for its type" if "type" in data else "has no type"
+        what = f"has the type {name!r}" if "type" in data else "has no type"
         raise ValueError(f'{place} {what}; expected the name of a layer, such as "Dense"')
     if name in _LAYERS and name not in known:
         raise ValueError(f"{place} is an {name}: {_NO_FUNCTIONS}")
@@ -252,14 +252,14 @@ def _layer(data: Mapping[str, Any], place: str) -> type[Network]:
 
 
 def register(exported: Iterable[object]) -> None:
-    """Make the layers among what the package exports known to descriptions, by name."""
+    """Register by name all layers among the names that the package exports."""
     for layer in exported:
         if isinstance(layer, type) and issubclass(layer, Described) and not isabstract(layer):
             _LAYERS[layer.__name__] = cast("type[Network]", layer)
 
 
 def meant(name: object, known: Iterable[str]) -> str:
-    """Ask for the nearest known name, if one is near."""
+    """Suggest the closest known name, if one is close."""
     by_lower = {word.lower(): word for word in known}
     near = get_close_matches(str(name).lower(), by_lower, n=1)
     return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
@@ -274,13 +274,13 @@ def read(path: str | PathLike[str]) -> Network:
     file = Path(path)
     form = file.suffix.lower()
     if form not in (".json", ".toml"):
-        raise ValueError(f"{file}: the ending is {form!r}; expected .toml or .json")
+        raise ValueError(f"{file}: unsupported file extension {form!r}; expected .toml or .json")
     content = file.read_bytes()
     try:
         text = content.decode("utf-8")
         data = json.loads(text) if form == ".json" else _toml(text)
-    except (ValueError, RecursionError) as error:  # what both parsers raise, and for no UTF-8
-        raise ValueError(f"{file} is no {form[1:].upper()} file: {error}") from None
+    except (ValueError, RecursionError) as error:  # from either parser, or for invalid UTF-8
+        raise ValueError(f"{file} is not a {form[1:].upper()} file: {error}") from None
     try:
         return build(data)
     except TypeError as error:
@@ -294,6 +294,6 @@ def _toml(text: str) -> dict[str, Any]:
         import tomllib
     except ImportError:
         raise ImportError(
-            "reading TOML needs Python 3.11 or later; write the same network as JSON"
+            "reading TOML requires Python 3.11 or later; write the same network as JSON"
         ) from None
     return tomllib.loads(text)

@@ -1,4 +1,4 @@
-"""Nonlinearities without a closed form: any function of NumPy arrays."""
+"""Activations without a closed form: any function of NumPy arrays."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Function: TypeAlias = Callable[[Array], npt.NDArray[Any]]
 
 @dataclass(frozen=True, repr=False)
 class Numerical(Network):
-    """A function applied to every neuron that the core knows by its values.
+    """An elementwise activation that the core knows only by its values.
 
-    It needs a Gaussian input: a Dense since the last activation. How it is computed, to which
-    precision, and when a call warns: see `Elementwise`.
+    Its input must be Gaussian, so a Dense must follow the previous activation. See `Elementwise`
+    for the method, the precision, and the conditions for a warning.
     """
 
     _kind: ClassVar[str] = "Elementwise"
@@ -48,16 +48,16 @@ class Numerical(Network):
 
     @abstractmethod
     def _derivative(self, x: Array) -> Array:
-        """Return its derivative, for finite networks; at a kink, that from either side."""
+        """Return the derivative for finite networks; at a kink, from either side."""
 
     @property
     def _name(self) -> str:
-        """How messages call it."""
+        """The name in messages."""
         return type(self).__name__
 
     @property
     def _kinks(self) -> tuple[float, ...]:
-        """Where its derivative is known to jump."""
+        """Points at which the derivative is known to jump."""
         return ()
 
     def _core_fields(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Numerical(Network):
 
 @dataclass(frozen=True)
 class _Values:
-    """A function's values; equal to that of an equal network."""
+    """The values of a function; equal to the values of an equal network."""
 
     network: Numerical
 
@@ -79,34 +79,36 @@ class _Values:
 class Elementwise(Numerical):
     """Any function of one real variable, applied to every neuron.
 
-    Its kernels are computed from its values alone: some dozen calls of `fn` on long arrays (some
-    ten thousand numbers, however many rows there are) find polynomials that the core computes with
-    from then on. For the scales that the rows of a call have, their kernels are fitted by
-    polynomials again, once a network and range of scales. Where `fn` is analytic on either side of
-    0, errors are below 1e-10·√(K_ii K_jj) (1e-5 for float32); a call whose estimate is above 1e-9
-    warns, naming the function and the estimate. Steps, waves much faster than the scales, and kinks
-    away from 0 where rows differ in their norms are among what it warns about.
+    The kernels are computed from the values of `fn` alone. About a dozen calls of `fn` on long
+    arrays (about ten thousand numbers, for any number of rows) determine polynomials that replace
+    the function. For the standard deviations of the rows of a call, the kernels are again fitted by
+    polynomials, once per network and range of standard deviations. If `fn` is analytic on either
+    side of 0, errors are below 1e-10·√(K_ii K_jj) (1e-5 for float32). A call whose estimated error
+    is above 1e-9 warns and names the function and the estimate. Among the causes are steps,
+    oscillations much faster than the standard deviations, and kinks away from 0 with rows of
+    different norms.
 
     Parameters
     ----------
     fn
-        Takes a float64 array of shape (n,) and returns as many real numbers. Networks compare, hash
-        and pickle as `fn` does. They are printed with its full name, as ``numpy.tanh``, which can
-        be pasted where its module is imported; what has no such name stands in angle brackets.
+        Takes a float64 array of shape (n,) and returns an array of n real numbers. Networks
+        compare, hash and pickle by `fn`. They print its full name, such as ``numpy.tanh``, which is
+        valid code if its module is imported. A function without such a name is printed in angle
+        brackets.
     derivative
-        Its derivative, of the same form, for finite networks; without it they take central
-        differences of `fn`, right to about ten digits where it is smooth. Kernels do not need it:
-        that of the derivative is the derivative of the kernel.
+        The derivative of `fn`, in the same form, for finite networks. Without it they use central
+        differences of `fn`, correct to about ten digits if `fn` is smooth. Kernels do not need it:
+        the kernel of the derivative is the derivative of the kernel.
     kinks
-        Where the derivative jumps, as far as is known. For kernels, kinks are also found without
-        it, and one at 0 needs no mention; activation patterns of finite networks are about these.
+        The points at which the derivative jumps, if known. Kernels detect kinks without this
+        argument, and a kink at 0 need not be given. Activation patterns of finite networks use it.
 
     Raises
     ------
     TypeError
-        ``fn`` or ``derivative`` is not callable; ``kinks`` are not real numbers.
+        ``fn`` or ``derivative`` is not callable, or ``kinks`` are not real numbers.
     ValueError
-        NaN or infinite ``kinks``.
+        ``kinks`` are NaN or infinite.
 
     Examples
     --------
@@ -140,23 +142,23 @@ class Elementwise(Numerical):
     def _derivative(self, x: Array) -> Array:
         if self.derivative is not None:
             return self._checked(self.derivative, x)
-        # Truncation grows like h², rounding like ε/h: about equal at h = ∛ε.
+        # The truncation error grows as h², the rounding error as ε/h. They balance at h ≈ ∛ε.
         step = np.cbrt(np.finfo(np.float64).eps) * np.maximum(1.0, np.abs(x))
         above, below = x + step, x - step
         slope: Array = (self._evaluate(above) - self._evaluate(below)) / (above - below)
         return slope
 
     def _checked(self, function: Function, inputs: Array) -> Array:
-        """Return what the user's function makes of a copy of the inputs, as float64."""
-        # It is asked far out in the tails, on any thread: what is not finite is refused below,
-        # and 1/(1 + exp(-x)) may well overflow on the way.
+        """Call the user's function on a copy of the inputs and return its values as float64."""
+        # The function is evaluated far out in the tails, on any thread. Non-finite values are
+        # rejected below, but an expression such as 1/(1 + exp(-x)) may overflow on the way.
         with np.errstate(all="ignore"):
             values = np.asarray(function(inputs.copy()))
         name = self._name if function is self.fn else f"the derivative of {self._name}"
         if values.shape != inputs.shape:
             raise ValueError(
-                f"{name} returned an array of shape {values.shape} for one of shape "
-                f"{inputs.shape}; expected a function that works element by element, "
+                f"{name} returned an array of shape {values.shape} for an input of shape "
+                f"{inputs.shape}; expected a function that acts element by element, "
                 "such as np.tanh"
             )
         if values.dtype.kind not in "biuf":
@@ -181,7 +183,7 @@ class Elementwise(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Tanh(Numerical):
-    """tanh(x), by the numerical path of `Elementwise`."""
+    """tanh(x), computed numerically as in `Elementwise`."""
 
     def _evaluate(self, x: Array) -> Array:
         return np.tanh(x)
@@ -192,7 +194,7 @@ class Tanh(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(Numerical):
-    """1/(1 + e^{−x}), by the numerical path of `Elementwise`. `SigmoidLike` has a closed form."""
+    """1/(1 + e^{−x}), computed numerically as in `Elementwise`; `SigmoidLike` has a closed form."""
 
     def _evaluate(self, x: Array) -> Array:
         return _sigmoid(x)
@@ -203,7 +205,7 @@ class Sigmoid(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Softplus(Numerical):
-    """log(1 + eˣ), by the numerical path of `Elementwise`."""
+    """log(1 + eˣ), computed numerically as in `Elementwise`."""
 
     def _evaluate(self, x: Array) -> Array:
         return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
@@ -214,7 +216,7 @@ class Softplus(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Swish(Numerical):
-    """x/(1 + e^{−x}), also called SiLU, by the numerical path of `Elementwise`.
+    """x/(1 + e^{−x}), also called SiLU, computed numerically as in `Elementwise`.
 
     References
     ----------
@@ -230,12 +232,12 @@ class Swish(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Elu(Numerical):
-    """x for x ≥ 0 and alpha·(eˣ − 1) below, by the numerical path of `Elementwise`.
+    """x for x ≥ 0 and alpha·(eˣ − 1) below, computed numerically as in `Elementwise`.
 
     Parameters
     ----------
     alpha
-        The limit at −∞, with its sign changed; a finite number.
+        The negative of the limit at −∞; a finite number.
 
     References
     ----------
@@ -260,9 +262,9 @@ class Elu(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Selu(Numerical):
-    """λ·x for x ≥ 0 and λα·(eˣ − 1) below, by the numerical path of `Elementwise`.
+    """λ·x for x ≥ 0 and λα·(eˣ − 1) below, computed numerically as in `Elementwise`.
 
-    λ = 1.0507… and α = 1.6732… are such that unit variance is a fixed point.
+    With λ = 1.0507… and α = 1.6732…, unit variance is a fixed point.
 
     References
     ----------
@@ -282,10 +284,10 @@ class Selu(Numerical):
 
 @dataclass(frozen=True, repr=False)
 class Hardtanh(Numerical):
-    """x clipped to [−1, 1], by the numerical path of `Elementwise`.
+    """x clipped to [−1, 1], computed numerically as in `Elementwise`.
 
-    Its kinks are away from 0: where the rows of a call differ in their norms, the estimated error
-    is around 1e-3, and the call warns; for rows of one norm it is as precise as the others.
+    Its kinks are away from 0. If the rows of a call have different norms, the estimated error is
+    around 1e-3 and the call warns. For rows of equal norm it is as precise as the others.
     """
 
     def _evaluate(self, x: Array) -> Array:
@@ -300,6 +302,6 @@ class Hardtanh(Numerical):
 
 
 def _sigmoid(x: Array) -> Array:
-    """Return the logistic function, without overflow."""
+    """Return the logistic function without overflow."""
     small = np.exp(-np.abs(x))
     return np.where(x < 0, small, 1.0) / (1.0 + small)

@@ -1,4 +1,4 @@
-"""Nonlinearities made of exponentials, and those with Gaussian kernels."""
+"""Activations made of exponentials, and activations with Gaussian kernels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["Exp", "ExpNormalized", "Gabor", "Gaussian", "Rbf"]
 class Exp(Activation):
     """a·e^(b·x).
 
-    Its variance a²·e^(2b²p) grows fast with that of its input, p: a sample for which it is too
-    large for the result's type is refused with NumericalError.
+    Its variance a²·e^(2b²p) grows fast with the variance p of its input. A sample whose variance is
+    too large for the type of the result raises NumericalError.
 
     References
     ----------
@@ -43,9 +43,10 @@ class Exp(Activation):
 
 @dataclass(frozen=True, repr=False)
 class Rbf(Activation):
-    """√2·sin(√(2γ)·x + π/4), whose kernel is the Gaussian one, e^(−γ·(p + q − 2k)).
+    """√2·sin(√(2γ)·x + π/4), which has the Gaussian kernel e^(−γ·(p + q − 2k)).
 
-    p, q and k are variances and covariance of the input. Raises ValueError unless ``gamma`` >= 0.
+    p, q and k are the variances and the covariance of the input. ``gamma`` must be >= 0; other
+    values raise ValueError.
 
     References
     ----------
@@ -60,7 +61,6 @@ class Rbf(Activation):
         as_real(self.gamma, "Rbf: gamma", least=0.0)
 
     def _core_fields(self) -> dict[str, Any]:
-        # The wave with the cosine of Exp.
         return {"a": 1.0, "b": sqrt(2.0) * sqrt(self.gamma), "wave": True}
 
     def _evaluate(self, x: Array) -> Array:
@@ -72,11 +72,11 @@ class Rbf(Activation):
 
 @dataclass(frozen=True, repr=False)
 class ExpNormalized(Activation):
-    """The map √(pq)·e^(γ·(ρ + shift)) of kernels: no function of x, and exact for any scale.
+    """The map √(pq)·e^(γ·(ρ + shift)) of kernels. It is not a function of x and exact at any scale.
 
-    p and q are variances, ρ the correlation of the input. Rows of zeros have kernel 0. In place of
-    E[φ'φ'], the NTK is multiplied by the derivative of the map by the covariance. Raises ValueError
-    unless ``gamma`` >= 0.
+    p and q are the variances and ρ is the correlation of the input. Rows of zeros have kernel 0.
+    The NTK is multiplied by the derivative of the map with respect to the covariance, instead of by
+    E[φ'φ']. ``gamma`` must be >= 0; other values raise ValueError.
 
     References
     ----------
@@ -94,8 +94,8 @@ class ExpNormalized(Activation):
 
     def _evaluate(self, x: Array) -> Array:
         raise ValueError(
-            "ExpNormalized is a map of kernels and no function of a neuron, so that there is no "
-            "finite network of it; Rbf and Exp are functions with kernels of exponentials"
+            "ExpNormalized is a map of kernels and not a function of a neuron, so it has no finite "
+            "network; use Rbf or Exp, which are functions with exponential kernels"
         )
 
     def _derivative(self, x: Array) -> Array:
@@ -106,9 +106,9 @@ class ExpNormalized(Activation):
 class Gaussian(Activation):
     """a·e^(b·x²), b < 0.
 
-    Its kernel is a²/√((1 − 2bp)(1 − 2bq) − 4b²k²), p, q and k being variances and covariance of the
-    input. Raises ValueError for b >= 0: e^(b·x²) then has an infinite variance for large inputs, or
-    is constant.
+    Its kernel is a²/√((1 − 2bp)(1 − 2bq) − 4b²k²), where p, q and k are the variances and the
+    covariance of the input. b >= 0 raises ValueError, because e^(b·x²) then has infinite variance
+    for large inputs, or is constant.
     """
 
     _kind: ClassVar[str] = "Gaussian"
@@ -119,8 +119,8 @@ class Gaussian(Activation):
         super().__post_init__()
         if self.b >= 0.0:
             raise ValueError(
-                f"Gaussian: b is {self.b!r}; expected a number < 0, as a·e^(b·x²) has no finite "
-                "variance otherwise (or is constant): for a bump of width s use b = -1/(2·s²)"
+                f"Gaussian: b is {self.b!r}; expected a number < 0, because a·e^(b·x²) has "
+                "infinite variance otherwise (or is constant): use b = -1/(2·s²) for width s"
             )
 
     def _evaluate(self, x: Array) -> Array:

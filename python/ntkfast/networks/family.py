@@ -1,4 +1,4 @@
-"""Kernels of many related networks in one pass, for choosing among them."""
+"""Kernels of many related networks in one pass, for model selection."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ def ntk_by_depth(
 ) -> FloatArray:
     """Compute the NTK of a multilayer perceptron at every depth, in one pass.
 
-    Entry l is the kernel of the network cut after l hidden layers and closed with its last Dense;
-    the last entry is ``network.ntk(x, x2)``. Each entry has the bits of a network that is built so.
+    Entry l is the kernel of the network that consists of the first l hidden layers and the readout.
+    The last entry is ``network.ntk(x, x2)``. Each entry has the same bits as the kernel of a
+    separately built network.
 
     Parameters
     ----------
     network
-        A `Serial` of Dense layers and activations that begins and ends with a Dense, as `mlp`
-        builds it; it may be nested. Its depth is the number of Dense layers less one.
+        A `Serial` of Dense layers and activations that begins and ends with a Dense, as built by
+        `mlp`; it may be nested. Its depth is the number of Dense layers minus one.
     x, x2, diagonal, progress
         As for `Network.ntk`.
     out
-        Where to write: exactly the shape and type of the result; may be memory-mapped.
+        Array for the result, with its exact shape and type. It may be memory-mapped.
 
     Returns
     -------
@@ -45,14 +46,14 @@ def ntk_by_depth(
     Raises
     ------
     TypeError
-        ``network`` is not a network; what `Network.ntk` refuses.
+        ``network`` is not a network, or `Network.ntk` rejects its arguments.
     ValueError
-        ``network`` is not such a chain; what `Network.ntk` refuses.
+        ``network`` is not such a chain, or `Network.ntk` rejects its arguments.
 
     Notes
     -----
-    The layers cost what they cost in the deepest network alone; on top of that, each entry costs
-    its closing Dense and the writing of its matrix. No matrix is made but the result.
+    The layers cost as much as those of the deepest network alone. In addition, each entry costs its
+    readout and the writing of its matrix. No matrix other than the result is allocated.
     """
     return evaluate(
         as_network(network, "network")._program_by_depth,
@@ -77,8 +78,7 @@ def nngp_by_depth(
 ) -> FloatArray:
     """Compute the NNGP of a multilayer perceptron at every depth, in one pass.
 
-    Parameters, result, errors and cost are those of `ntk_by_depth`; the work for the NTK is not
-    done.
+    Parameters, result, errors and cost are those of `ntk_by_depth`, without the work for the NTK.
     """
     return evaluate(
         as_network(network, "network")._program_by_depth,
@@ -103,9 +103,9 @@ def ntk_by_frozen(
 ) -> FloatArray:
     """Compute the NTK of a multilayer perceptron for every number of frozen first layers.
 
-    Entry k is the kernel of the network that trains all its Dense layers but the first k: entry 0
-    is ``network.ntk(x, x2)``, entry depth trains the readout alone and equals
-    ``network.nngp(x, x2)``, and the last entry trains nothing and is zero.
+    Entry k is the kernel of the network that trains all its Dense layers except the first k. Entry
+    0 is ``network.ntk(x, x2)``. Entry depth trains only the readout and equals
+    ``network.nngp(x, x2)``. The last entry trains nothing and is zero.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ def ntk_by_frozen(
 
     Notes
     -----
-    All entries share the NNGP and what each activation does to the NTK, which is the work of one
-    network; on top of that, each entry costs a few multiplications a pair and layer, and the
-    writing of its matrix. No matrix is made but the result.
+    All entries share the NNGP and the effect of each activation on the NTK, which cost as much as
+    one network. In addition, each entry costs a few multiplications per pair and layer, and the
+    writing of its matrix. No matrix other than the result is allocated.
 
     References
     ----------

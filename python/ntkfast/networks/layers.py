@@ -1,4 +1,4 @@
-"""Layers that are no nonlinearities: with weights, and those that scale or drop neurons."""
+"""Dense, LayerNorm and Dropout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Dense", "Dropout", "LayerNorm", "Weighted"]
 
 
 class Weighted(Network):
-    """A layer with weights and biases: what all of them take, and what of it is trained."""
+    """Base class of layers with weights and biases: their parameters, and which are trained."""
 
     width: int | None
     w_std: float
@@ -35,46 +35,46 @@ class Weighted(Network):
 class Dense(Weighted):
     """A fully connected layer, with weights of standard deviation w_std/√fan_in.
 
-    On images and sequences it acts on the channels of each position, as a `Conv` of filter 1 does.
+    On images and sequences it acts on the channels of each position, like a `Conv` of filter 1.
 
-    K ← w_std²·K + b_std². What training does to T depends on the parameterization:
+    K ← w_std²·K + b_std². The update of T depends on the parameterization:
 
     * ``"ntk"``: z = (w_std/√fan_in)·W h + b_std·b with W, b ~ N(0, 1), and T ← K + w_std²·T;
     * ``"standard"``: z = W h + b with W ~ N(0, w_std²/fan_in), b ~ N(0, b_std²), and
       T ← fan_in·K_before + w_std²·T, plus 1 for a bias. fan_in is the number of features in the
-      first layer, the width of the last Dense before this one elsewhere, and the sum of widths
-      behind a `Concatenate`;
-    * either, frozen: T ← w_std²·T.
+      first layer, the width of the previous Dense in other layers, and the sum of widths after a
+      `Concatenate`;
+    * frozen, in either parameterization: T ← w_std²·T.
 
     Parameters
     ----------
     width
-        Number of outputs. It matters to the next Dense in the standard parameterization, to a
-        `Concatenate`, and to finite networks; other kernels do not depend on it.
+        Number of outputs. It affects the next Dense in the standard parameterization, a
+        `Concatenate`, and finite networks. Other kernels do not depend on it.
     w_std
         Standard deviation σ_w of the weights, ≥ 0.
     b_std
-        Standard deviation σ_b of the biases, ≥ 0; None for a layer without bias. A bias that starts
-        at zero is none in the NTK parameterization, but is trained in the standard one.
+        Standard deviation σ_b of the biases, ≥ 0; None for a layer without bias. A bias with
+        b_std=0 has no effect in the NTK parameterization, but is trained in the standard one.
     parameterization
         ``"ntk"`` or ``"standard"``.
     trainable
-        False for a layer that keeps its initial weights and biases. With the last Dense alone
-        trainable, in the NTK parameterization, the NTK is the NNGP kernel.
+        False for a layer that keeps its initial weights and biases. If only the readout is
+        trainable, in the NTK parameterization, the NTK equals the NNGP kernel.
 
     Raises
     ------
     TypeError
         A width that is not an integer, a standard deviation that is not a real number, a
-        parameterization that is not a string, a ``trainable`` that is not a truth value.
+        parameterization that is not a string, or a ``trainable`` that is not a boolean.
     ValueError
-        A width below 1; a standard deviation that is negative, NaN or infinite; another
+        A width below 1, a standard deviation that is negative, NaN or infinite, or an unknown
         parameterization.
 
     Notes
     -----
-    Rows of zeros have no sign. Where such a row keeps an NTK (behind a bias that starts at zero, in
-    the standard parameterization), kernels behind a kink at 0 are the limit of a small bias.
+    Rows of zeros have no sign. If such a row has a non-zero NTK (after a bias that starts at zero,
+    in the standard parameterization), kernels after a kink at 0 are the limit of a small bias.
 
     References
     ----------
@@ -95,7 +95,7 @@ class Dense(Weighted):
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(Network):
-    """Each sample's neurons, less their mean and divided by their standard deviation.
+    """Layer normalisation: subtracts the mean of a sample's neurons and divides by their std.
 
     (h − mean)/√(variance + eps), over the neurons of a layer. Kernels: K and T are divided by
     √((p + eps)(q + eps)), with p and q the variances K of the two rows. A row of zeros stays zero.
@@ -103,7 +103,7 @@ class LayerNorm(Network):
     Parameters
     ----------
     eps
-        What is added to the variance, ≥ 0.
+        Number added to the variance, ≥ 0.
 
     Raises
     ------
@@ -114,8 +114,8 @@ class LayerNorm(Network):
 
     Notes
     -----
-    Its input has to be Gaussian with mean zero, as behind a Dense; so is its output. It has no
-    scale and shift of its own.
+    Its input must be Gaussian with mean zero, as after a Dense. Its output is Gaussian with mean
+    zero too. It has no trainable scale and shift.
 
     References
     ----------
@@ -131,10 +131,10 @@ class LayerNorm(Network):
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Network):
-    """Each neuron is kept with probability `keep`, divided by it, or else set to zero.
+    """Dropout: keeps each neuron with probability `keep` and divides it by `keep`, or sets it to 0.
 
-    As while training: every sample of a call drops neurons of its own. Kernels: K and T of a sample
-    with itself are divided by `keep`, those of two samples stay as they are.
+    The kernels are those during training: every sample of a call drops its own neurons. K and T of
+    a sample with itself are divided by `keep`. K and T of two samples do not change.
 
     Parameters
     ----------
@@ -150,9 +150,9 @@ class Dropout(Network):
 
     Notes
     -----
-    A sample meets itself on the diagonal of ``net.ntk(x)`` and with ``diagonal=True``. Equal rows
-    are two samples, as are all rows of ``net.ntk(x, x2)``, also where ``x2`` is ``x``. On the input
-    itself, kernels are those of many features.
+    A sample is paired with itself on the diagonal of ``net.ntk(x)`` and with ``diagonal=True``.
+    Equal rows are two samples, and so are all pairs of rows of ``net.ntk(x, x2)``, even if ``x2``
+    is ``x``. On the input itself, the kernels assume many features.
 
     References
     ----------
@@ -166,5 +166,5 @@ class Dropout(Network):
     def __post_init__(self) -> None:
         keep = as_real(self.keep, "Dropout: keep", least=0.0, above=True)
         if keep > 1.0:
-            raise ValueError(f"Dropout: keep is {keep!r}; expected a probability, at most 1")
+            raise ValueError(f"Dropout: keep is {keep!r}; expected a probability, 0 < keep <= 1")
         object.__setattr__(self, "keep", keep)

@@ -1,4 +1,4 @@
-"""Activations by their names, as searches over parameters and command lines give them."""
+"""Activations by name, for parameter searches and command lines."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ACTIVATIONS: dict[str, type[Network]] = {
     for name in networks.__all__
     if name != "Activation" and _needs_nothing(getattr(networks, name))
 }
-"""Activations that can be called by a name: "relu" is `Relu()`, "leaky_relu" `LeakyRelu()`, …"""
+"""Activations that can be selected by name: "relu" is `Relu()`, "leaky_relu" `LeakyRelu()`, …"""
 
 
 def named_activation(name: str, complaint: str) -> Network:
-    """Return the activation of that name; case, hyphens and underscores do not matter.
+    """Return the activation with this name, ignoring case, hyphens and underscores.
 
-    Raises ValueError, whose text begins with `complaint` and ends with the names.
+    Raises ValueError if there is none. The message begins with `complaint` and lists the names.
     """
     for known, activation in ACTIVATIONS.items():
         if _letters(known) == _letters(name):

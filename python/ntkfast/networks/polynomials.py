@@ -1,4 +1,4 @@
-"""Nonlinearities made of powers."""
+"""Activations made of powers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ntkfast.networks.activations import Activation, Array
 __all__ = ["Hermite", "Monomial", "Polynomial", "RectifiedMonomial"]
 
 HIGHEST = 1000
-"""The highest degree. Beyond it, at hardly any variance can a float hold the kernel of a power."""
+"""The highest degree. Beyond it, a float can hold the kernel of a power at hardly any variance."""
 
 
 @dataclass(frozen=True, repr=False)
 class Polynomial(Activation):
-    """coef[0] + coef[1]·x + coef[2]·x² + …, at most of degree 1000.
+    """coef[0] + coef[1]·x + coef[2]·x² + …, of degree 1000 at most.
 
-    Coefficients whose terms nearly cancel lose the digits that cancel; for those of Hermite
-    polynomials of high degree, `Hermite` does not.
+    If the terms of the coefficients nearly cancel, the cancelled digits are lost. Use `Hermite`
+    for Hermite polynomials of high degree, which avoids this loss.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Polynomial(Activation):
     Raises
     ------
     TypeError
-        ``coef`` is no tuple or list of real numbers.
+        ``coef`` is not a tuple or list of real numbers.
     ValueError
-        No coefficients, more than 1001 of them, NaN or infinities.
+        ``coef`` is empty, has more than 1001 entries, or contains NaN or infinities.
 
     References
     ----------
@@ -70,7 +70,7 @@ class Polynomial(Activation):
 
 @dataclass(frozen=True, repr=False)
 class _OfDegree(Activation):
-    """An activation given by an integer from 0 to 1000; TypeError or ValueError for another."""
+    """An activation with an integer degree from 0 to 1000; otherwise TypeError or ValueError."""
 
     degree: int
 
@@ -102,8 +102,8 @@ class Monomial(_OfDegree):
 class Hermite(_OfDegree):
     """Heₙ(x)/√n!, the probabilists' Hermite polynomial of degree n from 0 to 1000, normalised.
 
-    At unit variance its kernel is ρⁿ; at others terms of lower degree appear, with all their digits
-    however close to 1 the variance is.
+    At unit variance its kernel is ρⁿ. At other variances, terms of lower degree appear. They keep
+    all their digits, even if the variance is very close to 1.
 
     References
     ----------
@@ -120,7 +120,7 @@ class Hermite(_OfDegree):
         return sqrt(self.degree) * self._last_two(x)[0]
 
     def _last_two(self, x: Array) -> tuple[Array, Array]:
-        """Return those of degree n − 1 and n by xhₙ = √(n + 1)·hₙ₊₁ + √n·hₙ₋₁."""
+        """Return those of degrees n − 1 and n, from xhₙ = √(n + 1)·hₙ₊₁ + √n·hₙ₋₁."""
         before, last = np.zeros_like(x), np.ones_like(x)
         for n in range(self.degree):
             before, last = last, (x * last - sqrt(n) * before) / sqrt(n + 1)
@@ -131,8 +131,8 @@ class Hermite(_OfDegree):
 class RectifiedMonomial(_OfDegree):
     """max(x, 0)**degree, for degrees from 0 to 1000.
 
-    Of degree 0 it is the step function, 1 where x > 0 and else 0, so that the kernel of a row of
-    zeros is 0; its derivative counts as 0. Of degree 1 it is `Relu`.
+    Degree 0 is the step function, which is 1 for x > 0 and 0 otherwise. The kernel of a row of
+    zeros is then 0, and the derivative is taken as 0. Degree 1 is `Relu`.
 
     References
     ----------

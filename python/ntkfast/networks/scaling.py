@@ -1,4 +1,4 @@
-"""A network with other scales of its random weights."""
+"""Scaling of the random weights of a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["scaled"]
 
 
 def scaled(network: Network, weights: float, biases: float) -> Network:
-    """Multiply every w_std by `weights` and every b_std by `biases`, at any depth."""
+    """Multiply every w_std by `weights` and every b_std by `biases`, in all nested networks."""
     if isinstance(network, Composition):
         return type(network)(*(scaled(layer, weights, biases) for layer in network.layers))
     names = {field.name for field in fields(network)}

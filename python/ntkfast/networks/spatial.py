@@ -1,4 +1,4 @@
-"""Layers on images and sequences: convolutions, pooling, and the ends of positions."""
+"""Layers for images and sequences: convolutions, pooling and flattening."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST = 1000
 
 
 class Spatial(Network):
-    """A layer for images or sequences, which knows that neurons have positions."""
+    """A layer for images or sequences, whose neurons have positions."""
 
     @cached_property
     def _spatial(self) -> bool:
@@ -26,10 +26,10 @@ class Spatial(Network):
 
 
 class _Window(Spatial):
-    """A layer each of whose outputs sees a window of positions.
+    """A layer in which each output depends on a window of positions.
 
-    The window has one size for each spatial dimension, and so have the strides from one window to
-    the next; those that are not given are `_default_strides`.
+    The window has one size per spatial dimension, and the strides have the same number of entries.
+    The default strides are `_default_strides`.
     """
 
     strides: tuple[int, ...] | None
@@ -71,7 +71,7 @@ class _Window(Spatial):
 
 
 def _as_sizes(value: object, name: str) -> tuple[int, ...]:
-    """Return a tuple of one positive integer for each spatial dimension."""
+    """Return a tuple with one positive integer for each spatial dimension."""
     expected = "expected a tuple of one integer >= 1 for each spatial dimension"
     examples = "(3, 3) for images, (3,) for sequences"
     if not isinstance(value, (tuple, list)):
@@ -88,36 +88,39 @@ def _as_sizes(value: object, name: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, repr=False)
 class Conv(_Window, Weighted):
-    """A convolution: at each position, a `Dense` layer on the window of positions around it.
+    """A convolution: applies a `Dense` layer to the window of positions around each position.
 
     K[p, p'] ← w_std²·(mean of K[p + f, p' + f] over the positions f of the filter) + b_std². The
-    tangent kernel T follows as it does through a `Dense`, with the same mean of it.
+    update of the tangent kernel T is that of a `Dense`, with the same mean.
 
     Parameters
     ----------
     filter
         Height and width of the window, ``(3, 3)``, for images; its length, ``(3,)``, for sequences.
     width
-        Number of channels. It matters to the next layer in the standard parameterization, to a
-        `Concatenate`, and to finite networks.
+        Number of channels. It affects the next layer in the standard parameterization, a
+        `Concatenate`, and finite networks.
     strides
-        From one window to the next, one for each spatial dimension; left out, they are 1.
+        Distances between windows, one per spatial dimension. The default is 1.
     padding
-        What is where a window exceeds the image. ``"SAME"``: zeros, ⌈size/stride⌉ outputs, and the
-        smaller half of the zeros in front. ``"VALID"``: no such windows; the filter has to fit into
-        the image. ``"CIRCULAR"``: the other end of the image, placed as in ``"SAME"``.
+        Values beyond the edge of the image. ``"SAME"``: zeros, ⌈size/stride⌉ outputs, and the
+        smaller half of the zeros before the image. ``"VALID"``: windows stay inside the image, and
+        the filter must fit into it. ``"CIRCULAR"``: the opposite edge of the image, with windows
+        placed as in ``"SAME"``.
     w_std, b_std, parameterization, trainable
-        As for `Dense`, with fan_in the size of the filter times the number of channels.
+        As for `Dense`, where fan_in is the size of the filter times the number of channels.
 
     Raises
     ------
     TypeError, ValueError
-        A filter or strides that are no tuple of one or two integers from 1 to 1,000, strides for
-        another number of dimensions than the filter's, another padding, and what `Dense` refuses.
+        A filter or strides that are not a tuple of one or two integers from 1 to 1,000, strides
+        with another number of dimensions than the filter, an unknown padding, or any argument that
+        `Dense` rejects.
 
     Notes
     -----
-    Windows over the edge are divided by the whole filter too: zeros lower the variance there.
+    Windows over the edge are also divided by the size of the whole filter, so zeros lower the
+    variance there.
 
     References
     ----------
@@ -156,7 +159,7 @@ class Conv(_Window, Weighted):
 
 @dataclass(frozen=True, repr=False)
 class _Pool(_Window):
-    """Windows of positions, each reduced to one."""
+    """Base class of pooling layers, which reduce each window of positions to one."""
 
     window: tuple[int, ...]
     strides: tuple[int, ...] | None = None
@@ -181,20 +184,20 @@ class AvgPool(_Pool):
     window
         Height and width, ``(2, 2)``, for images; length, ``(2,)``, for sequences.
     strides
-        From one window to the next; left out, they are the window, and windows do not overlap.
+        Distances between windows. The default is the window, so that windows do not overlap.
     padding
-        As for `Conv`. With ``"SAME"``, windows over the edge are divided by the whole window too.
+        As for `Conv`. With ``"SAME"``, windows over the edge are also divided by the whole window.
 
     Raises
     ------
     TypeError, ValueError
-        A window or strides that are no tuple of one or two integers from 1 to 1,000, strides for
-        another number of dimensions than the window's, another padding.
+        A window or strides that are not a tuple of one or two integers from 1 to 1,000, strides
+        with another number of dimensions than the window, or an unknown padding.
 
     Notes
     -----
-    The result is not Gaussian where its input is not: a Conv or Dense has to follow before an
-    activation.
+    If the input is not Gaussian, neither is the result. A Conv or Dense must then follow before the
+    next activation.
     """
 
     _kind: ClassVar[str] = "AvgPool"
@@ -213,7 +216,7 @@ class SumPool(_Pool):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAvgPool(Spatial):
-    """The mean of each channel over all positions, which ends the part of a network with positions.
+    """The mean of each channel over all positions. The layers after it act on rows.
 
     Kernels: the means of K[p, p'] and T[p, p'] over all pairs of positions.
     """
@@ -223,7 +226,7 @@ class GlobalAvgPool(Spatial):
 
 @dataclass(frozen=True, repr=False)
 class GlobalSumPool(Spatial):
-    """The sum of each channel over all positions, which ends the part of a network with positions.
+    """The sum of each channel over all positions. The layers after it act on rows.
 
     Kernels: the sums of K[p, p'] and T[p, p'] over all pairs of positions.
     """
@@ -233,10 +236,10 @@ class GlobalSumPool(Spatial):
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Spatial):
-    """All positions and channels in one row of neurons, which ends the part with positions.
+    """All positions and channels in one row of neurons. The layers after it act on rows.
 
-    Kernels: the means of K[p, p] and T[p, p] over positions. What different positions have to do
-    with each other does not matter behind it, nor is it computed.
+    Kernels: the means of K[p, p] and T[p, p] over positions. The kernels between different
+    positions have no effect on later layers and are not computed.
     """
 
     _kind: ClassVar[str] = "Flatten"

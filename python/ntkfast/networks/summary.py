@@ -1,4 +1,4 @@
-"""What each layer of a network does to the kernels of a point with itself, as a table."""
+"""The effect of each layer on the kernels of a point with itself, as a table."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class LayerSummary:
     Attributes
     ----------
     norm
-        ‖x‖/√d of the input; its variance is the square of that.
+        ‖x‖/√d of the input. Its square is the variance of the input.
     layer
-        Which layer, by its place in the network.
+        The layer, given by its place in the network.
     variance
-        K(x, x) behind the layer.
+        K(x, x) after the layer.
     chi
-        Of a Dense, χ = σ_w²·E[φ'(z)²], with φ the activation between it and the Dense before, and z
-        the Gaussian that enters φ; without an activation between, σ_w². It is the factor by which
-        the two together multiply an NTK that arrives, and small differences of inputs: below 1 they
-        fade with depth, above 1 they grow. None for all other layers.
+        For a Dense, χ = σ_w²·E[φ'(z)²], where φ is the activation between it and the previous
+        Dense, and z is the Gaussian input of φ. Without an activation between them, χ = σ_w². χ is
+        the factor by which the two layers multiply an incoming NTK and small differences of inputs:
+        below 1 they vanish with depth, above 1 they grow. None for all other layers.
     ntk
-        T(x, x) behind the layer.
+        T(x, x) after the layer.
     share
-        Which part of the NTK of the whole network is due to the weights and biases of this layer
-        and of those above it in the table, from 0 to 1. 0 where that NTK is 0.
+        The part of the NTK of the whole network that is due to the weights and biases of this layer
+        and of those above it in the table, from 0 to 1. It is 0 if that NTK is 0.
     """
 
     norm: float
@@ -54,10 +54,10 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a network, norm by norm, in the order in which the input meets them.
+    """The layers of a network for each norm, in the order in which they are applied.
 
-    ``print(summary)`` shows it as a table. A join, such as a Residual, stands after its branches;
-    Identity changes nothing and is left out.
+    ``print(summary)`` shows a table. A join, such as a Residual, appears after its branches.
+    Identity changes nothing and is omitted.
     """
 
     rows: tuple[LayerSummary, ...]
@@ -69,7 +69,7 @@ class Summary:
         return "\n".join(table(head, rows) for head, rows in self._tables())
 
     def _tables(self) -> Iterator[tuple[Row, list[Row]]]:
-        """Yield the head and the rows of the table of each norm."""
+        """Yield the header and the rows of the table of each norm."""
         for norm, layers in groupby(self.rows, key=lambda row: row.norm):
             head = (f"norm {norm:g}", "variance", "chi", "NTK", "share of NTK")
             yield head, [_cells(layer) for layer in layers]
@@ -90,7 +90,7 @@ def _as_text(head: Row, rows: list[Row]) -> str:
 
 
 def summarise(program: Program, norm: Norms, n_features: int) -> Summary:
-    """Return the layers of a compiled network at one or several input norms."""
+    """Return the layers of a compiled network for one or several input norms."""
     given = norm.tolist() if isinstance(norm, np.ndarray) else norm
     if isinstance(given, (list, tuple)):
         norms = [as_real(value, f"norm[{i}]", least=0.0) for i, value in enumerate(given)]

@@ -1,10 +1,10 @@
-"""Pictures of results: every function draws on one Matplotlib `Axes` and returns it.
+"""Plots of results: every function draws on one Matplotlib `Axes` and returns it.
 
-Without `ax` a function draws on the current axes of pyplot. Colours are those of Okabe and Ito
-(2008), which stay apart for colour-blind readers and in grey. Styling goes through Matplotlib's
-own keywords, or through the `Axes` that comes back.
+Without `ax` a function draws on the current axes of pyplot. The colours are those of Okabe and Ito
+(2008), which remain distinguishable for colour-blind readers and in greyscale. For styling, use
+Matplotlib's keywords or the returned `Axes`.
 
-`ntkfast.plots.figures` are whole figures that tell the theory, with the numbers they show.
+`ntkfast.plots.figures` has the complete figures of the guide, with the numbers that they show.
 """
 
 from ntkfast.plots import figures

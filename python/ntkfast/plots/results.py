@@ -1,4 +1,4 @@
-"""Pictures of training and of kernels, each on one `Axes`."""
+"""Plots of training and of kernels, each on one `Axes`."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def loss(
     f0: ArrayLike = 0.0,
     **line: Any,
 ) -> Axes:
-    """Draw the training loss against training time, both on logarithmic axes.
+    """Draw the training loss against training time, on two logarithmic axes.
 
     Parameters
     ----------
     training : GradientFlow
         The training in closed form, by any rule.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     t : array_like, shape (k,)
         Positive, finite times.
     f0 : array_like
-        The untrained network on the training points, as for ``training.loss``.
+        The untrained outputs on the training points, as for ``training.loss``.
     **line
         Keywords of ``Axes.plot``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     """
     check_result(training, "training", "loss", "training in closed form, such as nk.GradientFlow")
     ax = axes(ax, "plots.loss")
@@ -66,7 +66,7 @@ def loss(
 
 
 def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
-    """Draw the share of correct answers, in percent, against training time.
+    """Draw the accuracy, in percent, against training time.
 
     Parameters
     ----------
@@ -75,19 +75,19 @@ def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any
     share : array_like, shape (k,)
         Numbers from 0 to 1.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     **line
         Keywords of ``Axes.plot``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     """
     ax = axes(ax, "plots.accuracy")
     ax.semilogx(t, 100 * np.asarray(share), **{"color": VERMILION, **line})
@@ -96,30 +96,30 @@ def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any
 
 
 def eigenvalues(spectrum: Spectrum | FloatArray, ax: Axes | None = None, **line: Any) -> Axes:
-    """Draw the eigenvalues from the largest to the smallest, both axes logarithmic.
+    """Draw the eigenvalues from the largest to the smallest, on two logarithmic axes.
 
-    Gradient flow learns the component of the residual along eigenvector i within a time of
-    about 1/(ηλᵢ): the picture shows what a network learns early, late, and hardly ever.
+    Gradient flow learns the component of the residual along eigenvector i within a time of about
+    1/(ηλᵢ). The plot therefore shows which components a network learns early, late, or hardly ever.
 
     Parameters
     ----------
     spectrum : Spectrum or array_like, shape (n, n)
-        A Gram matrix, or its eigendecomposition. Eigenvalues that are not positive, which come
-        from rounding, are left out.
+        A Gram matrix, or its eigendecomposition. Eigenvalues that are not positive, because of
+        rounding, are omitted.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     **line
         Keywords of ``Axes.plot``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     """
     descending = np.asarray(as_spectrum(spectrum).eigenvalues)[::-1]
     ax = axes(ax, "plots.eigenvalues")
@@ -135,8 +135,8 @@ def projections(
 ) -> Axes:
     """Draw the share of the labels along each eigenvector, largest eigenvalue first.
 
-    The shares are those of `theory.label_projections`, divided by their sum ‖y‖². Labels with
-    their weight at the left are learnt fast.
+    The shares are those of `theory.label_projections`, divided by their sum ‖y‖². Labels with large
+    shares on the left are learnt fast.
 
     Parameters
     ----------
@@ -145,25 +145,27 @@ def projections(
     y : array_like, shape (n,)
         Labels.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     **line
         Keywords of ``Axes.plot``.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     ValueError
-        `y` is not one label for each row of the kernel.
+        `y` does not have one label for each row of the kernel.
     """
     parts = label_projections(spectrum, y)
     if parts.ndim != 1:
-        raise ValueError(f"y has shape {parts.shape}; expected ({len(parts)},), one label a point")
+        raise ValueError(
+            f"y has shape {parts.shape}; expected ({len(parts)},), one label per point"
+        )
     ax = axes(ax, "plots.projections")
     shares = parts[::-1] / (parts.sum() or 1.0)
     style = {"color": BLUE, "marker": "o", "markersize": 3, "linestyle": "none"}
@@ -173,32 +175,32 @@ def projections(
 
 
 def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> Axes:
-    """Draw a distribution of functions on a line: the mean, and a band of one std around it.
+    """Draw a distribution of functions of one variable: the mean, and a band of ±1 std.
 
     Parameters
     ----------
     normal : Normal
-        What `Ensemble` or `Posterior` predict at m points, with variances, for one output.
+        A prediction of `Ensemble` or `Posterior` at m points, with variances, for one output.
     x : array_like, shape (m,)
-        Where these points lie, in ascending order.
+        Positions of these points, in ascending order.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     **line
         Keywords of ``Axes.plot``, for the mean.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     ValueError
-        There are no variances, more outputs than one, or not as many places as points.
+        There are no variances, more outputs than one, or another number of positions than points.
     """
-    check_result(normal, "normal", "mean", "what nk.Ensemble or nk.Posterior predict")
+    check_result(normal, "normal", "mean", "a prediction of nk.Ensemble or nk.Posterior")
     where = np.asarray(x)
     if normal.mean.ndim != 1 or where.shape != normal.mean.shape:
         raise ValueError(
@@ -213,29 +215,29 @@ def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> A
 
 
 def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
-    """Draw what was measured at several widths and the power law through it, both logarithmic.
+    """Draw measurements at several widths and their power law, on two logarithmic axes.
 
     Parameters
     ----------
     measured : Scaling
-        Measurements, several at each width, as the studies of `nk.finite` return them.
+        Measurements, several at each width, as returned by the studies of `nk.finite`.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     **line
-        Keywords of ``Axes.plot``, for all that is drawn; ``label`` for the law, which is called
-        after its slope otherwise.
+        Keywords of ``Axes.plot``, for everything that is drawn. ``label`` replaces the label of the
+        law, which gives its slope by default.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on.
+        The axes that were drawn on.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     """
-    check_result(measured, "measured", "law", "a Scaling, as the studies of nk.finite have them")
+    check_result(measured, "measured", "law", "a Scaling, as returned by the studies of nk.finite")
     ax = axes(ax, "plots.scaling")
     slope = f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}"
     style = {"color": BLUE, **line, "label": line.get("label", slope)}
@@ -251,7 +253,7 @@ def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
 def images(
     pixels: ArrayLike, captions: list[str], ax: Axes | None = None, *, columns: int | None = None
 ) -> Axes:
-    """Draw grey images side by side, dark ink on light paper, with a caption under each.
+    """Draw greyscale images side by side, dark ink on light paper, with captions below.
 
     Parameters
     ----------
@@ -260,21 +262,21 @@ def images(
     captions : list of str
         k short texts.
     ax : matplotlib.axes.Axes, optional
-        Where to draw.
+        The axes to draw on.
     columns : int, optional
-        Images in a row; by default all of them.
+        Images per row; by default all of them.
 
     Returns
     -------
     matplotlib.axes.Axes
-        What was drawn on, without its frame.
+        The axes that were drawn on, without their frame.
 
     Raises
     ------
     ImportError
-        Matplotlib is not installed; the extra `plots` brings it.
+        Matplotlib is not installed; install the extra `plots`.
     ValueError
-        `pixels` are not grey images, or the captions are not as many.
+        `pixels` are not greyscale images, or the number of captions differs.
     """
     pictures = np.asarray(pixels)
     if pictures.ndim != 3:
@@ -287,7 +289,7 @@ def images(
         return ax
     height, width = pictures.shape[1:]
     columns = min(columns or len(pictures), len(pictures))
-    # In units of pixels: a gap between the columns, and room for the caption below each row.
+    # In units of pixels: a gap between the columns, and space for the caption below each row.
     across, down = 1.5 * width, 1.6 * height
     for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         left, top = across * (i % columns), down * (i // columns)

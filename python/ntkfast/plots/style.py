@@ -1,4 +1,4 @@
-"""What all pictures share: colours, and where to draw."""
+"""The common style of all plots: colours and axes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SKY = "#56b4e9"
 
 
 def axes(ax: Axes | None, caller: str) -> Axes:
-    """Give `ax` back, or the current axes of pyplot."""
+    """Return `ax`, or the current axes of pyplot."""
     if ax is not None:
         return ax
     try:
@@ -33,7 +33,7 @@ def axes(ax: Axes | None, caller: str) -> Axes:
 def new_figure(
     title: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **layout: Any
 ) -> tuple[Figure, NDArray[Any]]:
-    """Make a figure that knows no window system, with its axes, shape (rows, columns)."""
+    """Make a figure without a window system, with axes of shape (rows, columns)."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -47,7 +47,7 @@ def new_figure(
 
 
 def shades(k: int) -> NDArray[np.float64]:
-    """Return k colours in an order that the eye follows, dark to light, shape (k, 4)."""
+    """Return k colours in a perceptual order, dark to light, shape (k, 4)."""
     from matplotlib import colormaps
 
     # Yellow, the end of the scale, is hard to see on white.

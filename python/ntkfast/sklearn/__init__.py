@@ -1,7 +1,7 @@
-"""Infinitely wide networks as scikit-learn knows models: estimators and kernels.
+"""Infinitely wide networks as scikit-learn estimators and kernels.
 
-They take part in pipelines, searches and cross-validation; what they say is what `nk.Ensemble`,
-`nk.KernelRegression` and `nk.Posterior` say, which they keep as fitted attributes.
+They work in pipelines, searches and cross-validation. Their results are those of `nk.Ensemble`,
+`nk.KernelRegression` and `nk.Posterior`, which they keep as fitted attributes.
 """
 
 from ntkfast._optional import MissingExtraError

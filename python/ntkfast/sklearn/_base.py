@@ -1,4 +1,4 @@
-"""What all the estimators share: parameters of a network, and looking at points."""
+"""The common base of all estimators: parameters of a network, and validation of points."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ntkfast.sklearn._networks import named_network
 
 __all__ = ["KEPT_TYPES", "NetworkEstimator"]
 
-# What scikit-learn's validation leaves as it is; the first is what all else becomes.
+# Types that scikit-learn's validation keeps. All others become the first one.
 KEPT_TYPES = [np.float64, np.float32]
 
 
 class NetworkEstimator(BaseEstimator):
-    """An infinitely wide network that learns targets; regressors and classifiers say which."""
+    """An infinitely wide network that learns targets, as a regressor or classifier."""
 
     network: Network | None
     depth: int
@@ -28,7 +28,7 @@ class NetworkEstimator(BaseEstimator):
     w_std: float
     b_std: float | None
 
-    # What fitting adds is annotated: `nk.save` writes what it finds here, and in the subclasses.
+    # Fitted attributes are annotated: `nk.save` writes those annotated here and in the subclasses.
     network_: Network
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
@@ -49,7 +49,7 @@ class NetworkEstimator(BaseEstimator):
         """Return the standard deviation at m points, shape (m,), the same for every output."""
 
     def _new_points(self, X: npt.ArrayLike) -> FloatArray:
-        """Return points to predict at, with the features that were fitted."""
+        """Return points to predict at, with the same features as the fitted ones."""
         check_is_fitted(self)
         points: FloatArray = validate_data(self, X, reset=False, dtype=KEPT_TYPES)
         return points

@@ -1,4 +1,4 @@
-"""Derivatives of a kernel by its hyperparameters, from the kernel alone."""
+"""Derivatives of a kernel with respect to its hyperparameters, from values of the kernel."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def derivative_at_zero(f: Callable[[float], FloatArray], scale: FloatArray) -> F
     Parameters
     ----------
     f
-        Smooth around 0, at distances of up to 0.1; returns arrays of one shape.
+        Smooth around 0, at distances of up to 0.1; returns arrays with a fixed shape.
     scale
-        That shape: the size of f, for which errors count.
+        An array with that shape: the size of f, relative to which errors count.
 
     Returns
     -------
     ndarray
         Romberg's table of steps 0.1, 0.05, … is continued until two of its diagonal entries
-        agree within 1e-9·(scale + |f'|): eight or so values of f, and sixteen at most.
+        agree within 1e-9·(scale + |f'|): about eight values of f, and sixteen at most.
 
     Warns
     -----
     RuntimeWarning
-        They do not come to agree within 1e-6·(scale + |f'|).
+        The entries do not agree within 1e-6·(scale + |f'|).
 
     References
     ----------
@@ -58,11 +58,11 @@ def derivative_at_zero(f: Callable[[float], FloatArray], scale: FloatArray) -> F
         error = float(np.max(gap / np.where(size > 0, size, 1), initial=0.0))
         if error < smallest:
             best, smallest = row[-1], error
-        if smallest <= _SOUGHT or error > 100 * smallest:  # from here on it is rounding
+        if smallest <= _SOUGHT or error > 100 * smallest:  # only rounding from here on
             break
     if not smallest <= _PROMISED:
         warn(
-            f"derivatives of a kernel are known to {smallest:.1g} only: it changes too fast with "
-            "its hyperparameters; bound them to smaller values, or take fewer layers"
+            f"derivatives of a kernel are accurate only to {smallest:.1g}, because it changes too "
+            "fast with its hyperparameters; bound them to smaller values, or use fewer layers"
         )
     return best

@@ -16,17 +16,18 @@ def named_network(
     w_std: float,
     b_std: float | None,
 ) -> Network:
-    """Return `network`, or where that is None `mlp` of the others, whose activation may be a name.
+    """Return `network` or, if it is None, an `mlp` of the others; the activation may be a name.
 
-    Raises TypeError and ValueError for what is no network and no name, and what `mlp` refuses.
+    Raises TypeError and ValueError for invalid networks and names, and for arguments that `mlp`
+    rejects.
     """
     if network is not None:
         network = as_network(network, "network")
         if network._spatial:
             raise ValueError(
-                f"network is {network!r}, which takes images or sequences, and estimators take "
+                f"network is {network!r}, which takes images or sequences, but estimators take "
                 "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
-                "nk.Posterior, or with an estimator whose kernel is precomputed"
+                "nk.Posterior, or with an estimator that accepts a precomputed kernel"
             )
         return network
     if isinstance(activation, str):

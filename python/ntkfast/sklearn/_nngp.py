@@ -1,4 +1,4 @@
-"""Estimators that are asked what they know: the Gaussian process of a network, given the data."""
+"""Bayesian estimators: the Gaussian process of a network, given the data."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class NNGPEstimator(NetworkEstimator):
         return self.posterior_.predict(points, covariance="diagonal").std
 
     def log_marginal_likelihood(self) -> float:
-        """Compute log p(y) of the targets as they were learnt, summed over the outputs.
+        """Compute log p(y) of the targets that were learnt, summed over the outputs.
 
         Returns
         -------
         float
-            Of the normalised targets of a regressor with ``normalize_y``, and of the centred
-            one-hot targets of a classifier. Compare networks and noises by it.
+            For a regressor with ``normalize_y``, of the normalised targets; for a classifier, of
+            the centred one-hot targets. Use it to compare networks and noise variances.
         """
         check_is_fitted(self)
         return self.posterior_.log_marginal_likelihood()

@@ -1,4 +1,4 @@
-"""Estimators that are trained: the NTK regression at the end of training, or on the way there."""
+"""Trained estimators: NTK regression at t = ∞ or at a finite time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["NTKEstimator"]
 class NTKEstimator(NetworkEstimator):
     """An infinitely wide network trained by gradient flow from random weights.
 
-    Where training goes on for ever a Cholesky factor of Θ serves for both mean and variance; a
-    finite time needs its eigenvectors.
+    At t = ∞ a Cholesky factor of Θ gives both mean and variance. A finite time needs the
+    eigenvectors of Θ.
     """
 
     t: float
@@ -59,7 +59,7 @@ class NTKEstimator(NetworkEstimator):
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
 
     def _deviations(self, points: FloatArray) -> FloatArray:
-        # What training makes of f_0 is f_0(x) − B·f_0(X), of which Σ is the covariance.
+        # Training maps f_0 to f_0(x) − B·f_0(X), whose covariance follows from Σ.
         nngp = self.network_.nngp(self.X_fit_)
         trace = float(nngp.trace(dtype=np.float64))
         variances = []
@@ -74,7 +74,7 @@ class NTKEstimator(NetworkEstimator):
         return deviations
 
     def _weights(self, ntk: FloatArray) -> FloatArray:
-        """B = Θ(x, X)·A_t, with which training takes f_0 to f_0 + B·(y − f_0)."""
+        """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""
         if isinstance(self.training_, KernelRegression):
             return self.training_.prepared.solve(ntk.T).T
         return response(self.training_, ntk, as_time(self.t))

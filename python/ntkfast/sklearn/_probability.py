@@ -1,4 +1,4 @@
-"""Which of several normal variables is the largest: class probabilities from outputs."""
+"""Class probabilities: the probability that one of several normal variables is the largest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ntkfast._gram import row_blocks
 
 __all__ = ["probability_of_largest"]
 
-# The integrand is an entire function that falls like a Gaussian on either side, for which the
-# trapezoidal rule converges faster than any power; at nine deviations it is below 1e-18.
+# The integrand is an entire function with Gaussian decay on either side, for which the trapezoidal
+# rule converges faster than any power. At nine standard deviations it is below 1e-18.
 _STEP = 0.125
 _NODES = np.arange(-9.0, 9.0 + _STEP, _STEP)
 
 
 def probability_of_largest(mean: FloatArray, std: FloatArray) -> FloatArray:
-    """Compute the probability that an output is the largest of its row.
+    """Compute the probability that an output is the largest in its row.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def probability_of_largest(mean: FloatArray, std: FloatArray) -> FloatArray:
         Shape (m, c): means of independent normal variables.
     std
         Shape (m,): their common standard deviation, ≥ 0. At 0 the largest mean wins, and equal
-        ones share.
+        means share the probability.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Classification by infinitely wide networks: an output for each class, trained on squared loss."""
+"""Classification by infinitely wide networks: one output per class, trained on squared error."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (n, n_features): samples in rows; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept.
         y
-            Shape (n,): labels of any kind, of two classes or more.
+            Shape (n,): labels of any kind, with two classes or more.
 
         Returns
         -------
@@ -47,9 +47,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Raises
         ------
         TypeError, ValueError
-            Data or parameters that are not as documented; sparse ``X``; one class alone.
+            Data or parameters are invalid, ``X`` is sparse, or there is only one class.
         NumericalError
-            What is to be inverted is not positive semi-definite, beyond what jitter can mend.
+            The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
         points, labels = validate_data(self, X, y, dtype=KEPT_TYPES)
         check_classification_targets(labels)
@@ -74,7 +74,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         ndarray
-            Shape (m,): labels out of ``classes_``.
+            Shape (m,): labels from ``classes_``.
         """
         outputs = self._outputs(self._new_points(X))
         labels: npt.NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
@@ -84,7 +84,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """Compute the probability that a class has the largest output.
 
         Outputs are normal and independent, with the means that `predict` compares and the standard
-        deviation of the network at each point; without noise.
+        deviation of the network at each point, without noise.
 
         Parameters
         ----------
@@ -94,19 +94,19 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         ndarray
-            Shape (m, n_classes), in the order of ``classes_``; rows sum to 1. Costs what standard
-            deviations cost, far more than `predict`.
+            Shape (m, n_classes), in the order of ``classes_``; rows sum to 1. Costs as much as the
+            standard deviations, far more than `predict`.
         """
         points = self._new_points(X)
         return probability_of_largest(self._outputs(points), self._deviations(points))
 
 
 class NTKClassifier(NetworkClassifier, NTKEstimator):
-    """Infinitely wide networks trained by gradient flow to tell classes apart.
+    """Classification by infinitely wide networks trained by gradient flow.
 
-    Probabilities are the shares of networks, from different random weights, that come to choose a
-    class. What all networks agree on, as at training points that are learnt without
-    regularisation, has probability 1: nothing is calibrated.
+    Probabilities are the shares of networks with different random initial weights that choose a
+    class. If all networks agree, as at training points that are learnt without regularisation, the
+    probability is 1. The probabilities are not calibrated.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
     classes_
         The labels, sorted.
     network_, X_fit_, dual_coef_, training_, n_features_in_, feature_names_in_
-        As for `NTKRegressor`, with an output for each class.
+        As for `NTKRegressor`, with one output per class.
 
     Notes
     -----
@@ -167,7 +167,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
 class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     """Classification by Gaussian process regression with the covariance of an infinite network.
 
-    Labels are learnt as numbers with Gaussian noise, which has a closed form, unlike the posterior
+    Labels are learnt as numbers with Gaussian noise. This has a closed form, unlike the posterior
     of `sklearn.gaussian_process.GaussianProcessClassifier`.
 
     Parameters
@@ -175,14 +175,14 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
     noise_variance
-        Variance ≥ 0 of the noise on the one-hot targets, a number or one a training point.
+        Variance ≥ 0 of the noise on the one-hot targets, a number or one per training point.
 
     Attributes
     ----------
     classes_
         The labels, sorted.
     network_, posterior_, n_features_in_, feature_names_in_
-        As for `NNGPRegressor`, with an output for each class.
+        As for `NNGPRegressor`, with one output per class.
 
     Notes
     -----

@@ -53,7 +53,7 @@ class _NetworkKernel(Kernel):
     ) -> FloatArray:
         """Return the kernel of `network`, without the amplitude."""
 
-    # Hyperparameters by scikit-learn's naming; it takes their logarithms.
+    # Hyperparameters by scikit-learn's naming; scikit-learn takes their logarithms.
 
     @property
     def hyperparameter_amplitude(self) -> Hyperparameter:
@@ -62,13 +62,13 @@ class _NetworkKernel(Kernel):
 
     @property
     def hyperparameter_b_std(self) -> Hyperparameter:
-        """The biases; fixed where there are none, and in a network that was given."""
+        """The biases; fixed without biases, and for a given network."""
         fixed = self.network is not None or not self.b_std
         return Hyperparameter("b_std", "numeric", "fixed" if fixed else self.b_std_bounds)
 
     @property
     def hyperparameter_w_std(self) -> Hyperparameter:
-        """The weights; fixed in a network that was given."""
+        """The weights; fixed for a given network."""
         fixed = self.network is not None
         return Hyperparameter("w_std", "numeric", "fixed" if fixed else self.w_std_bounds)
 
@@ -80,22 +80,22 @@ class _NetworkKernel(Kernel):
     def __call__(
         self, X: npt.ArrayLike, Y: npt.ArrayLike | None = None, eval_gradient: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Compute the kernel among the rows of `X`, or between those of `X` and `Y`.
+        """Compute the kernel of the rows of `X`, or between the rows of `X` and `Y`.
 
         Parameters
         ----------
         X, Y
             Shapes (n, n_features) and (m, n_features).
         eval_gradient
-            Whether to return derivatives, too; not with `Y`.
+            Whether to return derivatives as well; it cannot be combined with `Y`.
 
         Returns
         -------
         kernel : ndarray
             Shape (n, n) or (n, m).
         gradient : ndarray
-            Shape (n, n, p): by the logarithms of the p hyperparameters that are not fixed, in
-            alphabetical order. Only with ``eval_gradient``.
+            Shape (n, n, p): derivatives with respect to the logarithms of the p hyperparameters
+            that are not fixed, in alphabetical order. Only with ``eval_gradient``.
         """
         x, x2 = as_floats(X, "X"), None if Y is None else as_floats(Y, "Y")
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
@@ -103,7 +103,7 @@ class _NetworkKernel(Kernel):
         if not eval_gradient:
             return kernel
         if Y is not None:
-            raise ValueError("eval_gradient=True is for the kernel among the rows of X; drop Y")
+            raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
         gradient = [
             self._derivative(hyperparameter.name, x, kernel, square)
             for hyperparameter in self.hyperparameters
@@ -135,7 +135,7 @@ class _NetworkKernel(Kernel):
         return square * self._values(self._scaled_network(), as_floats(X, "X"), None, diagonal=True)
 
     def is_stationary(self) -> bool:
-        """Return False: it is no function of x − x'."""
+        """Return False, because the kernel is not a function of x − x'."""
         return False
 
     def __repr__(self) -> str:
@@ -151,27 +151,28 @@ class _NetworkKernel(Kernel):
 class NTKKernel(_NetworkKernel):
     """The NTK of an infinitely wide network, times amplitude², as a kernel of scikit-learn.
 
-    For `GaussianProcessRegressor`, whose optimiser looks for ``w_std``, ``b_std`` and
-    ``amplitude``, in sums and products with other kernels; and as a callable for
-    ``SVC(kernel=NTKKernel())`` and the like.
+    Use it in `GaussianProcessRegressor`, whose optimiser adjusts ``w_std``, ``b_std`` and
+    ``amplitude``, also in sums and products with other kernels. Use it as a callable in
+    ``SVC(kernel=NTKKernel())`` and similar estimators.
 
     Parameters
     ----------
     depth, activation, w_std, b_std
         The network, as for `NTKRegressor`.
     amplitude
-        What the functions are multiplied by, ≥ 0.
+        Factor of the functions, ≥ 0.
     network
-        Any network of ntkfast, in place of the first four parameters; the optimiser then looks for
-        the amplitude alone.
+        Any network of ntkfast, instead of the first four parameters. The optimiser then adjusts
+        only the amplitude.
     w_std_bounds, b_std_bounds, amplitude_bounds
-        Between what values the optimiser looks, or ``"fixed"``. Biases that are zero or None stay.
+        Bounds for the optimiser, or ``"fixed"``. Biases that are zero or None do not change.
 
     Notes
     -----
-    The derivative by log amplitude is exact; those by log w_std and log b_std come from central
-    differences that are extrapolated until they agree within 1e-9·(√(K_ii·K_jj) + |∂K|): about
-    eight kernels each. A RuntimeWarning tells where 1e-6 is not reached.
+    The derivative with respect to log amplitude is exact. Those with respect to log w_std and
+    log b_std use central differences, extrapolated until they agree within
+    1e-9·(√(K_ii·K_jj) + |∂K|), which takes about eight kernels each. A RuntimeWarning reports if
+    1e-6 is not reached.
 
     Examples
     --------
@@ -192,8 +193,8 @@ class NTKKernel(_NetworkKernel):
 class NNGPKernel(_NetworkKernel):
     """The covariance of an infinitely wide network, times amplitude², as a kernel of scikit-learn.
 
-    Parameters and the rest are those of `NTKKernel`. In a network without biases whose activation
-    is ReLU-like, ``w_std`` and ``amplitude`` do the same: fix one of them.
+    Parameters and notes are those of `NTKKernel`. In a network without biases and with a ReLU-like
+    activation, ``w_std`` and ``amplitude`` have the same effect: fix one of them.
 
     Examples
     --------

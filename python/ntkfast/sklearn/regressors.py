@@ -37,7 +37,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (n, n_features): samples in rows; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept.
         y
             Shape (n,) or (n, n_outputs): targets.
 
@@ -48,9 +48,9 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         Raises
         ------
         TypeError, ValueError
-            Data or parameters that are not as documented; sparse ``X``.
+            Data or parameters are invalid, or ``X`` is sparse.
         NumericalError
-            What is to be inverted is not positive semi-definite, beyond what jitter can mend.
+            The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
         points, targets = validate_data(
             self, X, y, dtype=KEPT_TYPES, multi_output=True, y_numeric=True
@@ -59,7 +59,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         outputs = targets.shape[1:]
         self.y_mean_, self.y_scale_ = np.zeros(outputs), np.ones(outputs)
         if as_flag(self.normalize_y, "normalize_y"):
-            # In units of the largest: squares stay in the range of a float, equal targets equal.
+            # Relative to the largest, so that squares do not overflow and equal targets stay equal.
             largest = np.abs(targets).max(axis=0).astype(np.float64)
             unit = np.where(largest > 0, largest, 1.0)
             units = targets / unit
@@ -80,14 +80,14 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         X
             Shape (m, n_features).
         return_std
-            Whether to return standard deviations, too.
+            Whether to return standard deviations as well.
 
         Returns
         -------
         mean : ndarray
             Shape (m,) or (m, n_outputs).
         std : ndarray
-            The same shape: of the function, without noise on its observation. Only with
+            Same shape: standard deviation of the function, without observation noise. Only with
             ``return_std``.
         """
         points = self._new_points(X)
@@ -100,22 +100,22 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
 
 
 class NTKRegressor(NetworkRegressor, NTKEstimator):
-    """An infinitely wide network trained by gradient flow, averaged over its random beginnings.
+    """An infinitely wide network trained by gradient flow, averaged over random initial weights.
 
-    At ``t=inf`` this is kernel (ridge) regression with the NTK; sooner, training was stopped early.
-    The standard deviation is that of networks from different random weights: `nk.Ensemble`.
+    At ``t=inf`` this is kernel (ridge) regression with the NTK. A finite ``t`` is early stopping.
+    The standard deviation is that of networks with different random initial weights: `nk.Ensemble`.
 
     Parameters
     ----------
     depth
         Number of hidden layers.
     activation
-        What follows each of them: a layer of ntkfast, or the name of one, such as ``"relu"``,
+        The activation after each of them: a layer of ntkfast, or its name, such as ``"relu"``,
         ``"erf"`` or ``"leaky_relu"``.
     w_std, b_std
         Standard deviations of the weights and biases of every layer; ``b_std=None``: no biases.
     network
-        Any network of ntkfast that ends in a Dense, in place of the four parameters above.
+        Any network of ntkfast that ends with a Dense, instead of the four parameters above.
     t
         Training time, from 0 to infinity.
     learning_rate
@@ -127,10 +127,10 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         Regularisation r ≥ 0, added to the diagonal of the NTK.
     relative_diag_reg
         The same in units of the NTK's mean diagonal entry, which suits any scale of ``X``. The
-        little that is the default serves points that coincide; give 0 to interpolate exactly.
+        small default handles duplicate points. Use 0 to interpolate exactly.
     normalize_y
-        Whether targets are learnt less their mean and in units of their standard deviation. The
-        network itself expects zero wherever it knows nothing.
+        Whether to subtract the mean of the targets and divide by their standard deviation. The
+        network itself has prior mean zero.
 
     Attributes
     ----------
@@ -142,9 +142,9 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         `nk.KernelRegression` at t = ∞, with ``leave_one_out`` and ``condition_estimate``;
         `nk.GradientFlow` for a finite time, with the whole course of training.
     y_mean_, y_scale_
-        What ``normalize_y`` found; 0 and 1 without it.
+        Mean and scale from ``normalize_y``; 0 and 1 without it.
     n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
+        As for all scikit-learn estimators.
 
     Notes
     -----
@@ -198,8 +198,8 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
     noise_variance
-        Variance ≥ 0 of the noise on the targets, a number or one a training point; with
-        ``normalize_y`` in units of the targets' variance.
+        Variance ≥ 0 of the noise on the targets, a number or one per training point. With
+        ``normalize_y`` it is in units of the variance of the targets.
     normalize_y
         As for `NTKRegressor`.
 
@@ -210,9 +210,9 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     posterior_
         The `nk.Posterior`, with joint distributions, ``leave_one_out`` and ``regression``.
     y_mean_, y_scale_
-        What ``normalize_y`` found; 0 and 1 without it.
+        Mean and scale from ``normalize_y``; 0 and 1 without it.
     n_features_in_, feature_names_in_
-        As everywhere in scikit-learn.
+        As for all scikit-learn estimators.
 
     Notes
     -----

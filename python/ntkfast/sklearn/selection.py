@@ -1,4 +1,4 @@
-"""Depth and regularisation chosen by leave-one-out, in closed form."""
+"""Selection of depth and regularisation by leave-one-out, in closed form."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 class LeaveOneOut(NTKEstimator):
-    """Networks of several depths, trained to the end with several regularisations.
+    """Networks of several depths, trained to t = ∞ with several regularisations.
 
-    One pass gives the kernels of all depths, and one eigendecomposition a depth what every
-    regularisation predicts of each point from all the others.
+    One pass gives the kernels of all depths. One eigendecomposition per depth gives the
+    leave-one-out predictions for every regularisation.
     """
 
     depths: Sequence[int]
     relative_diag_regs: Sequence[float]
 
-    t = math.inf  # training goes on to its end
+    t = math.inf  # training to t = ∞
 
     best_depth_: int
     best_relative_diag_reg_: float
@@ -47,7 +47,7 @@ class LeaveOneOut(NTKEstimator):
 
     @abstractmethod
     def _score(self, targets: FloatArray, predicted: FloatArray) -> float:
-        """Say how good predictions are, shape (n,) or (n, c) both; more is better."""
+        """Return the score of predictions, both of shape (n,) or (n, c); higher is better."""
 
     def _learn(self, points: FloatArray, targets: FloatArray) -> None:
         depths = [as_count(depth, "depths", least=0) for depth in _some(self.depths, "depths")]
@@ -72,8 +72,8 @@ class LeaveOneOut(NTKEstimator):
                     self.best_depth_, self.best_relative_diag_reg_ = depth, ridge
         if best is None:
             raise NumericalError(
-                "the NTK is singular to working precision at every depth, and what is left out "
-                "cannot be predicted; give relative_diag_regs that are larger"
+                "the NTK is singular to working precision at every depth, so leave-one-out "
+                "predictions are undefined; use larger relative_diag_regs"
             )
         self.best_diag_reg_ = best.ridge
         self.network_ = self._mlp(self.best_depth_)
@@ -85,12 +85,12 @@ class LeaveOneOut(NTKEstimator):
 
 
 def leave_one_out(flow: GradientFlow) -> FloatArray | None:
-    """Compute what each point is predicted as by all the others, at the end of training.
+    """Predict each point from all the others, after training to t = ∞.
 
     Returns
     -------
     ndarray or None
-        Shape of y: y_i − α_i/[(Θ + r)⁻¹]_ii; None where Θ + r is singular to working precision.
+        Shape of y: y_i − α_i/[(Θ + r)⁻¹]_ii; None if Θ + r is singular to working precision.
         Costs 2·n²·(1 + c).
     """
     if flow.prepared.singular:
@@ -125,24 +125,24 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
     Parameters
     ----------
     depths
-        Numbers of hidden layers to choose from.
+        Candidate numbers of hidden layers.
     activation, w_std, b_std
         The network, as for `NTKRegressor`.
     relative_diag_regs
-        Regularisations to choose from, in units of the NTK's mean diagonal entry at each depth.
+        Candidate regularisations, in units of the NTK's mean diagonal entry at each depth.
     normalize_y
-        As for `NTKRegressor`; by the mean and standard deviation of all targets, also where one of
+        As for `NTKRegressor`, with the mean and standard deviation of all targets, even when one of
         them is left out.
 
     Attributes
     ----------
     best_depth_, best_relative_diag_reg_, best_diag_reg_
-        What was chosen; the last one is what was added to the diagonal.
+        The chosen values; the last one is the number added to the diagonal.
     best_score_
-        Its score: less the mean squared error of leave-one-out, over points and outputs.
+        Its score: the negative mean squared error of leave-one-out, over points and outputs.
     cv_results_
         A dictionary of arrays, one entry for each pair of a depth and a regularisation:
-        ``param_depth``, ``param_relative_diag_reg``, ``mean_test_score`` (−inf where the kernel is
+        ``param_depth``, ``param_relative_diag_reg``, ``mean_test_score`` (−inf if the kernel is
         singular to working precision), ``rank_test_score``.
     network_, X_fit_, dual_coef_, training_, y_mean_, y_scale_, n_features_in_, feature_names_in_
         As for `NTKRegressor`; ``training_`` is a `nk.GradientFlow`.
@@ -154,8 +154,8 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
 
     Notes
     -----
-    Costs one pass for the kernels of all depths, 9·n³ a depth, and 2·n²·(1 + c) a regularisation,
-    instead of n fits of each. Memory: a matrix for each depth up to the largest.
+    Costs one pass for the kernels of all depths, 9·n³ per depth, and 2·n²·(1 + c) per
+    regularisation, instead of n fits of each. Memory: one matrix per depth up to the largest.
 
     Examples
     --------
@@ -200,7 +200,7 @@ class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
     best_depth_, best_relative_diag_reg_, best_diag_reg_, cv_results_
         As for `NTKRegressorCV`.
     best_score_
-        The share of points whose class the others tell. Of equals, the first is chosen.
+        The share of points that the others classify correctly. Ties go to the first pair.
     classes_, network_, X_fit_, dual_coef_, training_, n_features_in_, feature_names_in_
         As for `NTKClassifier`; ``training_`` is a `nk.GradientFlow`.
 

@@ -1,7 +1,7 @@
-"""Ways to solve linear systems of Gram matrices, one a file, behind one protocol.
+"""Solvers for linear systems of Gram matrices, one per file, with a common protocol.
 
-`KernelRegression`, `Posterior`, `Ensemble`, `GradientFlow` and the estimators know a `Solver`, and
-the `Prepared` system that it makes, by what `protocol` says of them, and by nothing else.
+`KernelRegression`, `Posterior`, `Ensemble`, `GradientFlow` and the estimators use a `Solver` and
+its `Prepared` system only through the interface in `protocol`.
 """
 
 from ntkfast.solvers.cholesky import CholeskySolver, PreparedCholesky

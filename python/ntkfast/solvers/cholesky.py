@@ -1,4 +1,4 @@
-"""A Cholesky factor in the precision of the matrix, with jitter where nothing else helps."""
+"""A Cholesky factor in the precision of the matrix, with jitter if necessary."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
 __all__ = ["CholeskySolver", "PreparedCholesky", "condition_of_pivots"]
 
 # Jitter in units of the largest diagonal entry, as powers of ε: 4e-11, 4e-10, 1.5e-8 in float64.
-# A jitter j costs a relative error of j where λ ~ 1 and of ε/j where labels contradict each other.
+# A jitter j causes a relative error of j at λ ~ 1, and of ε/j for contradictory labels.
 _JITTERS = (2 / 3, 3 / 5, 1 / 2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PreparedCholesky(Prepared):
-    """A system that is solved by a Cholesky factor; made by `CholeskySolver`.
+    """A system with a Cholesky factor; created by `CholeskySolver`.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class PreparedCholesky(Prepared):
 
     @property
     def n(self) -> int:
-        """The order of the system."""
+        """The size of the system."""
         return self.factor.n
 
     @property
@@ -80,7 +80,7 @@ class PreparedCholesky(Prepared):
 
     @property
     def condition_estimate(self) -> float:
-        """(max L_ii/min L_ii)² of the factor L, which the condition number is not smaller than."""
+        """(max L_ii/min L_ii)² of the factor L, a lower bound of the condition number."""
         return condition_of_pivots(self.factor.factor.diagonal())
 
 
@@ -98,9 +98,9 @@ class CholeskySolver(Solver):
     ) -> PreparedCholesky:
         """Factorise Θ + r.
 
-        Jitter is added where the matrix is singular to working precision: where a pivot is no
-        larger than what rounding leaves of its diagonal entry, the rule of `Spectrum.tolerance`. A
-        RuntimeWarning says so.
+        Jitter is added if the matrix is singular to working precision: if a pivot is no larger than
+        the rounding error of its diagonal entry, as in `Spectrum.tolerance`. A RuntimeWarning
+        reports it.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class CholeskySolver(Solver):
             entries: FloatArray = (gram.diagonal() + diagonal).astype(gram.dtype, copy=False)
         if not np.isfinite(entries).all():
             check_finite(gram.diagonal(), f"the diagonal of {name}")
-            raise ValueError(f"the diagonal of {name} leaves the range of {gram.dtype}; {remedy}")
+            raise ValueError(f"the diagonal of {name} exceeds the range of {gram.dtype}; {remedy}")
         largest = float(entries.max(initial=0.0)) or 1.0
         rounding = max(n * float(np.finfo(np.float64).eps), min(n, 16) * eps)
         jitter = 0.0
@@ -125,9 +125,9 @@ class CholeskySolver(Solver):
             except NumericalError:
                 continue
             except ValueError:
-                check_symmetric(gram, name)  # says the same, by the caller's name
+                check_symmetric(gram, name)  # the same error, with the caller's name of the matrix
                 raise
-            # Roots are compared: a pivot may be a square that is no number.
+            # Compare square roots, because the square of a pivot may not be representable.
             if (factor.factor.diagonal() > np.sqrt(rounding) * np.sqrt(raised)).all():
                 break
         else:
@@ -146,7 +146,7 @@ class CholeskySolver(Solver):
 
 
 def condition_of_pivots(pivots: FloatArray) -> float:
-    """(max L_ii/min L_ii)², which the condition number is not smaller than."""
+    """(max L_ii/min L_ii)², a lower bound of the condition number."""
     if pivots.size == 0:
         return float("nan")
     ratio = float(pivots.max()) / float(pivots.min())

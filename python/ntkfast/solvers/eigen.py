@@ -1,4 +1,4 @@
-"""An eigendecomposition, which serves every regularisation and singular matrices."""
+"""An eigendecomposition, which handles any regularisation and singular matrices."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["EigenSolver", "PreparedEigen", "check_semidefinite"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PreparedEigen(Prepared):
-    """A system in the eigenbasis of Θ = U·diag(λ)·Uᵀ, where r is added to λ; see `EigenSolver`.
+    """A system in the eigenbasis of Θ = U·diag(λ)·Uᵀ, with r added to λ; see `EigenSolver`.
 
     Attributes
     ----------
     spectrum
-        Λ and U, as they were computed or given.
+        λ and U, as computed or given.
     """
 
     spectrum: Spectrum
 
     @property
     def n(self) -> int:
-        """The order of the system."""
+        """The size of the system."""
         return self.spectrum.n
 
     @property
@@ -44,8 +44,8 @@ class PreparedEigen(Prepared):
 
     @cached_property
     def eigenvalues(self) -> npt.NDArray[np.float64]:
-        """Shape (n,): λ in float64, and 0 for what rounding left below 0."""
-        # Below zero is rounding, and would grow without bound as a training goes on.
+        """Shape (n,): λ in float64, with negative values replaced by 0."""
+        # Negative values are rounding, and would grow without bound during training.
         return np.maximum(self.spectrum.eigenvalues.astype(np.float64), 0.0)
 
     @cached_property
@@ -60,7 +60,7 @@ class PreparedEigen(Prepared):
         return bool((self.shifted <= self.spectrum.tolerance).any())
 
     def eigenvectors(self, dtype: npt.DTypeLike) -> FloatArray:
-        """Return U in the wider of its type and another."""
+        """Return U in the wider of its type and the given type."""
         vectors = self.spectrum.eigenvectors
         return vectors.astype(np.result_type(vectors, dtype), copy=False)
 
@@ -69,7 +69,7 @@ class PreparedEigen(Prepared):
         return replace(self, ridge=as_diagonal(as_real(ridge, "ridge"), self.n, "ridge"))
 
     def solve(self, b: npt.ArrayLike) -> FloatArray:
-        """Solve (Θ + r)·x = b; the solution of minimum norm where the system is singular.
+        """Solve (Θ + r)·x = b, with the solution of minimum norm if the system is singular.
 
         Costs 4·n²·c for c columns.
         """
@@ -77,7 +77,7 @@ class PreparedEigen(Prepared):
         if right.ndim not in (1, 2) or len(right) != self.n:
             raise ValueError(
                 f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
-                "as the matrix has that many rows"
+                "because the matrix has that many rows"
             )
         check_finite(right, "b")
         vectors = self.eigenvectors(right.dtype)
@@ -89,7 +89,7 @@ class PreparedEigen(Prepared):
 
     @property
     def log_determinant(self) -> float:
-        """Natural logarithm of det(Θ + r); −inf where it is singular."""
+        """Natural logarithm of det(Θ + r); −inf if it is singular."""
         with np.errstate(divide="ignore"):
             return float(np.log(self.shifted).sum())
 
@@ -100,11 +100,11 @@ class PreparedEigen(Prepared):
 
     @cached_property
     def inverse_diagonal(self) -> FloatArray:
-        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs 2·n²; NumericalError where singular."""
+        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs 2·n²; NumericalError if singular."""
         if self.singular:
             raise NumericalError(
-                "theta is singular to working precision, with its regularisation, and has no "
-                "inverse; give more diag_reg"
+                "theta with its regularisation is singular to working precision and has no "
+                "inverse; increase diag_reg"
             )
         vectors = self.spectrum.eigenvectors
         inverse = (1 / self.shifted).astype(vectors.dtype)
@@ -113,7 +113,7 @@ class PreparedEigen(Prepared):
 
     @property
     def condition_estimate(self) -> float:
-        """(λ_max + r)/(λ_min + r), infinite where Θ + r is singular; NaN for an empty matrix."""
+        """(λ_max + r)/(λ_min + r), infinite if Θ + r is singular; NaN for an empty matrix."""
         if self.n == 0:
             return float("nan")
         smallest, largest = float(self.shifted[0]), float(self.shifted[-1])
@@ -121,7 +121,7 @@ class PreparedEigen(Prepared):
 
     @property
     def cholesky(self) -> Cholesky:
-        """There is none: an eigendecomposition has no triangular factor."""
+        """Raises ValueError: an eigendecomposition has no triangular factor."""
         raise ValueError(
             "this system was prepared by EigenSolver, which has no Cholesky factor; "
             "use nk.cholesky(theta), or KernelRegression"
@@ -130,7 +130,7 @@ class PreparedEigen(Prepared):
 
 @dataclass(frozen=True)
 class EigenSolver(Solver):
-    """Solves in the eigenbasis of Θ, and serves every r at once. Costs about 9·n³."""
+    """Solves in the eigenbasis of Θ, for any r. Costs about 9·n³."""
 
     def prepare(
         self,
@@ -140,18 +140,18 @@ class EigenSolver(Solver):
         name: str = "theta",
         remedy: str = REMEDY,
     ) -> PreparedEigen:
-        """Decompose Θ, or take its `Spectrum`.
+        """Decompose Θ, or use its `Spectrum`.
 
         Parameters
         ----------
         theta, ridge, name, remedy
-            As for `Solver.prepare`; one r for all points. With a `Spectrum` nothing is decomposed,
+            As for `Solver.prepare`, with one r for all points. A `Spectrum` needs no decomposition,
             and ``seconds`` is 0.
 
         Raises
         ------
         ValueError
-            What `Solver.prepare` says, and an r for each point.
+            As for `Solver.prepare`, and if r has one value per point.
         """
         if isinstance(theta, Spectrum):
             diagonal = as_diagonal(ridge, theta.n, "ridge")
@@ -159,8 +159,8 @@ class EigenSolver(Solver):
             theta, diagonal = as_system(theta, ridge, name)
         if diagonal.ndim:
             raise ValueError(
-                f"ridge has shape {diagonal.shape}; expected one number: an eigendecomposition "
-                "takes the same regularisation for every point"
+                f"ridge has shape {diagonal.shape}; expected one number, because an "
+                "eigendecomposition needs the same regularisation for every point"
             )
         seconds = 0.0
         if isinstance(theta, Spectrum):
@@ -170,7 +170,7 @@ class EigenSolver(Solver):
             try:
                 spectrum = eigh(theta)
             except ValueError:
-                check_symmetric(theta, name)  # says the same, by the caller's name
+                check_symmetric(theta, name)  # the same error, with the caller's name
                 raise
             seconds = time.perf_counter() - begun
         check_semidefinite(spectrum, name)
@@ -178,9 +178,9 @@ class EigenSolver(Solver):
 
 
 def check_semidefinite(spectrum: Spectrum, name: str = "theta") -> None:
-    """Refuse negative eigenvalues that rounding cannot explain.
+    """Reject negative eigenvalues that rounding cannot explain.
 
-    The usual formulae for kernels lose half the digits between points that coincide: hence √ε.
+    The usual formulae for kernels lose half of the digits for identical points, hence √ε.
     """
     if spectrum.n == 0:
         return
@@ -189,6 +189,6 @@ def check_semidefinite(spectrum: Spectrum, name: str = "theta") -> None:
     if smallest < -rounding:
         raise ValueError(
             f"{name} is not positive semi-definite: its eigenvalues go from {smallest:.6g} to "
-            f"{largest:.6g}, and rounding explains none below {-rounding:.2g}; expected a Gram "
-            "matrix (one computed in float32 should be passed as float32)"
+            f"{largest:.6g}, and rounding cannot explain values below {-rounding:.2g}; expected a "
+            "Gram matrix (pass one computed in float32 as float32)"
         )

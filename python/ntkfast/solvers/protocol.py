@@ -1,4 +1,4 @@
-"""What every solver does, and what can be asked of the system that it has prepared."""
+"""The interface of solvers and of the systems that they prepare."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ntkfast.linalg import Cholesky, as_square
 
 __all__ = ["REMEDY", "Prepared", "Solver", "as_system"]
 
-REMEDY = "regularise more"
+REMEDY = "increase the regularisation"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prepared(Displayed, ABC):
-    """The system (Θ + r)·x = b, made ready for any b by a `Solver`.
+    """The system (Θ + r)·x = b, prepared for any b by a `Solver`.
 
     Attributes
     ----------
     ridge
-        The regularisation r ≥ 0 as it was given: one number, or one a point, shape (n,).
+        The regularisation r ≥ 0 as given: one number, or one per point, shape (n,).
     jitter
-        What the solver added to the diagonal beyond it: 0 unless Θ + r is singular to working
-        precision.
+        Number that the solver added to the diagonal in addition: 0 unless Θ + r is singular to
+        working precision.
     seconds
         Wall-clock time of the preparation.
     """
@@ -42,12 +42,12 @@ class Prepared(Displayed, ABC):
     @property
     @abstractmethod
     def n(self) -> int:
-        """The order of the system."""
+        """The size of the system."""
 
     @property
     @abstractmethod
     def dtype(self) -> np.dtype[np.floating]:
-        """The type that it is solved in."""
+        """The data type of the solution."""
 
     @abstractmethod
     def solve(self, b: npt.ArrayLike) -> FloatArray:
@@ -71,16 +71,16 @@ class Prepared(Displayed, ABC):
     @property
     @abstractmethod
     def condition_estimate(self) -> float:
-        """An estimate of the condition number of Θ + r, not above it; NaN for an empty matrix."""
+        """A lower estimate of the condition number of Θ + r; NaN for an empty matrix."""
 
     @property
     @abstractmethod
     def cholesky(self) -> Cholesky:
-        """The Cholesky factor of Θ + r; ValueError from a solver that has none."""
+        """The Cholesky factor of Θ + r; ValueError if the solver computes none."""
 
     @property
     def diagonal(self) -> FloatArray:
-        """Shape (n,): what is added to the diagonal of Θ, ``ridge`` and ``jitter``."""
+        """Shape (n,): numbers added to the diagonal of Θ, ``ridge`` plus ``jitter``."""
         added: FloatArray = np.broadcast_to(self.ridge + self.jitter, self.n)
         return added.astype(self.dtype)
 
@@ -94,7 +94,7 @@ class Prepared(Displayed, ABC):
 
 @dataclass(frozen=True)
 class Solver(ABC):
-    """A way to solve (Θ + r)·x = b for a symmetric positive semi-definite Θ."""
+    """A method to solve (Θ + r)·x = b for a symmetric positive semi-definite Θ."""
 
     @abstractmethod
     def prepare(
@@ -105,26 +105,26 @@ class Solver(ABC):
         name: str = "theta",
         remedy: str = REMEDY,
     ) -> Prepared:
-        """Make a system ready for any right-hand side.
+        """Prepare a system for any right-hand side.
 
         Parameters
         ----------
         theta
-            Shape (n, n): Θ, checked for symmetry and finite entries on the way. An array of float64
-            or float32 may be kept as it is: leave it alone afterwards.
+            Shape (n, n): Θ. Symmetry and finite entries are checked. A float64 or float32 array may
+            be kept without a copy; do not change it afterwards.
         ridge
-            r ≥ 0: one number, or one a point, shape (n,).
+            r ≥ 0: one number, or one per point, shape (n,).
         name
-            What messages call the matrix.
+            The name of the matrix in messages.
         remedy
-            What they tell the caller to do where it is singular.
+            The advice in messages about a singular matrix.
 
         Raises
         ------
         TypeError
-            Arguments that are not real numbers.
+            An argument does not consist of real numbers.
         ValueError
-            Θ is not square, symmetric and finite; r has another length or is negative.
+            Θ is not square, symmetric and finite, or r has another length or is negative.
         NumericalError
             Θ + r is not positive semi-definite.
         """
@@ -138,7 +138,7 @@ class Solver(ABC):
         name: str = "theta",
         remedy: str = REMEDY,
     ) -> tuple[Prepared, FloatArray]:
-        """Prepare a system and solve it for b, which some methods do in one go.
+        """Prepare a system and solve it for b; some solvers do both in one step.
 
         Parameters
         ----------
@@ -152,14 +152,14 @@ class Solver(ABC):
         Prepared
             The system, for other right-hand sides.
         ndarray
-            Shape (n, c): x. Raises what `prepare` does, and NumericalError where x overflows.
+            Shape (n, c): x. The errors are those of `prepare`, and NumericalError if x overflows.
         """
         prepared = self.prepare(theta, ridge, name=name, remedy=remedy)
         solution = prepared.solve(b)
         if not np.isfinite(solution).all():
             raise NumericalError(
-                f"the coefficients leave the range of {solution.dtype}, as {name} is so small; "
-                f"multiply {name} and what is added to its diagonal by one constant, or {remedy}"
+                f"the coefficients exceed the range of {solution.dtype}, because {name} is so "
+                f"small; multiply {name} and its diagonal terms by one constant, or {remedy}"
             )
         return prepared, solution
 
@@ -167,6 +167,6 @@ class Solver(ABC):
 def as_system(
     theta: npt.ArrayLike, ridge: npt.ArrayLike, name: str
 ) -> tuple[FloatArray, FloatArray]:
-    """Return Θ as a square matrix of floats, whose entries the core looks at, and r as an array."""
+    """Return Θ as a square matrix of floats and r as an array; the core checks the entries of Θ."""
     matrix = as_square(theta, name)
     return matrix, as_diagonal(ridge, len(matrix), "ridge")

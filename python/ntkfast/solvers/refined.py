@@ -1,4 +1,4 @@
-"""A Cholesky factor in float32, and its solution refined to float64."""
+"""A Cholesky factor in float32, with the solution refined to float64."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
 
 __all__ = ["PreparedRefined", "RefinedSolver"]
 
-# From this order on a factorisation in float32 is tried first.
+# From this size on, a factorisation in float32 is tried first.
 _LARGE = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PreparedRefined(Prepared):
-    """A system of which one solution was refined; made by `RefinedSolver`.
+    """A system with one refined solution; created by `RefinedSolver`.
 
-    What else is asked of it takes a factor in float64, which is computed on first use, from Θ as it
-    was given.
+    All other results need a factor in float64, which is computed from the given Θ on first use.
 
     Attributes
     ----------
     theta
-        Shape (n, n): Θ, the array that was given.
+        Shape (n, n): Θ, the given array.
     pivots
         Shape (n,): the diagonal of the factor in float32.
     right, solution
-        Shape (n, c): the b and the x that were refined.
+        Shape (n, c): the b and the refined x.
     """
 
     theta: FloatArray
@@ -46,12 +45,12 @@ class PreparedRefined(Prepared):
 
     @property
     def n(self) -> int:
-        """The order of the system."""
+        """The size of the system."""
         return len(self.theta)
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
-        """float64, which solutions are refined to."""
+        """float64, the precision of refined solutions."""
         return self.pivots.dtype
 
     @property
@@ -65,7 +64,7 @@ class PreparedRefined(Prepared):
         return float(np.sum(self.theta.diagonal() + self.diagonal))
 
     def solve(self, b: npt.ArrayLike) -> FloatArray:
-        """Solve (Θ + r)·x = b by the factor in float64; n³/3 once, and 2·n²·c for c columns."""
+        """Solve (Θ + r)·x = b with the float64 factor; n³/3 once, and 2·n²·c for c columns."""
         return self._exact.solve(b)
 
     @property
@@ -89,7 +88,7 @@ class PreparedRefined(Prepared):
         gap = np.abs(prepared.solve(self.right) - self.solution).max()
         if gap > 1e-6 * np.abs(self.solution).max():
             raise ValueError(
-                "theta has changed since this system was solved; leave it alone, or pass "
+                "theta has changed since this system was solved; do not change it, or pass "
                 "theta.copy()"
             )
         return prepared
@@ -97,11 +96,11 @@ class PreparedRefined(Prepared):
 
 @dataclass(frozen=True)
 class RefinedSolver(Solver):
-    """Solves large float64 systems by a factor in float32, in half the time, and refines.
+    """Solves large float64 systems with a factor in float32, in half the time, and refines.
 
-    From 512 points on, solutions are refined until the residual is of the size that a solve in
-    float64 leaves. Smaller systems, those of float32, and those where refinement does not converge
-    (a condition number beyond some 10⁵) are left to `CholeskySolver`.
+    From 512 points on, solutions are refined until the residual is as small as that of a float64
+    solve. `CholeskySolver` handles smaller systems, float32 systems, and systems for which the
+    refinement does not converge (a condition number above about 10⁵).
 
     References
     ----------
@@ -116,7 +115,7 @@ class RefinedSolver(Solver):
         name: str = "theta",
         remedy: str = REMEDY,
     ) -> Prepared:
-        """Factorise Θ + r in its own precision: without a right-hand side nothing is refined."""
+        """Factorise Θ + r in its own precision; without a right-hand side nothing is refined."""
         return CholeskySolver().prepare(theta, ridge, name=name, remedy=remedy)
 
     def solve(
@@ -128,7 +127,7 @@ class RefinedSolver(Solver):
         name: str = "theta",
         remedy: str = REMEDY,
     ) -> tuple[Prepared, FloatArray]:
-        """Factorise in float32 and refine for b, shape (n, c); or do what `CholeskySolver` does."""
+        """Factorise in float32 and refine for b, shape (n, c), or use `CholeskySolver`."""
         begun = time.perf_counter()
         gram, diagonal = as_system(theta, ridge, name)
         right = as_floats(b, "b")
@@ -139,7 +138,7 @@ class RefinedSolver(Solver):
             try:
                 refined = solve_refined(gram, entries, right)
             except ValueError:
-                check_symmetric(gram, name)  # says the same, for any strides
+                check_symmetric(gram, name)  # the same error, for any strides
                 raise
         if refined is None:
             return CholeskySolver().solve(gram, diagonal, right, name=name, remedy=remedy)

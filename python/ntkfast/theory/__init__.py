@@ -1,7 +1,7 @@
-"""What theorems say about a kernel: how fast training goes, how wide is wide, what generalises.
+"""Results of theorems about a kernel: rates of training, required widths, generalisation.
 
-Each function names its theorem, what that assumes, and where it stands. Bounds that hold up to a
-constant are returned with the constant 1, and say so.
+Each function gives its theorem, the assumptions and the reference. Bounds that hold up to a
+constant are returned with the constant 1, and their docstrings say so.
 """
 
 from ntkfast.theory.convergence import (

@@ -22,7 +22,7 @@ __all__ = ["Block", "as_block"]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
-# Below this correlation χ is read off a network with a bias; see `Block.chi`.
+# Below this correlation, χ is computed from a network with a bias; see `Block.chi`.
 _SMALL = 0.1
 _BIAS = 0.45
 
@@ -31,7 +31,7 @@ _NO_ACTIVATION = (Composition, Dense, Dropout, LayerNorm, Spatial)
 
 @dataclass(frozen=True)
 class Block:
-    """K ← σ_w²·E[φφ] + σ_b², by the kernels of φ on inputs of chosen variance and correlation."""
+    """K ← σ_w²·E[φφ] + σ_b², from kernels of φ at inputs with given variance and correlation."""
 
     activation: Network
     w_std: float
@@ -39,12 +39,12 @@ class Block:
 
     def variance(self, q: Array) -> Array:
         """Map q ↦ σ_w²·E[φ²] + σ_b²."""
-        # One feature √q has the variance q after a Dense of unit w_std.
+        # One feature √q has the variance q after a Dense with unit w_std.
         moments = _probe(self.activation).nngp(np.sqrt(q).reshape(-1, 1), diagonal=True)
         return self._close(moments).reshape(q.shape)
 
     def variance_slope(self, q: float) -> float:
-        """Return dq'/dq, from a polynomial in log q: the map is smooth there, kinks or none."""
+        """Return dq'/dq, from a polynomial in log q. The map is smooth there, even with kinks."""
         log_map = Chebyshev.interpolate(
             lambda step: self.variance(q * np.exp(step)), deg=12, domain=[-0.25, 0.25]
         )
@@ -61,8 +61,8 @@ class Block:
         flat = c.ravel()
         slopes = np.empty(flat.size)
         small = np.abs(flat) < _SMALL
-        # After one Dense the NTK is T = q·c, after an activation T·E[φ'φ']. Where c may be 0 two
-        # Dense layers, the second with a bias, make the same q·c of T = q·(2c − bias).
+        # After one Dense the NTK is T = q·c, after an activation T·E[φ'φ']. If c may be 0, two
+        # Dense layers, of which the second has a bias, give the same q·c from T = q·(2c − bias).
         one, others = _pairs(flat[~small], q)
         ntk = _probe(self.activation).ntk(one, others)[0]
         slopes[~small] = ntk / (q * flat[~small])
@@ -73,9 +73,9 @@ class Block:
         return (self.w_std**2 * slopes).reshape(c.shape)
 
     def jumps(self, q: float) -> bool:
-        """Tell whether φ jumps, as Sign does, so that the map of correlations is vertical at 1.
+        """Tell whether φ jumps, like Sign, so that the map of correlations is vertical at 1.
 
-        The map is convex, and χ its slope at 1 wherever it has one: no secant is steeper.
+        The map is convex, and χ is its slope at 1 if it has one. No secant is steeper.
         """
         gap = 1e-6
         one, others = _pairs(np.array([1.0, 1.0 - gap]), q)
@@ -91,34 +91,34 @@ class Block:
 
 @lru_cache(maxsize=4)
 def _probe(activation: Network, b_std: float | None = None) -> Serial:
-    """Return the network whose kernels are asked; kept, because what it has fitted is."""
+    """Return the network whose kernels are used; it is cached because its fits are."""
     linear = (Dense(),) if b_std is None else (Dense(), Dense(b_std=b_std))
     return Serial(*linear, activation)
 
 
 def _pairs(c: Array, q: float) -> tuple[Array, Array]:
-    """Return a point, and others at correlations c with it, of two features and variance q each."""
+    """Return a point and others at correlations c with it, with two features and variance q."""
     radius = math.sqrt(2 * q)
     others = np.stack([c, np.sqrt((1 - c) * (1 + c))], axis=1)
     return np.array([[radius, 0.0]]), radius * others
 
 
 def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Network, float, float]:
-    """Return the activation, σ_w and σ_b of a network of equal blocks, or of those given."""
+    """Return the activation, σ_w and σ_b of a network of equal blocks, or the given ones."""
     network = as_network(net, "mean_field: network")
     if not isinstance(network, _NO_ACTIVATION):
         if w_std is None:
             raise TypeError(
-                f"mean_field: w_std is missing; give it along with an activation: "
+                f"mean_field: w_std is missing; give it together with an activation: "
                 f"mean_field({network!r}, w_std=1.0, b_std=0.0)"
             )
-        Serial(Dense(), network)  # refuses what is no activation
+        Serial(Dense(), network)  # rejects networks that are not activations
         bias = 0.0 if b_std is None else as_real(b_std, "mean_field: b_std", least=0.0)
         return network, as_real(w_std, "mean_field: w_std", least=0.0), bias
     if w_std is not None or b_std is not None:
         raise TypeError(
-            "mean_field: w_std and b_std are those of the network's Dense layers; give them only "
-            "along with an activation alone"
+            "mean_field: w_std and b_std are set by the network's Dense layers; give them only "
+            "together with an activation"
         )
     layers = list(_flat(network))
     dense, activations = layers[::2], layers[1::2]
@@ -138,7 +138,7 @@ def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Net
 
 
 def _flat(network: Network) -> Iterator[Network]:
-    """Yield the layers of nested Serials one after another."""
+    """Yield the layers of nested Serials in order."""
     if isinstance(network, Serial):
         for layer in network.layers:
             yield from _flat(layer)

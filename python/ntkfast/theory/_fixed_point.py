@@ -1,4 +1,4 @@
-"""Where many equal blocks lead: the fixed points of variance and correlation."""
+"""Limits of many equal blocks: the fixed points of variance and correlation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ntkfast.theory._block import Block
 
 __all__ = ["correlation_fixed_point", "variance_fixed_point"]
 
-# Variances from 1e-12 to 1e12, on a logarithmic scale: what goes further goes to 0 or ∞.
+# Variances from 1e-12 to 1e12, on a logarithmic scale. Beyond them, the limit is taken as 0 or ∞.
 _FURTHEST = 12 * math.log(10)
 _ROUNDING = 1e-13
 
 
 def variance_fixed_point(block: Block) -> tuple[float, float]:
-    """Return q* on the way from 1, and a variance to take slopes at: q*, or one far on its way.
+    """Return q* reached from 1, and a variance for slopes: q*, or a variance near a 0 or ∞ limit.
 
-    Where all variances are fixed points, as for ReLU at σ_w² = 2 without bias, it is 1 itself.
+    If all variances are fixed points, as for ReLU at σ_w² = 2 without bias, q* is 1.
     """
 
     def growth(log_q: float) -> float:
@@ -35,7 +35,7 @@ def variance_fixed_point(block: Block) -> tuple[float, float]:
         there = here + (step if upward else -step)
         try:
             next_value = growth(there) if abs(there) <= _FURTHEST else value
-        except NumericalError:  # the kernel leaves the range of a float
+        except NumericalError:  # the kernel exceeds the range of a float
             next_value, there = value, math.inf
         if abs(there) > _FURTHEST:
             return (math.inf, math.exp(here)) if upward else (0.0, math.exp(-_FURTHEST))
@@ -49,7 +49,7 @@ def variance_fixed_point(block: Block) -> tuple[float, float]:
 def _root(
     function: Callable[[float], float], a: float, at_a: float, b: float, at_b: float
 ) -> float:
-    """Return a root between two points of different sign, by the Illinois rule."""
+    """Return a root between two points of different sign, by the Illinois method."""
     for _ in range(100):
         if at_b == 0 or abs(b - a) <= _ROUNDING:
             break
@@ -57,7 +57,7 @@ def _root(
         c = (a * at_b - b * at_a) / (at_b - at_a) if finite else (a + b) / 2
         at_c = function(c)
         if (at_c > 0) == (at_b > 0):
-            at_a /= 2  # the far end has stood still: let it count for less
+            at_a /= 2  # the other end did not move: reduce its weight
         else:
             a, at_a = b, at_b
         b, at_b = c, at_c
@@ -67,15 +67,15 @@ def _root(
 
 
 def correlation_fixed_point(block: Block, q: float, margin: float) -> float:
-    """Return c*: 1 unless correlations shrink near 1, by more than `margin` a layer.
+    """Return c*: 1 unless correlations decrease near 1, by more than `margin` per layer.
 
-    On [0, 1] the map is a power series without negative terms, hence convex: Newton's iterates
-    from 0 rise to the one fixed point below 1 and cannot pass it.
+    On [0, 1] the map is a power series with non-negative terms, hence convex. Newton's iterates
+    from 0 increase to the only fixed point below 1 and cannot pass it.
     """
     after = float(block.variance(np.array([q]))[0])
     if after == 0:
         return 1.0
-    ratio = q / after  # 1 where q is a fixed point itself
+    ratio = q / after  # 1 if q is a fixed point itself
 
     def chi(c: float) -> float:
         return ratio * float(block.chi(np.array(c), q))

@@ -1,4 +1,4 @@
-"""How fast training converges, from the spectrum and from where the labels lie in it."""
+"""Rate of convergence of training, from the spectrum and the projections of the labels."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ Kernel = npt.ArrayLike | Spectrum
 
 
 def as_spectrum(theta: Kernel) -> Spectrum:
-    """Return the eigendecomposition of a Gram matrix, unless it is one."""
+    """Return the eigendecomposition of a Gram matrix, or the argument if it is one."""
     spectrum = theta if isinstance(theta, Spectrum) else eigh(theta)
     check_semidefinite(spectrum)
     return spectrum
 
 
 def condition_number(theta: Kernel) -> float:
-    """Compute λ_max/λ_min, the number of times that the slowest mode needs longer than the fastest.
+    """Compute λ_max/λ_min, the ratio of the training times of the slowest and the fastest mode.
 
-    Gradient descent at its largest learning rate needs about that many steps. Infinite for a
-    singular kernel, and without meaning beyond 1/ε.
+    Gradient descent with its largest learning rate needs about that many steps. The result is
+    infinite for a singular kernel, and meaningless beyond 1/ε.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ def condition_number(theta: Kernel) -> float:
 
 
 def max_learning_rate(theta: Kernel, *, momentum: float = 0.0, diag_reg: float = 0.0) -> float:
-    """Compute 2(1 + m)/(λ_max + r), below which gradient descent on squared loss converges.
+    """Compute 2(1 + m)/(λ_max + r), below which gradient descent on squared error converges.
 
     Theorem: on a quadratic loss, heavy-ball descent converges from any start if and only if
     0 < η(λ + r) < 2(1 + m) for all eigenvalues λ, given 0 <= m < 1. At the limit itself the fastest
-    mode oscillates for ever.
+    mode oscillates forever.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def max_learning_rate(theta: Kernel, *, momentum: float = 0.0, diag_reg: float =
     Returns
     -------
     float
-        For ``reduction="sum"``; multiply by y.size for ``"mean"``. Infinite where λ_max + r = 0.
+        For ``reduction="sum"``. Multiply by y.size for ``"mean"``. Infinite if λ_max + r = 0.
 
     References
     ----------
@@ -102,7 +102,7 @@ def loss_bound(
     """Compute e^{−2·η·λ_min·t}·L_0, which the loss of a gradient flow never exceeds.
 
     Theorem: under df/dt = −ηΘ(f − y) with a constant Θ, L_t = ½‖f_t − y‖² <= e^{−2ηλ_min·t}·L_0.
-    Attained by residuals that lie in the eigenspace of λ_min.
+    Residuals in the eigenspace of λ_min attain it.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def loss_bound(
     t
         Times ≥ 0 of any shape; may be infinite.
     learning_rate
-        η; for ``reduction="mean"`` divide it by y.size.
+        η. For ``reduction="mean"`` divide it by y.size.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def loss_bound(
     References
     ----------
     Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Du, Zhai, Poczos, Singh (2019),
-    arXiv:1810.02054, theorem 3.2, with λ_0/2 for λ_min where the width is finite.
+    arXiv:1810.02054, theorem 3.2, with λ_0/2 instead of λ_min for finite width.
     """
     times, shape = as_times(t)
     start = as_real(loss0, "loss0", least=0.0)
@@ -136,9 +136,9 @@ def loss_bound(
 def _decay(
     rate: float, values: npt.NDArray[np.float64], times: Times, spectrum: Spectrum
 ) -> npt.NDArray[np.float64]:
-    """e^{−2ηλt}, shape (k, n), and 1 for what `GradientFlow` leaves untrained."""
+    """e^{−2ηλt}, shape (k, n), and 1 for modes that `GradientFlow` leaves untrained."""
     exponent = np.zeros((times.size, values.size))
-    begun = times > 0  # where ηλ overflows, 0·∞ would be asked for
+    begun = times > 0  # avoids 0·∞ if ηλ overflows
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         exponent[begun] = 2 * np.multiply.outer(times[begun], rate * values)
         exponent[lost_in_rounding(values, spectrum.tolerance, rate, times)] = 0.0
@@ -146,9 +146,9 @@ def _decay(
 
 
 def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) -> FloatArray:
-    """Compute (v_iᵀ(y − f_0))², how much of the labels lies along each eigenvector.
+    """Compute (v_iᵀ(y − f_0))², the squared projection of the labels on each eigenvector.
 
-    Labels with their weight on large eigenvalues are learnt fast; random labels spread it over all.
+    Labels with large projections on top eigenvectors are learnt fast. Random labels spread evenly.
 
     Parameters
     ----------
@@ -157,13 +157,13 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
     y
         Labels, shape (n,), (n, c) or (n, …).
     f0
-        The untrained network: a number, or what broadcasts to ``y``.
+        The untrained outputs: a number, or an array that broadcasts to ``y``.
 
     Returns
     -------
     ndarray
-        The shape of ``y``: row i belongs to eigenvalue i in ascending order. They sum up to
-        ‖y − f_0‖². Within an eigenspace only the sum has a meaning.
+        Shape of ``y``: row i belongs to eigenvalue i in ascending order. The sum is ‖y − f_0‖².
+        Within an eigenspace only the sum is meaningful.
 
     References
     ----------
@@ -187,8 +187,8 @@ def label_loss(
 ) -> FloatArray:
     """Compute ½·Σ e^{−2·η·λ_i·t}·(v_iᵀ(y − f_0))², the loss of a gradient flow from its labels.
 
-    Theorem: an equality for squared loss and a constant Θ; for finite width it holds up to an error
-    that vanishes as the width grows. `GradientFlow.loss` is the same number.
+    Theorem: an equality for squared error and a constant Θ. For finite width it holds up to an
+    error that vanishes as the width grows. `GradientFlow.loss` returns the same number.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def label_loss(
     t
         Times ≥ 0 of any shape; may be infinite.
     learning_rate
-        η; for ``reduction="mean"`` divide it by y.size.
+        η. For ``reduction="mean"`` divide it by y.size.
 
     Returns
     -------
@@ -221,19 +221,19 @@ def label_loss_bound(
     top: int | None = None,
     learning_rate: float = 1.0,
 ) -> FloatArray:
-    """Compute ½·[e^{−2·η·λ_k·t}·P_k + (P − P_k)], a bound on the loss from the k top eigenvectors.
+    """Compute ½·[e^{−2·η·λ_k·t}·P_k + (P − P_k)], a bound on the loss from the top k eigenvectors.
 
-    P_k is the part of P = ‖y − f_0‖² that lies along the eigenvectors of the k largest eigenvalues,
-    of which λ_k is the smallest. It follows from `label_loss` where each of these decays at least
-    as fast as e^{−2ηλ_k·t}, and the others do not grow. With k = n it is `loss_bound`. Attained
-    where the top k eigenvalues are equal and the others 0.
+    P_k is the part of P = ‖y − f_0‖² along the eigenvectors of the k largest eigenvalues, of which
+    λ_k is the smallest. The bound follows from `label_loss`, because each of these parts decays at
+    least as fast as e^{−2ηλ_k·t} and the others do not grow. With k = n it is `loss_bound`. It is
+    attained if the top k eigenvalues are equal and the others are 0.
 
     Parameters
     ----------
     theta, y, f0, t, learning_rate
         As in `label_loss`.
     top
-        k, from 0 to n. Left out, it is the best for each time.
+        k, from 0 to n. If omitted, the best k is used for each time.
 
     Returns
     -------
@@ -255,7 +255,7 @@ def label_loss_bound(
     parts = parts.reshape(n, math.prod(parts.shape[1:])).sum(axis=1)[::-1]
     values = np.maximum(spectrum.eigenvalues[::-1].astype(np.float64), 0.0)
     decaying = np.append(0.0, np.cumsum(parts))
-    remaining = np.append(np.cumsum(parts[::-1])[::-1], 0.0)  # a sum: small ones keep their digits
+    remaining = np.append(np.cumsum(parts[::-1])[::-1], 0.0)  # sums keep the digits of small parts
     decay = np.hstack([np.ones((times.size, 1)), _decay(rate, values, times, spectrum)])
     bounds = 0.5 * (decay * decaying + remaining)
     chosen: FloatArray = bounds.min(axis=1) if top is None else bounds[:, top]
@@ -273,10 +273,10 @@ def discrete_residual_norm(
 ) -> FloatArray:
     """Compute √(Σ (1 − η·λ_i)^{2t}·(v_iᵀ(y − f_0))²), the residual after t steps.
 
-    Theorem (Arora et al. 2019): two-layer ReLU networks whose hidden layer is trained, on inputs of
-    unit norm and labels |y| <= 1, have ‖y − f_t‖ within ±ε of this with probability 1 − δ for all
-    t, where Θ is H^∞ = x·x'(π − θ)/2π, η = O(λ_min/n²) and the width is that of `arora_width`. For
-    infinite width, or a linear model, it is an equality for every stable η.
+    Theorem (Arora et al. 2019): consider a two-layer ReLU network in which the hidden layer is
+    trained, inputs of unit norm and labels |y| <= 1. With probability 1 − δ, ‖y − f_t‖ is within ±ε
+    of this value for all t, where Θ is H^∞ = x·x'(π − θ)/2π, η = O(λ_min/n²) and the width is that
+    of `arora_width`. For infinite width, or a linear model, it is an equality for every stable η.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a kernel and labels say about points not seen."""
+"""Generalisation to unseen points, from a kernel and labels."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def generalization_measure(
 ) -> FloatArray:
     """Compute √(2·(y − f_0)ᵀ·Θ⁻¹·(y − f_0)/n), a complexity of the labels under the kernel.
 
-    Theorem (Arora et al. 2019): a two-layer ReLU network whose hidden layer is trained to the end,
-    wide enough, from a small initialisation, on n independent points of unit norm, has a population
-    loss (of any loss that is 1-Lipschitz, within [0, 1] and 0 at y) of at most this, plus
-    O(√(log(n/(λ_0·δ))/n)), with probability 1 − δ. Θ is H^∞ = x·x'(π − θ)/2π.
+    Theorem (Arora et al. 2019): consider a two-layer ReLU network that is wide enough, starts from
+    a small initialisation, and whose hidden layer is trained to t = ∞ on n independent points of
+    unit norm. For any loss that is 1-Lipschitz, within [0, 1] and 0 at y, its population loss is at
+    most this value plus O(√(log(n/(λ_0·δ))/n)), with probability 1 − δ. Θ is H^∞ = x·x'(π − θ)/2π.
 
-    It is also √2/√n times the least norm of a function in the space of the kernel that fits the
-    labels, which is what training to the end finds.
+    It is also √2/√n times the smallest norm, in the space of the kernel, of a function that fits
+    the labels. Training to t = ∞ finds this function.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def generalization_measure(
     y
         Labels, shape (n,), (n, c) or (n, …).
     f0
-        The untrained network: a number, or what broadcasts to ``y``.
+        The untrained outputs: a number, or an array that broadcasts to ``y``.
 
     Returns
     -------
     ndarray
-        Shape y.shape[1:], a number for each output. Infinite where Θ is singular to working
-        precision and the labels leave its range: no function of the space fits them.
+        Shape y.shape[1:], one number per output. Infinite if Θ is singular to working precision and
+        the labels are outside its range, because no function of the space fits them.
 
     References
     ----------
@@ -52,10 +52,10 @@ def generalization_measure(
     parts = projections.reshape(n, math.prod(shape))
     values = spectrum.eigenvalues.astype(np.float64)
     reached = values > spectrum.tolerance
-    # (n·ε)² of the labels is what rounding turns into directions that Θ does not reach.
+    # Rounding turns (n·ε)² of the labels into directions outside the range of Θ.
     rounding = (10 * n * float(np.finfo(spectrum.eigenvalues.dtype).eps)) ** 2
     missed = parts[~reached].sum(axis=0) > rounding * parts.sum(axis=0)
-    # Roots first: squares of labels over eigenvalues may leave the range where the result does not.
+    # Square roots first, because squared labels over eigenvalues may overflow when the result fits.
     sizes = np.sqrt(parts[reached]) / np.sqrt(values[reached])[:, None]
     measure = np.linalg.norm(sizes, axis=0) * math.sqrt(2 / max(n, 1))
     return np.where(missed, np.inf, measure).reshape(shape)[()]

@@ -1,7 +1,7 @@
-"""Signal propagation: what many equal blocks of a dense layer and an activation do to their input.
+"""Signal propagation through many equal blocks of a dense layer and an activation.
 
-The maps of variances and correlations, and their slopes, are read off the kernels of one block on
-inputs made for the purpose, so that they hold for every activation that has kernels.
+The maps of variances and correlations, and their slopes, are computed from the kernels of one block
+at suitable inputs. They therefore work for every activation with kernels.
 """
 
 from __future__ import annotations
@@ -27,32 +27,33 @@ __all__ = ["MeanField", "mean_field"]
 Array: TypeAlias = npt.NDArray[np.float64]
 Phase: TypeAlias = Literal["ordered", "critical", "chaotic"]
 
-# χ this close to 1 is 1: depth scales beyond a hundred million layers are none.
+# A χ this close to 1 counts as 1, which excludes depth scales above a hundred million layers.
 _CRITICAL = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeanField(Displayed):
-    """Signal propagation through Dense → activation → Dense → …, usually made by `mean_field`.
+    """Signal propagation through Dense → activation → Dense → …, usually created by `mean_field`.
 
     Attributes
     ----------
     activation, w_std, b_std
         The block: K ← σ_w²·E[φφ] + σ_b².
     variance
-        q*, the fixed point of the variance: 0 or inf where it vanishes or diverges with depth.
+        q*, the fixed point of the variance: 0 or inf if it vanishes or diverges with depth.
     correlation
-        c*, the correlation that depth leads any two inputs to.
+        c*, the limit of the correlation of any two inputs with depth.
     chi_1
-        χ(1) = σ_w²·E[φ'²] at q*: by how much a layer multiplies small differences and gradients.
+        χ(1) = σ_w²·E[φ'²] at q*: the factor by which a layer multiplies small differences and
+        gradients.
     chi_star
         χ(c*) = σ_w²·E[φ'φ'] at q* and c*.
     variance_depth, correlation_depth
         ξ_q and ξ_c: the numbers of layers over which distances from q* and c* fall by e, infinite
-        where they fall more slowly than that.
+        if they fall more slowly than that.
     phase
         ``"ordered"`` (χ(1) < 1: inputs become alike, gradients vanish), ``"chaotic"`` (χ(1) > 1:
-        inputs become unlike, gradients explode), or ``"critical"``, the edge of chaos.
+        inputs become different, gradients explode), or ``"critical"``, the edge of chaos.
     """
 
     activation: Network
@@ -99,8 +100,8 @@ class MeanField(Displayed):
         """Compute how the condition number of the NTK grows with depth.
 
         The kernel is that of `nk.mlp`, in the NTK parameterization, on n inputs of variance q* with
-        equal correlations, which every data set comes near to with depth. The recursions of NNGP
-        and NTK are followed as they are, without asymptotics.
+        equal correlations, which every data set approaches with depth. The recursions of NNGP and
+        NTK are evaluated exactly, without asymptotics.
 
         Parameters
         ----------
@@ -109,15 +110,15 @@ class MeanField(Displayed):
         n
             Number of points, ≥ 2.
         correlation
-            Of the inputs of any two points, from 0 to 1 (exclusive).
+            Correlation of any two inputs, from 0 to 1 (exclusive).
 
         Returns
         -------
         ndarray
             Shape (depth + 1,): λ_max/λ_min after 0, 1, …, depth hidden layers. With depth it grows
-            like n·χ(1)^{−depth}/depth if ordered, tends to (n + 2)/2 on the edge of chaos with a
-            smooth activation ((n + 3)/3 with ReLU), and to 1 if chaotic. Infinite from where λ_min
-            is lost in rounding.
+            as n·χ(1)^{−depth}/depth in the ordered phase. It tends to (n + 2)/2 on the edge of
+            chaos with a smooth activation ((n + 3)/3 with ReLU), and to 1 in the chaotic phase. It
+            is infinite once λ_min is lost in rounding.
 
         References
         ----------
@@ -143,7 +144,7 @@ class MeanField(Displayed):
         if 0 < self.variance < math.inf:
             return self.variance
         raise ValueError(
-            f"the variance tends to {self.variance:g} with depth, where correlations have no map; "
+            f"the variance tends to {self.variance:g} with depth, so correlations are undefined; "
             f"change w_std ({self.w_std:g}) or b_std ({self.b_std:g}) so that it stays finite and "
             "positive"
         )
@@ -170,29 +171,30 @@ def mean_field(
     ----------
     network
         Equal blocks of a `Dense` and an activation, such as ``nk.mlp(3, nk.Erf(), w_std=1.5)`` or
-        ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or the activation alone.
+        ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or a single activation.
     w_std, b_std
-        Of the dense layers, ≥ 0, where ``network`` is the activation alone; b_std is 0 if left out.
+        Standard deviations of the dense layers, ≥ 0, if ``network`` is a single activation; b_std
+        defaults to 0.
 
     Returns
     -------
     MeanField
-        Prints a summary; has the maps as methods.
+        ``print`` shows a summary. The maps are methods.
 
     Raises
     ------
     TypeError
-        ``network`` is not a network; w_std is missing, or given twice.
+        ``network`` is not a network, or w_std is missing or given twice.
     ValueError
-        ``network`` is not made of equal blocks; an activation that jumps, as `Sign` does.
+        ``network`` does not consist of equal blocks, or the activation jumps, as `Sign` does.
 
     Notes
     -----
-    Assumes width → ∞ before depth → ∞ and independent weights. What is trained, and in which
-    parameterization, makes no difference. Where an activation has several fixed points of the
-    variance, q* is the first from 1, on the side that the map goes to. With kernels in closed form
-    fixed points are accurate to some 1e-12 away from criticality; near it they are the less the
-    closer χ is to 1. Activations known by their values take some seconds.
+    Assumes width → ∞ before depth → ∞ and independent weights. The result does not depend on which
+    layers are trained or on the parameterization. If an activation has several fixed points of the
+    variance, q* is the first one from 1, in the direction of the map. For kernels in closed form,
+    fixed points are accurate to about 1e-12 away from criticality, and less accurate as χ
+    approaches 1. Fitted activations take a few seconds.
 
     References
     ----------
@@ -210,8 +212,8 @@ def mean_field(
     variance, scale = variance_fixed_point(block)
     if block.jumps(scale):
         raise ValueError(
-            f"mean_field: {activation!r} jumps, so that its map of correlations is vertical at 1 "
-            "and has no slope χ; take a continuous activation, such as a steep Erf(b=10)"
+            f"mean_field: {activation!r} jumps, so its map of correlations is vertical at 1 and "
+            "has no slope χ; use a continuous activation, such as a steep Erf(b=10)"
         )
     chi_1 = float(block.chi(np.array(1.0), scale))
     correlation = correlation_fixed_point(block, scale, margin=_CRITICAL)
@@ -232,7 +234,7 @@ def mean_field(
 
 
 def _depth_scale(slope: float) -> float:
-    """−1/ln χ: 0 where one layer is enough, infinite where none are."""
+    """−1/ln χ: 0 if one layer is enough, infinite if no number of layers is."""
     size = abs(slope)
     if size >= 1 - _CRITICAL:
         return math.inf
@@ -241,6 +243,6 @@ def _depth_scale(slope: float) -> float:
 
 def _correlations(c: npt.ArrayLike) -> Array:
     correlations = as_floats(c, "c").astype(np.float64)
-    if not (np.abs(correlations) <= 1).all():  # NaN included
-        raise ValueError("c has entries beyond [-1, 1]; expected correlations")
+    if not (np.abs(correlations) <= 1).all():  # including NaN
+        raise ValueError("c has entries outside [-1, 1]; expected correlations")
     return correlations

@@ -1,9 +1,9 @@
-"""How wide a network has to be for its kernel to stay constant, as two papers prove it.
+"""Widths at which the kernel of a network stays constant, as proved in two papers.
 
-Both take two layers, f(x) = (1/√m)·Σ a_r·max(w_rᵀx, 0), with the hidden weights trained, a_r = ±1
-fixed, ‖x_i‖ = 1 and bounded labels. λ_0 is the smallest eigenvalue of H^∞ = x·x'(π − θ)/2π on the
-n training points. The orders Ω(…) and O(…) are returned with constant 1: they tell how the need
-grows, not how many neurons to take.
+Both assume two layers, f(x) = (1/√m)·Σ a_r·max(w_rᵀx, 0), with trained hidden weights, fixed
+a_r = ±1, ‖x_i‖ = 1 and bounded labels. λ_0 is the smallest eigenvalue of H^∞ = x·x'(π − θ)/2π on
+the n training points. The orders Ω(…) and O(…) are returned with constant 1: they show how the
+required width scales, not how many neurons to use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["arora_width", "du_learning_rate", "du_rate", "du_width"]
 def du_rate(lambda_min: float, *, t: npt.ArrayLike, learning_rate: float) -> FloatArray:
     """Compute (1 − η·λ_0/2)^t, which bounds ‖y − f_t‖²/‖y − f_0‖² for a wide network.
 
-    Theorem: with probability 1 − δ over the initialisation, for all t, given the width of
+    Theorem: this holds for all t with probability 1 − δ over the initialisation, given the width of
     `du_width` and the learning rate of `du_learning_rate` (see the module for the network).
 
     Parameters
@@ -33,7 +33,7 @@ def du_rate(lambda_min: float, *, t: npt.ArrayLike, learning_rate: float) -> Flo
     lambda_min
         λ_0 ≥ 0.
     t
-        Numbers of steps ≥ 0 of any shape; may be infinite.
+        Numbers of steps ≥ 0, an array of any shape; may be infinite.
     learning_rate
         η > 0, with η·λ_0 <= 2.
 
@@ -51,8 +51,8 @@ def du_rate(lambda_min: float, *, t: npt.ArrayLike, learning_rate: float) -> Flo
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True)
     if not rate * smallest <= 2:
         raise ValueError(
-            f"learning_rate is {rate:g}, with which learning_rate * lambda_min is "
-            f"{rate * smallest:g}; expected at most 2: the theorem asks for O(lambda_min/n**2)"
+            f"learning_rate is {rate:g}, so learning_rate * lambda_min is "
+            f"{rate * smallest:g}; expected at most 2: the theorem needs O(lambda_min/n**2)"
         )
     factor = np.float64(-rate * smallest / 2)
     result = np.zeros(steps.size) if factor == -1 else np.ones(steps.size)
@@ -63,7 +63,7 @@ def du_rate(lambda_min: float, *, t: npt.ArrayLike, learning_rate: float) -> Flo
 
 
 def du_learning_rate(n: int, lambda_min: float) -> float:
-    """Compute λ_0/n², the order of the learning rate for which `du_rate` is proved.
+    """Compute λ_0/n², the order of the learning rate for which `du_rate` holds.
 
     References
     ----------
@@ -73,14 +73,14 @@ def du_learning_rate(n: int, lambda_min: float) -> float:
 
 
 def du_width(n: int, lambda_min: float, delta: float) -> float:
-    """Compute n⁶/(λ_0⁴·δ³), the order of the width for which `du_rate` is proved.
+    """Compute n⁶/(λ_0⁴·δ³), the order of the width for which `du_rate` holds.
 
     Parameters
     ----------
     n
         Number of training points.
     lambda_min
-        λ_0 ≥ 0; infinite width for 0.
+        λ_0 ≥ 0. The width is infinite for 0.
     delta
         δ, the probability of failure, 0 < δ < 1.
 
@@ -105,14 +105,14 @@ def arora_width(
     n
         Number of training points.
     lambda_min
-        λ_0 ≥ 0; infinite width for 0.
+        λ_0 ≥ 0. The width is infinite for 0.
     delta
         δ, the probability of failure, 0 < δ < 1.
     epsilon
-        ε > 0, what the residual's norm may be off.
+        ε > 0, the permitted error of the norm of the residual.
     kappa
-        κ > 0, the standard deviation of the initial weights, O(ε·δ/√n); that with constant 1 if
-        left out.
+        κ > 0, the standard deviation of the initial weights, O(ε·δ/√n). The default is this value
+        with constant 1.
 
     References
     ----------
@@ -129,7 +129,7 @@ def arora_width(
 
 
 def _order(*powers: tuple[float, int]) -> float:
-    """Multiply powers of numbers >= 0, in the range of a float or infinite."""
+    """Multiply powers of numbers >= 0; the result is within the range of a float or infinite."""
     if any(base == 0 for base, _ in powers):
         return math.inf
     logarithm = math.fsum(power * math.log(base) for base, power in powers)

@@ -150,7 +150,7 @@ impl fmt::Display for Error {
             Self::NotPositiveDefinite { pivot } => write!(
                 out,
                 "the matrix is not positive definite: pivot {pivot} of its Cholesky factor is not positive. \
-                 Add a positive number to the diagonal, or use eigh, which also serves singular matrices"
+                 Add a positive number to the diagonal, or use eigh, which also handles singular matrices"
             ),
             Self::NoConvergence { size } => {
                 write!(out, "the eigendecomposition of the {size} × {size} matrix did not converge")
@@ -162,27 +162,27 @@ impl fmt::Display for Error {
                 write!(
                     out,
                     "the kernel of sample {row} grows {size} at {layer}, more than {dtype} can hold: use a smaller \
-                     w_std up to there, or smaller parameters of an activation, or scale the inputs down{}",
+                     w_std up to this layer, or smaller parameters of an activation, or scale the inputs down{}",
                     if *dtype == "float32" { ", or pass float64" } else { "" }
                 )
             }
             Self::Function { name, reason } => {
-                write!(out, "{name} must turn an array of numbers into as many finite numbers, but {reason}")
+                write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")
             }
             Self::Unprepared { layer, row, scale } => write!(
                 out,
-                "sample {row} has a standard deviation of {scale:.6e} at {layer}, outside the range of the samples that \
-                 the network was prepared for: prepare it with all samples"
+                "sample {row} has a standard deviation of {scale:.6e} at {layer}, outside the range of the samples for \
+                 which the network was prepared: prepare it with all samples"
             ),
             Self::Recipe(text) => write!(out, "the recipe does not fit: {text}"),
             Self::Memory { bytes } => write!(
                 out,
-                "{:.1} GB more memory is needed than could be had: use fewer points, or float32",
+                "cannot allocate {:.1} GB of memory: use fewer points, or float32",
                 *bytes as f64 / 1e9
             ),
             Self::PlaneMemory { bytes } => write!(
                 out,
-                "images of this size take {:.1} GB of memory for each thread, more than could be had: use smaller \
+                "images of this size need {:.1} GB of memory per thread, which cannot be allocated: use smaller \
                  images, a pool with larger strides or a strided Conv at the start, float32, or one thread \
                  (set_num_threads(1))",
                 *bytes as f64 / 1e9
@@ -190,11 +190,14 @@ impl fmt::Display for Error {
             Self::TooLarge { what, dtype } => {
                 write!(
                     out,
-                    "{what} are larger than {dtype} can hold: divide the matrix by its largest entry first"
+                    "{what} exceed the range of {dtype}: divide the matrix by its largest entry first"
                 )
             }
             Self::Threads { count, reason } => {
-                write!(out, "could not start {count} threads ({reason}): use fewer, see set_num_threads")
+                write!(
+                    out,
+                    "could not start {count} threads ({reason}): use fewer threads, see set_num_threads"
+                )
             }
             Self::Cancelled => out.write_str("cancelled"),
         }

@@ -11,8 +11,8 @@ pyo3::create_exception!(
     ntkfast,
     NumericalError,
     PyArithmeticError,
-    "What the numbers did: a value too large for its type, a matrix that is not positive definite, an iteration \
-     that did not converge. The message says what to do."
+    "A failed computation: a value too large for its type, a matrix that is not positive definite, or an iteration \
+     that did not converge. The message suggests a remedy."
 );
 
 /// The exception for an error of the core.
@@ -74,8 +74,8 @@ pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
         .filter(|[latest, _]| *latest == message)
         .map_or("an unknown place", |[_, place]| place);
     PyRuntimeError::new_err(format!(
-        "internal error in ntkfast {}: {message} (at {place}). This is a defect of ntkfast, not of your call: please \
-         report this message, with the call that led here and the output of ntkfast.info()",
+        "internal error in ntkfast {}: {message} (at {place}). This is a bug in ntkfast, not in your call: please \
+         report this message, with the call that caused it and the output of ntkfast.info()",
         env!("CARGO_PKG_VERSION")
     ))
 }

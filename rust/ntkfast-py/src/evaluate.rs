@@ -179,7 +179,8 @@ pub fn warnings<T: Number>(prepared: &Prepared<'_, T>) -> Vec<String> {
         .map(|(name, error)| {
             format!(
                 "{name} is not resolved: its kernels have an estimated relative error of {error:.0e}. \
-                 Kinks away from zero, steps, and steep slopes at large variances converge slowly"
+                 Kinks away from zero, steps, and steep slopes at large variances converge slowly: use rows of \
+                 equal norm (ntkfast.data.unit_norm), or a smaller w_std"
             )
         })
         .collect()

@@ -1,4 +1,4 @@
-"""Rules of training: what each of them does to a single mode of the kernel, one rule a file."""
+"""Training rules: the effect of each rule on a single mode of the kernel, one rule per file."""
 
 from ntkfast.dynamics.rules.continuous import ContinuousTime
 from ntkfast.dynamics.rules.heavy_ball import HeavyBall

@@ -1,4 +1,4 @@
-"""Gradient flow: steps so small that training is an ordinary differential equation."""
+"""Gradient flow: the limit of gradient descent with infinitely small steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ContinuousTime(Rule):
         """Compute e^{−η(λ+r)t}, shape (k, n)."""
         shifted = values + ridge
         decay = np.ones((t.size, shifted.size))
-        begun = t > 0  # where η(λ+r) overflows, 0·∞ would be asked for
+        begun = t > 0  # avoids 0·∞ if η(λ+r) overflows
         with np.errstate(over="ignore", under="ignore"):
             decay[begun] = np.exp(-np.multiply.outer(t[begun], rate * shifted))
         return decay

@@ -1,4 +1,4 @@
-"""Gradient descent in steps of finite size, with momentum or without."""
+"""Gradient descent in discrete steps, with or without momentum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["HeavyBall"]
 
 @dataclass(frozen=True)
 class HeavyBall(Rule):
-    """Polyak's heavy ball, whose times are steps: the rule of `GradientDescent`.
+    """Polyak's heavy ball, where times are steps: the rule of `GradientDescent`.
 
     φ_k = g_k with g_{k+1} = (1 + m − η(λ+r))·g_k − m·g_{k−1} + η from g_0 = g_{−1} = 0, in closed
     form.
@@ -43,7 +43,7 @@ class HeavyBall(Rule):
         result = np.empty((t.size, shifted.size))
         result[ended] = np.divide(1.0, shifted, out=np.zeros_like(shifted), where=shifted > 0)
         gathered, _ = descent_filter(rate * shifted, t[~ended], self.momentum)
-        with np.errstate(over="ignore"):  # of modes that are left untrained
+        with np.errstate(over="ignore"):  # for untrained modes
             result[~ended] = rate * gathered
         return result
 
@@ -52,7 +52,7 @@ class HeavyBall(Rule):
         return descent_filter(rate * (values + ridge), t, self.momentum)[1]
 
     def speed(self, rate: float) -> float:
-        """Return η/(1 − m), what momentum makes of the rate."""
+        """Return η/(1 − m), the effective learning rate with momentum."""
         return rate / (1 - self.momentum)
 
     @property
@@ -61,13 +61,13 @@ class HeavyBall(Rule):
         return 2 * (1 + self.momentum)
 
     def times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
-        """Return steps as a flat array, and their shape: whole numbers, or inf."""
+        """Return steps as a flat array, and their shape. Steps are integers or inf."""
         steps, shape = as_times(t)
         wrong = np.flatnonzero(steps != np.floor(steps))
         if wrong.size:
             raise ValueError(
-                f"t is {steps[wrong[0]]}; expected whole numbers of steps, or inf. For times in "
-                "between use GradientFlow"
+                f"t is {steps[wrong[0]]}; expected a whole number of steps, or inf. For other "
+                "times use GradientFlow"
             )
         return steps, shape
 

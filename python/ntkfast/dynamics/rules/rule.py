@@ -1,4 +1,4 @@
-"""What a rule of training has to say of a single mode of the kernel."""
+"""The interface of a training rule: its effect on a single mode of the kernel."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Values: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """How training on squared loss moves a mode of eigenvalue λ: by itself, whatever the others do.
+    """The effect of training on squared error on a single mode, with eigenvalue λ.
 
-    Two functions of time and λ say all: what has been gathered of the residual in the coefficients,
-    the filter φ_t(λ), and what is left of the mode, the decay 1 − (λ + r)·φ_t(λ). A training has a
-    rule; `SpectralTraining` makes all its answers of these two. λ is ≥ 0, r the regularisation, and
-    the rate is η as it multiplies Θ.
+    Two functions of time and λ define a rule: the filter φ_t(λ), which is the part of the residual
+    accumulated in the coefficients, and the decay 1 − (λ + r)·φ_t(λ), which is the remaining part
+    of the mode. `SpectralTraining` computes all its results from the two functions of its rule.
+    λ is ≥ 0, r is the regularisation, and the rate is η as it multiplies Θ.
     """
 
     @abstractmethod
@@ -40,12 +40,12 @@ class Rule(ABC):
         values
             Shape (n,): λ.
         t
-            Shape (k,): times as `times` returns them; infinite ones included.
+            Shape (k,): times as `times` returns them, including infinite ones.
         rate, ridge
             η and r.
         tolerance
-            A mode with λ + r up to this may be rounding. Where it shows, any number will do: its
-            modes are left untrained.
+            A mode with λ + r up to this value may be rounding. The result is arbitrary at times
+            when its rounding shows, because such modes are left untrained.
 
         Returns
         -------
@@ -55,21 +55,21 @@ class Rule(ABC):
 
     @abstractmethod
     def decay(self, values: Values, t: Times, *, rate: float, ridge: float) -> Values:
-        """Compute 1 − (λ + r)·φ_t(λ) at finite times, without the cancellation; shape (k, n)."""
+        """Compute 1 − (λ + r)·φ_t(λ) at finite times without cancellation; shape (k, n)."""
 
     def speed(self, rate: float) -> float:
-        """Return φ_t(0)/t: how fast a mode gathers that what it has learnt does not hold back."""
+        """Return φ_t(0)/t: the rate at which a mode accumulates if it does not decay."""
         return rate
 
     @property
     def limit(self) -> float:
-        """η·(λ + r) from which on training does not converge; infinite where it always does."""
+        """Return the η·(λ + r) from which on training diverges; infinite if it never does."""
         return math.inf
 
     def times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
-        """Return times as a flat array, and their shape; ValueError for what is no time."""
+        """Return times as a flat array, and their shape; ValueError for an invalid time."""
         return as_times(t)
 
     def facts(self) -> Iterator[Fact]:
-        """Yield what sets it apart, for summaries and messages."""
+        """Yield the parameters of the rule, for summaries and messages."""
         yield from ()

@@ -1,7 +1,7 @@
-"""The theory in twelve figures, each with the numbers it shows.
+"""The theory in twelve figures, each with the numbers that it shows.
 
-A figure is a module: ``compute()`` returns the numbers in a frozen object, and ``draw(result)``
-a Matplotlib figure, to be saved by ``.savefig(path)``. ``ntkfast figures DIR`` makes all of them.
+A figure is a module. ``compute()`` returns the numbers in a frozen object, and ``draw(result)``
+returns a Matplotlib figure, which ``.savefig(path)`` saves. ``ntkfast figures DIR`` draws all.
 """
 
 from types import ModuleType

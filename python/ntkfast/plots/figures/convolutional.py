@@ -1,4 +1,4 @@
-"""Kernels that know which pixels are neighbours: what convolutions add on real images."""
+"""Convolutional kernels: the benefit of convolution and pooling on real images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NETWORKS: dict[str, nk.Network] = {
     "convolutional": nk.cntk(_DEPTH, pooling=False),
     "convolutional, pooled": nk.cntk(_DEPTH),
 }
-"""What is compared: as many hidden layers of ReLUs each."""
+"""The compared networks, with the same number of hidden ReLU layers."""
 
 _KERNELS = ("NNGP", "NTK")
 
@@ -40,8 +40,8 @@ class ImageKernels:
     n_test : int
         Number of test images.
     accuracy : ndarray, shape (3, 2, k)
-        Share of test images that are told right, by network (the order of `NETWORKS`), by kernel
-        (NNGP, NTK) and by ``n_train``.
+        Share of correctly classified test images, by network (in the order of `NETWORKS`), by
+        kernel (NNGP, NTK) and by ``n_train``.
     """
 
     n_train: FloatArray
@@ -56,23 +56,23 @@ def compute(
     ridge: float = 1e-4,
     seed: int = 0,
 ) -> ImageKernels:
-    """Fit the kernels of `NETWORKS` to the first training images, then to more of them.
+    """Fit the kernels of `NETWORKS` to increasing numbers of training images.
 
     Parameters
     ----------
     n_train
         Numbers of training images, ≥ 10.
     n_test
-        Number of test images; there are 1,797 in all.
+        Number of test images; there are 1,797 images in total.
     ridge
         Regularisation, in units of the mean of a kernel's diagonal.
     seed
-        Of the order of images.
+        Seed for the order of the images.
 
     Raises
     ------
     ImportError
-        scikit-learn, whose digits these are, is not installed; the extra `sklearn` brings it.
+        scikit-learn, which provides the digits, is not installed; install the extra `sklearn`.
     """
     pixels, labels = nk.data.load_digits()
     most = max(n_train)
@@ -81,7 +81,7 @@ def compute(
     targets = nk.data.one_hot(labels[:most], 10) - 0.1
     accuracy = np.empty((len(NETWORKS), len(_KERNELS), len(n_train)))
     for i, network in enumerate(NETWORKS.values()):
-        # Pooling takes a while; float32 is half of that, and far more precise than the ridge.
+        # Pooling is slow. float32 takes half the time and is far more precise than the ridge.
         inputs = x if i == 0 else x.reshape(-1, 8, 8, 1).astype(np.float32)
         train = network.kernels(inputs[:most])
         test = network.kernels(inputs[most:], inputs[:most])
@@ -99,7 +99,7 @@ def compute(
 def draw(result: ImageKernels) -> Figure:
     """Draw the test error against the number of training images."""
     figure, panels = new_figure(
-        f"Kernels that know neighbours: handwritten digits, {result.n_test:,} test images",
+        f"Convolutional kernels: handwritten digits, {result.n_test:,} test images",
         (11, 4.2),
         columns=2,
         sharey=True,

@@ -1,4 +1,4 @@
-"""Random networks are Gaussian processes: draws of growing width against their limit."""
+"""Random networks are Gaussian processes: draws of increasing width, and their limit."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class GaussianAtInitialization:
     grid : ndarray, shape (m,)
         Points on a line.
     widths : tuple of int
-        Hidden units of each layer, shape (w,).
+        Hidden units per layer, shape (w,).
     paths : ndarray, shape (w, s, m)
         Some of the networks as functions.
     outputs : ndarray, shape (w, d)
-        All of the networks at the last point of the grid.
+        Outputs of all networks at the last point of the grid.
     limit : Normal
-        Infinite width, at the grid: mean 0 and the variances of the NNGP.
+        Infinite width, on the grid: mean 0 and the variances of the NNGP.
     kurtosis : ndarray, shape (w,)
-        Excess kurtosis of the outputs, which a Gaussian has none of.
+        Excess kurtosis of the outputs, which is 0 for a Gaussian.
     """
 
     grid: FloatArray
@@ -62,13 +62,13 @@ def compute(
     Parameters
     ----------
     widths
-        Hidden units of each layer.
+        Hidden units per layer.
     n_draws, n_paths
-        Networks of each width; how many of them to look at along the whole line.
+        Number of networks of each width, and number of those to evaluate along the whole line.
     seed
-        Of the networks.
+        Seed of the networks.
     n
-        Number of points of the line.
+        Number of points on the line.
     """
     rng = np.random.default_rng(seed)
     grid = np.linspace(-2, 2, n)
@@ -97,7 +97,7 @@ def draw(result: GaussianAtInitialization) -> Figure:
     """Draw sample paths, and below them the histogram of the outputs at one point."""
     columns = len(result.widths)
     figure, panels = new_figure(
-        "A wide network at the start is a Gaussian process (three hidden ReLU layers)",
+        "A wide network at initialisation is a Gaussian process (three hidden ReLU layers)",
         (12, 7),
         rows=2,
         columns=columns,

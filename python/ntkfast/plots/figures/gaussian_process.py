@@ -1,4 +1,4 @@
-"""The NTK Gaussian process: what a network believes while it trains, and how sure it is."""
+"""The NTK Gaussian process: mean and standard deviation during training."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Process:
     x, y : ndarray, shape (n,)
         Training points on a line, and their targets.
     grid : ndarray, shape (m,)
-        Where the function is looked at.
+        Points at which the function is evaluated.
     t : tuple of float
         Training times, shape (k,).
     normals : tuple of Normal
-        At the grid, one for each time.
+        Distributions on the grid, one for each time.
     training : tuple of Normal
         The same at the training points.
     prior_variance, noise_variance : float
@@ -61,8 +61,8 @@ def compute(
 ) -> Process:
     """Train the linearised `NETWORK` on three points from parameters N(0, σ_p²).
 
-    A function linear in parameters of variance σ_p² has the prior covariance σ_p²·Θ; gradient
-    flow moves it along Θ itself.
+    A function that is linear in parameters of variance σ_p² has the prior covariance σ_p²·Θ.
+    Gradient flow moves it along Θ.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def compute(
     prior_variance, noise_variance
         σ_p² of the parameters, and σ² of the noise on the targets.
     n
-        Number of points of the grid.
+        Number of points on the grid.
     """
     x, y = nk.data.three_points()
     grid = np.linspace(-0.4, 1.4, n)

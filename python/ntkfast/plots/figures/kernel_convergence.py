@@ -1,4 +1,4 @@
-"""From empirical to analytic kernels: the error of one random network falls with its width."""
+"""Empirical kernels approach the analytic one: the error of one random network falls with width."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class KernelConvergence:
     Attributes
     ----------
     depths : tuple of int
-        Hidden layers.
+        Numbers of hidden layers.
     studies : tuple of WidthStudy
-        Errors of both kernels for each width and seed, and the law through them, for each depth.
+        Errors of both kernels for each width and seed, and their power laws, for each depth.
     """
 
     depths: tuple[int, ...]
@@ -39,18 +39,18 @@ def compute(
     n_seeds: int = 10,
     n: int = 10,
 ) -> KernelConvergence:
-    """Compare networks of ReLU layers with their limits.
+    """Compare ReLU networks with their infinite-width limits.
 
     Parameters
     ----------
     depths
-        Hidden layers.
+        Numbers of hidden layers.
     widths
-        Units of each of them.
+        Units per layer.
     n_seeds
-        Networks of each width.
+        Number of networks of each width.
     n
-        Points, drawn from the unit sphere in five dimensions.
+        Number of points, drawn from the unit sphere in five dimensions.
     """
     x = nk.data.sphere(n, 5, seed=0)
     studies = tuple(

@@ -1,4 +1,4 @@
-"""The kernel as a landscape: how far a step of training at x moves the output at x*."""
+"""The kernel as a landscape: the effect of a training step at x on the output at x*."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def compute(
     extent
         The square is [−extent, extent]².
     n
-        Points along each of its sides.
+        Number of points along each side.
     """
     x = np.array(points, dtype=np.float64)
     axis = np.linspace(-extent, extent, n)

@@ -1,4 +1,4 @@
-"""Labels and trainability: why true labels are learnt in a moment and random ones hardly at all."""
+"""Labels and trainability: true labels are learnt quickly, random labels very slowly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["NETWORK", "LabelAlignment", "compute", "draw"]
 NETWORK = nk.mlp(1, nk.Relu(), w_std=2**0.5)
 
 
-_LEFT = 0.1  # of the loss, where the times are compared
+_LEFT = 0.1  # remaining share of the loss at which the times are compared
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,13 +32,13 @@ class LabelAlignment:
     digits : tuple of int
         The two classes.
     spectrum : Spectrum
-        Of the NTK of the n images.
+        The spectrum of the NTK of the n images.
     true, random : ndarray, shape (n,)
         Labels ±1.
     t : ndarray, shape (k,)
         Training times.
     loss_true, loss_random : ndarray, shape (k,)
-        The loss of gradient flow, in units of the initial one.
+        The loss of gradient flow, relative to the initial loss.
     share_true, share_random : ndarray, shape (n,)
         Share of the labels in the span of the 1, 2, …, n top eigenvectors.
     """
@@ -54,7 +54,7 @@ class LabelAlignment:
     share_random: FloatArray
 
     def time_to(self, fraction: float) -> tuple[float, float]:
-        """Return when the losses on true and on random labels have fallen to a fraction."""
+        """Return the times at which the losses on true and random labels reach a fraction."""
         true, random = (
             float(np.exp(np.interp(-np.log(fraction), -np.log(loss), np.log(self.t))))
             for loss in (self.loss_true, self.loss_random)
@@ -74,18 +74,18 @@ def compute(
     Parameters
     ----------
     digits
-        Two different ones.
+        Two different digits.
     n
-        Number of images; by default all there are, about 360.
+        Number of images; by default all, about 360.
     fraction
-        How many of the labels are made random.
+        Fraction of the labels that is replaced by random labels.
     seed
-        Of the random labels.
+        Seed of the random labels.
 
     Raises
     ------
     ImportError
-        scikit-learn, whose digits these are, is not installed; the extra `sklearn` brings it.
+        scikit-learn, which provides the digits, is not installed; install the extra `sklearn`.
     """
     x, true = nk.data.two_digits(*digits, n=n)
     random = nk.data.random_labels(true, fraction, seed)
@@ -105,10 +105,10 @@ def compute(
 
 
 def draw(result: LabelAlignment) -> Figure:
-    """Draw loss, spectrum, projections on each eigenvector, and their running sum."""
+    """Draw loss, spectrum, projections on each eigenvector, and their cumulative sum."""
     n = result.spectrum.n
     figure, panels = new_figure(
-        f"What is learnt fast: {n} handwritten digits "
+        f"Which labels are learnt fast: {n} handwritten digits "
         f"({result.digits[0]} or {result.digits[1]}), true and random labels",
         (11, 7.5),
         rows=2,
@@ -147,7 +147,7 @@ def draw(result: LabelAlignment) -> Figure:
     ):
         ax_share.semilogx(rank, 100 * share, color=colour, label=name)
     ax_share.set(
-        title="Labels along the first $i$ eigenvectors together",
+        title="Labels along the first $i$ eigenvectors, cumulative",
         xlabel="rank $i$",
         ylabel="share of the labels (%)",
         ylim=(0, 102),

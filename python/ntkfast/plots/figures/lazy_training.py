@@ -1,4 +1,4 @@
-"""Lazy training: the wider the network, the less it has to move, and the less its kernel does."""
+"""Lazy training: wider networks move their parameters less, and their kernel changes less."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LazyTraining:
     widths : tuple of int
         Hidden units, shape (w,).
     training : tuple of FiniteTrajectory
-        What was recorded in training, one for each width.
+        Training records, one for each width.
     limit : ndarray, shape (n, n)
         The kernel of infinite width.
     """
@@ -49,18 +49,18 @@ def compute(
     steps: int = 1_000,
     seed: int = 0,
 ) -> LazyTraining:
-    """Train `NETWORK` by gradient descent on a period of a sine.
+    """Train `NETWORK` by gradient descent on one period of a sine.
 
     Parameters
     ----------
     widths
         Hidden units. The networks are differences of two copies, so that they start at f = 0.
     n
-        Training points.
+        Number of training points.
     steps
-        Of gradient descent, at half the largest stable learning rate of infinite width.
+        Steps of gradient descent, at half the largest stable learning rate of infinite width.
     seed
-        Of the networks.
+        Seed of the networks.
     """
     x, y = nk.data.sine(n)
     limit = NETWORK.ntk(x)
@@ -76,16 +76,16 @@ def compute(
 
 
 def draw(result: LazyTraining) -> Figure:
-    """Draw loss, distance and kernel drift in training, and kernels before and after."""
+    """Draw loss, distance and kernel drift during training, and kernels before and after."""
     figure, panels = new_figure(
-        "Lazy training: the wider the network, the less its parameters and its kernel move",
+        "Lazy training: wider networks move their parameters less, and their kernel changes less",
         (13, 7),
         rows=2,
         columns=4,
     )
     curves = (
         ("Training loss", r"$\frac{1}{2}\|f - y\|^2$", "loss"),
-        ("Distance from the start", r"$\|p_t - p_0\|\,/\,\|p_0\|$", "relative_distance"),
+        ("Distance from initialisation", r"$\|p_t - p_0\|\,/\,\|p_0\|$", "relative_distance"),
         ("Drift of the kernel", r"$\|\Theta_t - \Theta_0\|\,/\,\|\Theta_0\|$", "kernel_drift"),
         ("Units that switched sides", "share of units and points", "pattern_changes"),
     )
@@ -102,7 +102,7 @@ def draw(result: LazyTraining) -> Figure:
                 trained.times[1:], values, line, color=colour, lw=2, label=f"width {width:,}"
             )
         ax.set(title=title, ylabel=label, xlabel="steps of gradient descent")
-    for ax in panels[0, :3]:  # the last may be 0
+    for ax in panels[0, :3]:  # the values of the last panel may be 0
         ax.set(yscale="log")
     panels[0, 0].legend(fontsize=9)
 

@@ -1,4 +1,4 @@
-"""Parameters of the linear theory in the full model: a fit that improves with width."""
+"""Parameters of the linear theory in the full model: the agreement improves with width."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["NETWORK", "LinearParameters", "compute", "draw"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearParameters:
-    """Networks that are given the parameters which the linear theory has after training.
+    """Networks with the parameters that the linear theory predicts after training.
 
     Attributes
     ----------
     x, y : ndarray, shape (n,)
         Training points on a line, and their targets.
     grid : ndarray, shape (m,)
-        Where the functions are looked at.
+        Points at which the functions are evaluated.
     t : float
         Training time.
     widths : tuple of int
         Hidden units, shape (w,).
     start, linear, full : ndarray, shape (w, m)
-        The first seed's network at the start; linearised, at time t; and the network itself with
-        these same parameters.
+        The network of the first seed at initialisation, the linearised network at time t, and the
+        network itself with these same parameters.
     gap : Scaling
         Root mean square over the grid of full − linear, for each width and seed.
     """
@@ -59,23 +59,23 @@ def compute(
     t: float = 100.0,
     n: int = 101,
 ) -> LinearParameters:
-    """Train linearised networks on the three points, and use their parameters in the full ones.
+    """Train linearised networks on the three points, and use their parameters in the full networks.
 
     Parameters
     ----------
     widths
         Hidden units of `NETWORK`.
     n_seeds
-        Networks of each width: those of the seeds 0, 1, ….
+        Number of networks of each width, with seeds 0, 1, ….
     t
         Training time.
     n
-        Number of points of the grid.
+        Number of points on the grid.
     """
     x, y = nk.data.three_points()
     x, grid = x[:, :1], np.linspace(-0.5, 1.5, n)
     points = grid[:, None]
-    # For each width and seed: the network at the start, its tangent, and itself.
+    # For each width and seed: the initial outputs, the linearised network, and the full network.
     functions = np.empty((3, len(widths), n_seeds, n))
     for i, width in enumerate(widths):
         for seed in range(n_seeds):
@@ -110,19 +110,19 @@ def draw(result: LinearParameters) -> Figure:
         rows=2,
         columns=columns,
     )
-    # The start may be far away: what has been learnt decides what is in view.
+    # The initial function may be far away, so the trained functions determine the limits.
     learnt = np.concatenate([result.linear.ravel(), result.full.ravel(), result.y])
     margin = 0.1 * np.ptp(learnt)
     view = learnt.min() - margin, learnt.max() + margin
     for ax, width, start, linear, full in zip(
         panels.flat, result.widths, result.start, result.linear, result.full, strict=False
     ):
-        ax.plot(result.grid, start, color="grey", ls=":", label="at the start")
+        ax.plot(result.grid, start, color="grey", ls=":", label="initialisation")
         ax.plot(result.grid, linear, color=BLUE, ls="--", lw=2, label="linear theory")
         ax.plot(result.grid, full, color=VERMILION, label="full model")
         ax.plot(result.x, result.y, "ko", ms=5, label="training points")
         ax.set(title=f"width {width:,}", xlabel="$x$", ylabel="$f(x)$", ylim=view)
-    # The panel that shows most of every line explains them.
+    # The legend is in the panel in which the lines are most visible.
     shown = [((view[0] < start) & (start < view[1])).mean() for start in result.start]
     panels.flat[int(np.argmax(shown))].legend(fontsize=9)
     for ax in panels.flat[len(result.widths) :]:
@@ -130,5 +130,5 @@ def draw(result: LinearParameters) -> Figure:
     ax = panels.flat[len(result.widths)]
     ax.set_axis_on()
     results.scaling(result.gap, ax, color=GREEN)
-    ax.set(title="Distance of the two", ylabel="root mean square over $x$")
+    ax.set(title="Distance of the two models", ylabel="root mean square over $x$")
     return figure

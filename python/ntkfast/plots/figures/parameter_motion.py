@@ -1,4 +1,4 @@
-"""Parameters in training: the loss falls by orders of magnitude, and hardly a weight moves."""
+"""Parameters in training: the loss falls by orders of magnitude, but weights hardly move."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["NETWORK", "ParameterMotion", "compute", "draw"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ParameterMotion:
-    """The parameters of a wide network under gradient flow, linearised at the start.
+    """The parameters of a wide network under gradient flow, linearised at initialisation.
 
     Attributes
     ----------
     n_parameters : int
-        Of the network.
+        Number of parameters of the network.
     t : ndarray, shape (k,)
         Training times; the first is 0.
     loss : ndarray, shape (k,)
         ½‖f_t − y‖².
     samples : dict
-        For the weights and for the biases of each layer a few of them in time, shape (k, s), drawn
-        at random but for the last, which moves most of all.
+        A few weights and a few biases of each layer over time, shape (k, s). They are drawn at
+        random, except for the last one, which moves most.
     distance : dict
-        The same for the distance of all of them from the start, shape (k,), in units of their norm
-        there.
+        For the same groups, the distance of all parameters from initialisation, shape (k,),
+        relative to their initial norm.
     """
 
     n_parameters: int
@@ -54,9 +54,9 @@ def compute(width: int = 15_000, *, seed: int = 0, n_samples: int = 12) -> Param
     width
         Hidden units.
     seed
-        Of the network, and of the choice of parameters.
+        Seed of the network and of the choice of parameters.
     n_samples
-        How many parameters to pick from each group.
+        Number of parameters to show from each group.
     """
     x, y = nk.data.three_points()
     x = x[:, :1]
@@ -75,7 +75,7 @@ def compute(width: int = 15_000, *, seed: int = 0, n_samples: int = 12) -> Param
 
 
 def _picked(group: FloatArray, n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the places of some parameters at random, and of the one that moves most."""
+    """Return the positions of some random parameters, and of the one that moves most."""
     most = int(np.argmax(np.abs(group[-1] - group[0])))
     others = np.delete(np.arange(group.shape[1]), most)
     chosen = rng.choice(others, min(n - 1, others.size), replace=False)
@@ -85,7 +85,7 @@ def _picked(group: FloatArray, n: int, rng: np.random.Generator) -> NDArray[np.i
 def draw(result: ParameterMotion) -> Figure:
     """Draw the loss, the distances, and single parameters of each group against time."""
     figure, panels = new_figure(
-        f"Lazy training: what the {result.n_parameters:,} parameters do while the loss falls",
+        f"Lazy training: {result.n_parameters:,} parameters while the loss falls",
         (13, 7),
         rows=2,
         columns=3,
@@ -100,7 +100,7 @@ def draw(result: ParameterMotion) -> Figure:
         result.distance.items(), colours, markers, strict=True
     ):
         ax_distance.loglog(t, distance[1:], line, color=colour, lw=2, label=_title(name))
-    ax_distance.set(title="Distance from the start", ylabel=r"$\|p_t - p_0\|\,/\,\|p_0\|$")
+    ax_distance.set(title="Distance from initialisation", ylabel=r"$\|p_t - p_0\|\,/\,\|p_0\|$")
     ax_distance.legend(fontsize=9)
     for ax, (name, sample) in zip(panels[:, 1:].flat, result.samples.items(), strict=True):
         ax.semilogx(t, sample[1:, :-1], color=SKY)
@@ -114,13 +114,13 @@ def draw(result: ParameterMotion) -> Figure:
 
 
 def _title(group: str) -> str:
-    """Turn the name of a group, such as "layer 1 (Dense) weights", into words of the figure."""
+    """Convert the name of a group, such as "layer 1 (Dense) weights", to a title."""
     layer = "hidden" if group.startswith("layer 1 ") else "output"
     kind = group.rpartition(" ")[2]
     return f"{layer} {kind}"
 
 
 def _limits(sample: FloatArray) -> tuple[float, float]:
-    """At least the ±2.5 within which standard normal numbers lie."""
+    """Return limits of at least ±2.5, which contain most standard normal numbers."""
     reach = max(2.5, 1.1 * float(np.abs(sample).max()))
     return -reach, reach

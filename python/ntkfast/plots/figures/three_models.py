@@ -1,4 +1,4 @@
-"""Full, linearised and infinitely wide: three models of one training, side by side over time."""
+"""Full, linearised and infinitely wide: three models of one training over time."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class ThreeModels:
     x, y : ndarray, shape (n,)
         Training points on a line, and their targets.
     grid : ndarray, shape (m,)
-        Where the functions are looked at.
+        Points at which the functions are evaluated.
     steps : tuple of int
         Steps of gradient descent, shape (k,).
     learning_rate : float
-        η, by which all are trained; steps times η is the time of gradient flow.
+        η, the same for all models; the number of steps times η is the time of gradient flow.
     widths : tuple of int
         Hidden units, shape (w,).
     full : ndarray, shape (w, k, m)
-        Finite networks.
+        Outputs of finite networks.
     linear : ndarray, shape (w, k, m)
-        The same networks, linearised at the start.
+        Outputs of the same networks, linearised at initialisation.
     infinite : ndarray, shape (k, m)
-        Infinite width.
+        Outputs of the infinite-width limit.
     """
 
     x: FloatArray
@@ -73,19 +73,19 @@ def compute(
     seed: int = 0,
     n: int = 101,
 ) -> ThreeModels:
-    """Train all three on the three points, by the same steps of gradient descent.
+    """Train all three models on the three points, with the same steps of gradient descent.
 
     Parameters
     ----------
     steps
-        When to look at the functions, > 0, ascending.
+        Steps at which to evaluate the functions, > 0, ascending.
     widths
         Hidden units of `NETWORK`. The finite networks are differences of two copies, so that they
-        start at f = 0, as the limit is taken to do.
+        start at f = 0, like the infinite-width limit.
     seed
-        Of the finite networks.
+        Seed of the finite networks.
     n
-        Number of points of the grid.
+        Number of points on the grid.
     """
     x, y = nk.data.three_points()
     x, grid = x[:, :1], np.linspace(-0.5, 1.5, n)
@@ -117,7 +117,7 @@ def compute(
 
 
 def draw(result: ThreeModels) -> Figure:
-    """Draw a row for each width, and a column for each model."""
+    """Draw one row per width, and one column per model."""
     figure, panels = new_figure(
         "One training, three models, from the first step to the last",
         (12, 3.7 * len(result.widths)),

@@ -1,4 +1,4 @@
-"""Depth and scale of the weights: order, the edge of chaos, chaos, and what can be trained."""
+"""Depth and weight scale: order, the edge of chaos, chaos, and trainability."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Trainability", "compute", "draw"]
 
 _SCALES = tuple(float(w) for w in np.linspace(0.7, 2.5, 37))
-_CORRELATION = 0.5  # of the points that the condition number starts from
-_LINES = ("edge of chaos", r"$6\,\xi_c$")  # Schoenholz et al. (2017): how deep signals reach
-_LEAST_LOSS = 1e-12  # that the map tells from nothing
+_CORRELATION = 0.5  # initial correlation of the points for the condition number
+_LINES = ("edge of chaos", r"$6\,\xi_c$")  # Schoenholz et al. (2017): depth that signals reach
+_LEAST_LOSS = 1e-12  # smallest loss that the map distinguishes from 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,9 +34,9 @@ class Trainability:
     phases : tuple of MeanField
         The theory in order, at the edge of chaos, and in chaos.
     theory : ndarray, shape (3, depth + 1)
-        The condition number after 0, 1, …, depth hidden layers, by the recursion of mean field.
+        The condition number after 0, 1, …, depth hidden layers, by the mean-field recursion.
     measured : ndarray, shape (3, depth + 1)
-        The same of the kernels of `n` points.
+        The same from the kernels of `n` points.
     n : int
         Number of these points.
     w_std : ndarray, shape (k,)
@@ -44,9 +44,9 @@ class Trainability:
     depths : ndarray, shape (l,)
         Depths of the maps.
     loss : ndarray, shape (l, k)
-        What part of the training loss is left after `steps` steps.
+        Remaining share of the training loss after `steps` steps.
     error : ndarray, shape (l, k)
-        Share of test images that are misread after these steps.
+        Share of misclassified test images after these steps.
     steps : int
         Steps of gradient descent, at half the largest stable learning rate.
     edge : float
@@ -78,25 +78,25 @@ def compute(
     steps: int = 1000,
     n: int = 20,
 ) -> Trainability:
-    """Follow networks of erf through depth, by theory and on images of two digits.
+    """Follow erf networks through depth, by theory and on images of two digits.
 
     Parameters
     ----------
     w_std
         Weight scales of the maps, ascending, from the ordered to the chaotic phase.
     depth, stride
-        The greatest number of hidden layers, and from one depth of the maps to the next.
+        The largest number of hidden layers, and the spacing of depths in the maps.
     b_std
-        Scale of the biases.
+        Standard deviation of the biases.
     n_train, steps
-        Training images, and steps of gradient descent. The rest of the images is the test.
+        Number of training images and of gradient descent steps. The other images are the test set.
     n
-        Number of points whose condition number is followed.
+        Number of points for the condition number.
 
     Raises
     ------
     ImportError
-        scikit-learn, whose digits these are, is not installed; the extra `sklearn` brings it.
+        scikit-learn, which provides the digits, is not installed; install the extra `sklearn`.
     """
     scales = np.asarray(w_std, dtype=np.float64)
     fields = [nk.theory.mean_field(nk.Erf(), w_std=w, b_std=b_std) for w in scales]
@@ -125,7 +125,7 @@ def compute(
 
 
 def _edge_of_chaos(b_std: float) -> float:
-    """Find σ_w with χ(1) = 1 by bisection: for erf χ(1) rises with σ_w, from 0 without bound."""
+    """Find σ_w with χ(1) = 1 by bisection. For erf, χ(1) increases with σ_w from 0 to infinity."""
     low, high = 0.0, 10.0
     while high - low > 1e-12:
         middle = (low + high) / 2
@@ -140,7 +140,7 @@ def _condition_numbers(field: nk.theory.MeanField, depth: int, n: int) -> FloatA
     common = np.sqrt(_CORRELATION * variance - bias)
     own = np.sqrt((1 - _CORRELATION) * variance)
     points = np.hstack([np.full((n, 1), common), own * np.eye(n)])
-    points *= (n + 1) ** 0.5 / field.w_std  # undoes what the first layer multiplies by
+    points *= (n + 1) ** 0.5 / field.w_std  # cancels the factor of the first layer
     network = nk.mlp(depth, nk.Erf(), w_std=field.w_std, b_std=field.b_std)
     return np.array(
         [nk.theory.condition_number(theta) for theta in nk.ntk_by_depth(network, points)]
@@ -156,7 +156,7 @@ def _train(
     depths: NDArray[np.int64],
     steps: int,
 ) -> tuple[list[float], list[float]]:
-    """Training loss left, and test error, at each depth."""
+    """Return the remaining training loss and the test error at each depth."""
     network = nk.mlp(int(depths[-1]), nk.Erf(), w_std=w_std, b_std=b_std)
     x_train, x_test, y_train, y_test = x[:n_train], x[n_train:], y[:n_train], y[n_train:]
     gram, cross = nk.ntk_by_depth(network, x_train), nk.ntk_by_depth(network, x_test, x_train)
@@ -198,7 +198,7 @@ def draw(result: Trainability) -> Figure:
         ylim=(
             0.6,
             20 * result.theory[np.isfinite(result.theory)].max(),
-        ),  # with room for the legend
+        ),  # with space for the legend
         xlabel="depth (hidden layers)",
         ylabel=r"$\lambda_{\max}/\lambda_{\min}$",
     )
@@ -207,17 +207,17 @@ def draw(result: Trainability) -> Figure:
     left = np.log10(np.maximum(result.loss, _LEAST_LOSS))
     _map(result, left, ax_loss, "viridis", r"$\log_{10}(L_t / L_0)$")
     ax_loss.set(title=f"Training loss after {result.steps:,} steps")
-    _map(result, 100 * result.error, ax_error, "magma", "misread test images (%)")
+    _map(result, 100 * result.error, ax_error, "magma", "misclassified test images (%)")
     ax_error.set(title="Test error")
     return figure
 
 
 def _map(result: Trainability, values: FloatArray, ax: Axes, colours: str, label: str) -> None:
-    """Draw values over σ_w and depth, with the edge of chaos and the reach of signals."""
+    """Draw values over σ_w and depth, with the edge of chaos and the depth that signals reach."""
     ax.grid(False)
     image = ax.pcolormesh(result.w_std, result.depths, values, cmap=colours, shading="nearest")
     ax.figure.colorbar(image, ax=ax, label=label)
-    # White lines with black rims, to be seen on any colour.
+    # White lines with black borders are visible on any colour.
     for colour, width, labels in (("black", 3.5, ("", "")), ("white", 1.5, _LINES)):
         ax.axvline(result.edge, color=colour, lw=width, ls="--", label=labels[0])
         reach = 6 * result.correlation_depth

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NETWORK", "TrainingDynamics", "compute", "draw"]
 
-# With its bias, what the three points with an appended 1 are to a layer without one.
+# With its bias, it equals a layer without bias on the three points with an appended 1.
 NETWORK = nk.Serial(nk.Dense(b_std=1), nk.Relu(), nk.Dense(b_std=1))
 
 
@@ -30,21 +30,21 @@ class TrainingDynamics:
     Attributes
     ----------
     network : FiniteNetwork
-        At the start.
+        The initial network.
     x, y : ndarray, shape (n,)
         Training points on a line, and their targets.
     flow : GradientFlow
         The training, from the empirical kernel.
     f0 : ndarray, shape (n,)
-        The network at the training points at the start.
+        The initial outputs on the training points.
     t : ndarray, shape (k,)
         Training times.
     train, residual : ndarray, shape (k, n)
-        f_t at the training points, and what is left of the targets, y − f_t.
+        f_t on the training points, and the residual y − f_t.
     loss, bound : ndarray, shape (k,)
-        ½‖f_t − y‖², and the bound by the smallest eigenvalue.
+        ½‖f_t − y‖², and the bound from the smallest eigenvalue.
     grid : ndarray, shape (m,)
-        Where the function is looked at.
+        Points at which the function is evaluated.
     moments : tuple of float
         A few times, shape (q,).
     functions : ndarray, shape (q, m)
@@ -73,18 +73,18 @@ def compute(
     moments: Sequence[float] = (0, 0.1, 0.5, 2, 20, math.inf),
     n: int = 201,
 ) -> TrainingDynamics:
-    """Train `NETWORK` on the three points along its empirical kernel at the start.
+    """Train `NETWORK` on the three points along its initial empirical kernel.
 
     Parameters
     ----------
     width
         Hidden units.
     seed
-        Of the network.
+        Seed of the network.
     moments
-        Times to show the function at.
+        Times at which to show the function.
     n
-        Number of points of the grid.
+        Number of points on the grid.
     """
     x, y = nk.data.three_points()
     x = x[:, :1]
@@ -153,7 +153,7 @@ def draw(result: TrainingDynamics) -> Figure:
     )
     ax_residuals.axhline(0, color="black", lw=0.8, ls=":")
     ax_residuals.set(
-        title="What is left to learn",
+        title="Residuals",
         xlabel=r"training time $t$  (units of $1/\eta$)",
         ylabel="residual $y_i - f_t(x_i)$",
     )

@@ -204,7 +204,7 @@ impl Compiler {
             // The whole network will tell.
             (Training::Standard, Breadth::Any) => Ok(Gradient::Standard { fan_in: Width::INPUT, bias }),
             (Training::Standard, Breadth::Unset(_, place)) => Err(Error::Network(format!(
-                "{} has the standard parameterization, so that its tangent kernel grows with the width of the \
+                "{} has the standard parameterization, so its tangent kernel grows with the width of the \
                  layer before it: give {place} a width",
                 self.place(name)
             ))),
@@ -216,7 +216,7 @@ impl Compiler {
             return Ok(());
         }
         Err(Error::Network(format!(
-            "{} needs a Gaussian input of mean zero, as Dense and Conv layers give: put a Dense before it",
+            "{} needs a Gaussian input of mean zero, such as that from a Dense or Conv: put a Dense before it",
             self.place(name)
         )))
     }
@@ -264,7 +264,7 @@ impl Compiler {
         };
         let refuse = |problem: &str| {
             Err(Error::Network(format!(
-                "{} {verb} branches that {problem}, so that their kernels do not {verbed}: \
+                "{} {verb} branches that {problem}, so their kernels do not {verbed}: \
                  end all branches but one with a Dense",
                 self.place(name)
             )))
@@ -298,8 +298,8 @@ impl Compiler {
         let widths: Vec<Breadth> = parts.iter().map(|value| value.width.clone()).collect();
         let (width, weights) = Breadth::join(&widths).map_err(|place| {
             Error::Network(format!(
-                "{} weights its branches by their widths, which some have and others have not: \
-                 give {place} a width, or none to any of them",
+                "{} weights its branches by their widths, but only some of them have a width: \
+                 give {place} a width, or leave all widths unset",
                 self.place(name)
             ))
         })?;
