@@ -13,7 +13,7 @@ use ntkfast_core::kernel::{Finished, Points, Rows, Sink, TILE, Wanted, cross};
 use ntkfast_core::network::{Layer, Training};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
-use ntkfast_core::simd::{Kernel, Lanes, Level, Pack, STRIP, Side, Single, Strip};
+use ntkfast_core::simd::{Lanes, Level, Pack, RowConstants, STRIP, Single, Strip, Vectorized};
 use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ mod pairs {
         out: &'a mut [Strip<T>; STRIPS],
     }
 
-    impl<D: Dual, T: Scalar, const SIGNED: bool> Kernel<T> for Pairs<'_, D, T, SIGNED> {
+    impl<D: Dual, T: Scalar, const SIGNED: bool> Vectorized<T> for Pairs<'_, D, T, SIGNED> {
         type Output = ();
         type Unit = Self;
 

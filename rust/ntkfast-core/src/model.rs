@@ -4,7 +4,7 @@
 //! [`Number`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::Result;
-use crate::kernel::{self, Mirrored, Plain, Points, Rows};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -149,7 +149,7 @@ pub trait Number: Scalar {
     fn gram(
         prepared: &Prepared<'_, Self>,
         x: Samples<'_, Self>,
-        out: Plain<'_, Self>,
+        out: Outputs<'_, Self>,
         job: &Job,
     ) -> Result<()>;
 
@@ -160,7 +160,7 @@ pub trait Number: Scalar {
     fn cross(
         prepared: &Prepared<'_, Self>,
         sets: [Samples<'_, Self>; 2],
-        out: Plain<'_, Self>,
+        out: Outputs<'_, Self>,
         job: &Job,
     ) -> Result<()>;
 
@@ -171,7 +171,7 @@ pub trait Number: Scalar {
     fn diagonal(
         prepared: &Prepared<'_, Self>,
         x: Samples<'_, Self>,
-        out: &Plain<'_, Self>,
+        out: &Outputs<'_, Self>,
         job: &Job,
     ) -> Result<()>;
 
@@ -244,7 +244,7 @@ macro_rules! number {
             fn gram(
                 prepared: &Prepared<'_, Self>,
                 x: Samples<'_, Self>,
-                out: Plain<'_, Self>,
+                out: Outputs<'_, Self>,
                 job: &Job,
             ) -> Result<()> {
                 gram(prepared, x, out, job)
@@ -253,7 +253,7 @@ macro_rules! number {
             fn cross(
                 prepared: &Prepared<'_, Self>,
                 sets: [Samples<'_, Self>; 2],
-                out: Plain<'_, Self>,
+                out: Outputs<'_, Self>,
                 job: &Job,
             ) -> Result<()> {
                 cross(prepared, sets, out, job)
@@ -262,7 +262,7 @@ macro_rules! number {
             fn diagonal(
                 prepared: &Prepared<'_, Self>,
                 x: Samples<'_, Self>,
-                out: &Plain<'_, Self>,
+                out: &Outputs<'_, Self>,
                 job: &Job,
             ) -> Result<()> {
                 diagonal(prepared, x, out, job)
@@ -299,8 +299,8 @@ fn prepare<'a, T: Scalar>(
     let (mut images, mut scales) = (Vec::new(), Vec::new());
     for set in sets {
         match &mut set.points {
-            samples::Points::Images(set) => images.push(set),
-            samples::Points::Rows(rows) => scales.push(rows.scales()),
+            samples::Form::Images(set) => images.push(set),
+            samples::Form::Rows(rows) => scales.push(rows.scales()),
         }
     }
     if !images.is_empty() {
@@ -316,12 +316,12 @@ fn prepare<'a, T: Scalar>(
 fn gram<T: Scalar>(
     prepared: &Prepared<'_, T>,
     x: Samples<'_, T>,
-    out: Plain<'_, T>,
+    out: Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
     match x.points {
-        samples::Points::Images(mut images) => planes::gram(prepared, &mut images, &out, job),
-        samples::Points::Rows(rows) => {
+        samples::Form::Images(mut images) => planes::gram(prepared, &mut images, &out, job),
+        samples::Form::Rows(rows) => {
             let wanted = out.wanted();
             let points = Points::new(rows, prepared, wanted, job)?;
             kernel::gram(prepared, &points, wanted, &mut Mirrored(out), job)
@@ -332,15 +332,15 @@ fn gram<T: Scalar>(
 fn cross<T: Scalar>(
     prepared: &Prepared<'_, T>,
     [left, right]: [Samples<'_, T>; 2],
-    mut out: Plain<'_, T>,
+    mut out: Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
     left.check_alike(&right)?;
     match (left.points, right.points) {
-        (samples::Points::Images(mut left), samples::Points::Images(mut right)) => {
+        (samples::Form::Images(mut left), samples::Form::Images(mut right)) => {
             planes::cross(prepared, &mut left, &mut right, &out, job)
         }
-        (samples::Points::Rows(left), samples::Points::Rows(right)) => {
+        (samples::Form::Rows(left), samples::Form::Rows(right)) => {
             let wanted = out.wanted();
             let left = Points::new(left, prepared, wanted, job)?;
             let right = Points::new(right, prepared, wanted, job)?;
@@ -353,12 +353,12 @@ fn cross<T: Scalar>(
 fn diagonal<T: Scalar>(
     prepared: &Prepared<'_, T>,
     x: Samples<'_, T>,
-    out: &Plain<'_, T>,
+    out: &Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
     match x.points {
-        samples::Points::Images(mut images) => planes::diagonal(prepared, &mut images, out, job),
-        samples::Points::Rows(rows) => {
+        samples::Form::Images(mut images) => planes::diagonal(prepared, &mut images, out, job),
+        samples::Form::Rows(rows) => {
             kernel::diagonal(&Points::new(rows, prepared, out.wanted(), job)?, out);
             Ok(())
         }

@@ -9,18 +9,18 @@ use crate::scalar::Scalar;
 pub struct Samples<'a, T: 'static> {
     /// Height and width of images.
     grid: Option<[usize; 2]>,
-    pub(crate) points: Points<'a, T>,
+    pub(crate) points: Form<'a, T>,
 }
 
 /// How they are computed with.
-pub(crate) enum Points<'a, T: 'static> {
+pub(crate) enum Form<'a, T: 'static> {
     Rows(Rows<'a, T>),
     Images(Images<T>),
 }
 
 impl<'a, T: Scalar> From<Rows<'a, T>> for Samples<'a, T> {
     fn from(rows: Rows<'a, T>) -> Self {
-        Self { grid: None, points: Points::Rows(rows) }
+        Self { grid: None, points: Form::Rows(rows) }
     }
 }
 
@@ -28,8 +28,7 @@ impl<T: Scalar> From<Images<T>> for Samples<'_, T> {
     fn from(images: Images<T>) -> Self {
         let grid = Some(images.grid());
         // Images of one position are rows of channels.
-        let points =
-            if images.are_rows() { Points::Rows(images.into_rows()) } else { Points::Images(images) };
+        let points = if images.are_rows() { Form::Rows(images.into_rows()) } else { Form::Images(images) };
         Self { grid, points }
     }
 }
@@ -38,16 +37,16 @@ impl<T: Scalar> Samples<'_, T> {
     /// Number of samples.
     pub fn count(&self) -> usize {
         match &self.points {
-            Points::Rows(rows) => rows.scales().len(),
-            Points::Images(images) => images.count(),
+            Form::Rows(rows) => rows.scales().len(),
+            Form::Images(images) => images.count(),
         }
     }
 
     /// Features of a row, or channels of an image.
     pub fn features(&self) -> usize {
         match &self.points {
-            Points::Rows(rows) => rows.features(),
-            Points::Images(images) => images.channels(),
+            Form::Rows(rows) => rows.features(),
+            Form::Images(images) => images.channels(),
         }
     }
 

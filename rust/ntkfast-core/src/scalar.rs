@@ -1,7 +1,7 @@
 //! What kernels need of the two number types.
 
 use crate::simd::math::REACHES;
-use crate::simd::{Kernel, Level, coefficients};
+use crate::simd::{Level, Vectorized, coefficients};
 use ntkfast_base::Float;
 
 /// `f32` or `f64`, with what vector registers need to compute with it.
@@ -24,7 +24,7 @@ pub trait Scalar: Float {
     const DECAYED: f64;
 
     /// Run `kernel` compiled for this SIMD level.
-    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
+    fn dispatch<K: Vectorized<Self>>(level: Level, kernel: K) -> K::Output;
 }
 
 impl Scalar for f64 {
@@ -43,7 +43,7 @@ impl Scalar for f64 {
     const DECAYED: f64 = 700.0;
 
     #[inline]
-    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
+    fn dispatch<K: Vectorized<Self>>(level: Level, kernel: K) -> K::Output {
         crate::simd::dispatch_f64(level, kernel)
     }
 }
@@ -64,7 +64,7 @@ impl Scalar for f32 {
     const DECAYED: f64 = 87.0;
 
     #[inline]
-    fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
+    fn dispatch<K: Vectorized<Self>>(level: Level, kernel: K) -> K::Output {
         crate::simd::dispatch_f32(level, kernel)
     }
 }

@@ -1,7 +1,7 @@
 //! How many functions the kernels of pairs and rows are compiled to: each is compiled once, in the core, and tests link it.
 #![cfg(target_os = "linux")]
 
-use ntkfast_core::kernel::Plain;
+use ntkfast_core::kernel::Outputs;
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::{Model, Number, Samples};
@@ -20,7 +20,7 @@ fn reach<T: Number>() {
     let model = Model::new(layer).expect("a network");
     let mut x = Samples::from(T::borrowed_rows("x", [0, 3], &[], &job).expect("no rows"));
     let prepared = T::prepare(&model, &mut [&mut x], 0, &job).expect("nothing to fit");
-    T::gram(&prepared, x, Plain { nngp: Vec::new(), ntk: Vec::new() }, &job).expect("no pairs");
+    T::gram(&prepared, x, Outputs { nngp: Vec::new(), ntk: Vec::new() }, &job).expect("no pairs");
 }
 
 #[test]

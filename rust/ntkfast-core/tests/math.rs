@@ -2,7 +2,7 @@
 
 use ntkfast_core::Scalar;
 use ntkfast_core::simd::math::{Angle, REACHES, angle, angle_within, atan2, decay};
-use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
+use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ struct Apply {
     y: f64,
 }
 
-impl<T: Scalar> Kernel<T> for Apply {
+impl<T: Scalar> Vectorized<T> for Apply {
     type Output = f64;
     type Unit = Self;
 

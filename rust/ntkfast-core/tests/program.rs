@@ -1,7 +1,7 @@
 //! Programs of random networks against the textbook recursion on (k11, k22, k12, T), and the rules of validity.
 
 use ntkfast_core::description::{Description, Value};
-use ntkfast_core::kernel::{Plain, Target, Wanted};
+use ntkfast_core::kernel::{Outputs, Target, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
@@ -123,7 +123,7 @@ fn kernels<T: Number>(model: &Model, rows: &[Vec<f64>], wanted: Wanted) -> Resul
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
     let target = |out: &mut Vec<T>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
-    let plain = Plain {
+    let plain = Outputs {
         nngp: wanted.nngp.then(|| target(nngp)).into_iter().collect(),
         ntk: wanted.ntk.then(|| target(ntk)).into_iter().collect(),
     };
@@ -180,7 +180,7 @@ fn a_set_with_itself_has_all_pairs() {
     let stride = count.cast_signed();
     // SAFETY: both vectors hold count² numbers and outlive the targets.
     let target = |out: &mut Vec<f64>| unsafe { Target::new(out.as_mut_ptr(), [count, count], [stride, 1]) };
-    let plain = |out: &mut Vec<f64>| Plain { nngp: Vec::new(), ntk: vec![target(out)] };
+    let plain = |out: &mut Vec<f64>| Outputs { nngp: Vec::new(), ntk: vec![target(out)] };
     f64::gram(&prepared, x(), plain(half), &job).expect("nobody cancels");
     f64::cross(&prepared, [x(), x()], plain(whole), &job).expect("nobody cancels");
     for (a, b) in out[0].iter().zip(&out[1]) {

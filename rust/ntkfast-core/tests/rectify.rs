@@ -4,7 +4,7 @@ use ntkfast_core::description::Description;
 use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
 use ntkfast_core::program::{Op, Program, Register, Step};
 use ntkfast_core::simd::math::REACHES;
-use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
+use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use ntkfast_core::{Number, Scalar};
 
 /// The dual pair by pair, as a strip does not use it.
@@ -13,7 +13,7 @@ struct Pairs<'a, T> {
     register: &'a Register<T>,
 }
 
-impl<T: Scalar> Kernel<T> for Pairs<'_, T> {
+impl<T: Scalar> Vectorized<T> for Pairs<'_, T> {
     type Output = [Strip<T>; 2];
     type Unit = Self;
 

@@ -36,27 +36,27 @@ pub trait Field: Float + faer::traits::RealField {
     ) -> Result<Symmetric<Self>>;
 
     /// Eigenvalues and orthonormal eigenvectors. About 9n³ operations and 5n² numbers of memory; to be called from the
-    /// pool for matrices larger than [`SMALL`]. Cannot be interrupted.
+    /// pool for matrices larger than [`ONE_THREAD`]. Cannot be interrupted.
     ///
     /// # Errors
     /// [`ntkfast_base::Error::NoConvergence`]; [`ntkfast_base::Error::TooLarge`] where an eigenvalue is; [`ntkfast_base::Error::Memory`].
     fn eigh(matrix: &Symmetric<Self>) -> Result<Eigen<Self>>;
 
     /// Factor a positive definite matrix, in place. n³/3 operations; to be called from the pool for matrices larger than
-    /// [`SMALL`].
+    /// [`ONE_THREAD`].
     ///
     /// # Errors
     /// [`ntkfast_base::Error::NotPositiveDefinite`] with the first pivot that is not positive; [`ntkfast_base::Error::Cancelled`].
     fn cholesky(matrix: Symmetric<Self>, job: &Job) -> Result<Cholesky<Self>>;
 
     /// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column; to
-    /// be called from the pool where the factor or the columns are more than [`SMALL`].
+    /// be called from the pool where the factor or the columns are more than [`ONE_THREAD`].
     ///
     /// # Errors
     /// [`ntkfast_base::Error::Cancelled`].
     fn cholesky_solve(factor: Matrix<'_, Self>, rhs: &mut [Self], columns: usize, job: &Job) -> Result<()>;
 
-    /// The product A·B, row after row; to be called from the pool where a side is more than [`SMALL`]. The same bits
+    /// The product A·B, row after row; to be called from the pool where a side is more than [`ONE_THREAD`]. The same bits
     /// for any number of threads.
     ///
     /// # Errors
@@ -104,12 +104,12 @@ field!(f32);
 field!(f64);
 
 /// Below this size a decomposition runs on the calling thread.
-pub const SMALL: usize = 64;
+pub const ONE_THREAD: usize = 64;
 
 /// About how many operations to do between two looks at whether the caller still wants the result.
 const PIECE: usize = 1 << 31;
 
 /// Parallelism for a matrix of this size. Depends on the size alone.
 fn parallelism(size: usize) -> faer::Par {
-    if size <= SMALL { faer::Par::Seq } else { faer::Par::rayon(FAER_DEGREE) }
+    if size <= ONE_THREAD { faer::Par::Seq } else { faer::Par::rayon(FAER_DEGREE) }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(40);
 
 /// Waking an idle pool costs about 100 µs; work of fewer operations than this is done sooner on the spot.
-const SMALL: usize = 2_000_000;
+const SHORT_CALL: usize = 2_000_000;
 
 type Outcome<R> = std::thread::Result<Result<R>>;
 
@@ -35,7 +35,7 @@ impl Call<'_, '_> {
         let mut watch =
             Watch { progress: self.progress.map(|callback| callback.clone().unbind()), last: None };
         let guarded = || catch_unwind(AssertUnwindSafe(|| work(&job)));
-        let (outcome, interruption) = if self.operations < SMALL {
+        let (outcome, interruption) = if self.operations < SHORT_CALL {
             (Ok(self.py.detach(guarded)), None)
         } else {
             let pool = lease().map_err(|error| to_python(&error))?;
@@ -73,7 +73,7 @@ impl Call<'_, '_> {
         self,
         work: impl FnOnce(&Job) -> Result<R> + Send + 'static,
     ) -> PyResult<R> {
-        if self.operations < SMALL {
+        if self.operations < SHORT_CALL {
             return self.run(work);
         }
         let job = Arc::new(Job::default());

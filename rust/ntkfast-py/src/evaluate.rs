@@ -4,7 +4,7 @@ use crate::arrays::{Arrays, Number, outputs, targets};
 use crate::description::Raised;
 use crate::door::Call;
 use crate::samples::View;
-use ntkfast_core::kernel::{OPERATIONS, Plain};
+use ntkfast_core::kernel::{OPERATIONS, Outputs};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::{Prepared, Recipe};
 use ntkfast_core::{Model, Result};
@@ -44,7 +44,7 @@ impl<T: Number> Evaluation<'_, T> {
         let count = x.count();
         let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.model.results(), &[count, count])?;
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.model.results(), &[count, count])?;
-        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+        let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let watched = caller.progress.is_some();
         self.run(caller, self.operations(count.saturating_mul(count) / 2, x), |job| {
             let mut x = x.samples("x", watched, job)?;
@@ -68,7 +68,7 @@ impl<T: Number> Evaluation<'_, T> {
         let shape = [x.count(), x2.count()];
         let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.model.results(), &shape)?;
         let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.model.results(), &shape)?;
-        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+        let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let watched = caller.progress.is_some();
         let pairs = shape[0].saturating_mul(shape[1]);
         self.run(caller, self.operations(pairs, x), |job| {
@@ -93,7 +93,7 @@ impl<T: Number> Evaluation<'_, T> {
         let count = x.count();
         let mut nngp = outputs::<T, Ix1>("out.nngp", nngp, self.model.results(), &[count])?;
         let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, self.model.results(), &[count])?;
-        let out = Plain { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+        let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         self.run(Caller { py, progress: None }, self.operations(count, x), |job| {
             let mut x = x.samples("x", false, job)?;
             if let Some(prepared) = self.prepared {

@@ -3,7 +3,7 @@
 use crate::arrays::{Number, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
 use ntkfast_core::{Error, flow, memory};
-use ntkfast_linalg::{SMALL, Symmetric, solve_refined as refined};
+use ntkfast_linalg::{ONE_THREAD, Symmetric, solve_refined as refined};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -202,7 +202,7 @@ fn shape_error(argument: &'static str, given: &[usize], expected: String) -> Err
     Error::Shape { argument, given: given.to_vec(), expected }
 }
 
-/// Operations to tell the door: beyond `SMALL` faer runs on rayon's threads, which must be the pool's.
+/// Operations to tell the door: beyond `ONE_THREAD` faer runs on rayon's threads, which must be the pool's.
 fn by_size(size: usize) -> usize {
-    if size > SMALL { usize::MAX } else { 0 }
+    if size > ONE_THREAD { usize::MAX } else { 0 }
 }

@@ -9,12 +9,12 @@ use numpy::ndarray::Ix1;
 use pyo3::prelude::*;
 
 /// A layer's (place, variance, χ, NTK, share).
-type Row = (String, f64, Option<f64>, f64, f64);
+type LayerRow = (String, f64, Option<f64>, f64, f64);
 
 /// For rows of `features` numbers with these norms, ‖x‖/√features, the layers of the network in the order of
 /// evaluation.
 #[pyfunction]
-pub fn trace(program: &PyProgram, norms: &Bound<'_, PyAny>, features: usize) -> PyResult<Vec<Vec<Row>>> {
+pub fn trace(program: &PyProgram, norms: &Bound<'_, PyAny>, features: usize) -> PyResult<Vec<Vec<LayerRow>>> {
     let py = norms.py();
     let Some(scales) = read::<f64, Ix1>("norms", norms)? else { return Err(unsuitable("norms", 1, norms)) };
     let scales = scales.as_array().to_vec();

@@ -4,7 +4,7 @@
 //! δ' = δ − w·(sin θ − θ cos θ)/π and E[φ'φ'] ∝ 1 − wθ/π. For ρ < 0 the same functions of the mirrored angle
 //! π − θ apply.
 
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -56,16 +56,16 @@ impl Dual for AbRelu {
         }
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
-        Row { scale: self.gain * scale, slope: self.gain }
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
+        RowResponse { scale: self.gain * scale, slope: self.gain }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Constants<N>,
-        _right: impl Constants<N>,
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
     ) -> Response<N> {
         self.pair_within::<N, SIGNED, 0>(cosine)
     }

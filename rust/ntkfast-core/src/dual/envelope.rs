@@ -6,7 +6,7 @@
 //!
 //! e = ½(√(l/r) − √(r/l))² + (P/l)(Q/r)·μ,  μ = 1 − ρ² = m(2 − m),  m = 1 − |ρ|.
 
-use super::Constants;
+use super::DualConstants;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use std::f64::consts::SQRT_2;
@@ -22,7 +22,7 @@ pub fn constants(x: f64) -> [f64; SLOTS] {
 }
 
 /// The constants as a pair sees them.
-pub struct Side<N> {
+pub struct EnvelopeRow<N> {
     /// √l, of which 1/√l is the inverse also where the type cannot hold them.
     pub root: N,
     /// 1/√l.
@@ -31,10 +31,10 @@ pub struct Side<N> {
     pub share: N,
 }
 
-impl<N: Number> Side<N> {
+impl<N: Number> EnvelopeRow<N> {
     /// Read the constants.
     #[inline(always)]
-    pub fn new(constants: impl Constants<N>) -> Self {
+    pub fn new(constants: impl DualConstants<N>) -> Self {
         let tiny = N::Scalar::TINY;
         Self {
             root: constants.get(0).min(N::splat(1.0 / tiny)),
@@ -56,7 +56,7 @@ pub struct Overlap<N> {
 
 /// The overlap of two rows with ρ = ±(1 − m).
 #[inline(always)]
-pub fn overlap<N: Number>(l: &Side<N>, r: &Side<N>, m: N) -> Overlap<N> {
+pub fn overlap<N: Number>(l: &EnvelopeRow<N>, r: &EnvelopeRow<N>, m: N) -> Overlap<N> {
     let ratios = [l.root * r.inverse, r.root * l.inverse];
     let gap = ratios[0] - ratios[1];
     let size = (l.share * l.root) * (r.share * r.root);

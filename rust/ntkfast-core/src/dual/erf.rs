@@ -9,7 +9,7 @@
 //! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
 
 use super::arcsine::{Arcsine, arcsine};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
@@ -30,7 +30,7 @@ pub struct Erf {
 const SIGMOID_LIKE: (f64, f64, f64) = (0.5, 1.0 / 2.402_056_353_171_979_6, 0.5);
 
 /// Per-row constants of [`Erf`].
-struct Side<N> {
+struct ErfRow<N> {
     /// s.
     sine: N,
     /// √(1 − s²), kept away from 0 so that its square is a normal number.
@@ -43,9 +43,9 @@ struct Side<N> {
     ratio: N,
 }
 
-impl<N: Number> Side<N> {
+impl<N: Number> ErfRow<N> {
     #[inline(always)]
-    fn new(constants: impl Constants<N>) -> Self {
+    fn new(constants: impl DualConstants<N>) -> Self {
         let cosine = constants.get(1).max(N::splat(N::Scalar::TINY));
         Self {
             sine: constants.get(0),
@@ -70,7 +70,7 @@ impl Dual for Erf {
         if (self.a, self.b, self.c) == SIGMOID_LIKE { "SigmoidLike" } else { "Erf" }
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let x = self.b.abs() * scale;
         let tangent = (SQRT_2 * x).min(1e150);
         let cosine = 1.0 / tangent.hypot(1.0);
@@ -88,19 +88,19 @@ impl Dual for Erf {
         // Below 1e-100 the square underflows: erf is linear there.
         let scale = if sine < 1e-100 { (2.0 / PI.sqrt()) * x } else { FRAC_2_PI.sqrt() * root };
         let slope = 2.0 * self.b.abs() / (PI.sqrt() * (2.0 * x).hypot(1.0).sqrt());
-        Row { scale: self.a.abs() * scale, slope: self.a.abs() * slope }
+        RowResponse { scale: self.a.abs() * scale, slope: self.a.abs() * slope }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let (one, half) = (N::splat(1.0), N::splat(0.5));
         let tiny = N::splat(N::Scalar::TINY);
-        let (l, r) = (Side::new(left), Side::new(right));
+        let (l, r) = (ErfRow::new(left), ErfRow::new(right));
         let m = cosine.least::<SIGNED>();
         let Arcsine { product, cos_angle: cos_a, cos_lower: cos_z, angle, drop } =
             arcsine([l.sine, l.cosine], [r.sine, r.cosine], m);

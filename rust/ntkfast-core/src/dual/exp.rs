@@ -5,7 +5,7 @@
 //! kernel of the function times b².
 
 use super::sin::squeezed;
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -32,19 +32,19 @@ impl Dual for Exp {
         if self.wave { "Rbf" } else { "Exp" }
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let x = self.b.abs() * scale;
         constants[0] = squeezed(x.min(f64::MAX));
         let scale = self.a.abs() * if self.wave { 1.0 } else { (x * x).exp() };
-        Row { scale, slope: self.b.abs() * scale }
+        RowResponse { scale, slope: self.b.abs() * scale }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let (x, y) = (left.get(0), right.get(0));
         let z = (x * y).mul_add(cosine.delta, N::splat(0.5) * (x - y) * (x - y));

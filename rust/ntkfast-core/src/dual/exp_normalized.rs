@@ -3,7 +3,7 @@
 //! A map of kernels rather than a function of one Gaussian value: homogeneous of degree 1 in either row's
 //! standard deviation, and δ' = 1 − e^{−γδ}. What stands for E[φ'φ'] is its derivative by k, γ·e^{γ(ρ + shift)}.
 
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
@@ -30,20 +30,20 @@ impl Dual for ExpNormalized {
         "ExpNormalized"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
         if scale == 0.0 {
-            return Row { scale, slope: 0.0 };
+            return RowResponse { scale, slope: 0.0 };
         }
         let gain = (0.5 * self.gamma * (1.0 + self.shift)).exp();
-        Row { scale: gain * scale, slope: self.gamma.sqrt() * gain }
+        RowResponse { scale: gain * scale, slope: self.gamma.sqrt() * gain }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Constants<N>,
-        _right: impl Constants<N>,
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
     ) -> Response<N> {
         let z = N::splat(self.gamma.min(N::Scalar::MAX / 4.0)) * cosine.delta;
         let fall = decay(z);

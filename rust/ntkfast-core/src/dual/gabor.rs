@@ -13,8 +13,8 @@
 //! * at ρ = 1 its cosine is 1 − η = (c₁³·e^{−M})^{1/2}, M = c₁(y − y')²lr/2 + Λ(y) + Λ(y') − 2Λ(G), where
 //!   Λ(y) = ln[sinh(y/2)/(y/2)] is a short series, since y ≤ ½.
 
-use super::envelope::{self, Side, overlap, vast};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::envelope::{self, EnvelopeRow, overlap, vast};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -68,7 +68,7 @@ impl Dual for Gabor {
         "Gabor"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let [root, inverse, share] = envelope::constants(scale);
         let y = share * share;
         let end = (-y).exp();
@@ -80,7 +80,7 @@ impl Dual for Gabor {
         let size = first.hypot(second);
         constants[..envelope::SLOTS].copy_from_slice(&[root, inverse, share]);
         constants[envelope::SLOTS..].copy_from_slice(&[1.0 / size, steep / size]);
-        Row {
+        RowResponse {
             scale: share * (mean / 2.0).sqrt() * inverse,
             slope: FRAC_1_SQRT_2 * (size * inverse * inverse * inverse),
         }
@@ -90,12 +90,12 @@ impl Dual for Gabor {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let (one, two, half) = (N::splat(1.0), N::splat(2.0), N::splat(0.5));
         let slopes = [left.get(3) * right.get(3), left.get(4) * right.get(4)];
-        let (l, r) = (Side::new(left), Side::new(right));
+        let (l, r) = (EnvelopeRow::new(left), EnvelopeRow::new(right));
         let m = cosine.least::<SIGNED>();
         let rho = one - m;
         let both = overlap(&l, &r, m);

@@ -3,8 +3,8 @@
 //! With D and e of [`super::envelope`] for β = −b, the kernels are a²/√D and 4a²b²k/D^{3/2}. Divided by row
 //! values they are 1/√(1 + e) and ρ/(1 + e)^{3/2}; with t = √(1 + e), δ' = 1 − 1/t = e/(t² + t).
 
-use super::envelope::{self, Side, overlap, vast};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::envelope::{self, EnvelopeRow, overlap, vast};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
 use crate::simd::Number;
@@ -30,24 +30,24 @@ impl Dual for Gaussian {
         "Gaussian"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let rate = (-self.b).sqrt();
         let x = rate * scale;
         constants.copy_from_slice(&envelope::constants(x));
         let inverse = constants[1];
         let slope = 2.0 * self.a.abs() * rate * (x * inverse * inverse * inverse);
-        Row { scale: self.a.abs() * inverse, slope }
+        RowResponse { scale: self.a.abs() * inverse, slope }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let one = N::splat(1.0);
-        let both = overlap(&Side::new(left), &Side::new(right), cosine.least::<SIGNED>());
+        let both = overlap(&EnvelopeRow::new(left), &EnvelopeRow::new(right), cosine.least::<SIGNED>());
         let excess = (both.apart + both.turned).min(vast());
         let square = one + excess;
         let root = square.sqrt();

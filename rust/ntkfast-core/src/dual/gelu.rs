@@ -18,7 +18,7 @@
 
 use super::arcsine::arcsine;
 use super::blend::{blend, shares};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
@@ -37,7 +37,7 @@ const ARC: [f64; 4] = [2.0 / 3.0, 8.0 / 15.0, 16.0 / 35.0, 128.0 / 315.0];
 const SECANT: [f64; 5] = [0.5, 0.375, 0.3125, 0.273_437_5, 0.246_093_75];
 
 /// Per-row constants of [`Gelu`].
-struct Side<N> {
+struct GeluRow<N> {
     /// s.
     sine: N,
     /// √(1 − s²), kept away from 0 so that its square is a normal number.
@@ -54,9 +54,9 @@ struct Side<N> {
     shares: [N; 4],
 }
 
-impl<N: Number> Side<N> {
+impl<N: Number> GeluRow<N> {
     #[inline(always)]
-    fn new(constants: impl Constants<N>) -> Self {
+    fn new(constants: impl DualConstants<N>) -> Self {
         Self {
             sine: constants.get(0),
             cosine: constants.get(1).max(N::splat(N::Scalar::TINY)),
@@ -82,7 +82,7 @@ impl Dual for Gelu {
         "Gelu"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let tangent = scale.min(1e150);
         let cosine = 1.0 / tangent.hypot(1.0);
         let sine = tangent * cosine;
@@ -107,18 +107,18 @@ impl Dual for Gelu {
         let [kappa, excess] = [kappa / 4.0, excess * FRAC_2_PI];
         constants[..6].copy_from_slice(&[sine, cosine, root, kappa, excess, 1.0 / slope]);
         constants[6..].copy_from_slice(&shares(0.5, even));
-        Row { scale: scale * even.hypot(0.5), slope }
+        RowResponse { scale: scale * even.hypot(0.5), slope }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
-        let (l, r) = (Side::new(left), Side::new(right));
+        let (l, r) = (GeluRow::new(left), GeluRow::new(right));
         let m = cosine.least::<SIGNED>();
         let rho = one - m;
 

@@ -6,7 +6,7 @@
 
 use super::degree::degree;
 use super::series::{Orders, normalise};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -33,10 +33,10 @@ impl Dual for Hermite {
         "Hermite"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let (value, slope) = constants.split_at_mut(self.value.factors.len());
         let root = (self.value.degree as f64).sqrt();
-        Row {
+        RowResponse {
             scale: self.value.row(scale, value),
             slope: self.slope.as_ref().map_or(0.0, |below| root * below.row(scale, slope)),
         }
@@ -46,8 +46,8 @@ impl Dual for Hermite {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let slope = self.slope.as_ref().map(Normalised::orders).unwrap_or_default();
         self.value.orders().respond::<N, SIGNED>(slope, cosine, left, right)

@@ -77,14 +77,14 @@ impl<N: Number> Cosine<N> {
 }
 
 /// Per-row constants by number: of one row, or of a register of rows.
-pub trait Constants<N>: Copy {
+pub trait DualConstants<N>: Copy {
     /// Constant `slot`.
     fn get(self, slot: usize) -> N;
 }
 
 /// As tests give them. Where registers are computed with, what is not inlined for certain is compiled for the
 /// baseline, and a closure is not.
-impl<N, F: Fn(usize) -> N + Copy> Constants<N> for F {
+impl<N, F: Fn(usize) -> N + Copy> DualConstants<N> for F {
     #[inline(always)]
     fn get(self, slot: usize) -> N {
         self(slot)
@@ -102,7 +102,7 @@ pub struct Response<N> {
 
 /// What an activation makes of a row.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct RowResponse {
     /// √E[φ(u)²].
     pub scale: f64,
     /// √E[φ'(u)²].
@@ -124,15 +124,15 @@ pub trait Dual: Sized {
     fn name(&self) -> &'static str;
 
     /// A row with standard deviation `scale` before the activation; fills its constants.
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row;
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse;
 
     /// A pair, given both rows' constants by number. `SIGNED` tells whether ρ may be negative; without it
     /// `cosine.epsilon` must not be used.
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N>;
 
     /// Whether the output's cosine is never negative, given whether the input's is.

@@ -11,7 +11,7 @@
 
 use super::degree::HIGHEST;
 use super::series::{Orders, normalise};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
 use crate::simd::Number;
@@ -50,17 +50,17 @@ impl Dual for Polynomial {
         self.name
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let (value, slope) = constants.split_at_mut(self.value.orders.slots());
-        Row { scale: self.value.row(scale, value), slope: self.slope.row(scale, slope) }
+        RowResponse { scale: self.value.row(scale, value), slope: self.slope.row(scale, slope) }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         self.value.orders.respond::<N, SIGNED>(self.slope.orders, cosine, left, right)
     }

@@ -9,7 +9,7 @@
 //! are the two solutions of the first recurrence, and neither exceeds 1. E[φ'φ'] is the kernel of degree n − 1.
 
 use super::degree::degree;
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -48,11 +48,13 @@ impl Dual for RectifiedMonomial {
         "RectifiedMonomial"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
         match self.degree {
-            0 if scale == 0.0 => Row { scale: 0.0, slope: 0.0 },
-            0 => Row { scale: FRAC_1_SQRT_2, slope: 0.0 },
-            degree => Row { scale: size(degree, scale), slope: degree as f64 * size(degree - 1, scale) },
+            0 if scale == 0.0 => RowResponse { scale: 0.0, slope: 0.0 },
+            0 => RowResponse { scale: FRAC_1_SQRT_2, slope: 0.0 },
+            degree => {
+                RowResponse { scale: size(degree, scale), slope: degree as f64 * size(degree - 1, scale) }
+            }
         }
     }
 
@@ -60,8 +62,8 @@ impl Dual for RectifiedMonomial {
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Constants<N>,
-        _right: impl Constants<N>,
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
     ) -> Response<N> {
         let (one, two) = (N::splat(1.0), N::splat(2.0));
         let m = cosine.least::<SIGNED>();

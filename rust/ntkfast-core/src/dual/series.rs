@@ -12,7 +12,7 @@
 //! Sums take ranges of constants, not closures over them: a closure that is not inlined is compiled without the
 //! instruction set, at five times the cost.
 
-use super::{Constants, Cosine, Response};
+use super::{Cosine, DualConstants, Response};
 use crate::simd::Number;
 use std::ops::Range;
 
@@ -42,8 +42,8 @@ impl Orders {
         self,
         slope: Self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         Response {
             cosine: self.cosine::<N, SIGNED>(cosine, &left, &right),
@@ -60,8 +60,8 @@ impl Orders {
     fn cosine<N: Number, const SIGNED: bool>(
         self,
         cosine: Cosine<N>,
-        left: &impl Constants<N>,
-        right: &impl Constants<N>,
+        left: &impl DualConstants<N>,
+        right: &impl DualConstants<N>,
     ) -> Cosine<N> {
         let (zero, half, two) = (N::splat(0.0), N::splat(0.5), N::splat(2.0));
         let m = cosine.least::<SIGNED>();
@@ -89,8 +89,8 @@ impl Orders {
         self,
         cosine: Cosine<N>,
         first: usize,
-        left: &impl Constants<N>,
-        right: &impl Constants<N>,
+        left: &impl DualConstants<N>,
+        right: &impl DualConstants<N>,
     ) -> N {
         let size = N::splat(1.0) - cosine.least::<SIGNED>();
         let rho = if SIGNED { N::select(cosine.epsilon.less(cosine.delta), -size, size) } else { size };
@@ -107,8 +107,8 @@ fn part<N: Number>(
     slots: Range<usize>,
     m: N,
     fall: N,
-    left: &impl Constants<N>,
-    right: &impl Constants<N>,
+    left: &impl DualConstants<N>,
+    right: &impl DualConstants<N>,
 ) -> Part<N> {
     let size = N::splat(1.0) - m;
     let (square, rest) = (size * size, m * (N::splat(2.0) - m));
@@ -130,8 +130,8 @@ fn part<N: Number>(
 fn horner<N: Number>(
     slots: Range<usize>,
     square: N,
-    left: &impl Constants<N>,
-    right: &impl Constants<N>,
+    left: &impl DualConstants<N>,
+    right: &impl DualConstants<N>,
 ) -> N {
     let mut sum = N::splat(0.0);
     for i in slots.rev() {

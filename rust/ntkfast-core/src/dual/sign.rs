@@ -3,7 +3,7 @@
 //! The cosine is 1 − 2θ/π, so that δ' = 2θ/π is of size √δ. The derivative vanishes almost everywhere: what
 //! earlier layers have trained has no effect behind a jump.
 
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::simd::Number;
@@ -27,16 +27,16 @@ impl Dual for Sign {
         "Sign"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> Row {
-        Row { scale: if scale > 0.0 { 1.0 } else { 0.0 }, slope: 0.0 }
+    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
+        RowResponse { scale: if scale > 0.0 { 1.0 } else { 0.0 }, slope: 0.0 }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        _left: impl Constants<N>,
-        _right: impl Constants<N>,
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
     ) -> Response<N> {
         let theta = angle(cosine.least::<SIGNED>()).theta;
         Response { cosine: cosine.odd::<SIGNED>(theta * N::splat(FRAC_2_PI)), slope: N::splat(0.0) }

@@ -18,7 +18,7 @@
 //! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
 
 use super::blend::{blend, shares};
-use super::{Constants, Cosine, Dual, Response, Row};
+use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
@@ -39,7 +39,7 @@ pub struct Sin {
 }
 
 /// Per-row constants of [`Sin`].
-struct Side<N> {
+struct SinRow<N> {
     /// x, of [`squeezed`] size.
     x: N,
     /// e^{−x²}.
@@ -56,9 +56,9 @@ struct Side<N> {
     slope_odd: N,
 }
 
-impl<N: Number> Side<N> {
+impl<N: Number> SinRow<N> {
     #[inline(always)]
-    fn new(constants: impl Constants<N>) -> Self {
+    fn new(constants: impl DualConstants<N>) -> Self {
         Self {
             x: constants.get(0),
             gauss: constants.get(1),
@@ -96,7 +96,7 @@ impl Dual for Sin {
         self.name
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> Row {
+    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let x = squeezed((self.b.abs() * scale).min(f64::MAX));
         let square = x * x;
         let decay = if square > 0.0 { -(-2.0 * square).exp_m1() / (2.0 * square) } else { 1.0 };
@@ -111,19 +111,19 @@ impl Dual for Sin {
         constants[4..8].copy_from_slice(&shares(odd, even));
         let share = |part: f64| if slope > 0.0 { part / slope } else { 0.0 };
         constants[8..].copy_from_slice(&[share(slope_even), share(slope_odd)]);
-        Row { scale: self.a.abs() * odd.hypot(even), slope: self.a.abs() * self.b.abs() * slope }
+        RowResponse { scale: self.a.abs() * odd.hypot(even), slope: self.a.abs() * self.b.abs() * slope }
     }
 
     #[inline(always)]
     fn pair<N: Number, const SIGNED: bool>(
         &self,
         cosine: Cosine<N>,
-        left: impl Constants<N>,
-        right: impl Constants<N>,
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
     ) -> Response<N> {
         let (zero, one, two) = (N::splat(0.0), N::splat(1.0), N::splat(2.0));
         let half = N::splat(0.5);
-        let (l, r) = (Side::new(left), Side::new(right));
+        let (l, r) = (SinRow::new(left), SinRow::new(right));
         let m = cosine.least::<SIGNED>();
 
         let (s, t, g) = (l.x + r.x, (l.x - r.x).max(r.x - l.x), l.x * r.x);

@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::moments::{Basis, Rule, reach};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
-use super::series::{Map, Pairs, Scaled, along_rows, mapped, needed, tail};
+use super::series::{Map, ScalePairs, Scaled, along_rows, mapped, needed, tail};
 use super::sizes::Sizes;
 use super::{Accuracy, Source};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> R
     let basis = Basis::new(&sampled, grid.scales(), &rule, job);
     let scaled = Scaled::new(&basis, &sizes, &grid, &rule);
     let series = scaled.series(map, degree, &rule, job)?;
-    let forms = |functions: &[Pairs]| Forms::new(functions, grid.count, accuracy.negligible);
+    let forms = |functions: &[ScalePairs]| Forms::new(functions, grid.count, accuracy.negligible);
     let part = |part: usize| if sampled.has[part] { forms(&series[part]) } else { Forms::default() };
     let parts = [part(0), part(1)];
     let odd = if sampled.has[0] { forms(std::slice::from_ref(&scaled.odd)) } else { Forms::default() };
@@ -159,14 +159,14 @@ impl<'a> Search<'a> {
     fn degree(&self, counts: &[(Map, usize)], rule: &Rule) -> Result<(Map, usize)> {
         let basis = self.few(rule);
         let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
-        let mut best: Option<(f64, Map, [Vec<Pairs>; PARTS])> = None;
+        let mut best: Option<(f64, Map, [Vec<ScalePairs>; PARTS])> = None;
         let mut hopeful = 0;
         for &(map, count) in counts {
             if count < hopeful {
                 continue;
             }
             let series = scaled.series(map, count, rule, self.job)?;
-            let weighted: [Vec<Pairs>; PARTS] =
+            let weighted: [Vec<ScalePairs>; PARTS] =
                 [0, 1].map(|part| series[part].iter().map(|pairs| scaled.weighted(part, pairs)).collect());
             let rest = tail(&weighted, |k| k as f64);
             if best.as_ref().is_none_or(|(least, ..)| rest < *least) {

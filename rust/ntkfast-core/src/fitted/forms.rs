@@ -1,7 +1,7 @@
 //! Families of symmetric functions of two variables, as quadratic forms in a few functions of one.
 
 use super::chebyshev::{basis as chebyshev, transform};
-use super::series::Pairs;
+use super::series::ScalePairs;
 
 /// f_k(x, y) = Σ_ij b_i(x)·M_k[i, j]·b_j(y), all with the same few b, each a Chebyshev series, of which f_k needs the
 /// first few only: later functions are smaller, and need fewer.
@@ -29,7 +29,7 @@ struct Form {
 
 impl Forms {
     /// From values at all pairs of `count` Chebyshev points, leaving out what is below `tolerance`.
-    pub fn new(functions: &[Pairs], count: usize, tolerance: f64) -> Self {
+    pub fn new(functions: &[ScalePairs], count: usize, tolerance: f64) -> Self {
         let to_coefficients = transform(count);
         let coefficients: Vec<Vec<Vec<f64>>> =
             functions.iter().map(|values| both_sides(&to_coefficients, values)).collect();

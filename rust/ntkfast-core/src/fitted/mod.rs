@@ -34,7 +34,7 @@ mod sizes;
 mod values;
 
 use fit::fit;
-pub use pair::GROUP;
+pub use pair::PACKS_AT_ONCE;
 pub use row::Fitted;
 
 use crate::description::Values;

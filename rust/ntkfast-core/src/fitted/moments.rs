@@ -22,7 +22,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 /// How many standard deviations are tried.
 const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30.0, 37.0];
 /// Below this defect, differences of values have lost digits that matter.
-const SMALL: f64 = 1e-3;
+const NEARLY_COINCIDENT: f64 = 1e-3;
 
 /// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² and φ(0)² times the Gaussian
 /// have fallen to `negligible` of the largest value, as φ(0) is taken off before anything is integrated. And what they
@@ -232,7 +232,7 @@ impl<'a> Basis<'a> {
             for (&i, other) in nodes.places.iter().zip(&*others) {
                 differences[i] -= if part == 0 { nodes.sign[i] * other } else { *other };
             }
-            if m < SMALL {
+            if m < NEARLY_COINCIDENT {
                 self.sampled.differences(part, scale, nodes, differences);
             }
             differences.iter_mut().zip(&nodes.root).for_each(|(value, root)| *value *= root * over);

@@ -3,10 +3,10 @@
 use super::forms::Forms;
 use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
 use crate::dual::{Cosine, Response};
-use crate::simd::{Pack, Side, weight};
+use crate::simd::{Pack, RowConstants, weight};
 
 /// Registers of pairs at a time: what surrounds the arithmetic is shared by them.
-pub const GROUP: usize = 4;
+pub const PACKS_AT_ONCE: usize = 4;
 
 /// Slots of forms on both sides of a group of pairs.
 #[derive(Clone, Copy)]
@@ -20,16 +20,16 @@ impl<L: Copy, R: Copy> Slots<L, R> {
     /// The values of `N` functions of forms, from `k` on, whose slots begin at `first`: what the left row makes of the
     /// forms on the right row's functions.
     #[inline(always)]
-    fn values<P: Pack, const N: usize>(self, first: usize, forms: &Forms, k: usize) -> [[P; GROUP]; N]
+    fn values<P: Pack, const N: usize>(self, first: usize, forms: &Forms, k: usize) -> [[P; PACKS_AT_ONCE]; N]
     where
-        L: Side<P::Scalar>,
-        R: Side<P::Scalar>,
+        L: RowConstants<P::Scalar>,
+        R: RowConstants<P::Scalar>,
     {
         let (slot, rank) = forms.part(k);
-        let mut sums = [[P::splat(0.0); GROUP]; N];
+        let mut sums = [[P::splat(0.0); PACKS_AT_ONCE]; N];
         let (left, right) = (self.left.part(first + slot, N * rank), self.right.part(first, rank));
         for j in 0..rank {
-            let mut functions = [P::splat(0.0); GROUP];
+            let mut functions = [P::splat(0.0); PACKS_AT_ONCE];
             for (pack, function) in (self.first_pack..).zip(&mut functions) {
                 *function = right.get::<P>(j, pack);
             }
@@ -44,24 +44,24 @@ impl<L: Copy, R: Copy> Slots<L, R> {
 
     /// The value of the only function of forms; 0 where there is none.
     #[inline(always)]
-    fn value<P: Pack>(self, first: usize, forms: &Forms) -> [P; GROUP]
+    fn value<P: Pack>(self, first: usize, forms: &Forms) -> [P; PACKS_AT_ONCE]
     where
-        L: Side<P::Scalar>,
-        R: Side<P::Scalar>,
+        L: RowConstants<P::Scalar>,
+        R: RowConstants<P::Scalar>,
     {
-        if forms.len() > 0 { self.values::<P, 1>(first, forms, 0)[0] } else { [P::splat(0.0); GROUP] }
+        if forms.len() > 0 { self.values::<P, 1>(first, forms, 0)[0] } else { [P::splat(0.0); PACKS_AT_ONCE] }
     }
 
     /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and half of its derivative.
     #[inline(always)]
-    fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; GROUP]) -> [(P, P); GROUP]
+    fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; PACKS_AT_ONCE]) -> [(P, P); PACKS_AT_ONCE]
     where
-        L: Side<P::Scalar>,
-        R: Side<P::Scalar>,
+        L: RowConstants<P::Scalar>,
+        R: RowConstants<P::Scalar>,
     {
         let mut clenshaw = Clenshaw::new(v);
         // The coefficient whose turn is next.
-        let mut pending = [P::splat(0.0); GROUP];
+        let mut pending = [P::splat(0.0); PACKS_AT_ONCE];
         let mut k = forms.len();
         if !k.is_multiple_of(2) {
             k -= 1;
@@ -80,24 +80,24 @@ impl<L: Copy, R: Copy> Slots<L, R> {
 
 /// The recurrence b_k = c_k + 2v·b_{k+1} − b_{k+2} and half of its derivative by v, from the last coefficient on.
 struct Clenshaw<P> {
-    v: [P; GROUP],
-    b: [P; GROUP],
-    b_after: [P; GROUP],
-    d: [P; GROUP],
-    d_after: [P; GROUP],
+    v: [P; PACKS_AT_ONCE],
+    b: [P; PACKS_AT_ONCE],
+    b_after: [P; PACKS_AT_ONCE],
+    d: [P; PACKS_AT_ONCE],
+    d_after: [P; PACKS_AT_ONCE],
 }
 
 impl<P: Pack> Clenshaw<P> {
     #[inline(always)]
-    fn new(v: [P; GROUP]) -> Self {
-        let zero = [P::splat(0.0); GROUP];
+    fn new(v: [P; PACKS_AT_ONCE]) -> Self {
+        let zero = [P::splat(0.0); PACKS_AT_ONCE];
         Self { v, b: zero, b_after: zero, d: zero, d_after: zero }
     }
 
     #[inline(always)]
-    fn step(&mut self, c: [P; GROUP]) {
+    fn step(&mut self, c: [P; PACKS_AT_ONCE]) {
         let Self { v, b, b_after, d, d_after } = self;
-        for i in 0..GROUP {
+        for i in 0..PACKS_AT_ONCE {
             let twice = v[i] + v[i];
             (d[i], d_after[i]) = (twice.mul_add(d[i], b[i] - d_after[i]), d[i]);
             (b[i], b_after[i]) = (twice.mul_add(b[i], c[i] - b_after[i]), b[i]);
@@ -106,10 +106,10 @@ impl<P: Pack> Clenshaw<P> {
 
     /// The series and its derivative, with the first coefficient.
     #[inline(always)]
-    fn last(&self, c: [P; GROUP]) -> [(P, P); GROUP] {
+    fn last(&self, c: [P; PACKS_AT_ONCE]) -> [(P, P); PACKS_AT_ONCE] {
         let Self { v, b, b_after, d, d_after } = self;
-        let mut results = [(c[0], c[0]); GROUP];
-        for i in 0..GROUP {
+        let mut results = [(c[0], c[0]); PACKS_AT_ONCE];
+        for i in 0..PACKS_AT_ONCE {
             let half = v[i].mul_add(d[i], P::splat(0.5) * b[i] - d_after[i]);
             results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), half + half);
         }
@@ -122,17 +122,18 @@ impl Fitted {
     #[inline(always)]
     pub fn pairs<P: Pack, const SIGNED: bool>(
         &self,
-        cosines: [Cosine<P>; GROUP],
-        left: impl Side<P::Scalar>,
-        right: impl Side<P::Scalar>,
+        cosines: [Cosine<P>; PACKS_AT_ONCE],
+        left: impl RowConstants<P::Scalar>,
+        right: impl RowConstants<P::Scalar>,
         slot: usize,
         first_pack: usize,
-    ) -> [Response<P>; GROUP] {
+    ) -> [Response<P>; PACKS_AT_ONCE] {
         let (half, one, two, zero) = (P::splat(0.5), P::splat(1.0), P::splat(2.0), P::splat(0.0));
         let a = P::splat(self.map.0);
         // x = sin θ, v, and a/(x + a).
-        let (mut x, mut v, mut nearness) = ([zero; GROUP], [zero; GROUP], [zero; GROUP]);
-        for i in 0..GROUP {
+        let (mut x, mut v, mut nearness) =
+            ([zero; PACKS_AT_ONCE], [zero; PACKS_AT_ONCE], [zero; PACKS_AT_ONCE]);
+        for i in 0..PACKS_AT_ONCE {
             x[i] = (cosines[i].delta * cosines[i].epsilon).max(zero).sqrt();
             let inverse = one / (x[i] + a);
             v[i] = (x[i] * inverse).mul_add(P::splat(2.0 + 2.0 * self.map.0), -one);
@@ -148,7 +149,7 @@ impl Fitted {
         let odd_part = slots.series::<P>(first, &self.parts[0], v);
         let even_part = slots.series::<P>(first + self.parts[0].slots(), &self.parts[1], v);
 
-        let mut responses = [Response { cosine: cosines[0], slope: zero }; GROUP];
+        let mut responses = [Response { cosine: cosines[0], slope: zero }; PACKS_AT_ONCE];
         for (i, response) in responses.iter_mut().enumerate() {
             let pack = first_pack + i;
             let (x, cosine) = (x[i], cosines[i]);

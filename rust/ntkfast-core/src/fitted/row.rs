@@ -8,7 +8,7 @@ use super::sampled::{PARTS, Sampled};
 use super::series::Map;
 use super::sizes::Sizes;
 use super::{Accuracy, TINIEST};
-use crate::dual::Row;
+use crate::dual::RowResponse;
 
 /// Slots of a row before those of forms: its place ξ; √E[φ²] over the size that follows it, and one over that; of either
 /// part its size over √E[φ²], and over scale·√E[φ'²].
@@ -74,12 +74,12 @@ impl Fitted {
     }
 
     /// A row with standard deviation `scale` before the activation.
-    pub fn row(&self, scale: f64) -> Row {
+    pub fn row(&self, scale: f64) -> RowResponse {
         self.measure(scale).row
     }
 
     /// The same, and its constants.
-    pub fn constants(&self, scale: f64, constants: &mut [f64]) -> Row {
+    pub fn constants(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let Measured { xi, near, row } = self.measure(scale);
         let size = self.sizes.whole(scale, xi);
         constants[0] = xi;
@@ -106,7 +106,7 @@ impl Fitted {
         // Slopes at zero are those next to it; of a φ that does not vanish there, from where differences have digits.
         let near = scale.max(if self.sampled.origin == 0.0 { 1e-200 } else { 1e-5 });
         let part = |part: usize| self.sizes.part(part, near, xi) * steepness[part].sqrt();
-        Measured { xi, near, row: Row { scale: norm, slope: part(0).hypot(part(1)) / near } }
+        Measured { xi, near, row: RowResponse { scale: norm, slope: part(0).hypot(part(1)) / near } }
     }
 }
 
@@ -114,7 +114,7 @@ impl Fitted {
 struct Measured {
     xi: f64,
     near: f64,
-    row: Row,
+    row: RowResponse,
 }
 
 /// `part / whole` of two scales, 0 where both vanish.

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::parallel::{Job, for_each_item};
 
 /// A square matrix over the pairs of a basis, row after row.
-pub type Pairs = Vec<f64>;
+pub type ScalePairs = Vec<f64>;
 
 /// How much larger than K the NTK before an activation is taken to be: the weight of errors in E[φ'φ'].
 pub const TANGENT: f64 = 10.0;
@@ -41,7 +41,7 @@ pub struct Scaled<'a> {
     pub whole: Vec<f64>,
     parts: [Vec<f64>; PARTS],
     /// E[φφ'] of the odd part at ρ = 1, divided likewise.
-    pub odd: Pairs,
+    pub odd: ScalePairs,
 }
 
 impl<'a> Scaled<'a> {
@@ -61,7 +61,7 @@ impl<'a> Scaled<'a> {
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn at(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[Pairs; PARTS]>> {
+    pub fn at(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[ScalePairs; PARTS]>> {
         each(defects, job, |m| {
             let mut parts = self.basis.drops(m, &self.parts, rule)?;
             parts.iter_mut().flatten().for_each(|value| *value /= m);
@@ -73,7 +73,7 @@ impl<'a> Scaled<'a> {
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn slopes(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[Pairs; PARTS]>> {
+    pub fn slopes(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[ScalePairs; PARTS]>> {
         each(defects, job, |m| self.basis.slopes(m, &self.parts, rule))
     }
 
@@ -81,7 +81,7 @@ impl<'a> Scaled<'a> {
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    pub fn series(&self, map: Map, count: usize, rule: &Rule, job: &Job) -> Result<[Vec<Pairs>; PARTS]> {
+    pub fn series(&self, map: Map, count: usize, rule: &Rule, job: &Job) -> Result<[Vec<ScalePairs>; PARTS]> {
         let places: Vec<(f64, f64)> = points(count).into_iter().map(|v| map.place(v)).collect();
         let defects: Vec<f64> = places.iter().map(|(sine, cosine)| sine * sine / (1.0 + cosine)).collect();
         let mut values = self.at(&defects, rule, job)?;
@@ -92,14 +92,14 @@ impl<'a> Scaled<'a> {
             even.iter_mut().for_each(|value| *value /= 1.0 + cosine);
         }
         Ok([0, 1].map(|part| {
-            let at_points: Vec<&Pairs> = values.iter().map(|values| &values[part]).collect();
+            let at_points: Vec<&ScalePairs> = values.iter().map(|values| &values[part]).collect();
             to_series(&at_points)
         }))
     }
 
     /// A matrix over pairs whose entries are multiplied with how much both rows' errors matter: those of parts that
     /// are little of φ hardly show.
-    pub fn weighted(&self, part: usize, pairs: &Pairs) -> Pairs {
+    pub fn weighted(&self, part: usize, pairs: &ScalePairs) -> ScalePairs {
         let spreads = &self.basis.spreads;
         let weight = |i: usize| {
             let norm = spreads[i].norm;
@@ -111,7 +111,7 @@ impl<'a> Scaled<'a> {
     }
 
     /// E[(ψ − ψ')²]/(ξ − ξ')² with φ = size·ψ, and its limit on the diagonal, for a basis on a whole grid.
-    pub fn distance(&self, rule: &Rule) -> Pairs {
+    pub fn distance(&self, rule: &Rule) -> ScalePairs {
         let count = self.whole.len();
         let (values, weights) = self.basis.on_line(&self.whole, rule);
         let (nodes, derivative) = (points(count), differentiation(count));
@@ -141,9 +141,9 @@ impl<'a> Scaled<'a> {
 fn each(
     defects: &[f64],
     job: &Job,
-    function: impl Fn(f64) -> Result<[Pairs; PARTS]> + Sync,
-) -> Result<Vec<[Pairs; PARTS]>> {
-    let mut values: Vec<[Pairs; PARTS]> = vec![Default::default(); defects.len()];
+    function: impl Fn(f64) -> Result<[ScalePairs; PARTS]> + Sync,
+) -> Result<Vec<[ScalePairs; PARTS]>> {
+    let mut values: Vec<[ScalePairs; PARTS]> = vec![Default::default(); defects.len()];
     for_each_item(
         job,
         defects.iter().zip(&mut values),
@@ -161,7 +161,7 @@ fn expectation(weights: &[f64], a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Coefficients from values at the Chebyshev points, many series at once.
-fn to_series(at_points: &[&Pairs]) -> Vec<Pairs> {
+fn to_series(at_points: &[&ScalePairs]) -> Vec<ScalePairs> {
     transform(at_points.len())
         .iter()
         .map(|row| {
@@ -175,8 +175,8 @@ fn to_series(at_points: &[&Pairs]) -> Vec<Pairs> {
 }
 
 /// Many series in one variable as series with `count` terms in another.
-pub fn mapped(series: &[Pairs], from: Map, to: Map, count: usize) -> Vec<Pairs> {
-    let values: Vec<Pairs> = (points(count).into_iter())
+pub fn mapped(series: &[ScalePairs], from: Map, to: Map, count: usize) -> Vec<ScalePairs> {
+    let values: Vec<ScalePairs> = (points(count).into_iter())
         .map(|v| {
             let polynomials = basis(from.variable(to.place(v).0), series.len());
             let mut sums = vec![0.0; series.first().map_or(0, Vec::len)];
@@ -190,32 +190,32 @@ pub fn mapped(series: &[Pairs], from: Map, to: Map, count: usize) -> Vec<Pairs> 
 }
 
 /// Series along the first row of every pair on a grid of `count` points; the other is a parameter.
-pub fn along_rows(pairs: &Pairs, count: usize) -> Vec<Pairs> {
-    let rows: Vec<Pairs> = pairs.chunks_exact(count).map(<[f64]>::to_vec).collect();
+pub fn along_rows(pairs: &ScalePairs, count: usize) -> Vec<ScalePairs> {
+    let rows: Vec<ScalePairs> = pairs.chunks_exact(count).map(<[f64]>::to_vec).collect();
     if rows.is_empty() { Vec::new() } else { to_series(&rows.iter().collect::<Vec<_>>()) }
 }
 
 /// The last two coefficients of several series, times a weight, against the largest of all, or 1.
-pub fn tail(series: &[Vec<Pairs>], weight: impl Fn(usize) -> f64) -> f64 {
+pub fn tail(series: &[Vec<ScalePairs>], weight: impl Fn(usize) -> f64) -> f64 {
     let last = series.iter().flat_map(|part| part.iter().enumerate().rev().take(2));
     last.map(|(k, values)| size(values) * weight(k)).fold(0.0, f64::max) / largest(series)
 }
 
 /// How many terms of several series are more than `target`, together with their derivatives; against the largest of
 /// all, or 1.
-pub fn needed(series: &[Vec<Pairs>], target: f64) -> usize {
+pub fn needed(series: &[Vec<ScalePairs>], target: f64) -> usize {
     let bound = target * largest(series);
-    let terms = |part: &Vec<Pairs>| {
+    let terms = |part: &Vec<ScalePairs>| {
         let last = part.iter().enumerate().rev().find(|(k, values)| size(values) * *k as f64 > bound);
         last.map_or(1, |(k, _)| k + 1)
     };
     series.iter().map(terms).max().unwrap_or(1)
 }
 
-fn size(values: &Pairs) -> f64 {
+fn size(values: &ScalePairs) -> f64 {
     values.iter().fold(0.0, |worst, value| worst.max(value.abs()))
 }
 
-fn largest(series: &[Vec<Pairs>]) -> f64 {
+fn largest(series: &[Vec<ScalePairs>]) -> f64 {
     series.iter().flatten().map(size).fold(1.0, f64::max)
 }

@@ -3,7 +3,7 @@
 use super::nodes::Nodes;
 use super::sampled::{Piece, Sampled, TERMS};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
+use crate::simd::{Level, Pack, STRIP, Strip, Vectorized};
 
 impl Sampled {
     /// A part at a positive argument.
@@ -177,7 +177,7 @@ struct Values<'a, const SLOPE: bool> {
     out: &'a mut [f64],
 }
 
-impl<const SLOPE: bool> Kernel<f64> for Values<'_, SLOPE> {
+impl<const SLOPE: bool> Vectorized<f64> for Values<'_, SLOPE> {
     type Output = ();
     type Unit = Self;
 
@@ -214,7 +214,7 @@ struct Differences<'a> {
     out: &'a mut [f64],
 }
 
-impl Kernel<f64> for Differences<'_> {
+impl Vectorized<f64> for Differences<'_> {
     type Output = ();
     type Unit = Self;
 

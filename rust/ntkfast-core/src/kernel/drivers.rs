@@ -1,7 +1,7 @@
 //! Walks over tiles.
 
-use super::tile::{Finished, Pairs, TILE, Workspace};
-use super::{Plain, Points, Sink, Wanted};
+use super::tile::{Finished, TILE, TileSource, Workspace};
+use super::{Outputs, Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};
 use crate::program::Prepared;
@@ -65,7 +65,7 @@ fn walk<T: Scalar, const HALF: bool>(
     if program.slots > left.features() {
         tiles.sort_unstable();
     }
-    let pairs = Pairs { program, zonal: prepared.zonal(), left, right, wanted, level: prepared.level() };
+    let pairs = TileSource { program, zonal: prepared.zonal(), left, right, wanted, level: prepared.level() };
     let sink = &*sink; // borrowed by this walk alone, shared by its threads
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
     job.begin(tiles.len());
@@ -113,7 +113,7 @@ fn exact_diagonal<T: Scalar>(
 }
 
 /// Every row with itself, result by result in one column, without any pair. O(n).
-pub fn diagonal<T: Scalar>(points: &Points<'_, T>, out: &Plain<'_, T>) {
+pub fn diagonal<T: Scalar>(points: &Points<'_, T>, out: &Outputs<'_, T>) {
     for row in 0..points.count() {
         for (output, target) in out.nngp.iter().enumerate() {
             target.entry(row, 0, points.diagonal(row, output).0);

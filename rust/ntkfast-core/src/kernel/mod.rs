@@ -17,7 +17,7 @@ pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;
 pub use tile::{BandValues, Finished, OPERATIONS, Sink, TILE};
-pub use writer::{Mirrored, Plain, Target};
+pub use writer::{Mirrored, Outputs, Target};
 
 /// Which kernels are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use std::ops::Range;
 /// A set of points as one program sees them. Rows are padded to whole strips with zero rows.
 pub struct Points<'a, T> {
     rows: Rows<'a, T>,
-    strips: Vec<Constants<T>>,
+    strips: Vec<StripConstants<T>>,
 }
 
 /// What a program knows of 64 rows.
-struct Constants<T> {
+struct StripConstants<T> {
     /// The program's constants, slot by slot.
     slots: Vec<Strip<T>>,
     /// Output by output.
@@ -43,13 +43,13 @@ impl<'a, T: Scalar> Points<'a, T> {
         let mut strips: Vec<_> = rows
             .scales()
             .chunks(STRIP)
-            .map(|_| Constants::zero(program.slots, program.outputs.len()))
+            .map(|_| StripConstants::zero(program.slots, program.outputs.len()))
             .collect();
         let state = || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]);
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                let row = Row { features: rows.features, scale, index: block * STRIP + lane };
+                let row = InputRow { features: rows.features, scale, index: block * STRIP + lane };
                 // Of what no number can hold nothing tells the size, on which all that follows depends.
                 let mut held = true;
                 let mut outside = (!prepared.covers(row.features, scale)).then_some(("the input", scale));
@@ -124,7 +124,7 @@ impl<'a, T: Scalar> Points<'a, T> {
     }
 }
 
-impl<T: Scalar> Constants<T> {
+impl<T: Scalar> StripConstants<T> {
     fn zero(slots: usize, outputs: usize) -> Self {
         let zero = Strip([T::default(); STRIP]);
         Self { slots: vec![zero; slots], roots: vec![Roots { scale: zero, tangent: zero }; outputs] }
@@ -145,7 +145,7 @@ fn fits<T: Scalar>(trace: RowTrace, wanted: Wanted) -> bool {
 
 /// A row as it comes in.
 #[derive(Clone, Copy)]
-struct Row {
+struct InputRow {
     features: usize,
     scale: f64,
     index: usize,
@@ -154,7 +154,7 @@ struct Row {
 /// The error that says at which step a row became too large.
 fn overflow<T: Scalar>(
     program: &Program,
-    row: Row,
+    row: InputRow,
     registers: &mut [RowTrace],
     constants: &mut [f64],
     wanted: Wanted,

@@ -7,7 +7,7 @@
 use super::rows::Units;
 use super::tile::TILE;
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Pack, STRIP, Strip};
+use crate::simd::{Pack, STRIP, Strip, Vectorized};
 use std::ops::Range;
 
 /// Features at a time: so many of the tile's rows and of the band's columns stay in the second-level cache.
@@ -44,7 +44,7 @@ pub struct Packing<'a, T> {
     pub whole: bool,
 }
 
-impl<T: Scalar> Kernel<T> for Packing<'_, T> {
+impl<T: Scalar> Vectorized<T> for Packing<'_, T> {
     type Output = ();
     type Unit = Self;
 
@@ -88,7 +88,7 @@ pub struct Products<'a, T> {
     pub fresh: bool,
 }
 
-impl<T: Scalar> Kernel<T> for Products<'_, T> {
+impl<T: Scalar> Vectorized<T> for Products<'_, T> {
     type Output = ();
     type Unit = Self;
 

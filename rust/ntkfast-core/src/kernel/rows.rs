@@ -5,14 +5,14 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack};
+use crate::simd::{Level, Pack, Vectorized};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Points, and what makes unit vectors v̂ = x/‖x‖ of them.
 pub struct Rows<'a, T> {
     pub(super) features: usize,
-    points: Points<'a, T>,
+    points: Storage<'a, T>,
     /// 1/‖x‖; 0 for a row of zeros, and 1 for one that was divided already.
     inverses: Vec<T>,
     /// ‖x‖/√d.
@@ -20,7 +20,7 @@ pub struct Rows<'a, T> {
 }
 
 /// Row after row.
-enum Points<'a, T> {
+enum Storage<'a, T> {
     /// As the caller holds them.
     Borrowed(&'a [T]),
     /// Copies, [`TILE`] rows in each part. Rows whose norms are too large or too small to compute with are divided by them.
@@ -74,7 +74,7 @@ impl<T: Scalar> Rows<'static, T> {
             }
             Ok(())
         })?;
-        Ok(Self { features, points: Points::Kept(kept), inverses, scales })
+        Ok(Self { features, points: Storage::Kept(kept), inverses, scales })
     }
 }
 
@@ -121,7 +121,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
                 |row: usize, buffer: &mut [T]| buffer.copy_from_slice(&points[row * features..][..features]);
             return Rows::new(argument, count, features, fill, job);
         }
-        Ok(Self { features, points: Points::Borrowed(points), inverses, scales })
+        Ok(Self { features, points: Storage::Borrowed(points), inverses, scales })
     }
 
     /// ‖x‖/√d of every row: the scales a program starts from.
@@ -144,8 +144,8 @@ impl<'a, T: Scalar> Rows<'a, T> {
     #[inline(always)]
     pub(super) fn units(&self, rows: &Range<usize>) -> Units<'_, T> {
         let (points, start) = match &self.points {
-            Points::Borrowed(points) => (*points, rows.start),
-            Points::Kept(parts) => (&parts[rows.start / TILE][..], rows.start % TILE),
+            Storage::Borrowed(points) => (*points, rows.start),
+            Storage::Kept(parts) => (&parts[rows.start / TILE][..], rows.start % TILE),
         };
         let points = &points[start * self.features..(start + rows.len()) * self.features];
         Units { points, inverses: &self.inverses[rows.clone()] }
@@ -203,7 +203,7 @@ impl Norm {
 /// Finds the norm of a row. Fails with column and value of the first entry that is not finite.
 struct Measure<'a, T>(&'a [T]);
 
-impl<T: Scalar> Kernel<T> for Measure<'_, T> {
+impl<T: Scalar> Vectorized<T> for Measure<'_, T> {
     type Output = std::result::Result<Norm, (usize, f64)>;
     type Unit = Self;
 

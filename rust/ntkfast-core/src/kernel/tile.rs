@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::parallel::Job;
 use crate::program::{Program, Register, Zonal};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack, STRIP, Strip};
+use crate::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use std::ops::Range;
 
 /// Rows and columns of a tile: a whole number of strips.
@@ -106,7 +106,7 @@ const RESIDENT: usize = 1 << 20;
 const UNWATCHED: usize = 1 << 26;
 
 /// Everything that a walk computes pairs from.
-pub struct Pairs<'a, T> {
+pub struct TileSource<'a, T> {
     /// What to run.
     pub program: &'a Program,
     /// What may run instead.
@@ -121,7 +121,7 @@ pub struct Pairs<'a, T> {
     pub level: Level,
 }
 
-impl<T: Scalar> Pairs<'_, T> {
+impl<T: Scalar> TileSource<'_, T> {
     /// Compute the kernels of some rows of one tile with a strip of columns into `workspace.values`.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl<T: Scalar> Pairs<'_, T> {
             job.check()?;
             let (pairs, rows, some) = (self, rows.clone(), top..rows.end.min(top + height));
             let (columns, workspace) = (columns.clone(), &mut *workspace);
-            T::dispatch(self.level, Work { pairs, rows, some, columns, workspace });
+            T::dispatch(self.level, BandRun { pairs, rows, some, columns, workspace });
         }
         Ok(())
     }
@@ -220,8 +220,8 @@ fn by_rows<T: Scalar>(points: &Points<'_, T>, rows: Range<usize>, slots: usize, 
     }
 }
 
-struct Work<'a, T> {
-    pairs: &'a Pairs<'a, T>,
+struct BandRun<'a, T> {
+    pairs: &'a TileSource<'a, T>,
     /// Rows of the band.
     rows: Range<usize>,
     /// Which of them to compute.
@@ -230,7 +230,7 @@ struct Work<'a, T> {
     workspace: &'a mut Workspace<T>,
 }
 
-impl<T: Scalar> Kernel<T> for Work<'_, T> {
+impl<T: Scalar> Vectorized<T> for BandRun<'_, T> {
     type Output = ();
     type Unit = Self;
 
@@ -244,11 +244,11 @@ impl<T: Scalar> Kernel<T> for Work<'_, T> {
     }
 }
 
-impl<T: Scalar> Work<'_, T> {
+impl<T: Scalar> BandRun<'_, T> {
     #[inline(always)]
     fn run_strips<P: Pack<Scalar = T>, const NTK: bool>(self) {
         let Self { pairs, rows, some, columns, workspace } = self;
-        let &Pairs { program, zonal, left, right, wanted, level } = pairs;
+        let &TileSource { program, zonal, left, right, wanted, level } = pairs;
         let features = right.features();
         let few = features <= FEW_FEATURES;
         let strip = columns.start / STRIP;

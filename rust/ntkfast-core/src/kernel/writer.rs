@@ -107,7 +107,7 @@ impl<T: Scalar> Target<'_, T> {
 }
 
 /// Writes bands where they belong.
-pub struct Plain<'a, T> {
+pub struct Outputs<'a, T> {
     /// Where the NNGP of each output goes; empty where it is not wanted.
     pub nngp: Vec<Target<'a, T>>,
     /// Where the NTK of each output goes; empty where it is not wanted.
@@ -115,9 +115,9 @@ pub struct Plain<'a, T> {
 }
 
 /// Writes bands where they belong and, transposed, across the diagonal.
-pub struct Mirrored<'a, T>(pub Plain<'a, T>);
+pub struct Mirrored<'a, T>(pub Outputs<'a, T>);
 
-impl<T: Scalar> Plain<'_, T> {
+impl<T: Scalar> Outputs<'_, T> {
     /// What has a place to go.
     pub fn wanted(&self) -> Wanted {
         Wanted { nngp: !self.nngp.is_empty(), ntk: !self.ntk.is_empty() }
@@ -132,7 +132,7 @@ impl<T: Scalar> Plain<'_, T> {
     }
 }
 
-impl<T: Scalar> Sink<T> for Plain<'_, T> {
+impl<T: Scalar> Sink<T> for Outputs<'_, T> {
     fn accept(&self, band: &Finished<'_, T>) {
         for (target, values) in self.targets(band.values) {
             target.band(&band.rows, &band.columns, values, false);

@@ -5,7 +5,7 @@ use super::sums::read;
 use super::window::CELLS;
 use super::{GROUP, Group};
 use crate::scalar::Scalar;
-use crate::simd::{Pack, Side};
+use crate::simd::{Pack, RowConstants};
 
 /// Constants at the positions of a strip.
 pub struct Cells<'a, T> {
@@ -24,7 +24,7 @@ impl<T> Clone for Cells<'_, T> {
 
 impl<T> Copy for Cells<'_, T> {}
 
-impl<T: Scalar> Side<T> for Cells<'_, T> {
+impl<T: Scalar> RowConstants<T> for Cells<'_, T> {
     #[inline(always)]
     fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P {
         let parts = GROUP / P::LANES;

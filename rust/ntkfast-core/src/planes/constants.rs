@@ -13,7 +13,7 @@ pub type Variances = [Vec<Each>; 2];
 
 /// What the planes need of a group of images.
 #[derive(Clone, Debug)]
-pub struct Constants<T> {
+pub struct GroupConstants<T> {
     /// Which images.
     pub images: [usize; GROUP],
     /// As laid out.
@@ -24,14 +24,14 @@ pub struct Constants<T> {
     pub result: [Each; 2],
 }
 
-impl<T: Scalar> Default for Constants<T> {
+impl<T: Scalar> Default for GroupConstants<T> {
     /// Those of no image, which take no room.
     fn default() -> Self {
         Self { images: [0; GROUP], data: Vec::new(), variances: Vec::new(), result: [[0.0; GROUP]; 2] }
     }
 }
 
-impl<T: Scalar> Constants<T> {
+impl<T: Scalar> GroupConstants<T> {
     /// Make room for a layout.
     ///
     /// # Errors

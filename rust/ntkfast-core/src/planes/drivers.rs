@@ -1,27 +1,27 @@
 //! Kernels of images: of all pairs, which `walk` goes through, and of single ones with themselves.
 
 use super::GROUP;
-use super::constants::{Constants, Each, Variances};
+use super::constants::{Each, GroupConstants, Variances};
 use super::images::Images;
 use super::layout::Layout;
 use super::maps::Source;
 use super::plan::{Graph, Plan, Purpose, Run};
 use super::run::{Machine, Sides, Workspace};
 use crate::error::{Error, Result};
-use crate::kernel::{Plain, Wanted};
+use crate::kernel::{Outputs, Wanted};
 use crate::parallel::{Job, for_each_item};
 use crate::program::{Op, Prepared, Program, Scales, Step};
 use crate::scalar::Scalar;
 
 /// K and T of a pair of images.
 #[derive(Clone, Copy, Debug)]
-pub struct Kernels<T> {
+pub struct KernelValues<T> {
     nngp: T,
     ntk: T,
 }
 
 /// A network on images of one size.
-pub struct Network<'a> {
+pub struct ImageNetwork<'a> {
     pub(super) program: &'a Program,
     pub(super) graph: Graph,
     layout: Layout,
@@ -36,10 +36,10 @@ pub struct Network<'a> {
 pub fn gram<T: Scalar>(
     prepared: &Prepared<'_, T>,
     images: &mut Images<T>,
-    out: &Plain<'_, T>,
+    out: &Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(prepared.program(), images, out.wanted());
+    let network = ImageNetwork::new(prepared.program(), images, out.wanted());
     network.selfs(images, &|i, kernels| write(out, i, i, kernels), job)?;
     let accept = |i, j, kernels| {
         write(out, i, j, kernels);
@@ -56,10 +56,10 @@ pub fn cross<T: Scalar>(
     prepared: &Prepared<'_, T>,
     left: &mut Images<T>,
     right: &mut Images<T>,
-    out: &Plain<'_, T>,
+    out: &Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(prepared.program(), left, out.wanted());
+    let network = ImageNetwork::new(prepared.program(), left, out.wanted());
     network.prepare(left, network.program.steps.len(), job)?;
     network.prepare(right, network.program.steps.len(), job)?;
     network.walk([left, right], false, &|i, j, kernels| write(out, i, j, kernels), job)
@@ -72,15 +72,15 @@ pub fn cross<T: Scalar>(
 pub fn diagonal<T: Scalar>(
     prepared: &Prepared<'_, T>,
     images: &mut Images<T>,
-    out: &Plain<'_, T>,
+    out: &Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
-    let network = Network::new(prepared.program(), images, out.wanted());
+    let network = ImageNetwork::new(prepared.program(), images, out.wanted());
     network.selfs(images, &|i, kernels| write(out, i, 0, kernels), job)
 }
 
 /// Write one entry.
-fn write<T: Scalar>(out: &Plain<'_, T>, row: usize, column: usize, kernels: Kernels<T>) {
+fn write<T: Scalar>(out: &Outputs<'_, T>, row: usize, column: usize, kernels: KernelValues<T>) {
     for target in &out.nngp {
         target.entry(row, column, kernels.nngp);
     }
@@ -89,7 +89,7 @@ fn write<T: Scalar>(out: &Plain<'_, T>, row: usize, column: usize, kernels: Kern
     }
 }
 
-impl<'a> Network<'a> {
+impl<'a> ImageNetwork<'a> {
     /// The network for images of the size of these.
     pub fn new<T: Scalar>(program: &'a Program, images: &Images<T>, wanted: Wanted) -> Self {
         let channels = images.channels();
@@ -123,7 +123,7 @@ impl<'a> Network<'a> {
     /// The scales that all images have before a step, where variances are known up to there.
     pub fn scales<T: Scalar>(&self, images: &Images<T>, step: usize, job: &Job) -> Result<Scales> {
         let mut scales = vec![Scales::default(); images.count.div_ceil(GROUP)];
-        for_each_item(job, scales.iter_mut(), Constants::default, |constants, block, scales| {
+        for_each_item(job, scales.iter_mut(), GroupConstants::default, |constants, block, scales| {
             let source = self.source(images, &images.pools[block], job);
             *scales = source.scales(members(block, images.count), constants, step)?;
             Ok(())
@@ -133,14 +133,14 @@ impl<'a> Network<'a> {
 
     /// Find the variances of all images behind every pool before a step.
     pub fn prepare<T: Scalar>(&self, images: &mut Images<T>, before: usize, job: &Job) -> Result<()> {
-        self.alone(images, before, None::<&fn(usize, Kernels<T>)>, job)
+        self.alone(images, before, None::<&fn(usize, KernelValues<T>)>, job)
     }
 
     /// Every image with itself, and the variances behind every pool.
     fn selfs<T: Scalar>(
         &self,
         images: &mut Images<T>,
-        accept: &(impl Fn(usize, Kernels<T>) + Sync),
+        accept: &(impl Fn(usize, KernelValues<T>) + Sync),
         job: &Job,
     ) -> Result<()> {
         self.alone(images, self.program.steps.len(), Some(accept), job)
@@ -151,7 +151,7 @@ impl<'a> Network<'a> {
         &self,
         images: &mut Images<T>,
         before: usize,
-        accept: Option<&(impl Fn(usize, Kernels<T>) + Sync)>,
+        accept: Option<&(impl Fn(usize, KernelValues<T>) + Sync)>,
         job: &Job,
     ) -> Result<()> {
         let pools = |steps: &[Step]| steps.iter().any(|step| matches!(step.op, Op::Pool { .. }));
@@ -165,31 +165,32 @@ impl<'a> Network<'a> {
         let (shared, count) = (&*images, pools.len());
         let few = machine.shared(count);
         let new = || {
-            let mut constants = Constants::default();
+            let mut constants = GroupConstants::default();
             machine.reserve(&mut constants)?;
             Ok((machine.workspaces(few)?, constants))
         };
-        let body = |thread: &mut Option<(Vec<Workspace<T>>, Constants<T>)>, block, known: &mut Vec<_>| {
-            let (workspaces, constants) = made(thread, new)?;
-            known.clear();
-            for run in plan.runs.iter().filter(wanted) {
-                self.source(shared, known, job).constants(members(block, shared.count), constants)?;
-                let sides = Sides { left: &*constants, right: &*constants, one: None };
-                machine.part(run, &[sides], true, workspaces, job)?;
-                match (run.pool, accept) {
-                    (Some(step), _) => known.push(self.variances(&plan, step, &workspaces[0])),
-                    (None, Some(accept)) => {
-                        let [nngp, ntk] = machine.result(&sides, &workspaces[0].states[0]);
-                        let first = block * GROUP;
-                        for (lane, image) in (first..shared.count.min(first + GROUP)).enumerate() {
-                            accept(image, self.kernels(image, [nngp[lane], ntk[lane]])?);
+        let body =
+            |thread: &mut Option<(Vec<Workspace<T>>, GroupConstants<T>)>, block, known: &mut Vec<_>| {
+                let (workspaces, constants) = made(thread, new)?;
+                known.clear();
+                for run in plan.runs.iter().filter(wanted) {
+                    self.source(shared, known, job).constants(members(block, shared.count), constants)?;
+                    let sides = Sides { left: &*constants, right: &*constants, one: None };
+                    machine.part(run, &[sides], true, workspaces, job)?;
+                    match (run.pool, accept) {
+                        (Some(step), _) => known.push(self.variances(&plan, step, &workspaces[0])),
+                        (None, Some(accept)) => {
+                            let [nngp, ntk] = machine.result(&sides, &workspaces[0].states[0]);
+                            let first = block * GROUP;
+                            for (lane, image) in (first..shared.count.min(first + GROUP)).enumerate() {
+                                accept(image, self.kernels(image, [nngp[lane], ntk[lane]])?);
+                            }
                         }
+                        (None, None) => {}
                     }
-                    (None, None) => {}
                 }
-            }
-            Ok(())
-        };
+                Ok(())
+            };
         if few {
             let mut thread = None;
             pools.iter_mut().enumerate().try_for_each(|(block, known)| body(&mut thread, block, known))?;
@@ -216,12 +217,12 @@ impl<'a> Network<'a> {
     }
 
     /// What is wanted of K and T of a pair.
-    pub fn kernels<T: Scalar>(&self, row: usize, [nngp, ntk]: [f64; 2]) -> Result<Kernels<T>> {
+    pub fn kernels<T: Scalar>(&self, row: usize, [nngp, ntk]: [f64; 2]) -> Result<KernelValues<T>> {
         let rounded = |wanted: bool, value: f64| {
             let rounded = T::from_f64(if wanted { value } else { 0.0 });
             if rounded.to_f64().is_finite() { Ok(rounded) } else { Err(self.overflow::<T>(row, value)) }
         };
-        Ok(Kernels { nngp: rounded(self.wanted.nngp, nngp)?, ntk: rounded(self.wanted.ntk, ntk)? })
+        Ok(KernelValues { nngp: rounded(self.wanted.nngp, nngp)?, ntk: rounded(self.wanted.ntk, ntk)? })
     }
 
     fn overflow<T: Scalar>(&self, row: usize, value: f64) -> Error {

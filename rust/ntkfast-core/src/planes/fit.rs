@@ -1,6 +1,6 @@
 //! Fitting a network's numerical activations to the positions of a call's images.
 
-use super::drivers::Network;
+use super::drivers::ImageNetwork;
 use super::images::Images;
 use crate::error::Result;
 use crate::kernel::Wanted;
@@ -26,7 +26,7 @@ pub fn prepare<'a, T: Scalar>(
     for index in program.functions() {
         let mut scales = Scales::default();
         for images in images.iter_mut() {
-            let network = Network::new(&fitted, images, Wanted { nngp: true, ntk: true });
+            let network = ImageNetwork::new(&fitted, images, Wanted { nngp: true, ntk: true });
             network.prepare(images, index, job)?;
             scales = scales.with(network.scales(images, index, job)?);
         }

@@ -5,7 +5,7 @@
 
 use super::GROUP;
 use super::axis::position;
-use super::constants::{Constants, Each, Variances};
+use super::constants::{Each, GroupConstants, Variances};
 use super::images::Images;
 use super::layout::Layout;
 use super::plan::{Graph, window_size};
@@ -41,7 +41,7 @@ impl<T: Scalar> Source<'_, T> {
     ///
     /// # Errors
     /// [`Error::Overflow`], [`Error::Cancelled`].
-    pub fn constants(&self, which: [usize; GROUP], constants: &mut Constants<T>) -> Result<()> {
+    pub fn constants(&self, which: [usize; GROUP], constants: &mut GroupConstants<T>) -> Result<()> {
         let output = self.graph.output;
         let rows = self.walk(which, constants, self.program.steps.len(), |walk, traces| {
             traces[output].as_ref().map(|trace| walk.row(trace, output, 0))
@@ -56,7 +56,12 @@ impl<T: Scalar> Source<'_, T> {
     ///
     /// # Errors
     /// [`Error::Overflow`], [`Error::Cancelled`].
-    pub fn scales(&self, which: [usize; GROUP], constants: &mut Constants<T>, step: usize) -> Result<Scales> {
+    pub fn scales(
+        &self,
+        which: [usize; GROUP],
+        constants: &mut GroupConstants<T>,
+        step: usize,
+    ) -> Result<Scales> {
         let value = self.graph.inputs[step][0];
         let mut scales = Scales::default();
         self.walk(which, constants, step, |walk, traces| {
@@ -73,7 +78,7 @@ impl<T: Scalar> Source<'_, T> {
     fn walk<R>(
         &self,
         which: [usize; GROUP],
-        constants: &mut Constants<T>,
+        constants: &mut GroupConstants<T>,
         steps: usize,
         result: impl FnOnce(&Walk<'_, '_, T>, &[Option<Trace>]) -> R,
     ) -> Result<R> {
@@ -118,7 +123,7 @@ impl<T: Scalar> Walk<'_, '_, T> {
 
 struct Walk<'a, 'b, T: 'static> {
     source: Source<'a, T>,
-    constants: &'b mut Constants<T>,
+    constants: &'b mut GroupConstants<T>,
     /// Maps of √K of values that others are proportional to.
     roots: Vec<Vec<Each>>,
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::memory;
 
 /// A group of pairs, as the images of both sides; the last group of a tile may have fewer.
-pub type Pairs = Vec<[usize; 2]>;
+pub type GroupPairs = Vec<[usize; 2]>;
 
 /// The tiles of all pairs of two sets, or of all pairs of different images of one.
 pub struct Tiles {
@@ -56,13 +56,13 @@ impl Tiles {
     }
 
     /// A tile with its groups.
-    pub fn tile(&self, index: usize) -> ([usize; 2], Vec<Pairs>) {
+    pub fn tile(&self, index: usize) -> ([usize; 2], Vec<GroupPairs>) {
         let tile = self.tiles[index].0;
         (tile, self.cut(tile))
     }
 
     /// A group, by its number among all, with its tile.
-    pub fn group(&self, number: usize) -> ([usize; 2], Pairs) {
+    pub fn group(&self, number: usize) -> ([usize; 2], GroupPairs) {
         let (tile, before) = self.tiles[self.tiles.partition_point(|(_, before)| *before <= number) - 1];
         (tile, self.cut(tile).swap_remove(number - before))
     }
@@ -80,7 +80,7 @@ impl Tiles {
 
     /// One left image with all of a full right block; else all of a full left block, every lane with the next image of the
     /// right one in each group; else one pair after the other.
-    fn cut(&self, [i, j]: [usize; 2]) -> Vec<Pairs> {
+    fn cut(&self, [i, j]: [usize; 2]) -> Vec<GroupPairs> {
         let [rows, columns] = [self.size(0, i), self.size(1, j)];
         let mut pairs = Vec::with_capacity(rows * columns);
         if self.same && i == j {

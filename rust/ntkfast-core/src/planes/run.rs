@@ -1,10 +1,10 @@
 //! The program on a group of pairs of images: plane by plane, run by run.
 
-use super::constants::Constants;
+use super::constants::GroupConstants;
 use super::layout::Layout;
 use super::plan::{Graph, Key, Plan, Run};
 use super::pool::Tensor;
-use super::steps::Work;
+use super::steps::PlanesRun;
 use super::window::{Both, CELLS, Scratch};
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
@@ -25,13 +25,13 @@ pub const FEW: usize = 4;
 const SHARES: usize = 4;
 
 /// The largest pool, in pairs of positions, of which every share has all sums; of larger ones each thread makes some.
-const SMALL: usize = 1 << 12;
+const SMALL_POOL: usize = 1 << 12;
 
 /// A group of pairs of images.
 #[derive(Debug)]
 pub struct Sides<'a, T> {
-    pub left: &'a Constants<T>,
-    pub right: &'a Constants<T>,
+    pub left: &'a GroupConstants<T>,
+    pub right: &'a GroupConstants<T>,
     /// The lane of the left images that all pairs have in common, if there is one; otherwise each has its own.
     pub one: Option<usize>,
 }
@@ -96,7 +96,7 @@ impl Machine<'_> {
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
-    pub fn reserve<T: Scalar>(&self, constants: &mut Constants<T>) -> Result<()> {
+    pub fn reserve<T: Scalar>(&self, constants: &mut GroupConstants<T>) -> Result<()> {
         let refused = |_| Error::PlaneMemory { bytes: self.bytes::<T>() };
         constants.resize(self.layout.size).map_err(refused)
     }
@@ -196,7 +196,7 @@ impl Machine<'_> {
     /// so that bits depend neither on threads nor on what else is computed.
     fn divided<'a>(&self, run: &'a Run, workspaces: usize) -> Vec<Vec<Cow<'a, Key>>> {
         let shares = match run.pool {
-            Some(step) if self.plan.pairs(step) <= SMALL => SHARES,
+            Some(step) if self.plan.pairs(step) <= SMALL_POOL => SHARES,
             Some(step) if workspaces > 1 => {
                 return run.by_targets(&self.plan.tensors[step][0], workspaces);
             }
@@ -226,7 +226,7 @@ impl Machine<'_> {
         for down in share {
             for across in run.axes[1].chunks(TOGETHER / groups.len()) {
                 let (keys, sides) = ([&**down, &across[0]], groups[0]);
-                Work {
+                PlanesRun {
                     machine: self,
                     run,
                     down,

@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::parallel::Job;
 use crate::program::{Frame, Op};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Level, Pack};
+use crate::simd::{Level, Pack, Vectorized};
 
 /// What there is to do.
-pub struct Work<'a, 'b, T> {
+pub struct PlanesRun<'a, 'b, T> {
     pub machine: &'a Machine<'a>,
     pub run: &'a Run,
     /// The tracks of the planes along both axes.
@@ -33,11 +33,11 @@ pub struct Work<'a, 'b, T> {
 }
 
 /// One kind of work on the plane at hand, each compiled by itself.
-struct Inputs<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>);
-struct Window<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize, Following<'a>);
-struct Pooled<'w, 'a, 'b, T>(&'w mut Work<'a, 'b, T>, usize);
+struct Inputs<'w, 'a, 'b, T>(&'w mut PlanesRun<'a, 'b, T>);
+struct Window<'w, 'a, 'b, T>(&'w mut PlanesRun<'a, 'b, T>, usize, Following<'a>);
+struct Pooled<'w, 'a, 'b, T>(&'w mut PlanesRun<'a, 'b, T>, usize);
 
-impl<T: Scalar> Kernel<T> for Inputs<'_, '_, '_, T> {
+impl<T: Scalar> Vectorized<T> for Inputs<'_, '_, '_, T> {
     type Output = ();
     type Unit = Self;
 
@@ -47,7 +47,7 @@ impl<T: Scalar> Kernel<T> for Inputs<'_, '_, '_, T> {
     }
 }
 
-impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
+impl<T: Scalar> Vectorized<T> for Window<'_, '_, '_, T> {
     type Output = ();
     type Unit = Self;
 
@@ -64,7 +64,7 @@ impl<T: Scalar> Kernel<T> for Window<'_, '_, '_, T> {
     }
 }
 
-impl<T: Scalar> Kernel<T> for Pooled<'_, '_, '_, T> {
+impl<T: Scalar> Vectorized<T> for Pooled<'_, '_, '_, T> {
     type Output = ();
     type Unit = Self;
 
@@ -78,7 +78,7 @@ impl<T: Scalar> Kernel<T> for Pooled<'_, '_, '_, T> {
     }
 }
 
-impl<'a, T: Scalar> Work<'a, '_, T> {
+impl<'a, T: Scalar> PlanesRun<'a, '_, T> {
     /// Take the planes through the steps of the run.
     ///
     /// # Errors

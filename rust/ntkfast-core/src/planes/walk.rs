@@ -1,10 +1,10 @@
 //! All pairs of images, group by group.
 
 use super::GROUP;
-use super::constants::Constants;
-use super::drivers::{Kernels, Network, members};
+use super::constants::GroupConstants;
+use super::drivers::{ImageNetwork, KernelValues, members};
 use super::images::Images;
-use super::pairs::{Pairs, Tiles};
+use super::pairs::{GroupPairs, Tiles};
 use super::plan::{Plan, Purpose};
 use super::run::{FEW, Machine, Sides, TOGETHER, Workspace};
 use crate::error::Result;
@@ -16,7 +16,7 @@ struct Thread<T> {
     workspaces: Vec<Workspace<T>>,
     /// Constants of blocks of images, and of images gathered from one. Made when they are needed: the third one is, where
     /// both blocks of a tile are the last and have gaps.
-    sets: [Constants<T>; 3],
+    sets: [GroupConstants<T>; 3],
     /// The blocks whose constants the first two are.
     blocks: [Option<usize>; 2],
 }
@@ -38,13 +38,13 @@ impl Places {
     }
 }
 
-impl Network<'_> {
+impl ImageNetwork<'_> {
     /// Compute all pairs of two sets of images, or all pairs of different images of one, and hand each over.
     pub fn walk<T: Scalar>(
         &self,
         images: [&Images<T>; 2],
         same: bool,
-        accept: &(impl Fn(usize, usize, Kernels<T>) + Sync),
+        accept: &(impl Fn(usize, usize, KernelValues<T>) + Sync),
         job: &Job,
     ) -> Result<()> {
         let plan = Plan::new(self.program, &self.graph, Purpose::Pairs, job)?;
@@ -114,10 +114,10 @@ impl Network<'_> {
     fn piece<T: Scalar>(
         &self,
         machine: &Machine<'_>,
-        groups: &[Pairs],
+        groups: &[GroupPairs],
         places: Places,
         thread: &mut Thread<T>,
-        accept: &(impl Fn(usize, usize, Kernels<T>) + Sync),
+        accept: &(impl Fn(usize, usize, KernelValues<T>) + Sync),
         job: &Job,
     ) -> Result<()> {
         let together = if machine.plan.runs.len() > 1 { 1 } else { TOGETHER };
@@ -153,7 +153,7 @@ fn stands(pairs: &[[usize; 2]]) -> Option<usize> {
 
 impl<T: Scalar> Thread<T> {
     fn new() -> Self {
-        let sets = std::array::from_fn(|_| Constants::default());
+        let sets = std::array::from_fn(|_| GroupConstants::default());
         Self { workspaces: Vec::new(), sets, blocks: [None; 2] }
     }
 

@@ -128,7 +128,7 @@ impl<T: Scalar> Windowing<'_, T> {
         for span in &down.spans {
             for i in 0..span.length {
                 let place = span.at + i;
-                let row = Row {
+                let row = WindowRow {
                     place: span.place,
                     cell: span.cell + i,
                     left: span.left + i,
@@ -150,7 +150,7 @@ impl<T: Scalar> Windowing<'_, T> {
     #[inline(always)]
     fn fill<P: Pack<Scalar = T>, const NTK: bool, const SIGNED: bool>(
         &self,
-        row: Row,
+        row: WindowRow,
         state: &[Register<T>],
         line: &mut [Group<T>],
     ) {
@@ -324,14 +324,14 @@ impl<T: Scalar> Windowing<'_, T> {
 
 /// A row of a padded plane.
 #[derive(Clone, Copy)]
-struct Row {
+struct WindowRow {
     place: Place,
     cell: usize,
     left: usize,
     right: usize,
 }
 
-impl Row {
+impl WindowRow {
     fn in_left(self) -> bool {
         matches!(self.place, Place::Both | Place::Left)
     }

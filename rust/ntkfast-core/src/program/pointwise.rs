@@ -6,22 +6,22 @@
 use super::Step;
 use super::strip::{Frame, Pair, Register, read, write};
 use crate::dual::blend::{SLOTS, blend, blend_constant};
-use crate::dual::{Constants, Cosine, Dual};
-use crate::fitted::{Fitted, GROUP};
+use crate::dual::{Cosine, Dual, DualConstants};
+use crate::fitted::{Fitted, PACKS_AT_ONCE};
 use crate::scalar::Scalar;
-use crate::simd::{Kernel, Pack, Side};
+use crate::simd::{Pack, RowConstants, Vectorized};
 
 /// An op on one register's worth of pairs.
 pub trait Pointwise {
-    /// Where it is compiled, see [`Kernel::Unit`].
+    /// Where it is compiled, see [`Vectorized::Unit`].
     type Unit: ?Sized;
 
     /// The result for two inputs (those of ops with one input are the same) and the constants of both sides.
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         inputs: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P>;
 }
 
@@ -37,7 +37,7 @@ impl<S> At<S> {
     #[inline(always)]
     fn constant<P: Pack>(self, slot: usize) -> P
     where
-        S: Side<P::Scalar>,
+        S: RowConstants<P::Scalar>,
     {
         self.side.get(self.slot + slot, self.pack)
     }
@@ -46,13 +46,13 @@ impl<S> At<S> {
     #[inline(always)]
     fn shares<P: Pack>(self, slot: usize) -> [P; SLOTS]
     where
-        S: Side<P::Scalar>,
+        S: RowConstants<P::Scalar>,
     {
         [self.constant(slot), self.constant(slot + 1), self.constant(slot + 2), self.constant(slot + 3)]
     }
 }
 
-impl<P: Pack, S: Side<P::Scalar>> Constants<P> for At<S> {
+impl<P: Pack, S: RowConstants<P::Scalar>> DualConstants<P> for At<S> {
     #[inline(always)]
     fn get(self, slot: usize) -> P {
         self.constant(slot)
@@ -61,7 +61,11 @@ impl<P: Pack, S: Side<P::Scalar>> Constants<P> for At<S> {
 
 /// Product of both sides' constant.
 #[inline(always)]
-fn weight<P: Pack>(left: At<impl Side<P::Scalar>>, right: At<impl Side<P::Scalar>>, slot: usize) -> P {
+fn weight<P: Pack>(
+    left: At<impl RowConstants<P::Scalar>>,
+    right: At<impl RowConstants<P::Scalar>>,
+    slot: usize,
+) -> P {
     left.constant::<P>(slot) * right.constant(slot)
 }
 
@@ -72,12 +76,12 @@ pub struct Whole<'a, 'b, T, O, L, R, const NTK: bool, const SIGNED: bool> {
     pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T, O, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Whole<'_, '_, T, O, L, R, NTK, SIGNED>
+impl<T, O, L, R, const NTK: bool, const SIGNED: bool> Vectorized<T> for Whole<'_, '_, T, O, L, R, NTK, SIGNED>
 where
     T: Scalar,
     O: Pointwise,
-    L: Side<T>,
-    R: Side<T>,
+    L: RowConstants<T>,
+    R: RowConstants<T>,
 {
     type Output = ();
     type Unit = O::Unit;
@@ -95,8 +99,8 @@ fn whole<P: Pack, O: Pointwise, const NTK: bool, const SIGNED: bool>(
     op: &O,
     step: &Step,
     registers: &mut [Register<P::Scalar>],
-    left: impl Side<P::Scalar>,
-    right: impl Side<P::Scalar>,
+    left: impl RowConstants<P::Scalar>,
+    right: impl RowConstants<P::Scalar>,
 ) {
     let slot = step.first_slot;
     for pack in 0..P::PACKS {
@@ -117,8 +121,8 @@ impl<D: Dual> Pointwise for D {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [input, _]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let response = Dual::pair::<P, SIGNED>(self, input.cosine, left, right);
         Pair { cosine: response.cosine, tau: response.slope * input.tau }
@@ -135,8 +139,8 @@ impl<const SHARES: usize, const BLENDS: bool> Pointwise for Dense<SHARES, BLENDS
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [mut pair, _]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let before = pair.cosine.delta;
         if BLENDS {
@@ -165,8 +169,8 @@ impl Pointwise for Offset {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [input, _]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         Pair { cosine: blend_constant(input.cosine, left.shares(0), right.shares(0)), tau: input.tau }
     }
@@ -182,8 +186,8 @@ impl Pointwise for Sum {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [a, b]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let cosine = blend(a.cosine, b.cosine, left.shares(0), right.shares(0));
         let tau = weight::<P>(left, right, SLOTS) * a.tau + weight::<P>(left, right, SLOTS + 1) * b.tau;
@@ -201,8 +205,8 @@ impl Pointwise for Product {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [a, b]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let (one, half) = (P::splat(1.0), P::splat(0.5));
         let (x, y) = (a.cosine, b.cosine);
@@ -226,8 +230,8 @@ impl Pointwise for Keep {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [input, _]: [Pair<P>; 2],
-        _left: At<impl Side<P::Scalar>>,
-        _right: At<impl Side<P::Scalar>>,
+        _left: At<impl RowConstants<P::Scalar>>,
+        _right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         input
     }
@@ -244,8 +248,8 @@ impl Pointwise for Dropout {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [input, _]: [Pair<P>; 2],
-        _left: At<impl Side<P::Scalar>>,
-        _right: At<impl Side<P::Scalar>>,
+        _left: At<impl RowConstants<P::Scalar>>,
+        _right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let (keep, rest) = (P::splat(self.0), P::splat(1.0 - self.0));
         let Cosine { delta, epsilon } = input.cosine;
@@ -264,8 +268,8 @@ impl Pointwise for Tangent {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [input, _]: [Pair<P>; 2],
-        _left: At<impl Side<P::Scalar>>,
-        _right: At<impl Side<P::Scalar>>,
+        _left: At<impl RowConstants<P::Scalar>>,
+        _right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         // A constant's cosine is 1; zero has none.
         Pair { cosine: input.cosine, tau: P::splat(if self.0 > 0.0 { 1.0 } else { 0.0 }) }
@@ -282,8 +286,8 @@ impl Pointwise for Chain {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [own, earlier]: [Pair<P>; 2],
-        _left: At<impl Side<P::Scalar>>,
-        _right: At<impl Side<P::Scalar>>,
+        _left: At<impl RowConstants<P::Scalar>>,
+        _right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         Pair { cosine: own.cosine, tau: own.tau * earlier.tau }
     }
@@ -299,8 +303,8 @@ impl Pointwise for Carry {
     fn pair<P: Pack, const SIGNED: bool>(
         &self,
         [own, earlier]: [Pair<P>; 2],
-        left: At<impl Side<P::Scalar>>,
-        right: At<impl Side<P::Scalar>>,
+        left: At<impl RowConstants<P::Scalar>>,
+        right: At<impl RowConstants<P::Scalar>>,
     ) -> Pair<P> {
         let tau = weight::<P>(left, right, 0) * own.tau;
         Pair { cosine: own.cosine, tau: weight::<P>(left, right, 1).mul_add(earlier.tau, tau) }
@@ -314,11 +318,11 @@ pub struct Fit<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
     pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Fit<'_, '_, T, L, R, NTK, SIGNED>
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Vectorized<T> for Fit<'_, '_, T, L, R, NTK, SIGNED>
 where
     T: Scalar,
-    L: Side<T>,
-    R: Side<T>,
+    L: RowConstants<T>,
+    R: RowConstants<T>,
 {
     type Output = ();
     type Unit = Fitted;
@@ -336,18 +340,18 @@ fn fit<P: Pack, const NTK: bool, const SIGNED: bool>(
     fitted: &Fitted,
     step: &Step,
     registers: &mut [Register<P::Scalar>],
-    left: impl Side<P::Scalar>,
-    right: impl Side<P::Scalar>,
+    left: impl RowConstants<P::Scalar>,
+    right: impl RowConstants<P::Scalar>,
 ) {
-    for first in (0..P::PACKS).step_by(GROUP) {
+    for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
         let pair = read::<P, NTK, SIGNED>(step, registers, 0, first);
-        let (mut cosines, mut taus) = ([pair.cosine; GROUP], [pair.tau; GROUP]);
-        for i in 1..GROUP {
+        let (mut cosines, mut taus) = ([pair.cosine; PACKS_AT_ONCE], [pair.tau; PACKS_AT_ONCE]);
+        for i in 1..PACKS_AT_ONCE {
             let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
             (cosines[i], taus[i]) = (pair.cosine, pair.tau);
         }
         let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
-        for i in 0..GROUP {
+        for i in 0..PACKS_AT_ONCE {
             let pair = Pair { cosine: responses[i].cosine, tau: responses[i].slope * taus[i] };
             write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
         }

@@ -10,7 +10,7 @@ use super::strip::{Frame, Pair, Register, read, write};
 use crate::dual::AbRelu;
 use crate::scalar::Scalar;
 use crate::simd::math::REACHES;
-use crate::simd::{Kernel, Pack, Strip};
+use crate::simd::{Pack, Strip, Vectorized};
 
 /// The step of an activation on a strip.
 pub struct Rectify<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
@@ -19,7 +19,7 @@ pub struct Rectify<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
     pub frame: &'a mut Frame<'b, T, L, R>,
 }
 
-impl<T, L, R, const NTK: bool, const SIGNED: bool> Kernel<T> for Rectify<'_, '_, T, L, R, NTK, SIGNED>
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Vectorized<T> for Rectify<'_, '_, T, L, R, NTK, SIGNED>
 where
     T: Scalar,
 {

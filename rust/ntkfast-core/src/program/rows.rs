@@ -1,7 +1,7 @@
 //! The program on rows: scales in, per-row constants and final scales out. Double precision throughout.
 
 use super::{Gradient, Op, Program};
-use crate::dual::{Dual, Row, blend, with_dual};
+use crate::dual::{Dual, RowResponse, blend, with_dual};
 
 /// √K and √T of one row at one register.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -89,7 +89,7 @@ impl Op {
 
 impl RowTrace {
     /// A row after an activation that does this to it.
-    pub(super) fn after(self, row: Row) -> Self {
+    pub(super) fn after(self, row: RowResponse) -> Self {
         Self { scale: row.scale, tangent: row.slope * self.tangent }
     }
 

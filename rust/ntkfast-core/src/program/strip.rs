@@ -7,7 +7,7 @@ use super::rectify::Rectify;
 use super::{Op, Program, Step};
 use crate::dual::{Activation, Cosine, with_dual};
 use crate::scalar::Scalar;
-use crate::simd::{Lanes, Level, Pack, STRIP, Side, Single, Strip};
+use crate::simd::{Lanes, Level, Pack, RowConstants, STRIP, Single, Strip};
 
 /// The state of a strip of pairs.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub(crate) struct Frame<'a, T, L, R> {
     pub right: R,
 }
 
-impl<T: Scalar, L: Side<T>, R: Side<T>> Frame<'_, T, L, R> {
+impl<T: Scalar, L: RowConstants<T>, R: RowConstants<T>> Frame<'_, T, L, R> {
     /// Run a step, with cosines of T or without, and cosines of K that may be negative or not.
     pub fn run<const NTK: bool, const SIGNED: bool>(&mut self, step: &Step) {
         if step.inputs[0] == step.output && step.op.keeps_pairs(NTK) {

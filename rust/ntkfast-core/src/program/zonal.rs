@@ -17,7 +17,7 @@ const TERMS_A_STEP: usize = 8;
 /// Pairs times steps from which the search pays.
 const WORTHWHILE: usize = 1 << 20;
 /// Registers of pairs at a time, so that none waits for its own last sum.
-const GROUP: usize = 4;
+const PACKS_AT_ONCE: usize = 4;
 /// Where a series is compared with the program, between its points.
 const PROBES: usize = 47;
 
@@ -52,10 +52,10 @@ impl<T: Scalar> Zonal<T> {
         outputs: &[usize],
         [nngp, ntk]: [bool; 2],
     ) {
-        for first in (0..P::PACKS).step_by(GROUP) {
-            let mut v = [P::splat(0.0); GROUP];
-            let mut negative = [v[0].less(v[0]); GROUP];
-            for i in 0..GROUP {
+        for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
+            let mut v = [P::splat(0.0); PACKS_AT_ONCE];
+            let mut negative = [v[0].less(v[0]); PACKS_AT_ONCE];
+            for i in 0..PACKS_AT_ONCE {
                 let delta = P::load(&registers[0].delta, first + i);
                 let epsilon = P::load(&registers[0].epsilon, first + i);
                 let root = delta.min(epsilon).sqrt();
@@ -83,13 +83,17 @@ impl<T: Scalar> Zonal<T> {
 
 /// Values of a series that is not empty, by Clenshaw's recurrence.
 #[inline(always)]
-fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; GROUP]) -> [P; GROUP] {
+fn sums<P: Pack>(
+    series: &Series<P::Scalar>,
+    v: [P; PACKS_AT_ONCE],
+    negative: [P::Mask; PACKS_AT_ONCE],
+) -> [P; PACKS_AT_ONCE] {
     let zero = P::splat(0.0);
-    let (mut next, mut after) = ([zero; GROUP], [zero; GROUP]);
+    let (mut next, mut after) = ([zero; PACKS_AT_ONCE], [zero; PACKS_AT_ONCE]);
     let last = series.len() - 1;
     for [above, below] in &series[..last] {
         let (above, below) = (P::broadcast(*above), P::broadcast(*below));
-        for i in 0..GROUP {
+        for i in 0..PACKS_AT_ONCE {
             let coefficient = P::select(negative[i], below, above) - after[i];
             (next[i], after[i]) = ((v[i] + v[i]).mul_add(next[i], coefficient), next[i]);
         }
@@ -97,7 +101,7 @@ fn sums<P: Pack>(series: &Series<P::Scalar>, v: [P; GROUP], negative: [P::Mask; 
     let [above, below] = series[last];
     let (above, below) = (P::broadcast(above), P::broadcast(below));
     let mut values = next;
-    for i in 0..GROUP {
+    for i in 0..PACKS_AT_ONCE {
         values[i] = v[i].mul_add(next[i], P::select(negative[i], below, above) - after[i]);
     }
     values

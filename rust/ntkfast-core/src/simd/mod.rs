@@ -8,20 +8,20 @@ pub mod coefficients;
 pub mod math;
 mod number;
 #[cfg(portable)]
-mod plain;
-mod side;
+mod portable;
+mod row_constants;
 #[cfg(not(portable))]
 mod sse2;
 #[cfg(not(portable))]
 mod x86;
 
 #[cfg(all(plain, portable))]
-use plain as baseline;
+use portable as baseline;
 #[cfg(all(plain, not(portable)))]
 use x86 as baseline;
 
 pub use number::{Number, Pack};
-pub use side::{Lanes, Side, Single, weight};
+pub use row_constants::{Lanes, RowConstants, Single, weight};
 use std::sync::OnceLock;
 
 /// Pairs in a strip: what one op handles at a time, within the first-level cache.
@@ -120,7 +120,7 @@ static CURRENT: OnceLock<Level> = OnceLock::new();
 
 /// Work to be compiled for every level. Mark `run` and all that it calls `#[inline(always)]`: what is not
 /// inlined is compiled for the baseline.
-pub trait Kernel<T> {
+pub trait Vectorized<T> {
     /// What the work returns.
     type Output;
     /// The type in whose module the work is compiled: modules are what the compiler works on at the same time, and
@@ -134,7 +134,7 @@ macro_rules! dispatcher {
     ($name:ident, $compiled:ident, $scalar:ty, $avx512:ident, $avx2:ident, $plain:ident) => {
         /// Run `kernel` compiled for `level`.
         #[inline]
-        pub(crate) fn $name<K: Kernel<$scalar>>(level: Level, kernel: K) -> K::Output {
+        pub(crate) fn $name<K: Vectorized<$scalar>>(level: Level, kernel: K) -> K::Output {
             match level.0 {
                 // SAFETY: levels come from `Level::available`, which asked the processor.
                 #[cfg(avx512)]
@@ -153,7 +153,7 @@ macro_rules! dispatcher {
             /// The processor must have AVX-512 F, DQ, VL and BW.
             #[cfg(avx512)]
             #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]
-            unsafe fn avx512<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+            unsafe fn avx512<K: Vectorized<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<x86::$avx512>()
             }
 
@@ -161,13 +161,13 @@ macro_rules! dispatcher {
             /// The processor must have AVX2 and FMA.
             #[cfg(avx2)]
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+            unsafe fn avx2<K: Vectorized<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<x86::$avx2>()
             }
 
             #[cfg(plain)]
             #[inline(never)]
-            fn plain<K: Kernel<$scalar>>(kernel: K) -> K::Output {
+            fn plain<K: Vectorized<$scalar>>(kernel: K) -> K::Output {
                 kernel.run::<baseline::$plain>()
             }
         }

@@ -2,8 +2,8 @@
 #![allow(dead_code)] // each test binary uses a part
 
 use ntkfast_core::Scalar;
-use ntkfast_core::dual::{Cosine, Dual, Row};
-use ntkfast_core::simd::{Kernel, Level, Pack, STRIP, Strip};
+use ntkfast_core::dual::{Cosine, Dual, RowResponse};
+use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
 
 /// A dual from its fields by their names.
 macro_rules! dual {
@@ -28,7 +28,7 @@ struct PairKernel<'a, D, T> {
     constants: [Vec<T>; 2],
 }
 
-impl<D: Dual, T: Scalar> Kernel<T> for PairKernel<'_, D, T> {
+impl<D: Dual, T: Scalar> Vectorized<T> for PairKernel<'_, D, T> {
     type Output = PairOut;
     type Unit = Self;
 
@@ -52,7 +52,7 @@ pub fn pair<T: Scalar, D: Dual>(
     dual: &D,
     scales: [f64; 2],
     cosine: [f64; 2],
-) -> ([Row; 2], PairOut) {
+) -> ([RowResponse; 2], PairOut) {
     let sides = scales.map(|scale| {
         let mut constants = vec![0.0; dual.slots()];
         let row = dual.row(scale, &mut constants);

@@ -10,11 +10,11 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// the compiler many times as long, and run slower.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(16))]
-pub struct Plain<T, const LANES: usize>([T; LANES]);
+pub struct Portable<T, const LANES: usize>([T; LANES]);
 
 macro_rules! operator {
     ($trait:ident, $method:ident, $op:tt) => {
-        impl<T: Scalar, const LANES: usize> $trait for Plain<T, LANES> {
+        impl<T: Scalar, const LANES: usize> $trait for Portable<T, LANES> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
@@ -29,7 +29,7 @@ operator!(Sub, sub, -);
 operator!(Mul, mul, *);
 operator!(Div, div, /);
 
-impl<T: Scalar, const LANES: usize> Neg for Plain<T, LANES> {
+impl<T: Scalar, const LANES: usize> Neg for Portable<T, LANES> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -39,7 +39,7 @@ impl<T: Scalar, const LANES: usize> Neg for Plain<T, LANES> {
 
 macro_rules! plain {
     ($scalar:ident, $lanes:literal) => {
-        impl Number for Plain<$scalar, $lanes> {
+        impl Number for Portable<$scalar, $lanes> {
             type Scalar = $scalar;
             type Mask = [bool; $lanes];
 
@@ -89,7 +89,7 @@ macro_rules! plain {
             }
         }
 
-        impl Pack for Plain<$scalar, $lanes> {
+        impl Pack for Portable<$scalar, $lanes> {
             const LANES: usize = $lanes;
             const SUMS: usize = 2;
 
@@ -130,6 +130,6 @@ plain!(f64, 2);
 plain!(f32, 4);
 
 /// Two lanes of `f64`.
-pub type F64x2 = Plain<f64, 2>;
+pub type F64x2 = Portable<f64, 2>;
 /// Four lanes of `f32`.
-pub type F32x4 = Plain<f32, 4>;
+pub type F32x4 = Portable<f32, 4>;

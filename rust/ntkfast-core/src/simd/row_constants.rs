@@ -3,7 +3,7 @@
 use super::{Pack, Strip};
 
 /// Per-row constants of one side of a strip of pairs.
-pub trait Side<T>: Copy {
+pub trait RowConstants<T>: Copy {
     /// Constant `slot` of the rows in register `pack`.
     fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P;
     /// Only `count` constants from `first` on.
@@ -14,7 +14,7 @@ pub trait Side<T>: Copy {
 #[derive(Clone, Copy)]
 pub struct Single<'a, T>(pub &'a [T]);
 
-impl<T: Copy> Side<T> for Single<'_, T> {
+impl<T: Copy> RowConstants<T> for Single<'_, T> {
     #[inline(always)]
     fn get<P: Pack<Scalar = T>>(self, slot: usize, _pack: usize) -> P {
         P::broadcast(self.0[slot])
@@ -29,7 +29,7 @@ impl<T: Copy> Side<T> for Single<'_, T> {
 #[derive(Clone, Copy)]
 pub struct Lanes<'a, T>(pub &'a [Strip<T>]);
 
-impl<T: Copy> Side<T> for Lanes<'_, T> {
+impl<T: Copy> RowConstants<T> for Lanes<'_, T> {
     #[inline(always)]
     fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P {
         P::load(&self.0[slot], pack)
@@ -43,8 +43,8 @@ impl<T: Copy> Side<T> for Lanes<'_, T> {
 /// Product of both sides' constant.
 #[inline(always)]
 pub fn weight<P: Pack>(
-    left: impl Side<P::Scalar>,
-    right: impl Side<P::Scalar>,
+    left: impl RowConstants<P::Scalar>,
+    right: impl RowConstants<P::Scalar>,
     slot: usize,
     pack: usize,
 ) -> P {
