@@ -1,8 +1,10 @@
 //! What kernels need of the two number types.
 
-use crate::simd::math::REACHES;
 use crate::simd::{Level, Vectorized, coefficients};
 use ntkfast_base::Float;
+
+/// Bounds of m for which [`crate::simd::math::angle_within`] has a polynomial of its own, a shorter one for a smaller bound.
+pub const REACHES: [f64; 4] = [1.0, 0.7, 0.55, 0.3];
 
 /// `f32` or `f64`, with what vector registers need to compute with it.
 pub trait Scalar: Float {
@@ -10,7 +12,7 @@ pub trait Scalar: Float {
     const CLOSE: f64;
     /// A number whose square and whose reciprocal's square are still normal.
     const TINY: f64;
-    /// Polynomials of [`crate::simd::math::angle_within`], for each of its [`REACHES`].
+    /// Polynomials of [`crate::simd::math::angle_within`], for each of its [`crate::scalar::REACHES`].
     const ANGLE: [&'static [f64]; REACHES.len()];
     /// Polynomial of [`crate::simd::math::atan2`].
     const ARCTANGENT: &'static [f64];

@@ -1,7 +1,8 @@
 //! Vector functions against the standard library, on every SIMD level.
 
 use ntkfast_core::Scalar;
-use ntkfast_core::simd::math::{Angle, REACHES, angle, angle_within, atan2, decay};
+use ntkfast_core::scalar::REACHES;
+use ntkfast_core::simd::math::{Angle, angle, angle_within, atan2, decay};
 use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use proptest::prelude::*;
 

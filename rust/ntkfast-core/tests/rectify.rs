@@ -3,7 +3,7 @@
 use ntkfast_core::description::Description;
 use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
 use ntkfast_core::program::{Op, Program, Register, Step};
-use ntkfast_core::simd::math::REACHES;
+use ntkfast_core::scalar::REACHES;
 use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use ntkfast_core::{Number, Scalar};
 

@@ -12,7 +12,7 @@
 use super::Source;
 use super::chebyshev::gauss_legendre;
 use super::nodes::{Node, Nodes, chunks};
-use super::sampled::{PARTS, Sampled};
+use super::sampled::{PARTS, Sampled, Spread};
 use crate::error::Result;
 use crate::parallel::Job;
 use ntkfast_linalg::row_products;
@@ -135,17 +135,6 @@ fn edges(end: f64, cuts: impl Iterator<Item = f64>) -> Vec<f64> {
     edges.sort_by(f64::total_cmp);
     edges.dedup_by(|next, edge| *next - *edge <= 1e-13 * end);
     edges
-}
-
-/// Moments of one row.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spread {
-    /// Standard deviation before the activation.
-    pub scale: f64,
-    /// √E[φ²].
-    pub norm: f64,
-    /// Standard deviation of the odd and of the even part.
-    pub parts: [f64; PARTS],
 }
 
 /// The moments of a row with this standard deviation.

@@ -7,7 +7,6 @@
 
 use super::Source;
 use super::chebyshev::{points, transform};
-use super::moments::Spread;
 use crate::error::Result;
 
 /// Odd and even part.
@@ -138,6 +137,17 @@ impl Sampled {
         let weighted = |[from, to, error]: &[f64; 3]| 2.0 * error * density(*from) * (to - from) / size;
         self.doubts.iter().map(weighted).sum()
     }
+}
+
+/// Moments of one row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread {
+    /// Standard deviation before the activation.
+    pub scale: f64,
+    /// √E[φ²].
+    pub norm: f64,
+    /// Standard deviation of the odd and of the even part.
+    pub parts: [f64; PARTS],
 }
 
 impl Piece {

@@ -5,8 +5,8 @@
 
 use super::chebyshev::{evaluate, points, transform};
 use super::grid::Grid;
-use super::moments::{Rule, Spread, spread};
-use super::sampled::{PARTS, Sampled};
+use super::moments::{Rule, spread};
+use super::sampled::{PARTS, Sampled, Spread};
 
 /// How many points of the range are followed.
 const POINTS: usize = 4;

@@ -3,7 +3,7 @@
 //! 1 − v̂·v̂' loses half the digits of the angle where two rows nearly coincide. There (and, mirrored, where
 //! they are nearly antipodal) δ = ½‖v̂ − v̂'‖² is used instead, pair by pair; with few features, for all.
 
-use super::rows::Units;
+use super::units::Units;
 use crate::Float;
 use crate::program::Register;
 use crate::scalar::Scalar;

@@ -1,6 +1,7 @@
 //! Walks over tiles.
 
-use super::tile::{Finished, TILE, TileSource, Workspace};
+use super::tile::{Finished, TileSource, Workspace};
+use super::units::TILE;
 use super::{Outputs, Points, Sink, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_index};

@@ -11,12 +11,14 @@ mod product;
 mod rows;
 pub mod stream;
 mod tile;
+mod units;
 mod writer;
 
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;
-pub use tile::{BandValues, Finished, OPERATIONS, Sink, TILE};
+pub use tile::{BandValues, Finished, OPERATIONS, Sink};
+pub use units::TILE;
 pub use writer::{Mirrored, Outputs, Target};
 
 /// Which kernels are wanted.

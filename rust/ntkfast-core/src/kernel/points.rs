@@ -1,6 +1,6 @@
 //! What is kept of every row.
 
-use super::rows::Units;
+use super::units::Units;
 use super::{Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::parallel::{Job, for_each_item};

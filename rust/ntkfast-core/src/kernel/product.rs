@@ -4,8 +4,7 @@
 //! order of Goto and van de Geijn (2008). The others are packed once for all tiles that have them as columns; a
 //! library's product would do so for every tile.
 
-use super::rows::Units;
-use super::tile::TILE;
+use super::units::{TILE, Units};
 use crate::scalar::Scalar;
 use crate::simd::{Pack, STRIP, Strip, Vectorized};
 use std::ops::Range;

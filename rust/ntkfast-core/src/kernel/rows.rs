@@ -1,6 +1,6 @@
 //! Rows as they come in, with their norms.
 
-use super::tile::TILE;
+use super::units::{TILE, Units};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_item};
@@ -25,15 +25,6 @@ enum Storage<'a, T> {
     Borrowed(&'a [T]),
     /// Copies, [`TILE`] rows in each part. Rows whose norms are too large or too small to compute with are divided by them.
     Kept(Vec<Vec<T>>),
-}
-
-/// Some rows of one tile: v̂ of each is the product of its point and its inverse.
-#[derive(Clone, Copy)]
-pub struct Units<'a, T> {
-    /// Row after row.
-    pub points: &'a [T],
-    /// Row by row.
-    pub inverses: &'a [T],
 }
 
 impl<T: Scalar> Rows<'static, T> {

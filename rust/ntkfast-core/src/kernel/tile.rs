@@ -5,6 +5,7 @@
 
 use super::cosine::{FEW_FEATURES, from_differences, from_products};
 use super::product::{Packing, Products, packed_strips};
+use super::units::TILE;
 use super::{Points, Wanted};
 use crate::error::Result;
 use crate::parallel::Job;
@@ -12,9 +13,6 @@ use crate::program::{Program, Register, Zonal};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Pack, STRIP, Strip, Vectorized};
 use std::ops::Range;
-
-/// Rows and columns of a tile: a whole number of strips.
-pub const TILE: usize = 256;
 
 /// Rough number of operations of one step on one pair.
 pub const OPERATIONS: usize = 40;

@@ -1,8 +1,8 @@
 //! The tile writer: finished bands into an output array that several threads fill at once.
 
 use super::stream::{copy, finish};
+use super::units::TILE;
 use super::{BandValues, Finished, Sink, Wanted};
-use crate::kernel::tile::TILE;
 use crate::scalar::Scalar;
 use crate::simd::Strip;
 use std::marker::PhantomData;

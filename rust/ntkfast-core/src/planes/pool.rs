@@ -1,7 +1,7 @@
 //! Means over a window for either position of a pair: sums of planes in a tensor, and back.
 
 use super::layout::Maps;
-use super::run::Sides;
+use super::sides::Sides;
 use super::sums::read;
 use super::window::{Both, CELLS};
 use super::{GROUP, Group};

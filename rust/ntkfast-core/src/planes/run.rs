@@ -1,16 +1,17 @@
 //! The program on a group of pairs of images: plane by plane, run by run.
 
 use super::constants::GroupConstants;
-use super::layout::Layout;
-use super::plan::{Graph, Key, Plan, Run};
+use super::machine::{Machine, Workspace};
+use super::plan::{Key, Run};
 use super::pool::Tensor;
+use super::sides::Sides;
 use super::steps::PlanesRun;
-use super::window::{Both, CELLS, Scratch};
+use super::window::{CELLS, Scratch};
 use super::{GROUP, Group};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_item, threads};
-use crate::program::{Program, Register};
+use crate::program::Register;
 use crate::scalar::Scalar;
 use crate::simd::Level;
 use std::borrow::Cow;
@@ -26,56 +27,6 @@ const SHARES: usize = 4;
 
 /// The largest pool, in pairs of positions, of which every share has all sums; of larger ones each thread makes some.
 const SMALL_POOL: usize = 1 << 12;
-
-/// A group of pairs of images.
-#[derive(Debug)]
-pub struct Sides<'a, T> {
-    pub left: &'a GroupConstants<T>,
-    pub right: &'a GroupConstants<T>,
-    /// The lane of the left images that all pairs have in common, if there is one; otherwise each has its own.
-    pub one: Option<usize>,
-}
-
-impl<T> Clone for Sides<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Sides<'_, T> {}
-
-impl<'a, T> Sides<'a, T> {
-    /// The lane of the left images that a pair has.
-    pub fn left_lane(&self, lane: usize) -> usize {
-        self.one.unwrap_or(lane)
-    }
-
-    pub fn both(&self) -> Both<'a, T> {
-        Both { left: &self.left.data, right: &self.right.data, one: self.one }
-    }
-}
-
-/// Everything that planes are computed from.
-#[derive(Clone, Copy)]
-pub struct Machine<'a> {
-    pub program: &'a Program,
-    pub graph: &'a Graph,
-    pub layout: &'a Layout,
-    pub plan: &'a Plan,
-    pub channels: usize,
-    pub ntk: bool,
-}
-
-/// What a thread needs to run them.
-pub struct Workspace<T> {
-    /// Plane by plane, strip by strip, all registers.
-    pub states: Vec<Vec<Register<T>>>,
-    pub scratch: Scratch<T>,
-    /// Sums of a row of a plane, for a pool.
-    pub sums: Vec<[Group<T>; 2]>,
-    /// Pool by pool, by step.
-    pub tensors: Vec<Tensor>,
-}
 
 impl Machine<'_> {
     /// Whether threads share the planes of a piece of work, where there are so many pieces; otherwise each does its own.

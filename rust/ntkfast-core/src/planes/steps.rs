@@ -2,9 +2,10 @@
 
 use super::GROUP;
 use super::cells::Cells;
+use super::machine::{Machine, Workspace};
 use super::plan::{Key, Run};
 use super::pool::{Pooling, Reading};
-use super::run::{Machine, Sides, Workspace};
+use super::sides::Sides;
 use super::sums::read;
 use super::window::{Both, CELLS, Following, Plane, Windowing};
 use crate::dual::Activation;

@@ -8,8 +8,8 @@
 //! Values are numbered by their kernels: a step that is there already, on the same inputs, is not taken again. So
 //! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two.
 
+use super::positions::Positions;
 use super::registers::allocate;
-use super::spatial::Positions;
 use super::width::{Breadth, Width};
 use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};

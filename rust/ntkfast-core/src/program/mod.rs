@@ -8,7 +8,9 @@
 mod compile;
 mod family;
 mod fit;
+mod frame;
 mod pointwise;
+mod positions;
 mod prepared;
 mod rectify;
 mod registers;
@@ -20,11 +22,11 @@ mod trace;
 mod width;
 mod zonal;
 
+pub(crate) use frame::Frame;
+pub use frame::Register;
 pub use prepared::{Prepared, Recipe};
 pub use rows::RowTrace;
 pub use scales::Scales;
-pub(crate) use strip::Frame;
-pub use strip::Register;
 pub use trace::LayerTrace;
 pub use width::Width;
 pub use zonal::Zonal;

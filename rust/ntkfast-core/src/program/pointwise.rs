@@ -4,7 +4,7 @@
 //! or not: one function of all ops took the compiler minutes.
 
 use super::Step;
-use super::strip::{Frame, Pair, Register, read, write};
+use super::frame::{Frame, Pair, Register, read, write};
 use crate::dual::blend::{SLOTS, blend, blend_constant};
 use crate::dual::{Cosine, Dual, DualConstants};
 use crate::fitted::{Fitted, PACKS_AT_ONCE};

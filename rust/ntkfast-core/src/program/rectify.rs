@@ -6,10 +6,10 @@
 //! that it shares a strip with, in one call as in the next.
 
 use super::Step;
-use super::strip::{Frame, Pair, Register, read, write};
+use super::frame::{Frame, Pair, Register, read, write};
 use crate::dual::AbRelu;
+use crate::scalar::REACHES;
 use crate::scalar::Scalar;
-use crate::simd::math::REACHES;
 use crate::simd::{Pack, Strip, Vectorized};
 
 /// The step of an activation on a strip.
@@ -56,7 +56,7 @@ fn run<P: Pack, const NTK: bool, const SIGNED: bool, const REACH: usize>(
     }
 }
 
-/// The last of [`REACHES`] that holds all of a strip.
+/// The last of [`crate::scalar::REACHES`] that holds all of a strip.
 #[inline(always)]
 fn reach<P: Pack>(delta: &Strip<P::Scalar>) -> usize {
     let mut largest = P::load(delta, 0);

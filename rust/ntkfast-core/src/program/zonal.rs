@@ -4,7 +4,7 @@
 //! output is a function of ρ alone: a zonal kernel on the sphere. Chebyshev series in √m, with m = δ for ρ ≥ 0 and ε
 //! below, then cost the same for any number of layers: kernels behind a kink are analytic in √m, not in ρ.
 
-use super::strip::Register;
+use super::frame::Register;
 use super::{Program, Scales};
 use crate::fitted::chebyshev::{evaluate, points, transform};
 use crate::scalar::Scalar;

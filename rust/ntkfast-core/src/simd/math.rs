@@ -38,9 +38,6 @@ pub struct Angle<N> {
     pub lag: N,
 }
 
-/// Bounds of m for which [`angle_within`] has a polynomial of its own, a shorter one for a smaller bound.
-pub const REACHES: [f64; 4] = [1.0, 0.7, 0.55, 0.3];
-
 /// The angle whose cosine is 1 − m, for 0 ≤ m ≤ 1.
 #[inline(always)]
 pub fn angle<N: Number>(m: N) -> Angle<N> {
