@@ -34,7 +34,7 @@ def paths(text: str) -> list[str]:
     """Return the paths that ``a::{b::c, d}`` stands for."""
     head, brace, rest = text.partition("{")
     if not brace:
-        return [text.split(" as ")[0].strip()]
+        return [text.split(" as ", maxsplit=1)[0].strip()]
     parts, depth, start = [], 0, 0
     inner = rest.rsplit("}", 1)[0]
     for i, letter in enumerate(inner + ","):
