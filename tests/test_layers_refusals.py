@@ -110,7 +110,7 @@ def test_what_the_kernel_refuses() -> None:
     # As parts of other networks these may be fine, so that construction cannot know.
     with pytest.raises(ValueError, match="put a Dense before it"):
         nk.LayerNorm().ntk(X)
-    with pytest.raises(ValueError, match=r"give layer 2 \(Dense\) a width, or none"):
+    with pytest.raises(ValueError, match=r"layer 2 \(Dense\) a width, or leave all widths unset"):
         nk.Concatenate(nk.Identity(), nk.Dense()).ntk(X)
     with pytest.raises(ValueError, match="multiplies branches that depend on the same"):
         nk.Product(nk.Identity(), nk.Identity()).ntk(X)

@@ -80,7 +80,7 @@ def test_images() -> None:
     whole = network.ntk(pictures)
     assert same_bits(kernel(prepared, pictures[:16]), whole[:16, :16])
     assert same_bits(kernel(prepared, pictures[16:], pictures[:16]), whole[16:, :16])
-    with pytest.raises(ValueError, match=r"sample 0 has a standard deviation of .* prepared for"):
+    with pytest.raises(ValueError, match=r"sample 0 has a standard deviation of .*: prepare it"):
         kernel(prepared, 100 * pictures)
 
 
