@@ -1,6 +1,7 @@
 """Signals, threads, processes and callbacks at the edge between Python and the core."""
 
 import os
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 
 import ntkfast as nk
 from contract import same_bits
+from ntkfast import _ntkfast
 from processes import run
 
 # Ctrl-C within a limit of time, threads, forks.
@@ -235,3 +237,16 @@ def test_what_info_says() -> None:
     assert info["threads"] == nk.num_threads() >= 1
     assert info["simd"]
     assert info["profile"] in ("release", "debug")
+
+
+@pytest.mark.parametrize("operations", [0, 10**9], ids=["here", "on the pool"])
+@pytest.mark.parametrize("message", ["index out of bounds", "{}", ""])
+def test_a_panic_names_its_message_and_place(message: str, operations: int) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        _ntkfast.panic_for_test(message, operations)
+    text = str(caught.value)
+    assert text.startswith(f"internal error in ntkfast {nk.__version__}: {message} (at rust/")
+    assert re.search(r"\(at rust/ntkfast-py/src/errors\.rs:\d+\)", text)
+    assert "please report this message" in text
+    assert "ntkfast.info()" in text
+    nk.mlp(1).ntk(np.eye(3))  # calls after it are as before

@@ -19,6 +19,7 @@ __all__ = [
     "info",
     "matmul",
     "num_threads",
+    "panic_for_test",
     "set_num_threads",
     "solve_refined",
     "trace",
@@ -121,3 +122,6 @@ def descent_filter(
 def set_num_threads(n: int) -> None: ...
 def num_threads() -> int: ...
 def info() -> dict[str, Any]: ...
+
+# A defect of the core, for a test of what users see then.
+def panic_for_test(message: str, operations: int) -> None: ...

@@ -110,6 +110,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;
+    module.add_function(wrap_pyfunction!(errors::panic_for_test, module)?)?;
     module.add_function(wrap_pyfunction!(set_num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;
