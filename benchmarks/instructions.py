@@ -143,7 +143,7 @@ def hot_blocks(code: Sequence[Instruction], offsets: Counter[int]) -> list[list[
 def row(activation: str, dtype: str, level: str, seconds: float) -> str:
     """Return the line of the table for one network, type and instruction set."""
     found = samples(level, activation, dtype, str(seconds))
-    tiles = [name for name, _ in found if "dispatch_" in name and level in name]
+    tiles = [name for name, _ in found if "simd::Float" in name and level in name]
     if not tiles:
         raise SystemExit("no sample in the tile: has the extension lost its symbols?")
     function = Counter(tiles).most_common(1)[0][0]
