@@ -6,7 +6,7 @@ Needs Linux on x86-64 with perf and objdump, and an extension with symbols, whic
 `cargo build --release -p ntkfast-py && cp target/release/lib_ntkfast.so
 python/ntkfast/_ntkfast.abi3.so`.
 
-Columns: samples in tiles of all in the extension; stretches of code that hold nine tenths of
+Columns: samples in kernels of all in the extension; stretches of code that hold nine tenths of
 these; arithmetic on whole registers, fused multiply-adds among it; moves, broadcasts and blends;
 instructions of both kinds that read or write the stack; arithmetic on single numbers; calls; and
 the rest: addresses, counters, bounds, jumps.
@@ -125,17 +125,22 @@ def blocks(code: Sequence[Instruction]) -> list[list[Instruction]]:
     return [part for part in parts if part]
 
 
-def hot_blocks(code: Sequence[Instruction], offsets: Counter[int]) -> list[list[Instruction]]:
-    """Return the blocks that hold most samples, the hottest first."""
-    start, parts, held = code[0].address, blocks(code), Counter[int]()
-    firsts = [part[0].address for part in parts]
-    for offset, count in offsets.items():
-        held[bisect_right(firsts, start + offset) - 1] += count
+def hot_blocks(found: Counter[tuple[str, int]]) -> list[list[Instruction]]:
+    """Return the blocks of all these functions that hold most samples, the hottest first."""
+    held: list[tuple[int, list[Instruction]]] = []
+    for function in {name for name, _ in found}:
+        code = disassemble(function)
+        parts = blocks(code)
+        firsts, counts = [part[0].address for part in parts], Counter[int]()
+        for (name, offset), count in found.items():
+            if name == function:
+                counts[bisect_right(firsts, code[0].address + offset) - 1] += count
+        held.extend((count, parts[number]) for number, count in counts.items())
     chosen: list[list[Instruction]] = []
-    missing = SHARE * offsets.total()
-    for number, count in held.most_common():
+    missing = SHARE * found.total()
+    for count, block in sorted(held, key=lambda pair: -pair[0]):
         if missing > 0:
-            chosen.append(parts[number])
+            chosen.append(block)
             missing -= count
     return chosen
 
@@ -143,13 +148,11 @@ def hot_blocks(code: Sequence[Instruction], offsets: Counter[int]) -> list[list[
 def row(activation: str, dtype: str, level: str, seconds: float) -> str:
     """Return the line of the table for one network, type and instruction set."""
     found = samples(level, activation, dtype, str(seconds))
-    tiles = [name for name, _ in found if "simd::Float" in name and level in name]
-    if not tiles:
-        raise SystemExit("no sample in the tile: has the extension lost its symbols?")
-    function = Counter(tiles).most_common(1)[0][0]
-    code = disassemble(function)
-    inside = Counter({offset: n for (name, offset), n in found.items() if name == function})
-    chosen = hot_blocks(code, inside)
+    kernels = {key: n for key, n in found.items() if "simd" in key[0] and level in key[0]}
+    if not kernels:
+        raise SystemExit("no sample in a kernel: has the extension lost its symbols?")
+    inside = Counter(kernels)
+    chosen = hot_blocks(inside)
     kinds = Counter(
         kind for block in chosen for line in block for kind in line.kinds(REGISTERS[level])
     )
