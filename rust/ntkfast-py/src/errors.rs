@@ -83,6 +83,6 @@ pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
 
 /// Panic behind the door, for a test of what users see then; with many operations on a thread of the pool.
 #[pyfunction]
-pub fn panic_for_test(py: Python<'_>, message: String, operations: usize) -> PyResult<()> {
+pub fn panic_for_test(py: Python<'_>, message: &str, operations: usize) -> PyResult<()> {
     Call { py, operations, progress: None }.run(|_| panic!("{message}"))
 }
