@@ -77,6 +77,8 @@ build: .venv/.built ## the extension, into .venv
 # What cargo makes, by the name that Python looks for. `make build` makes the whole extension again.
 EXTENSION := $(if $(filter Darwin,$(shell uname -s)),lib_ntkfast.dylib,lib_ntkfast.so)
 quick: .venv/.environment ## the extension for this machine's instruction set alone: seconds after a change of Rust
+	@command -v cargo >/dev/null || { echo "make: cargo not found: install Rust from https://rustup.rs" >&2; exit 1; }
+	@[ -f python/ntkfast/_ntkfast.abi3.so ] || $(MAKE) build # once, for the packages that tests need
 	cargo build --locked --profile quick --features quick -p ntkfast-py
 	cp target/quick/$(EXTENSION) python/ntkfast/_ntkfast.abi3.so.new
 	mv python/ntkfast/_ntkfast.abi3.so.new python/ntkfast/_ntkfast.abi3.so

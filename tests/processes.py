@@ -33,6 +33,6 @@ def run(script: str, timeout: float = 120, **environment: str) -> Finished:
 def levels() -> list[str]:
     """Return the names of the instruction sets to be had here, the best first."""
     result = python("-c", "import ntkfast", NTKFAST_SIMD="nonsense")
-    listed = re.search(r"this processor has (.+)", result.stderr)
+    listed = re.search(r"on this processor, (.+)", result.stderr)
     assert listed, result.stderr
     return listed[1].strip().split(", ")

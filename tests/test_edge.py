@@ -246,7 +246,7 @@ def test_a_panic_names_its_message_and_place(message: str, operations: int) -> N
         _ntkfast.panic_for_test(message, operations)
     text = str(caught.value)
     assert text.startswith(f"internal error in ntkfast {nk.__version__}: {message} (at rust/")
-    assert re.search(r"\(at rust/ntkfast-py/src/errors\.rs:\d+\)", text)
+    assert re.search(r"\(at rust/ntkfast-py/src/door\.rs:\d+\)", text)
     assert "please report this message" in text
     assert "ntkfast.info()" in text
     nk.mlp(1).ntk(np.eye(3))  # calls after it are as before

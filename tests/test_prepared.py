@@ -1,8 +1,9 @@
-"""A network that is prepared once: its parts have the bits of the whole, here and elsewhere."""
+"""A network that is prepared once: blocks at multiples of 64 samples have the bits of the whole."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,30 @@ def test_images() -> None:
         kernel(prepared, 100 * pictures)
 
 
+@pytest.mark.parametrize("other", [(6, 6), (4, 5), (1, 1), (5, 40)])
+def test_images_of_another_size_are_refused(other: tuple[int, int]) -> None:
+    network = nk.Serial(nk.Conv((3, 3)), nk.Relu(), nk.Conv((3, 3)), nk.GlobalAvgPool(), nk.Dense())
+    rng = np.random.default_rng(2)
+    prepared = network._program.prepare(rng.standard_normal((3, 5, 4, 2)))
+    given = rng.standard_normal((3, *other, 2))
+    for options in ({}, {"diagonal": True}):
+        with pytest.raises(
+            ValueError, match="images of size 5 × 4, for which the network was prep"
+        ):
+            kernel(prepared, given, **options)
+    with pytest.raises(ValueError, match="for which the network was prepared"):
+        kernel(prepared, given, given)
+    single = network._program.prepare(rng.standard_normal((3, 1, 1, 2)))
+    with pytest.raises(ValueError, match="images of size 1 × 1"):
+        kernel(single, rng.standard_normal((3, 5, 4, 2)))
+    for recipe in (
+        {**prepared.recipe, "grid": None},
+        NETWORKS["relu"]._program.prepare(rows()).recipe,
+    ):
+        with pytest.raises(ValueError, match="it is for rows, and this network takes others"):
+            network._program.prepare_again(recipe)
+
+
 AGAIN = """
 import json, sys
 import numpy as np
@@ -143,6 +168,12 @@ def test_other_types_and_networks_are_refused() -> None:
         relu.prepare_again(prepared.recipe)
     with pytest.raises(ValueError, match="instruction set vax, which this processor does not have"):
         tanh.prepare_again({**prepared.recipe, "simd": "vax"})
+    with pytest.raises(ValueError, match='dtype "float16"; expected "float32" or "float64"'):
+        tanh.prepare_again({**prepared.recipe, "dtype": "float16"})
+    for low, high in ((2.0, 1.0), (-1.0, 1.0), (np.nan, 1.0), (0.5, np.inf)):
+        wrong = {**prepared.recipe, "input": {"low": low, "high": high, "zeros": False}}
+        with pytest.raises(ValueError, match="ranges of scales that are not ranges"):
+            tanh.prepare_again(wrong)
     with pytest.raises(TypeError):
         tanh.prepare(x.tolist())  # type: ignore[arg-type]
 
@@ -158,3 +189,12 @@ def test_the_command_writes_the_bits_of_one_call(depth: str) -> None:
             int(depth[-2:].strip("=")), getattr(nk, activation.title())(), w_std=1.4, b_std=0.1
         )
         assert same_bits(np.load("k.npy"), network.ntk(x))
+
+
+def test_the_command_writes_the_bits_of_one_call_on_images_of_one_position() -> None:
+    network = nk.Serial(nk.Conv((1, 1)), nk.Gelu(), nk.Flatten(), nk.Dense(b_std=0.1))
+    Path("net.json").write_text(json.dumps(network.to_dict()), encoding="utf-8")
+    x = np.random.default_rng(1).standard_normal((150, 1, 1, 2))
+    np.save("x.npy", x)
+    assert ended("--network=net.json", "--force") == 0
+    assert same_bits(np.load("k.npy"), network.ntk(x))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -76,9 +77,14 @@ class Job:
         return self.shape[0] * self.shape[1] * self.x.itemsize
 
     @property
+    def by_images(self) -> bool:
+        """Whether the core computes groups of images; images with a single position are rows."""
+        return self.network._spatial and math.prod(self.x.shape[1:-1]) > 1
+
+    @property
     def rows_a_block(self) -> int:
         """Number of rows computed between two records in the sidecar."""
-        if self.network._spatial:
+        if self.by_images:
             return min(self.shape[0], _IMAGES)
         rows = _BLOCK // (self.shape[1] * self.x.itemsize)
         return min(self.shape[0], max(1, rows // _TOGETHER) * _TOGETHER)
@@ -233,7 +239,7 @@ def _write(
     job.evaluate(some, None, out=square, progress=_part(on_pairs, begun, between))
     if stop < len(job.x):
         rest, progress = matrix[start:stop, stop:], _part(on_pairs, between, ended)
-        if job.network._spatial:
+        if job.by_images:
             # The later image comes first, as in a Gram matrix computed in one call.
             job.evaluate(job.x[stop:], some, out=rest.T, progress=progress)
         else:

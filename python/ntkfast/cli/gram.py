@@ -166,15 +166,16 @@ def _matrix(job: Job, *, force: bool) -> None:
     n, m = job.shape
     block = job.size // n * job.rows_a_block
     inputs = sum(2 * array.nbytes for array in (job.x, job.x2) if array is not None)
-    left = (job.pairs(n) - job.pairs(rows)) * _seconds_a_pair(job)
     print(
         f"network    {job.network!r}\n"
         f"output     {job.kernel.upper()}, {n:,} x {m:,}, {job.x.dtype}: {_bytes(job.size)}\n"
         f"memory     {_bytes(inputs + block)}: two copies of the points, "
-        f"{job.rows_a_block:,} rows at a time\n"
-        f"estimate   {_duration(left)} plus the time of the disk",
+        f"{job.rows_a_block:,} rows at a time",
         flush=True,
     )
+    # Preparing the network for all points and the measurement may take a while.
+    left = (job.pairs(n) - job.pairs(rows)) * _seconds_a_pair(job)
+    print(f"estimate   {_duration(left)} plus the time of the disk", flush=True)
     if rows:
         print(f"resuming   after row {rows:,} of {n:,}", flush=True)
     begun = time.perf_counter()

@@ -3,12 +3,12 @@
 //! What is generic in the number type is compiled again wherever it is used. So the drivers are reached through
 //! [`Number`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::{self, Mirrored, Outputs, Points, Rows};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
-use crate::program::{Prepared, Program, Recipe, Register};
+use crate::program::{Prepared, Program, Recipe, Register, Scales};
 use crate::samples::{self, Samples};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Strip};
@@ -67,6 +67,18 @@ impl Model {
     /// Whether some activation has not been fitted yet, see [`Program::lacks_fits`].
     pub fn lacks_fits(&self) -> bool {
         self.program.lacks_fits()
+    }
+
+    /// Refuse a recipe for rows where samples are images, and the other way round, and ranges that are none.
+    fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
+        if recipe.grid.is_some() != self.is_spatial() {
+            let given = if recipe.grid.is_some() { "images" } else { "rows" };
+            return Err(Error::Recipe(format!("it is for {given}, and this network takes others")));
+        }
+        if !recipe.fits.iter().chain([&recipe.input]).all(Scales::is_range) {
+            return Err(Error::Recipe("it has ranges of scales that are not ranges".to_owned()));
+        }
+        Ok(())
     }
 
     /// The program for rows, or for images of this height and width.
@@ -235,6 +247,7 @@ macro_rules! number {
             }
 
             fn prepare_again<'a>(model: &'a Model, recipe: Recipe, job: &Job) -> Result<Prepared<'a, Self>> {
+                model.check_recipe(&recipe)?;
                 match model.program(recipe.grid)? {
                     Cow::Borrowed(program) => program.prepare_again(recipe, job),
                     Cow::Owned(program) => Ok(program.prepare_again(recipe, job)?.into_owned()),
@@ -319,6 +332,7 @@ fn gram<T: Scalar>(
     out: Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
+    x.check_grid(prepared.recipe().grid)?;
     match x.points {
         samples::Form::Images(mut images) => planes::gram(prepared, &mut images, &out, job),
         samples::Form::Rows(rows) => {
@@ -335,6 +349,7 @@ fn cross<T: Scalar>(
     mut out: Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
+    left.check_grid(prepared.recipe().grid)?;
     left.check_alike(&right)?;
     match (left.points, right.points) {
         (samples::Form::Images(mut left), samples::Form::Images(mut right)) => {
@@ -356,6 +371,7 @@ fn diagonal<T: Scalar>(
     out: &Outputs<'_, T>,
     job: &Job,
 ) -> Result<()> {
+    x.check_grid(prepared.recipe().grid)?;
     match x.points {
         samples::Form::Images(mut images) => planes::diagonal(prepared, &mut images, out, job),
         samples::Form::Rows(rows) => {

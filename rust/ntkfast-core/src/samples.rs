@@ -55,6 +55,24 @@ impl<T: Scalar> Samples<'_, T> {
         self.grid
     }
 
+    /// Refuse samples of another size of images than a network was prepared for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], which names `x`.
+    pub(crate) fn check_grid(&self, prepared: Option<[usize; 2]>) -> Result<()> {
+        if self.grid == prepared {
+            return Ok(());
+        }
+        let size = |grid: Option<[usize; 2]>| {
+            grid.map_or("rows".to_owned(), |[height, width]| format!("images of size {height} × {width}"))
+        };
+        let mut given = vec![self.count()];
+        given.extend(self.grid.into_iter().flatten());
+        given.push(self.features());
+        let expected = format!("{}, for which the network was prepared", size(prepared));
+        Err(Error::Shape { argument: "x", given, expected })
+    }
+
     /// Refuse a second set whose samples have another shape than these.
     ///
     /// # Errors

@@ -58,7 +58,8 @@ impl<'py> Reader<'_, 'py> {
             fields.get_item(intern!(layer.py(), "type"))?.and_then(|kind| kind.extract::<String>().ok());
         let kind = kind.ok_or_else(|| PyTypeError::new_err("a layer has no text for its 'type'"))?;
         let mut description = Description::new(kind.as_str());
-        for (name, value) in fields {
+        // Copied: comparing functions runs Python code, which could change the dictionary.
+        for (name, value) in &fields.copy()? {
             let name: String = name.extract()?;
             if name != "type" {
                 let value = self.value(&value, Place { kind: &kind, field: &name, nesting })?;
@@ -87,7 +88,7 @@ impl<'py> Reader<'_, 'py> {
         } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             self.list(value, place)?
         } else if value.is_callable() {
-            Value::Function(self.function(value))
+            Value::Function(self.function(value)?)
         } else {
             let given = value.get_type().name()?;
             return Err(PyTypeError::new_err(format!(
@@ -113,10 +114,11 @@ impl<'py> Reader<'_, 'py> {
     }
 
     /// A Python function, called with a float64 array and returning one, as a function of the core.
-    fn function(&mut self, callable: &Bound<'py, PyAny>) -> Arc<Values> {
-        let same = |(known, _): &&(Bound<'_, PyAny>, Arc<Values>)| callable.eq(known).unwrap_or(false);
-        if let Some((_, function)) = self.functions.iter().find(same) {
-            return Arc::clone(function);
+    fn function(&mut self, callable: &Bound<'py, PyAny>) -> PyResult<Arc<Values>> {
+        for (known, function) in &self.functions {
+            if callable.eq(known)? {
+                return Ok(Arc::clone(function));
+            }
         }
         let (raised, called) = (self.raised.clone(), callable.clone().unbind());
         let function: Arc<Values> = Arc::new(move |inputs: &[f64]| {
@@ -129,6 +131,6 @@ impl<'py> Reader<'_, 'py> {
             .ok()
         });
         self.functions.push((callable.clone(), Arc::clone(&function)));
-        function
+        Ok(function)
     }
 }

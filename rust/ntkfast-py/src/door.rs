@@ -137,3 +137,9 @@ fn finish<R>(outcome: std::result::Result<Outcome<R>, RecvTimeoutError>) -> PyRe
 pub fn refuse<R>(error: &Error) -> PyResult<R> {
     Err(to_python(error))
 }
+
+/// Panic behind the door, for a test of what users see then; with many operations on a thread of the pool.
+#[pyfunction]
+pub fn panic_for_test(py: Python<'_>, message: &str, operations: usize) -> PyResult<()> {
+    Call { py, operations, progress: None }.run(|_| panic!("{message}"))
+}

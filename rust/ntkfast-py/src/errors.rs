@@ -1,6 +1,5 @@
 //! Core errors as Python exceptions.
 
-use crate::door::Call;
 use ntkfast_core::Error;
 use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -79,10 +78,4 @@ pub fn from_panic(payload: &(dyn Any + Send)) -> PyErr {
          report this message, with the call that caused it and the output of ntkfast.info()",
         env!("CARGO_PKG_VERSION")
     ))
-}
-
-/// Panic behind the door, for a test of what users see then; with many operations on a thread of the pool.
-#[pyfunction]
-pub fn panic_for_test(py: Python<'_>, message: &str, operations: usize) -> PyResult<()> {
-    Call { py, operations, progress: None }.run(|_| panic!("{message}"))
 }

@@ -128,8 +128,8 @@ impl<T: Number> Evaluation<'_, T> {
     pub fn prepare_again(&self, py: Python<'_>, recipe: Recipe) -> PyResult<Prepared<'static, T>> {
         let call = Call { py, operations: FITS, progress: None };
         run(call, self.raised, |job| {
-            let prepared = T::prepare_again(self.model, recipe, job)?;
-            Ok((Vec::new(), prepared.into_owned()))
+            let prepared = T::prepare_again(self.model, recipe, job)?.into_owned();
+            Ok((warnings(&prepared), prepared))
         })
     }
 

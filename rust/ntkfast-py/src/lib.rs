@@ -87,7 +87,7 @@ fn read_environment() -> PyResult<()> {
     {
         let names: Vec<_> = Level::available().into_iter().map(Level::name).collect();
         return Err(PyValueError::new_err(format!(
-            "the environment variable NTKFAST_SIMD is {text:?}; this processor has {}",
+            "the environment variable NTKFAST_SIMD is {text:?}; this build of ntkfast has, on this processor, {}",
             names.join(", ")
         )));
     }
@@ -110,7 +110,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;
-    module.add_function(wrap_pyfunction!(errors::panic_for_test, module)?)?;
+    module.add_function(wrap_pyfunction!(door::panic_for_test, module)?)?;
     module.add_function(wrap_pyfunction!(set_num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;

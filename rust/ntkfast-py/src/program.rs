@@ -9,6 +9,7 @@ use crate::samples::{ByDtype, Input, by_dtype, sets};
 use ntkfast_core::network::Layer;
 use ntkfast_core::program::Program;
 use ntkfast_core::{Model, Result};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -87,8 +88,8 @@ impl PyProgram {
         by_dtype!(sets(x, None, self.spatial())?, (x, _) => self.evaluation().diagonal(py, &x.view(), nngp, ntk))
     }
 
-    /// The network prepared for all pairs of one set of samples, or of two: parts of these have the bits that they have
-    /// among all.
+    /// The network prepared for all pairs of one set of samples, or of two: blocks that begin at multiples of 64 samples,
+    /// on or above the diagonal, have the bits that they have in the whole matrix.
     #[pyo3(signature = (x, x2=None))]
     fn prepare(&self, x: Any<'_, '_>, x2: Option<Any<'_, '_>>) -> PyResult<PyPrepared> {
         let py = x.py();
@@ -108,10 +109,13 @@ impl PyProgram {
     /// The network prepared as it was before, by its recipe, maybe in another process.
     fn prepare_again(&self, py: Python<'_>, recipe: &Bound<'_, PyAny>) -> PyResult<PyPrepared> {
         let (recipe, dtype) = prepared::read_recipe(recipe)?;
-        let prepared = if dtype == "float32" {
-            ByDtype::Single(self.evaluation().prepare_again(py, recipe)?)
-        } else {
-            ByDtype::Double(self.evaluation().prepare_again(py, recipe)?)
+        let prepared = match dtype.as_str() {
+            "float32" => ByDtype::Single(self.evaluation().prepare_again(py, recipe)?),
+            "float64" => ByDtype::Double(self.evaluation().prepare_again(py, recipe)?),
+            _ => {
+                let text = format!("the recipe has dtype {dtype:?}; expected \"float32\" or \"float64\"");
+                return Err(PyValueError::new_err(text));
+            }
         };
         Ok(PyPrepared { model: Arc::clone(&self.model), prepared, raised: self.raised.clone() })
     }

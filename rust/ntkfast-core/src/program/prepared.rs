@@ -7,8 +7,9 @@ use crate::scalar::Scalar;
 use crate::simd::Level;
 use std::borrow::Cow;
 
-/// A program made ready for some rows. Others may use it as far as it covers them: a part of the rows has the bits that
-/// it has among all.
+/// A program made ready for some rows. Others may use it as far as it covers them. Rows are computed in strips of
+/// [`crate::simd::STRIP`]: a block of pairs that begins at multiples of it, on or above the diagonal, has the bits that it
+/// has in the whole matrix.
 #[derive(Clone, Debug)]
 pub struct Prepared<'a, T: Clone> {
     program: Cow<'a, Program>,
@@ -113,11 +114,6 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     /// What makes the same again.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
-    }
-
-    /// Number of results.
-    pub fn results(&self) -> usize {
-        self.program.outputs.len()
     }
 
     /// The instruction set.

@@ -42,6 +42,13 @@ impl Scales {
         }
     }
 
+    /// Whether it is a range that rows can have; without a row that is not zero it is empty.
+    pub fn is_range(&self) -> bool {
+        let (empty, low) =
+            (*self == Self { zeros: self.zeros, largest: self.largest, ..Self::default() }, self.low);
+        empty || (low >= 0.0 && low <= self.high && self.high.is_finite())
+    }
+
     /// Both ranges.
     pub fn with(self, other: Self) -> Self {
         Self {
