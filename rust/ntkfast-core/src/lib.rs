@@ -36,7 +36,7 @@ mod samples;
 pub mod scalar;
 pub mod simd;
 
-pub use model::{Model, Number};
+pub use model::{KernelFloat, Model};
 pub use ntkfast_base::{Error, Float, Result, error, memory, parallel};
 pub use samples::Samples;
 pub use scalar::Scalar;

@@ -1,7 +1,7 @@
 //! Compiled networks and their kernels: the entry points of the core.
 //!
 //! What is generic in the number type is compiled again wherever it is used. So the drivers are reached through
-//! [`Number`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
+//! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::{Error, Result};
 use crate::kernel::{self, Mirrored, Outputs, Points, Rows};
@@ -91,7 +91,7 @@ impl Model {
 }
 
 /// A number with kernels: `f32` or `f64`.
-pub trait Number: Scalar {
+pub trait KernelFloat: Scalar {
     /// Rows through a function, see [`Rows::new`].
     ///
     /// # Errors
@@ -168,7 +168,7 @@ pub trait Number: Scalar {
     /// All pairs of two sets. O(n·m·(d + steps)) for rows.
     ///
     /// # Errors
-    /// As [`Number::gram`], and [`crate::Error::Shape`] where samples differ in shape.
+    /// As [`KernelFloat::gram`], and [`crate::Error::Shape`] where samples differ in shape.
     fn cross(
         prepared: &Prepared<'_, Self>,
         sets: [Samples<'_, Self>; 2],
@@ -179,7 +179,7 @@ pub trait Number: Scalar {
     /// Every sample with itself, result by result in one column. O(n·steps) for rows.
     ///
     /// # Errors
-    /// As [`Number::gram`].
+    /// As [`KernelFloat::gram`].
     fn diagonal(
         prepared: &Prepared<'_, Self>,
         x: Samples<'_, Self>,
@@ -200,7 +200,7 @@ pub trait Number: Scalar {
 
 macro_rules! number {
     ($scalar:ty) => {
-        impl Number for $scalar {
+        impl KernelFloat for $scalar {
             fn rows(
                 argument: &'static str,
                 [count, features]: [usize; 2],

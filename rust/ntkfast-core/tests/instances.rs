@@ -5,7 +5,7 @@ use ntkfast_core::kernel::Outputs;
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::simd::Level;
-use ntkfast_core::{Model, Number, Samples};
+use ntkfast_core::{KernelFloat, Model, Samples};
 use std::process::Command;
 
 /// For each op: three instruction sets, two types, and six forms (of rows with T or without, with cosines that may be
@@ -16,7 +16,7 @@ use std::process::Command;
 const MOST: usize = 1100;
 
 /// Everything is reached from here, through functions that are not generic: nothing is compiled for this test again.
-fn reach<T: Number>() {
+fn reach<T: KernelFloat>() {
     let (job, layer) = (Job::default(), Layer::Identity);
     let model = Model::new(layer).expect("a network");
     let mut x = Samples::from(T::borrowed_rows("x", [0, 3], &[], &job).expect("no rows"));

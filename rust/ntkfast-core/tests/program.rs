@@ -5,7 +5,7 @@ use ntkfast_core::kernel::{Outputs, Target, Wanted};
 use ntkfast_core::network::Layer;
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::Program;
-use ntkfast_core::{Error, Model, Number, Samples};
+use ntkfast_core::{Error, KernelFloat, Model, Samples};
 use proptest::prelude::*;
 use std::f64::consts::PI;
 
@@ -111,7 +111,7 @@ fn network() -> impl Strategy<Value = Spec> {
         .prop_map(|(first, blocks)| Spec::Serial(std::iter::once(first).chain(blocks).collect()))
 }
 
-fn kernels<T: Number>(model: &Model, rows: &[Vec<f64>], wanted: Wanted) -> Result<[Vec<T>; 2], Error> {
+fn kernels<T: KernelFloat>(model: &Model, rows: &[Vec<f64>], wanted: Wanted) -> Result<[Vec<T>; 2], Error> {
     let (count, features, job) = (rows.len(), rows[0].len(), Job::default());
     let fill = |row: usize, buffer: &mut [T]| {
         buffer.iter_mut().zip(&rows[row]).for_each(|(to, from)| *to = T::from_f64(*from));

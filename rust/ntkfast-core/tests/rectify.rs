@@ -5,7 +5,7 @@ use ntkfast_core::dual::{AbRelu, Activation, Cosine, Dual};
 use ntkfast_core::program::{Op, Program, Register, Step};
 use ntkfast_core::scalar::REACHES;
 use ntkfast_core::simd::{Level, Pack, STRIP, Strip, Vectorized};
-use ntkfast_core::{Number, Scalar};
+use ntkfast_core::{KernelFloat, Scalar};
 
 /// The dual pair by pair, as a strip does not use it.
 struct Pairs<'a, T> {
@@ -39,7 +39,7 @@ fn alone(activation: &AbRelu) -> Program {
     Program { steps: vec![step], registers: 1, slots: 0, outputs: vec![0], spatial: false }
 }
 
-fn check<T: Number>(near: f64, far: f64, place: usize) {
+fn check<T: KernelFloat>(near: f64, far: f64, place: usize) {
     let activation =
         AbRelu::new(&mut Description::new("ABRelu").with("a", 0.0).with("b", 1.0)).expect("valid fields");
     let program = alone(&activation);

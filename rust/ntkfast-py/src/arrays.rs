@@ -12,12 +12,12 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A number that both the core and NumPy know.
-pub trait Number: ntkfast_core::Number + Field + Element {}
-impl Number for f32 {}
-impl Number for f64 {}
+pub trait ArrayFloat: ntkfast_core::KernelFloat + Field + Element {}
+impl ArrayFloat for f32 {}
+impl ArrayFloat for f64 {}
 
 /// A borrowed array of `T`, or `None` where it holds something else.
-pub fn read<'py, T: Number, D: Dimension>(
+pub fn read<'py, T: ArrayFloat, D: Dimension>(
     argument: &str,
     array: &Bound<'py, PyAny>,
 ) -> PyResult<Option<PyReadonlyArray<'py, T, D>>> {
@@ -43,7 +43,7 @@ fn wrong_type(argument: &str, dimensions: usize, expected: &str, value: &Bound<'
 }
 
 /// Copy row `row` of a view of any strides.
-pub fn copy_row<T: Number>(view: &ArrayView2<'_, T>, row: usize, buffer: &mut [T]) {
+pub fn copy_row<T: ArrayFloat>(view: &ArrayView2<'_, T>, row: usize, buffer: &mut [T]) {
     let source = view.row(row);
     match source.as_slice() {
         Some(contiguous) => buffer.copy_from_slice(contiguous),
@@ -52,7 +52,7 @@ pub fn copy_row<T: Number>(view: &ArrayView2<'_, T>, row: usize, buffer: &mut [T
 }
 
 /// Use an array as a matrix of the core; copies it where neither rows nor columns are contiguous.
-pub fn with_matrix<T: Number, R>(
+pub fn with_matrix<T: ArrayFloat, R>(
     view: &ArrayView2<'_, T>,
     body: impl FnOnce(Matrix<'_, T>) -> Result<R>,
 ) -> Result<R> {
@@ -69,7 +69,7 @@ pub fn with_matrix<T: Number, R>(
 /// A borrowed output array.
 pub struct Output<'py, T: Element, D: Dimension>(PyReadwriteArray<'py, T, D>);
 
-impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
+impl<'py, T: ArrayFloat, D: Dimension> Output<'py, T, D> {
     /// Borrow `array`, which must have this shape.
     pub fn new(argument: &str, array: &Bound<'py, PyAny>, shape: &[usize]) -> PyResult<Self> {
         let typed =
@@ -113,7 +113,7 @@ impl<'py, T: Number, D: Dimension> Output<'py, T, D> {
 pub type Arrays<'py> = Option<Vec<Bound<'py, PyAny>>>;
 
 /// Borrow an array for each of `count` results.
-pub fn outputs<'py, T: Number, D: Dimension>(
+pub fn outputs<'py, T: ArrayFloat, D: Dimension>(
     argument: &str,
     arrays: Arrays<'py>,
     count: usize,
@@ -128,7 +128,7 @@ pub fn outputs<'py, T: Number, D: Dimension>(
 }
 
 /// The arrays as targets of the tile writer.
-pub fn targets<'a, T: Number, D: Dimension>(outputs: &'a mut [Output<'_, T, D>]) -> Vec<Target<'a, T>> {
+pub fn targets<'a, T: ArrayFloat, D: Dimension>(outputs: &'a mut [Output<'_, T, D>]) -> Vec<Target<'a, T>> {
     outputs.iter_mut().map(Output::target).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Kernels of a compiled network, prepared for a call or before it.
 
-use crate::arrays::{Arrays, Number, outputs, targets};
+use crate::arrays::{ArrayFloat, Arrays, outputs, targets};
 use crate::description::Raised;
 use crate::door::Call;
 use crate::samples::View;
@@ -18,7 +18,7 @@ use std::ffi::CString;
 const FITS: usize = 100_000_000;
 
 /// A network to evaluate.
-pub struct Evaluation<'a, T: Number> {
+pub struct Evaluation<'a, T: ArrayFloat> {
     pub model: &'a Model,
     /// As it was prepared before; otherwise it is prepared for the samples of each call.
     pub prepared: Option<&'a Prepared<'static, T>>,
@@ -32,7 +32,7 @@ pub struct Caller<'a, 'py> {
     pub progress: Option<&'a Bound<'py, PyAny>>,
 }
 
-impl<T: Number> Evaluation<'_, T> {
+impl<T: ArrayFloat> Evaluation<'_, T> {
     /// The kernels of all pairs of one set.
     pub fn gram(
         &self,
@@ -173,7 +173,7 @@ pub fn run<R: Send>(
 }
 
 /// What a call's fits leave unresolved, in words.
-pub fn warnings<T: Number>(prepared: &Prepared<'_, T>) -> Vec<String> {
+pub fn warnings<T: ArrayFloat>(prepared: &Prepared<'_, T>) -> Vec<String> {
     prepared
         .unresolved()
         .map(|(name, error)| {

@@ -1,6 +1,6 @@
 //! Decompositions, products and filters.
 
-use crate::arrays::{Number, read, unsuitable, with_matrix};
+use crate::arrays::{ArrayFloat, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
 use ntkfast_core::{Error, flow, memory};
 use ntkfast_linalg::{ONE_THREAD, Symmetric, solve_refined as refined};
@@ -34,7 +34,7 @@ pub fn eigh<'py>(py: Python<'py>, theta: Any<'_, 'py>) -> PyResult<(Bound<'py, P
     by_dtype!(eigh_typed(py, "theta" => theta: Ix2))
 }
 
-fn eigh_typed<'py, T: Number>(
+fn eigh_typed<'py, T: ArrayFloat>(
     py: Python<'py>,
     theta: &PyReadonlyArray2<'py, T>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
@@ -56,7 +56,7 @@ pub fn cholesky<'py>(
     by_dtype!(cholesky_typed(py, "a" => a: Ix2, "diagonal" => diagonal: Ix1))
 }
 
-fn cholesky_typed<'py, T: Number>(
+fn cholesky_typed<'py, T: ArrayFloat>(
     py: Python<'py>,
     a: &PyReadonlyArray2<'py, T>,
     diagonal: &PyReadonlyArray1<'py, T>,
@@ -76,7 +76,7 @@ pub fn cholesky_solve<'py>(py: Python<'py>, l: Any<'_, 'py>, b: Any<'_, 'py>) ->
     by_dtype!(cholesky_solve_typed(py, "l" => l: Ix2, "b" => b: Ix2))
 }
 
-fn cholesky_solve_typed<'py, T: Number>(
+fn cholesky_solve_typed<'py, T: ArrayFloat>(
     py: Python<'py>,
     l: &PyReadonlyArray2<'py, T>,
     b: &PyReadonlyArray2<'py, T>,
@@ -129,7 +129,7 @@ pub fn matmul<'py>(py: Python<'py>, a: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResul
     by_dtype!(matmul_typed(py, "a" => a: Ix2, "b" => b: Ix2))
 }
 
-fn matmul_typed<'py, T: Number>(
+fn matmul_typed<'py, T: ArrayFloat>(
     py: Python<'py>,
     a: &PyReadonlyArray2<'py, T>,
     b: &PyReadonlyArray2<'py, T>,
@@ -176,7 +176,7 @@ fn vector(name: &str, array: Any<'_, '_>) -> PyResult<Vec<f64>> {
     Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
 }
 
-fn symmetric<T: Number>(
+fn symmetric<T: ArrayFloat>(
     argument: &'static str,
     array: &PyReadonlyArray2<'_, T>,
     diagonal: Option<&[T]>,

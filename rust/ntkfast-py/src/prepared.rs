@@ -1,6 +1,6 @@
 //! Compiled networks prepared for some samples, to be used for parts of these.
 
-use crate::arrays::{Arrays, Number};
+use crate::arrays::{ArrayFloat, Arrays};
 use crate::description::Raised;
 use crate::evaluate::{Caller, Evaluation};
 use crate::samples::{ByDtype, by_dtype, sets};
@@ -109,7 +109,7 @@ impl PyPrepared {
 }
 
 impl PyPrepared {
-    fn evaluation<'a, T: Number>(&'a self, prepared: &'a Prepared<'static, T>) -> Evaluation<'a, T> {
+    fn evaluation<'a, T: ArrayFloat>(&'a self, prepared: &'a Prepared<'static, T>) -> Evaluation<'a, T> {
         Evaluation { model: &self.model, prepared: Some(prepared), raised: &self.raised }
     }
 }

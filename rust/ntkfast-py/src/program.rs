@@ -1,6 +1,6 @@
 //! Compiled networks.
 
-use crate::arrays::{Arrays, Number};
+use crate::arrays::{ArrayFloat, Arrays};
 use crate::description::{Raised, layer};
 use crate::door::refuse;
 use crate::evaluate::{Caller, Evaluation};
@@ -128,7 +128,7 @@ impl PyProgram {
         Ok(Self { model: Arc::new(model), raised })
     }
 
-    fn evaluation<T: Number>(&self) -> Evaluation<'_, T> {
+    fn evaluation<T: ArrayFloat>(&self) -> Evaluation<'_, T> {
         Evaluation { model: &self.model, prepared: None, raised: &self.raised }
     }
 }

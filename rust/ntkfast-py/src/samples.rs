@@ -1,6 +1,6 @@
 //! Borrowed arrays as samples of the core.
 
-use crate::arrays::{Number, copy_row, read, unsuitable};
+use crate::arrays::{ArrayFloat, copy_row, read, unsuitable};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::{Result, Samples};
 use numpy::ndarray::{ArrayView2, ArrayView4, Ix2, Ix4};
@@ -8,7 +8,7 @@ use numpy::{PyReadonlyArray2, PyReadonlyArray4};
 use pyo3::prelude::*;
 
 /// A borrowed array of samples.
-pub enum Input<'py, T: Number> {
+pub enum Input<'py, T: ArrayFloat> {
     Rows(PyReadonlyArray2<'py, T>),
     Images(PyReadonlyArray4<'py, T>),
 }
@@ -19,7 +19,7 @@ pub enum View<'a, T> {
     Images(ArrayView4<'a, T>),
 }
 
-impl<'py, T: Number> Input<'py, T> {
+impl<'py, T: ArrayFloat> Input<'py, T> {
     /// Borrow an array of rows, or of images; `None` where it holds another type.
     pub fn read(argument: &str, x: &Bound<'py, PyAny>, spatial: bool) -> PyResult<Option<Self>> {
         if spatial {
@@ -78,7 +78,7 @@ pub fn sets<'py>(
     }
 }
 
-fn typed<'py, T: Number>(
+fn typed<'py, T: ArrayFloat>(
     x: &Bound<'py, PyAny>,
     x2: Option<&Bound<'py, PyAny>>,
     spatial: bool,
@@ -88,7 +88,7 @@ fn typed<'py, T: Number>(
     Ok(Input::read("x2", x2, spatial)?.map(|x2| (x, Some(x2))))
 }
 
-impl<T: Number> View<'_, T> {
+impl<T: ArrayFloat> View<'_, T> {
     /// Number of samples.
     pub fn count(&self) -> usize {
         match self {

@@ -4,7 +4,7 @@ use crate::arrays::{read, unsuitable};
 use crate::door::Call;
 use crate::evaluate::{operations, run, warnings};
 use crate::program::PyProgram;
-use ntkfast_core::{Number, Result};
+use ntkfast_core::{KernelFloat, Result};
 use numpy::ndarray::Ix1;
 use pyo3::prelude::*;
 
