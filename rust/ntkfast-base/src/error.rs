@@ -77,6 +77,20 @@ pub enum Error {
         /// What it did.
         reason: String,
     },
+    /// A function given by its values is neither resolved by polynomials nor by a quadrature of reasonable size.
+    Unresolved {
+        /// The name that users know.
+        name: String,
+        /// The least and the largest standard deviation of the samples before it.
+        scales: [f64; 2],
+        /// Estimated error of its kernels, relative to their own size.
+        error: f64,
+    },
+    /// The derivative of a function given by its values is not square-integrable.
+    Steep {
+        /// The name that users know.
+        name: String,
+    },
     /// A sample lies outside the range of those that a network was prepared for.
     Unprepared {
         /// Where in the network, as the user wrote it.
@@ -169,6 +183,17 @@ impl fmt::Display for Error {
             Self::Function { name, reason } => {
                 write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")
             }
+            Self::Unresolved { name, scales: [low, high], error } => write!(
+                out,
+                "{name} is not resolved for samples whose standard deviations before it are {low:.3e} to {high:.3e}: \
+                 its kernels have an estimated relative error of {error:.0e}, and integrating them pair by pair would take \
+                 more than 4 million nodes a pair. Use a smaller w_std, or a function that varies more slowly"
+            ),
+            Self::Steep { name } => write!(
+                out,
+                "the NTK of {name} is infinite: the square of its derivative has no finite mean, as far as values of the \
+                 function show. Its NNGP is finite (nngp)"
+            ),
             Self::Unprepared { layer, row, scale } => write!(
                 out,
                 "sample {row} has a standard deviation of {scale:.6e} at {layer}, outside the range of the samples for \

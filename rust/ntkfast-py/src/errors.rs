@@ -30,6 +30,8 @@ pub fn to_python(error: &Error) -> PyErr {
         Error::NotPositiveDefinite { .. }
         | Error::NoConvergence { .. }
         | Error::Overflow { .. }
+        | Error::Steep { .. }
+        | Error::Unresolved { .. }
         | Error::TooLarge { .. } => NumericalError::new_err(text),
         Error::Memory { .. } | Error::PlaneMemory { .. } => PyMemoryError::new_err(text),
         Error::Threads { .. } => PyRuntimeError::new_err(text),

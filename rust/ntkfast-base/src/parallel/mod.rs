@@ -6,7 +6,8 @@ pub use pool::{Lease, lease, set_threads, threads};
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The degree of parallelism told to faer: its bits depend on this number, not on the threads that do the
 /// work, so it is a constant.
@@ -15,7 +16,7 @@ pub const FAER_DEGREE: usize = 8;
 /// What a running call and the one who waits for it share.
 #[derive(Debug, Default)]
 pub struct Job {
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
     done: AtomicUsize,
     total: AtomicUsize,
 }
@@ -50,6 +51,17 @@ impl Job {
     }
 }
 
+thread_local! {
+    /// Whether the job is cancelled whose piece this thread works on.
+    static CANCELLED: RefCell<Arc<AtomicBool>> = RefCell::default();
+}
+
+/// Whether the job is cancelled whose piece this thread works on: pieces that take long end early then, and may leave
+/// anything, as nobody will use it.
+pub fn is_cancelled() -> bool {
+    CANCELLED.with_borrow(|cancelled| cancelled.load(Ordering::Relaxed))
+}
+
 /// Call `body(state, index)` for every index below `count`: on all threads of the pool this is called from, or
 /// on the calling thread alone outside a pool. Every thread makes one `state`. Pieces must not depend on each
 /// other, so that the result does not depend on who does which.
@@ -65,6 +77,7 @@ pub fn for_each_index<S>(
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(None);
     let work = || {
+        CANCELLED.set(Arc::clone(&job.cancelled));
         let mut mine = None;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);

@@ -4,14 +4,16 @@ use super::chebyshev::{points, transform};
 use super::check::check;
 use super::forms::Forms;
 use super::grid::Grid;
-use super::moments::{Basis, Rule, reach};
+use super::moments::{Basis, Rule, reach, spread};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
+use super::sampling::sample;
 use super::series::{Map, ScalePairs, Scaled, along_rows, mapped, needed, tail};
 use super::sizes::Sizes;
-use super::{Accuracy, Source};
+use super::{Accuracy, Integrated, Numerical, Source};
 use crate::error::{Error, Result};
 use crate::parallel::Job;
+use std::sync::Arc;
 
 /// Numbers of quadrature nodes, of Chebyshev points in the angle with their maps, and in the scale, tried in turn.
 const RULES: [usize; 15] = [12, 14, 17, 20, 24, 29, 35, 42, 50, 60, 72, 86, 103, 124, 149];
@@ -34,28 +36,60 @@ const SAFETY: f64 = 3.0;
 /// Defects at which convergence is judged.
 const PROBES: [f64; 3] = [1e-3, 0.1, 0.9];
 
-/// Fit the dual of a function to rows within a range of scales.
+/// The dual of a function for rows within a range of scales: fitted, or integrated where a fit has a larger estimated
+/// error than it may.
 ///
 /// # Errors
-/// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
-pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> Result<Fitted> {
-    let job = source.job;
-    let range = Grid::new(range, SCALES[0], accuracy);
-    let top = range.scale(1.0);
+/// [`Error::Function`] where the function fails; [`Error::Unresolved`] where it cannot be integrated either;
+/// [`Error::Cancelled`].
+pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> Result<Numerical> {
+    let grid = Grid::new(range, SCALES[0], accuracy);
+    let top = grid.scale(1.0);
     let (reach, beyond) = reach(source, top, accuracy.negligible)?;
-    let sampled = Sampled::new(source, top * reach)?;
-    let sizes = Sizes::new(&sampled, &range, &Rule::new(KINKED[FEW - 1], reach));
-
-    let search = Search { sampled: &sampled, sizes: &sizes, range: &range, target: accuracy.target, job };
+    let sampled = sample(source, grid.scale(-1.0), top * reach)?;
     // Kinks that rows of different scales meet at different places are resolved by no series.
-    let smooth = sampled.kinks.is_empty() || range.is_point();
+    let smooth = sampled.singular.is_empty() || grid.is_point() && !sampled.kinks.is_empty();
+    let mut error = f64::INFINITY;
+    if smooth {
+        let fitted = polynomials(source, &grid, (reach, beyond), &sampled, accuracy)?;
+        if !fitted.is_unresolved() {
+            return Ok(Numerical::Fitted(Arc::new(fitted)));
+        }
+        error = fitted.error;
+    }
+    let name = source.function.name.clone();
+    let integrated = Integrated::new(name.clone(), &sampled, grid, reach, accuracy);
+    let rule = Rule::new(KINKED[FEW - 1], reach);
+    let doubts = [-1.0, 0.0, 1.0].map(|place| sampled.doubt(&spread(&sampled, grid.scale(place), &rule)));
+    let doubt = beyond + doubts.into_iter().fold(0.0, f64::max);
+    if integrated.is_beyond_budget() || doubt > accuracy.tolerance {
+        let scales = [-1.0, 1.0].map(|place| grid.scale(place));
+        return Err(Error::Unresolved { name, scales, error: doubt.max(error.min(1.0)) });
+    }
+    Ok(Numerical::Integrated(Arc::new(integrated)))
+}
+
+/// Fit polynomials.
+///
+/// # Errors
+/// [`Error::Cancelled`].
+fn polynomials(
+    source: &Source<'_>,
+    range: &Grid,
+    (reach, beyond): (f64, f64),
+    sampled: &Sampled,
+    accuracy: Accuracy,
+) -> Result<Fitted> {
+    let job = source.job;
+    let sizes = Sizes::new(sampled, range, &Rule::new(KINKED[FEW - 1], reach));
+    let search = Search { sampled, sizes: &sizes, range, target: accuracy.target, job };
     let rules = if sampled.kinks.is_empty() { &RULES[..] } else { &KINKED };
-    let (rule, rule_error) = search.rule(if smooth { rules } else { &KINKED[..FEW] }, reach)?;
-    let resolvable = smooth && rule_error < HOPELESS;
+    let (rule, rule_error) = search.rule(rules, reach)?;
+    let resolvable = rule_error < HOPELESS;
     let (map, degree) = search.degree(if resolvable { &DEGREES } else { &DEGREES[..1] }, &rule)?;
     let grid = search.grid(if resolvable { &SCALES } else { &SCALES[..FEW] }, &rule)?;
 
-    let basis = Basis::new(&sampled, grid.scales(), &rule, job);
+    let basis = Basis::new(sampled, grid.scales(), &rule, job);
     let scaled = Scaled::new(&basis, &sizes, &grid, &rule);
     let series = scaled.series(map, degree, &rule, job)?;
     let forms = |functions: &[ScalePairs]| Forms::new(functions, grid.count, accuracy.negligible);

@@ -24,16 +24,20 @@ mod check;
 mod fit;
 mod forms;
 mod grid;
+mod integrated;
 mod moments;
 mod nodes;
 mod pair;
 mod row;
+mod piece;
 mod sampled;
+mod sampling;
 mod series;
 mod sizes;
 mod values;
 
 use fit::fit;
+pub use integrated::{Integrated, sides};
 pub use pair::PACKS_AT_ONCE;
 pub use row::Fitted;
 
@@ -51,7 +55,7 @@ pub struct Function {
     /// Where its derivative jumps, as far as is known; others are found.
     pub kinks: Vec<f64>,
     call: Arc<Values>,
-    fits: Arc<Mutex<Vec<Arc<Fitted>>>>,
+    fits: Arc<Mutex<Vec<Numerical>>>,
 }
 
 impl fmt::Debug for Function {
@@ -101,34 +105,47 @@ impl Function {
         !self.fits.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// The fit for rows whose scales lie in `range`, and for rows of scale zero where there are `zeros`; the same bits
+    /// The dual for rows whose scales lie in `range`, and for rows of scale zero where there are `zeros`; the same bits
     /// whether it is new or kept.
     ///
     /// # Errors
-    /// [`Error::Function`] where the function fails; [`Error::Cancelled`].
-    pub fn fit(
-        &self,
-        [low, high]: [f64; 2],
-        zeros: bool,
-        accuracy: Accuracy,
-        job: &Job,
-    ) -> Result<Arc<Fitted>> {
+    /// [`Error::Function`] where the function fails; [`Error::Unresolved`]; [`Error::Cancelled`].
+    pub fn fit(&self, [low, high]: [f64; 2], zeros: bool, accuracy: Accuracy, job: &Job) -> Result<Numerical> {
         let source = Source { function: self, job };
         // Rows of scale zero have no direction, and matter only where φ does not vanish.
         let low = if zeros && source.values(&[0.0])?[0] != 0.0 { 0.0 } else { low };
         let range = [low, high].map(|scale| if scale > 0.0 { scale.max(TINIEST) } else { scale });
         let kept = || self.fits.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept().iter().find(|fitted| fitted.serves(range, accuracy)) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = kept().iter().find(|fit| fit.serves(range, accuracy)) {
+            return Ok(found.clone());
         }
         // Without the lock: the function may be slow, or call back.
-        let fitted = Arc::new(fit(&source, range, accuracy)?);
+        let new = fit(&source, range, accuracy)?;
         let mut fits = kept();
         if fits.len() == Self::KEPT {
             fits.remove(0);
         }
-        fits.push(Arc::clone(&fitted));
-        Ok(fitted)
+        fits.push(new.clone());
+        Ok(new)
+    }
+}
+
+/// The dual of a function, for rows of scales within a range.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numerical {
+    /// As polynomials.
+    Fitted(Arc<Fitted>),
+    /// Integrated, where no polynomials are as accurate as they should be.
+    Integrated(Arc<Integrated>),
+}
+
+impl Numerical {
+    /// Whether a new fit would give the same.
+    fn serves(&self, range: [f64; 2], accuracy: Accuracy) -> bool {
+        match self {
+            Self::Fitted(fitted) => fitted.serves(range, accuracy),
+            Self::Integrated(integrated) => integrated.serves(range, accuracy),
+        }
     }
 }
 

@@ -25,29 +25,38 @@ const REACHES: [f64; 11] = [5.5, 6.5, 7.5, 8.5, 10.0, 12.0, 15.0, 19.0, 24.0, 30
 const NEARLY_COINCIDENT: f64 = 1e-3;
 
 /// How far out a quadrature has to go for rows with standard deviation `scale`: where φ² and φ(0)² times the Gaussian
-/// have fallen to `negligible` of the largest value, as φ(0) is taken off before anything is integrated. And what they
-/// have fallen to.
+/// have fallen to `negligible` of the largest value, as φ(0) is taken off before anything is integrated, and so has
+/// (φ − φ(0))², of which slopes are made. A function that has not left φ(0) yet has not ended. And what they have fallen
+/// to.
 ///
 /// # Errors
 /// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
 pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f64)> {
-    let at_zero = source.values(&[0.0])?[0].abs();
-    let mut largest = f64::NEG_INFINITY;
+    let origin = source.values(&[0.0])?[0];
+    let mut largest = [f64::NEG_INFINITY; 2];
     let mut from = 0.0;
     let mut found = (REACHES[0], 1.0);
     for to in REACHES {
         let at: Vec<f64> = (1..=32).map(|i| from + (to - from) * f64::from(i) / 32.0).collect();
         let inputs: Vec<f64> = at.iter().flat_map(|z| [scale * z, -scale * z]).collect();
         let values = source.values(&inputs)?;
-        let log: Vec<f64> = (at.iter().zip(values.chunks_exact(2)))
-            .map(|(z, pair)| 2.0 * pair[0].abs().max(pair[1].abs()).max(at_zero).ln() - z * z / 2.0)
-            .collect();
-        largest = log.iter().fold(largest, |a, b| a.max(*b));
-        // A single zero of φ is not the end.
-        let last = log[24..].iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-        let fallen = if largest > f64::NEG_INFINITY { (last - largest).exp() } else { 0.0 };
-        found = (to, fallen);
-        if fallen <= negligible {
+        let mut fallen = [0.0; 2];
+        for (centered, (largest, fallen)) in largest.iter_mut().zip(&mut fallen).enumerate() {
+            let size = |pair: &[f64]| match centered {
+                0 => pair[0].abs().max(pair[1].abs()).max(origin.abs()),
+                _ => (pair[0] - origin).abs().max((pair[1] - origin).abs()),
+            };
+            let logs: Vec<f64> = (at.iter().zip(values.chunks_exact(2)))
+                .map(|(z, pair)| 2.0 * size(pair).ln() - z * z / 2.0)
+                .collect();
+            *largest = logs.iter().fold(*largest, |a, b| a.max(*b));
+            // A single zero of φ is not the end.
+            let last = logs[24..].iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+            *fallen = if *largest > f64::NEG_INFINITY { (last - *largest).exp() } else { 1.0 };
+        }
+        // What is left of a constant is nothing.
+        found = (to, if largest[1] > f64::NEG_INFINITY { fallen[0].max(fallen[1]) } else { 0.0 });
+        if fallen[0] <= negligible && fallen[1] <= negligible {
             break;
         }
         from = to;

@@ -1,13 +1,5 @@
 //! A function as polynomials on pieces of the line: some calls on long arrays, then any number of values for a few
-//! nanoseconds each.
-//!
-//! Octaves below the largest argument are cut in halves until sixteen Chebyshev terms resolve the function on every
-//! piece, each against its own size, so that arguments near zero keep their digits. Where halving goes on and on
-//! there is a kink or a step, whose place is thereby known.
-
-use super::Source;
-use super::chebyshev::{points, transform};
-use crate::error::Result;
+//! nanoseconds each. Arguments near zero keep their digits.
 
 /// Odd and even part.
 pub const PARTS: usize = 2;
@@ -18,16 +10,8 @@ pub(super) const TERMS: usize = 16;
 /// unnoticed between two pieces.
 const EDGE: f64 = 0.754_877_666_246_692_7;
 /// Exponent of the smallest octave.
-const BOTTOM: i32 = -1000;
-/// Last coefficients of a resolved piece, relative to its largest value.
-const RESOLVED: f64 = 1e-14;
-/// Width of a piece that is not halved any more, relative to its place.
-const NARROWEST: f64 = 1e-12;
-/// Width of pieces that only a kink makes necessary.
-const NARROW: f64 = 1e-5;
-/// The most pieces of all.
-const MOST: usize = 1 << 13;
-/// The most kinks that a quadrature goes around.
+pub(super) const BOTTOM: i32 = -1000;
+/// The most kinks that a quadrature over circles goes around.
 const MOST_KINKS: usize = 6;
 
 /// A function's odd part, and its even part less its value at zero.
@@ -37,8 +21,12 @@ pub struct Sampled {
     pub origin: f64,
     /// Whether there is an odd part, and an even one that is not constant.
     pub has: [bool; PARTS],
-    /// Where |argument| meets a kink or a step, apart from zero.
+    /// Where |argument| meets a kink or a step, apart from zero; none where there are too many.
     pub kinks: Vec<f64>,
+    /// The same, however many.
+    pub(super) singular: Vec<f64>,
+    /// Where the piece around zero ends; 0 where there is none.
+    center: f64,
     /// First piece of every octave, from the smallest on, and how many there are in all.
     octaves: Vec<usize>,
     pub(super) pieces: Vec<Piece>,
@@ -56,59 +44,34 @@ pub(super) struct Piece {
     pub(super) powers: [[f64; TERMS]; PARTS],
 }
 
-/// Half-open intervals of positive arguments.
-type Interval = [f64; 2];
-
 impl Sampled {
-    /// Sample a function on [-top, top], which has kinks where its owner says, and perhaps elsewhere.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
-    pub fn new(source: &Source<'_>, top: f64) -> Result<Self> {
-        let origin = source.values(&[0.0])?[0];
-        let given = source.function.kinks.iter().map(|kink| kink.abs());
-        let mut kinks: Vec<f64> = given.filter(|kink| (1e-250..top).contains(kink)).collect();
-        let mut pending = intervals(top, &kinks);
-        let (mut pieces, mut doubts) = (Vec::new(), Vec::new());
-        let transforms = (transform(TERMS), to_powers());
-        while !pending.is_empty() {
-            let full = pieces.len() + 2 * pending.len() > MOST;
-            let values = sample(source, &pending)?;
-            let mut halves = Vec::new();
-            for (interval, values) in pending.iter().zip(values) {
-                let [from, to] = *interval;
-                let (piece, tail, size) = Piece::new(*interval, &values, origin, &transforms);
-                let narrow = to - from <= NARROWEST * to;
-                if tail > 0.0 && !narrow && !full {
-                    let middle = 0.5 * (from + to);
-                    halves.extend([[from, middle], [middle, to]]);
-                    continue;
-                }
-                if tail > 0.0 && !narrow {
-                    doubts.push([from, to, tail * size]);
-                }
-                pieces.push(piece);
-            }
-            pending = halves;
-        }
-        pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
-        if doubts.is_empty() {
-            kinks.extend(kinks_of(&pieces));
-        }
-        if kinks.len() > MOST_KINKS {
-            kinks.clear();
-        }
+    /// A function from its pieces, in order.
+    pub(super) fn new(
+        origin: f64,
+        pieces: Vec<Piece>,
+        mut kinks: Vec<f64>,
+        doubts: Vec<[f64; 3]>,
+        top: f64,
+    ) -> Self {
         let octaves = (0..=exponent(top) - BOTTOM)
             .map(|octave| pieces.partition_point(|piece| exponent(piece.middle) - BOTTOM < octave))
             .chain([pieces.len()])
             .collect();
         let has = [0, 1]
             .map(|part| pieces.iter().any(|piece| piece.powers[part].iter().any(|power| *power != 0.0)));
-        Ok(Self { origin, has, kinks, octaves, pieces, doubts })
+        let center = pieces.first().filter(|piece| piece.middle == 0.0).map_or(0.0, |piece| 1.0 / piece.zoom);
+        let singular = kinks.clone();
+        if kinks.len() > MOST_KINKS {
+            kinks.clear();
+        }
+        Self { origin, has, kinks, singular, center, octaves, pieces, doubts }
     }
 
     /// The index of the piece that a positive number lies in.
     pub(super) fn piece(&self, u: f64) -> Option<usize> {
+        if u < self.center {
+            return Some(0);
+        }
         let octave = exponent(u) - BOTTOM;
         if octave < 0 {
             return None;
@@ -151,89 +114,24 @@ pub struct Spread {
 }
 
 impl Piece {
-    /// A piece from its values at ±u; the size of its last coefficients where they are not negligible, else 0; and
-    /// its largest value.
-    fn new(
-        [from, to]: Interval,
-        values: &[f64],
-        origin: f64,
-        (to_chebyshev, to_powers): &(Vec<Vec<f64>>, Vec<[f64; TERMS]>),
-    ) -> (Self, f64, f64) {
-        let (plus, minus) = values.split_at(TERMS);
-        let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
-        let swing = |values: &[f64]| {
-            let largest = values.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-            largest - values.iter().fold(f64::INFINITY, |a, b| a.min(*b))
-        };
-        // Rounding of values, and of arguments times the slope.
-        let noise = size.max(origin.abs()) + swing(plus).max(swing(minus)) * to / (to - from);
-        let mut worst = 0f64;
-        let powers = [(-1.0, 0.0), (1.0, origin)].map(|(sign, origin)| {
-            let part: Vec<f64> = plus.iter().zip(minus).map(|(a, b)| 0.5 * (a + sign * b) - origin).collect();
-            let own = part.iter().fold(0f64, |worst, value| worst.max(value.abs()));
-            // Rounding of the other part.
-            if own <= 4.0 * f64::EPSILON * size.max(origin.abs()) {
-                return [0.0; TERMS];
-            }
-            let chebyshev: Vec<f64> =
-                to_chebyshev.iter().map(|row| row.iter().zip(&part).map(|(a, b)| a * b).sum()).collect();
-            let tail = chebyshev[TERMS - 2].abs() + chebyshev[TERMS - 1].abs();
-            if tail > RESOLVED * own && tail > 8.0 * f64::EPSILON * noise && own > 1e-290 {
-                worst = worst.max(tail);
-            }
-            let mut powers = [0.0; TERMS];
-            for (coefficient, row) in chebyshev.iter().zip(to_powers) {
-                powers.iter_mut().zip(row).for_each(|(power, factor)| *power += coefficient * factor);
-            }
-            powers
-        });
-        (Self { from, middle: 0.5 * (from + to), zoom: 2.0 / (to - from), powers }, worst, size)
+    /// Both parts at a positive number.
+    pub(super) fn parts(&self, u: f64) -> [f64; PARTS] {
+        let t = (u - self.middle) * self.zoom;
+        let square = t * t;
+        self.powers.each_ref().map(|powers| {
+            let pairs = powers.chunks_exact(2).rev();
+            let (even, odd) = pairs.fold((0.0, 0.0), |(a, b), pair| (a * square + pair[0], b * square + pair[1]));
+            even + t * odd
+        })
     }
 }
 
 /// The octave of a positive number.
-fn exponent(u: f64) -> i32 {
+pub(super) fn exponent(u: f64) -> i32 {
     ((u / EDGE).to_bits() >> 52) as i32 - 1023
 }
 
-/// Narrow pieces side by side are one kink; it lies in the narrowest.
-fn kinks_of(pieces: &[Piece]) -> Vec<f64> {
-    let width = |piece: &Piece| 2.0 / piece.zoom;
-    let narrow = |piece: &&Piece| width(piece) < NARROW * piece.middle;
-    pieces
-        .chunk_by(|a, b| narrow(&a) && narrow(&b))
-        .filter_map(|group| group.iter().filter(narrow).min_by(|a, b| width(a).total_cmp(&width(b))))
-        .map(|piece| piece.middle)
-        .collect()
-}
-
-/// The octaves up to `top`, cut at the kinks.
-fn intervals(top: f64, kinks: &[f64]) -> Vec<Interval> {
-    let mut edges: Vec<f64> = (BOTTOM..=exponent(top)).map(|e| EDGE * 2f64.powi(e)).chain([top]).collect();
-    edges.extend(kinks);
-    edges.sort_by(f64::total_cmp);
-    edges.windows(2).filter(|pair| pair[0] < pair[1]).map(|pair| [pair[0], pair[1]]).collect()
-}
-
-/// Values at the Chebyshev points of every interval and then at the same points mirrored, interval by interval.
-fn sample(source: &Source<'_>, intervals: &[Interval]) -> Result<Vec<Vec<f64>>> {
-    let nodes = points(TERMS);
-    let at = |[from, to]: Interval| nodes.iter().map(move |t| 0.5 * (from + to) + 0.5 * (to - from) * t);
-    let inputs: Vec<f64> =
-        intervals.iter().flat_map(|&interval| at(interval).chain(at(interval).map(|u| -u))).collect();
-    Ok(source.values(&inputs)?.chunks_exact(2 * TERMS).map(<[f64]>::to_vec).collect())
-}
-
-/// Coefficients of the powers of t in every Chebyshev polynomial.
-fn to_powers() -> Vec<[f64; TERMS]> {
-    let mut rows = vec![[0.0; TERMS]; TERMS];
-    rows[0][0] = 1.0;
-    rows[1][1] = 1.0;
-    for k in 2..TERMS {
-        for i in 0..TERMS {
-            let before = if i > 0 { rows[k - 1][i - 1] } else { 0.0 };
-            rows[k][i] = 2.0 * before - rows[k - 2][i];
-        }
-    }
-    rows
+/// Where an octave begins.
+pub(super) fn octave(exponent: i32) -> f64 {
+    EDGE * 2f64.powi(exponent)
 }

@@ -2,7 +2,7 @@
 
 use super::{Op, Program, RowTrace, Scales};
 use crate::error::{Error, Result};
-use crate::fitted::{Accuracy, Function};
+use crate::fitted::{Accuracy, Function, Numerical};
 use crate::parallel::{Job, for_each_item};
 use crate::scalar::Scalar;
 use std::borrow::Cow;
@@ -62,6 +62,7 @@ impl Program {
                     *result = match &step.op {
                         // Without its constants, which only pairs need.
                         Op::Fitted(fitted) => row[0].after(fitted.row(row[0].scale)),
+                        Op::Integrated(integrated) => row[0].after(integrated.row(row[0].scale)),
                         op => op.row(features, row, constants),
                     };
                 }
@@ -95,5 +96,8 @@ fn fitted<T: Scalar>(function: &Function, place: &str, scales: Scales, job: &Job
         return Err(Error::Overflow { layer: place.to_owned(), row: largest, log10, dtype: T::NAME });
     }
     let range = if low <= high { [low, high] } else { [1.0, 1.0] };
-    Ok(Op::Fitted(function.fit(range, zeros, Accuracy::of(T::EPSILON), job)?))
+    Ok(match function.fit(range, zeros, Accuracy::of(T::EPSILON), job)? {
+        Numerical::Fitted(fitted) => Op::Fitted(fitted),
+        Numerical::Integrated(integrated) => Op::Integrated(integrated),
+    })
 }

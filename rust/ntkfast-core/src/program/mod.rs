@@ -9,6 +9,7 @@ mod compile;
 mod family;
 mod fit;
 mod frame;
+mod integrate;
 mod pointwise;
 mod positions;
 mod prepared;
@@ -33,7 +34,7 @@ pub use zonal::Zonal;
 
 use crate::dual::{Activation, Dual, blend, with_dual};
 use crate::error::Result;
-use crate::fitted::{Fitted, Function};
+use crate::fitted::{Fitted, Function, Integrated};
 use crate::network::{Axis, Layer};
 use std::sync::Arc;
 
@@ -87,6 +88,8 @@ pub enum Op {
     Elementwise(Function),
     /// The same, fitted.
     Fitted(Arc<Fitted>),
+    /// The same, integrated.
+    Integrated(Arc<Integrated>),
     /// K ← K + c².
     Offset(f64),
     /// K ← K₁ + K₂, T ← T₁ + T₂.
@@ -133,6 +136,7 @@ impl Op {
             Self::Activation(activation) => with_dual!(activation, dual => dual.slots()),
             Self::Elementwise(_) | Self::Tangent(_) | Self::Chain => 0,
             Self::Fitted(fitted) => fitted.slots(),
+            Self::Integrated(integrated) => integrated.slots(),
             Self::Offset(_) => blend::SLOTS,
             Self::Sum | Self::Concatenate(_) => blend::SLOTS + 2,
             Self::Product => 2,
@@ -145,6 +149,7 @@ impl Op {
     pub(crate) fn covers(&self, scale: f64) -> bool {
         match self {
             Self::Fitted(fitted) => fitted.covers(scale),
+            Self::Integrated(integrated) => integrated.covers(scale),
             _ => true,
         }
     }

@@ -51,6 +51,7 @@ impl Op {
                 first.after(with_dual!(activation, dual => dual.row(first.scale, constants)))
             }
             Op::Fitted(fitted) => first.after(fitted.constants(first.scale, constants)),
+            Op::Integrated(integrated) => first.after(integrated.constants(first.scale, constants)),
             // Replaced before rows are run; a matter of several positions.
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => first,
             Op::Offset(offset) => {

@@ -4,6 +4,7 @@ use super::frame::{Frame, Register};
 use super::pointwise::{
     Carry, Chain, Dense, Dropout, Fit, Keep, Offset, Pointwise, Product, Sum, Tangent, Whole,
 };
+use super::integrate::Integrate;
 use super::rectify::Rectify;
 use super::{Op, Program, Step};
 use crate::dual::{Activation, with_dual};
@@ -53,6 +54,9 @@ impl<T: Scalar, L: RowConstants<T>, R: RowConstants<T>> Frame<'_, T, L, R> {
             }
             Op::Fitted(fitted) => {
                 T::dispatch(self.level, Fit::<_, _, _, NTK, SIGNED> { fitted, step, frame: self });
+            }
+            Op::Integrated(integrated) => {
+                T::dispatch(self.level, Integrate::<_, _, _, NTK, SIGNED> { integrated, step, frame: self });
             }
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
                 unreachable!(

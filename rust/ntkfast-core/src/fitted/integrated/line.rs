@@ -1,0 +1,235 @@
+//! A sampled function on the whole line: spans on each of which it is one polynomial, and where it is singular.
+
+use super::super::piece::Transforms;
+use super::super::sampled::{Piece, Sampled, TERMS};
+
+/// Narrower pieces, relative to their place, hold a kink or a step that was found: they are left out, and their
+/// neighbours meet.
+const SLIVER: f64 = 1e-11;
+/// A jump is one by more than this share of the values beside it.
+const JUMP: f64 = 1e-9;
+/// Errors that a polynomial on either side of zero may have.
+const SMOOTH: f64 = 1e-13;
+/// Exponents of |u| at zero between which E[φ'²] is infinite, or cannot be told from it.
+const STEEP: (f64, f64) = (1e-3, 0.52);
+/// Share of E[φ'²] that lies so close to a kink that it is infinite, or cannot be told from it.
+const UNBOUNDED: f64 = 1e-9;
+
+/// φ between two places, and φ', in powers of (u − middle)·zoom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    pub from: f64,
+    pub to: f64,
+    pub middle: f64,
+    pub zoom: f64,
+    pub value: [f64; TERMS],
+    pub slope: [f64; TERMS],
+}
+
+/// How φ behaves around zero.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Zero {
+    /// One polynomial.
+    Smooth,
+    /// One polynomial on either side, up to these places: spans that end there, from the smallest on.
+    Kinked(Vec<[Span; 2]>),
+    /// Another power of |u|, or a logarithm.
+    Singular,
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub spans: Vec<Span>,
+    pub zero: Zero,
+    /// Kinks and steps, zero among them where there is one.
+    pub singular: Vec<f64>,
+    /// Steps: their places, and by how much φ rises.
+    pub jumps: Vec<[f64; 2]>,
+    /// Whether E[φ'²] is infinite.
+    pub is_steep: bool,
+}
+
+impl Line {
+    /// The line of a function, for rows of scales within a range.
+    pub fn new(sampled: &Sampled, [low, high]: [f64; 2]) -> Self {
+        let pieces = without_slivers(sampled);
+        let mut spans = Vec::with_capacity(2 * pieces.len());
+        for (piece, from, to) in pieces.iter().rev() {
+            if piece.middle != 0.0 {
+                spans.push(Span::mirrored(piece, [*from, *to], sampled.origin));
+            }
+        }
+        for (piece, from, to) in &pieces {
+            let from = if piece.middle == 0.0 { -*to } else { *from };
+            spans.push(Span::of(piece, [from, *to], sampled.origin));
+        }
+        let mut singular: Vec<f64> = sampled.singular.iter().flat_map(|kink| [-*kink, *kink]).collect();
+        let zero = if sampled.pieces.first().is_some_and(|piece| piece.middle == 0.0) {
+            Zero::Smooth
+        } else {
+            singular.push(0.0);
+            around_zero(&spans, [low, high]).map_or(Zero::Singular, Zero::Kinked)
+        };
+        singular.sort_by(f64::total_cmp);
+        let jumps = jumps(&spans, &singular);
+        let is_steep = zero == Zero::Singular
+            && [0, 1].into_iter().any(|part| {
+                let power = sampled.power(part);
+                sampled.has[part] && power > STEEP.0 && power < STEEP.1
+            });
+        let mut line = Self { spans, zero, singular, jumps, is_steep };
+        line.is_steep |= line.is_unbounded(high);
+        line
+    }
+
+    /// The span that holds a place, or the one nearest to it.
+    pub fn find(&self, u: f64) -> usize {
+        self.spans.partition_point(|span| span.to <= u).min(self.spans.len() - 1)
+    }
+
+    /// φ and φ'.
+    pub fn at(&self, u: f64) -> [f64; 2] {
+        self.spans[self.find(u)].at(u)
+    }
+
+    /// Whether much of E[φ'²] lies in the narrowest spans beside kinks.
+    fn is_unbounded(&self, scale: f64) -> bool {
+        let (mut close, mut all) = (0.0, 0.0);
+        for span in &self.spans {
+            let width = span.to - span.from;
+            let weight = (-(span.middle / scale).powi(2) / 2.0).exp() * width;
+            let mean = [-0.9, -0.5, 0.0, 0.5, 0.9].map(|t| span.at(span.middle + t / span.zoom)[1].powi(2));
+            let energy = weight * mean.iter().sum::<f64>();
+            all += energy;
+            let distance = self.singular.iter().map(|kink| (span.middle - kink).abs());
+            let near = distance.fold(f64::INFINITY, f64::min) < 1e3 * SLIVER * span.middle.abs();
+            if near {
+                close += energy;
+            }
+        }
+        close > UNBOUNDED * all
+    }
+}
+
+impl Span {
+    fn of(piece: &Piece, [from, to]: [f64; 2], origin: f64) -> Self {
+        let [odd, even] = &piece.powers;
+        let mut value: [f64; TERMS] = std::array::from_fn(|k| odd[k] + even[k]);
+        value[0] += origin;
+        Self::new([from, to], piece.middle, piece.zoom, value)
+    }
+
+    /// On the other side of zero.
+    fn mirrored(piece: &Piece, [from, to]: [f64; 2], origin: f64) -> Self {
+        let [odd, even] = &piece.powers;
+        let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let mut value: [f64; TERMS] = std::array::from_fn(|k| sign(k) * (even[k] - odd[k]));
+        value[0] += origin;
+        Self::new([-to, -from], -piece.middle, piece.zoom, value)
+    }
+
+    fn new([from, to]: [f64; 2], middle: f64, zoom: f64, value: [f64; TERMS]) -> Self {
+        // Rounding errors of a constant would be steep on a narrow span.
+        let rounding = 8.0 * f64::EPSILON * value.iter().fold(0f64, |most, power| most.max(power.abs()));
+        let slope = std::array::from_fn(|k| match value.get(k + 1) {
+            Some(next) if next.abs() > rounding => (k + 1) as f64 * next * zoom,
+            _ => 0.0,
+        });
+        Self { from, to, middle, zoom, value, slope }
+    }
+
+    /// φ and φ'.
+    pub fn at(&self, u: f64) -> [f64; 2] {
+        let t = (u - self.middle) * self.zoom;
+        [&self.value, &self.slope].map(|powers| powers.iter().rev().fold(0.0, |sum, power| sum * t + power))
+    }
+}
+
+/// Pieces and where they begin and end once slivers are left out.
+fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
+    let mut kept: Vec<(&Piece, f64, f64)> = Vec::with_capacity(sampled.pieces.len());
+    for piece in &sampled.pieces {
+        let (from, to) = if piece.middle == 0.0 {
+            (0.0, 1.0 / piece.zoom)
+        } else {
+            (piece.from, piece.middle + 1.0 / piece.zoom)
+        };
+        if to - from <= SLIVER * to {
+            continue;
+        }
+        // Half of what was left out goes to either side.
+        let from = match kept.last_mut() {
+            Some(last) => {
+                let edge = 0.5 * (last.2 + from);
+                last.2 = edge;
+                edge
+            }
+            None => from,
+        };
+        kept.push((piece, from, to));
+    }
+    kept
+}
+
+/// Spans on either side of zero with ends at every third octave of the scales; `None` where the function is no polynomial
+/// there.
+fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> {
+    let middle = spans.partition_point(|span| span.to <= 0.0);
+    let ends: Vec<f64> = spans[middle..].iter().map(|span| span.to).collect();
+    let line = |u: f64| spans[spans.partition_point(|span| span.to <= u).min(spans.len() - 1)].at(u)[0];
+    let mut found: Vec<[Span; 2]> = Vec::new();
+    let mut next = 0.0;
+    for &end in ends.iter().filter(|end| **end > low / 16.0 && **end < 2.0 * high) {
+        if end < next {
+            continue;
+        }
+        let Some(pair) = one_sided(end, line) else { break };
+        found.push(pair);
+        next = 7.9 * end;
+    }
+    if found.is_empty() { None } else { Some(found) }
+}
+
+/// One polynomial on either side of zero, if they are right.
+fn one_sided(end: f64, line: impl Fn(f64) -> f64) -> Option<[Span; 2]> {
+    let transforms = Transforms::new();
+    let side = |sign: f64| {
+        let middle = 0.5 * sign * end;
+        let values: Vec<f64> = transforms.nodes.iter().map(|t| line(middle + 0.5 * end * t)).collect();
+        let value = transforms.powers(&transforms.chebyshev(&values));
+        let ends = if sign > 0.0 { [0.0, end] } else { [-end, 0.0] };
+        let span = Span::new(ends, middle, 2.0 / end, value);
+        let size = values.iter().fold(0f64, |worst, value| worst.max(value.abs()));
+        let right = (0..80).map(|k| sign * end * 0.73f64.powi(k)).all(|u| {
+            // The end itself belongs to the next span.
+            let u = u * (1.0 - f64::EPSILON);
+            (span.at(u)[0] - line(u)).abs() <= SMOOTH * size
+        });
+        right.then_some(span)
+    };
+    Some([side(-1.0)?, side(1.0)?])
+}
+
+/// Steps among the singular places.
+fn jumps(spans: &[Span], singular: &[f64]) -> Vec<[f64; 2]> {
+    let mut jumps: Vec<[f64; 2]> = Vec::new();
+    for &place in singular {
+        let after = spans.partition_point(|span| span.to <= place).min(spans.len() - 1);
+        // The edge nearest to the place, which was known to some digits only.
+        let Some((after, edge)) = [after, after + 1]
+            .into_iter()
+            .filter(|after| *after > 0 && *after < spans.len())
+            .map(|after| (after, spans[after].from))
+            .min_by(|a, b| (a.1 - place).abs().total_cmp(&(b.1 - place).abs()))
+        else {
+            continue;
+        };
+        let (left, right) = (spans[after - 1].at(spans[after - 1].to)[0], spans[after].at(edge)[0]);
+        if (right - left).abs() > JUMP * left.abs().max(right.abs()) {
+            jumps.push([edge, right - left]);
+        }
+    }
+    jumps.dedup();
+    jumps
+}

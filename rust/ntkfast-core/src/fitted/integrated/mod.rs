@@ -1,0 +1,191 @@
+//! Functions whose kernels no short polynomials resolve: kinks that rows of different norms meet at different
+//! correlations, steps, narrow features, fast oscillations.
+//!
+//! Their kernels are expanded in Hermite polynomials of either row (Mehler's formula),
+//!
+//! E[φ(u)φ(v)] = Σₙ aₙ(x)·aₙ(y)·ρⁿ,
+//!
+//! which needs [`TERMS`] products a pair and is exact to rounding unless |ρ| is so close to 1 that the powers do not fall
+//! off; such pairs are integrated one by one ([`near`]). Both use the same polynomials on spans of the line ([`line`]), and
+//! neither supposes that φ is smooth.
+
+mod line;
+mod near;
+mod pair;
+mod row;
+mod rules;
+
+pub use pair::sides;
+
+use super::grid::Grid;
+use super::sampled::Sampled;
+use super::{Accuracy, TINIEST};
+use crate::dual::RowResponse;
+use line::Line;
+use near::Side;
+use row::inverse;
+use rules::NODES;
+
+/// The most Hermite coefficients of a row.
+const TERMS: usize = 512;
+/// What may be left out of a kernel.
+const NEGLIGIBLE: f64 = 1e-13;
+/// 1 − |ρ| below which differences have lost digits that matter, so that pairs are integrated whatever the expansion.
+const CLOSEST: f64 = 1e-3;
+/// Slots of a row: three numbers of three slots each (its scale, √E[φ²], scale·√E[φ'²]), E[φ]/√E[φ²], and √E[(φ − E[φ])²]
+/// over √E[φ²] and over scale·√E[φ'²]. Coefficients follow.
+const FIXED_SLOTS: usize = 12;
+/// The most nodes of the quadrature of a pair.
+const MOST_NODES: f64 = (1u64 << 22) as f64;
+
+/// A function's dual on rows of any scale in a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Integrated {
+    /// The name that users know.
+    pub name: String,
+    line: Line,
+    reach: f64,
+    grid: Grid,
+    accuracy: Accuracy,
+    /// φ(0).
+    origin: f64,
+    /// The power of the scale that tiny rows' √E[φ²] follows.
+    power: f64,
+    /// How many Hermite coefficients are used, and from which 1 − |ρ| on.
+    terms: usize,
+    near: f64,
+}
+
+impl Integrated {
+    /// A sampled function, for rows whose scales lie within a range, integrated as far as `reach` standard deviations.
+    pub(super) fn new(name: String, sampled: &Sampled, grid: Grid, reach: f64, accuracy: Accuracy) -> Self {
+        let range @ [low, high] = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
+        let power = if sampled.origin == 0.0 { sampled.power(0).min(sampled.power(1)) } else { 0.0 };
+        let mut integrated = Self {
+            name,
+            line: Line::new(sampled, range),
+            reach: reach.max(near::INNER),
+            grid: grid.with(1),
+            accuracy,
+            origin: sampled.origin,
+            power: if power.is_finite() { power } else { 0.0 },
+            terms: TERMS,
+            near: CLOSEST,
+        };
+        let tails = [low, (low * high).sqrt(), high].map(|scale| integrated.length(scale));
+        match tails.into_iter().try_fold(1, |most, terms| terms.map(|terms| most.max(terms))) {
+            Some(terms) => integrated.terms = terms.next_multiple_of(2),
+            None => integrated.near = -(NEGLIGIBLE.ln() / TERMS as f64).exp_m1(),
+        }
+        integrated
+    }
+
+    /// How many coefficients a row of this scale has; `None` where they do not end.
+    fn length(&self, scale: f64) -> Option<usize> {
+        let moments = self.moments(scale);
+        let (mut values, mut slopes) = (vec![0.0; TERMS], vec![0.0; self.slope_terms()]);
+        self.coefficients(scale, moments, &mut values, &mut slopes);
+        let steep = moments.centered * inverse(moments.slope);
+        let (mut rest, mut slope_rest) = (0.0, 0.0);
+        let mut terms = TERMS;
+        while terms > 0 {
+            let n = terms as f64;
+            rest += values[terms - 1] * values[terms - 1];
+            slope_rest += match slopes.get(terms - 1) {
+                Some(slope) => slope * slope,
+                None => n * (values[terms - 1] * steep).powi(2),
+            };
+            if rest > NEGLIGIBLE || slope_rest > NEGLIGIBLE {
+                break;
+            }
+            terms -= 1;
+        }
+        // Coefficients that have not fallen off by the end say nothing of those beyond.
+        if terms > TERMS * 9 / 10 { None } else { Some(terms.max(1)) }
+    }
+
+    /// Whether a new one would be the same.
+    pub(super) fn serves(&self, range: [f64; 2], accuracy: Accuracy) -> bool {
+        self.accuracy == accuracy && self.grid == Grid::new(range, 1, accuracy)
+    }
+
+    /// Whether rows of that scale are among those that it was made for.
+    pub fn covers(&self, scale: f64) -> bool {
+        // Rows of scale zero have no direction, and matter only where φ does not vanish.
+        let seen = if scale > 0.0 { scale.max(TINIEST) } else { scale };
+        scale == 0.0 && self.origin == 0.0 || self.grid.contains(seen, self.accuracy)
+    }
+
+    /// About how many nodes the quadrature of a pair has.
+    pub(super) fn nodes(&self) -> f64 {
+        let high = self.grid.scale(1.0);
+        let sine = (2.0 * self.near).sqrt();
+        let spans = self.line.stretches(high, sine * high).iter().filter(|s| s.from.abs() < self.reach).count();
+        let kinks = self.line.singular.iter().filter(|kink| (*kink / high).abs() < self.reach).count();
+        let share = (near::INNER * sine / self.reach).min(1.0);
+        let nodes = NODES as f64;
+        nodes * (spans + 7 * kinks + 10) as f64 * nodes * (share * spans as f64 + 10.0)
+    }
+
+    /// Whether so many are more than a pair may take.
+    pub(super) fn is_beyond_budget(&self) -> bool {
+        self.nodes() > MOST_NODES
+    }
+
+    /// How many coefficients of slopes a row has: none where they follow from those of the values.
+    fn slope_terms(&self) -> usize {
+        if self.line.jumps.is_empty() { 0 } else { self.terms }
+    }
+
+    /// Number of per-row constants.
+    pub fn slots(&self) -> usize {
+        FIXED_SLOTS + self.terms + self.slope_terms()
+    }
+
+    /// A row with standard deviation `scale` before the activation.
+    pub fn row(&self, scale: f64) -> RowResponse {
+        self.measure(scale).1
+    }
+
+    /// The same, and its constants.
+    pub fn constants(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+        let (side, row, moments) = self.measure(scale);
+        let (fixed, coefficients) = constants.split_at_mut(FIXED_SLOTS);
+        for (slots, number) in fixed.chunks_exact_mut(3).zip([side.scale, side.norm, side.slope]) {
+            slots.copy_from_slice(&split(number));
+        }
+        let over = inverse(side.norm);
+        fixed[9] = moments.mean * over;
+        fixed[10] = moments.centered * over;
+        fixed[11] = moments.centered * inverse(moments.slope);
+        let (values, slopes) = coefficients.split_at_mut(self.terms);
+        self.coefficients(side.scale, moments, values, slopes);
+        row
+    }
+
+    fn measure(&self, scale: f64) -> (Side, RowResponse, row::Moments) {
+        let seen = if scale > 0.0 { scale.max(TINIEST) } else { TINIEST };
+        let moments = self.moments(seen);
+        let side = Side { scale: seen, norm: moments.norm(), slope: moments.slope };
+        let shrunk = if scale < seen { (scale / seen).powf(self.power) } else { 1.0 };
+        let row = RowResponse { scale: side.norm * shrunk, slope: side.slope / seen };
+        (side, row, moments)
+    }
+}
+
+/// A number as a sum of two of single precision, and the power of two that both are to be multiplied with: all digits but
+/// a few, and any size, in slots of single precision.
+fn split(number: f64) -> [f64; 3] {
+    if number == 0.0 || !number.is_finite() {
+        return [number, 0.0, 0.0];
+    }
+    let exponent = number.abs().log2().floor().clamp(-1000.0, 1000.0);
+    let mantissa = number * 2f64.powf(-exponent);
+    let high = f64::from(mantissa as f32);
+    [high, mantissa - high, exponent]
+}
+
+/// The number again.
+fn joined([high, low, exponent]: [f64; 3]) -> f64 {
+    (high + low) * 2f64.powf(exponent)
+}

@@ -1,0 +1,131 @@
+//! What integration makes of a row: moments, and coefficients in Hermite polynomials.
+
+use super::rules::{NODES, density};
+use super::Integrated;
+use crate::simd::{Level, Pack, Vectorized};
+use crate::scalar::Scalar;
+
+/// Intervals of moments, in standard deviations.
+const MOMENTS: f64 = 1.0;
+/// Intervals on which Hermite polynomials up to [`super::TERMS`] are resolved.
+const SHORT: f64 = 0.4;
+
+/// Moments of one row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    /// E[φ].
+    pub mean: f64,
+    /// Standard deviation of φ.
+    pub centered: f64,
+    /// √E[φ'²] times the row's scale.
+    pub slope: f64,
+}
+
+impl Moments {
+    /// √E[φ²].
+    pub fn norm(self) -> f64 {
+        self.mean.hypot(self.centered)
+    }
+}
+
+impl Integrated {
+    /// Moments of a row with this standard deviation.
+    pub fn moments(&self, scale: f64) -> Moments {
+        let mut nodes: Vec<[f64; 3]> = Vec::with_capacity(64 * NODES);
+        let reach = [-self.reach, self.reach];
+        for stretch in self.line.stretches(scale, scale) {
+            stretch.nodes(&self.line, scale, reach, MOMENTS, |_, weight, [value, slope]| {
+                nodes.push([weight, value, slope * scale]);
+            });
+        }
+        let mean = nodes.iter().map(|[weight, value, _]| weight * value).sum::<f64>()
+            / nodes.iter().map(|[weight, ..]| weight).sum::<f64>();
+        let [mut centered, mut slope] = [0.0; 2];
+        for [weight, value, rise] in &nodes {
+            centered += weight * (value - mean).powi(2);
+            slope += weight * rise * rise;
+        }
+        let slope = if self.line.is_steep { f64::INFINITY } else { slope.sqrt() };
+        Moments { mean, centered: centered.sqrt(), slope }
+    }
+
+    /// E[(φ − E[φ])·h_n]/√E[(φ − E[φ])²] of the normalised Hermite polynomials h_n from n = 1 on, and, where φ has steps,
+    /// E[scale·φ'·h_n]/(scale·√E[φ'²]) from n = 0 on, of φ' beside the steps.
+    pub fn coefficients(&self, scale: f64, moments: Moments, values: &mut [f64], slopes: &mut [f64]) {
+        let (mut z, mut weighted) = (Vec::new(), Vec::new());
+        let over = inverse(moments.centered);
+        for stretch in self.line.stretches(scale, scale) {
+            stretch.nodes(&self.line, scale, [-self.reach, self.reach], SHORT, |node, weight, [value, _]| {
+                z.push(node);
+                weighted.push(weight * (value - moments.mean) * over);
+            });
+        }
+        // Whole registers.
+        let full = z.len().next_multiple_of(NODES);
+        z.resize(full, 0.0);
+        weighted.resize(full, 0.0);
+        f64::dispatch(Level::current(), Hermite { z: &z, weighted: &weighted, out: values });
+        if slopes.is_empty() {
+            return;
+        }
+        // Of all of φ', in the sense of distributions, less the steps.
+        for (n, slope) in slopes.iter_mut().enumerate() {
+            *slope = ((n + 1) as f64).sqrt() * values[n] * moments.centered;
+        }
+        for [place, jump] in &self.line.jumps {
+            let z = place / scale;
+            let (mut below, mut polynomial, height) = (0.0, 1.0, jump * density(z));
+            for (n, slope) in slopes.iter_mut().enumerate() {
+                *slope -= height * polynomial;
+                (below, polynomial) = (polynomial, next(n as f64, z, polynomial, below));
+            }
+        }
+        let over = inverse(moments.slope);
+        slopes.iter_mut().for_each(|slope| *slope *= over);
+    }
+}
+
+/// h_{n+1} from h_n and h_{n−1}.
+fn next(n: f64, z: f64, polynomial: f64, below: f64) -> f64 {
+    (z * polynomial - n.sqrt() * below) / (n + 1.0).sqrt()
+}
+
+/// 1 over a size; nothing of nothing.
+pub fn inverse(size: f64) -> f64 {
+    if size > 0.0 { 1.0 / size } else { 0.0 }
+}
+
+/// Sums of `weighted` times the normalised Hermite polynomials from n = 1 on.
+struct Hermite<'a> {
+    z: &'a [f64],
+    weighted: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Vectorized<f64> for Hermite<'_> {
+    type Output = ();
+    type Unit = Self;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = f64>>(self) {
+        let Self { z, weighted, out } = self;
+        let mut below = vec![0.0; z.len()];
+        let mut polynomials = vec![1.0; z.len()];
+        for (n, out) in out.iter_mut().enumerate() {
+            let n = n as f64;
+            let (up, down) = (P::splat(1.0 / (n + 1.0).sqrt()), P::splat((n / (n + 1.0)).sqrt()));
+            let mut sums = [P::splat(0.0); 2];
+            for start in (0..z.len()).step_by(2 * P::LANES) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let at = start + i * P::LANES;
+                    let h = P::read(&polynomials[at..]);
+                    let next = (P::read(&z[at..]) * up * h) - down * P::read(&below[at..]);
+                    h.write(&mut below[at..]);
+                    next.write(&mut polynomials[at..]);
+                    *sum = next.mul_add(P::read(&weighted[at..]), *sum);
+                }
+            }
+            *out = (sums[0] + sums[1]).sum();
+        }
+    }
+}

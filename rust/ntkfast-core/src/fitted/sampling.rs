@@ -1,0 +1,221 @@
+//! How a function is sampled: where its pieces end.
+//!
+//! One piece around zero where the function is analytic there, else octaves down to the smallest numbers; above it,
+//! octaves that are cut in halves until [`TERMS`] Chebyshev terms resolve the function on every piece, each against its
+//! own size. Where halving goes on and on there is a kink or a step, whose place is thereby known; the pieces beside it
+//! are then made anew, with the kink between them.
+//!
+//! A feature between the points of a piece would go unnoticed. Therefore [`PROBES`] more values in every octave that
+//! matters, on either side, are compared with the pieces, which are halved until they agree.
+
+use super::Source;
+use super::piece::{Made, Transforms};
+use super::sampled::{BOTTOM, Piece, Sampled, TERMS, exponent, octave};
+use crate::error::Result;
+
+/// Values that are compared in every octave, on either side of zero. Features wider than 1/1000 of their distance to
+/// zero meet at least one of them.
+const PROBES: usize = 2048;
+/// Octaves with such values begin at this share of the smallest scale.
+const PROBED_FROM: f64 = 1.0 / 16.0;
+/// And these are the most.
+const PROBED_OCTAVES: i32 = 40;
+/// How many octaves are tried as the end of the piece around zero.
+const CENTRAL: i32 = 80;
+/// How many values near zero are compared with that piece, and to what they have to agree.
+const NEAR: i32 = 300;
+const NEARLY: f64 = 1e-11;
+/// Width of a piece that is not halved any more, relative to its place.
+const NARROWEST: f64 = 1e-12;
+/// Width of pieces that only a kink makes necessary.
+const NARROW: f64 = 1e-5;
+/// The most pieces of all.
+const MOST: usize = 1 << 13;
+/// A piece may miss values by this much of its size, and by so many rounding errors.
+const MISS: (f64, f64) = (1e-13, 64.0 * f64::EPSILON);
+
+/// Half-open intervals of positive arguments.
+type Interval = [f64; 2];
+
+/// Sample a function on [-top, top] for rows of scales from `low` on, which has kinks where its owner says, and perhaps
+/// elsewhere.
+///
+/// # Errors
+/// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
+pub fn sample(source: &Source<'_>, low: f64, top: f64) -> Result<Sampled> {
+    let given = source.function.kinks.iter().map(|kink| kink.abs());
+    let mut kinks: Vec<f64> = given.filter(|kink| (1e-250..top).contains(kink)).collect();
+    let sampler = Sampler {
+        source,
+        origin: source.values(&[0.0])?[0],
+        transforms: Transforms::new(),
+        probes: probes(source, low, top)?,
+    };
+    let central = sampler.central(top, &kinks)?;
+    let bottom = central.as_ref().map_or_else(|| octave(BOTTOM), |piece| 1.0 / piece.zoom);
+    let (mut pieces, mut doubts) = sampler.resolve(intervals(bottom, top, &kinks))?;
+    if doubts.is_empty() {
+        let found = kinks_of(&pieces);
+        if !found.is_empty() {
+            let edges: Vec<f64> = kinks.iter().copied().chain(found.iter().flat_map(|kink| kink.around)).collect();
+            (pieces, doubts) = sampler.resolve(intervals(bottom, top, &edges))?;
+        }
+        kinks.extend(found.iter().map(|kink| kink.place));
+    }
+    pieces.extend(central);
+    pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
+    Ok(Sampled::new(sampler.origin, pieces, kinks, doubts, top))
+}
+
+struct Sampler<'a> {
+    source: &'a Source<'a>,
+    origin: f64,
+    transforms: Transforms,
+    /// Arguments, and the values there and at their negatives; in order.
+    probes: Vec<[f64; 3]>,
+}
+
+impl Sampler<'_> {
+    /// The largest piece around zero, ended by an octave, that is one polynomial; `None` where the function is not
+    /// analytic at zero.
+    fn central(&self, top: f64, kinks: &[f64]) -> Result<Option<Piece>> {
+        let end = kinks.iter().fold(top, |end, kink| end.min(*kink));
+        let last = exponent(end);
+        let ends: Vec<f64> = (last - CENTRAL..=last).rev().map(octave).filter(|end| *end > 0.0).collect();
+        let inputs: Vec<f64> =
+            ends.iter().flat_map(|end| self.transforms.nodes.iter().map(move |t| end * t)).collect();
+        let values = self.source.values(&inputs)?;
+        for (end, values) in ends.iter().zip(values.chunks_exact(TERMS)) {
+            let Some(made) = self.transforms.central(0.0, *end, values, self.origin) else { continue };
+            if self.holds_near_zero(&made.piece, *end)? && self.agrees(&made, self.probes_in([0.0, *end])) {
+                return Ok(Some(made.piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether both parts are right close to zero, as far as rounding of values lets this be seen: features there may be
+    /// of any size.
+    fn holds_near_zero(&self, piece: &Piece, end: f64) -> Result<bool> {
+        let near: Vec<f64> = (1..=NEAR).map(|k| end * 0.73f64.powi(k)).filter(|u| *u > 1e-290).collect();
+        let inputs: Vec<f64> = near.iter().flat_map(|u| [*u, -u]).collect();
+        let values = self.source.values(&inputs)?;
+        Ok(near.iter().zip(values.chunks_exact(2)).all(|(&u, pair)| {
+            let rounding = MISS.1 * pair[0].abs().max(pair[1].abs()).max(self.origin.abs());
+            let sampled = [0.5 * (pair[0] - pair[1]), 0.5 * (pair[0] + pair[1]) - self.origin];
+            let close = |(value, part): (f64, f64)| (value - part).abs() <= NEARLY * value.abs() + rounding;
+            sampled.into_iter().zip(piece.parts(u)).all(close)
+        }))
+    }
+
+    /// Halve intervals until they are resolved: the pieces, and those that were given up, with their ends and the
+    /// largest error times value on them.
+    fn resolve(&self, mut pending: Vec<Interval>) -> Result<(Vec<Piece>, Vec<[f64; 3]>)> {
+        let (mut pieces, mut doubts) = (Vec::new(), Vec::new());
+        while !pending.is_empty() {
+            let full = pieces.len() + 2 * pending.len() > MOST;
+            let mut halves = Vec::new();
+            for (interval, values) in pending.iter().zip(self.values(&pending)?) {
+                let [from, to] = *interval;
+                let made = self.transforms.piece(*interval, &values, self.origin);
+                let narrow = to - from <= NARROWEST * to;
+                let error = if narrow || made.tail > 0.0 {
+                    made.tail
+                } else {
+                    self.miss(&made, self.probes_in(*interval))
+                };
+                if error > 0.0 && !narrow && !full {
+                    let middle = 0.5 * (from + to);
+                    halves.extend([[from, middle], [middle, to]]);
+                    continue;
+                }
+                if error > 0.0 && !narrow {
+                    doubts.push([from, to, error * made.size]);
+                }
+                pieces.push(made.piece);
+            }
+            pending = halves;
+        }
+        pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
+        Ok((pieces, doubts))
+    }
+
+    /// Values at the Chebyshev points of every interval and then at the same points mirrored, interval by interval.
+    fn values(&self, intervals: &[Interval]) -> Result<Vec<Vec<f64>>> {
+        let nodes = &self.transforms.nodes;
+        let at = |[from, to]: Interval| nodes.iter().map(move |t| 0.5 * (from + to) + 0.5 * (to - from) * t);
+        let inputs: Vec<f64> =
+            intervals.iter().flat_map(|&interval| at(interval).chain(at(interval).map(|u| -u))).collect();
+        Ok(self.source.values(&inputs)?.chunks_exact(2 * TERMS).map(<[f64]>::to_vec).collect())
+    }
+
+    fn probes_in(&self, [from, to]: Interval) -> &[[f64; 3]] {
+        let [first, end] = [from, to].map(|edge| self.probes.partition_point(|probe| probe[0] < edge));
+        &self.probes[first..end]
+    }
+
+    /// The largest error of a piece at some values, where it is more than it may be, else 0.
+    fn miss(&self, made: &Made, probes: &[[f64; 3]]) -> f64 {
+        let may = MISS.0 * made.size.max(self.origin.abs()) + MISS.1 * made.noise;
+        let mut worst = 0f64;
+        for &[u, plus, minus] in probes {
+            let [odd, even] = made.piece.parts(u);
+            let even = self.origin + even;
+            worst = worst.max((plus - even - odd).abs()).max((minus - even + odd).abs());
+        }
+        if worst > may { worst } else { 0.0 }
+    }
+
+    fn agrees(&self, made: &Made, probes: &[[f64; 3]]) -> bool {
+        self.miss(made, probes) == 0.0
+    }
+}
+
+/// Values between the points of pieces, in the octaves that matter.
+fn probes(source: &Source<'_>, low: f64, top: f64) -> Result<Vec<[f64; 3]>> {
+    let last = exponent(top);
+    let first = exponent((PROBED_FROM * low).max(f64::MIN_POSITIVE)).max(last - PROBED_OCTAVES).max(BOTTOM);
+    // Never at the same places of two octaves, so that what has a period is not always met in the same phase.
+    let at = |i: usize, e: i32| 1.0 + (i as f64 + (0.618 * f64::from(e)).rem_euclid(1.0)) / PROBES as f64;
+    let places = (first..=last).flat_map(|e| (0..PROBES).map(move |i| octave(e) * at(i, e)));
+    let places: Vec<f64> = places.filter(|u| *u > 0.0 && *u < top).collect();
+    let inputs: Vec<f64> = places.iter().flat_map(|u| [*u, -u]).collect();
+    let values = source.values(&inputs)?;
+    Ok(places.into_iter().zip(values.chunks_exact(2)).map(|(u, values)| [u, values[0], values[1]]).collect())
+}
+
+/// A kink that was found.
+struct Kink {
+    place: f64,
+    /// Where it ends for certain, on either side.
+    around: [f64; 2],
+}
+
+/// Narrow pieces side by side are one kink; it lies in the narrowest, or beside it.
+fn kinks_of(pieces: &[Piece]) -> Vec<Kink> {
+    let width = |piece: &Piece| 2.0 / piece.zoom;
+    let narrow = |piece: &Piece| width(piece) < NARROW * piece.middle;
+    let indices: Vec<usize> = (0..pieces.len()).collect();
+    indices
+        .chunk_by(|&a, &b| narrow(&pieces[a]) && narrow(&pieces[b]))
+        .filter_map(|group| {
+            let narrow = group.iter().copied().filter(|&i| narrow(&pieces[i]));
+            narrow.min_by(|&a, &b| width(&pieces[a]).total_cmp(&width(&pieces[b])))
+        })
+        .map(|i| {
+            let end = |piece: &Piece| piece.middle + 0.5 * width(piece);
+            let (before, after) = (&pieces[i.saturating_sub(1)], &pieces[(i + 1).min(pieces.len() - 1)]);
+            Kink { place: pieces[i].middle, around: [before.from, end(after)] }
+        })
+        .collect()
+}
+
+/// The octaves from `bottom` up to `top`, cut at these places.
+fn intervals(bottom: f64, top: f64, cuts: &[f64]) -> Vec<Interval> {
+    let octaves = (exponent(bottom)..=exponent(top)).map(octave);
+    let mut edges: Vec<f64> =
+        octaves.chain(cuts.iter().copied()).filter(|edge| *edge > bottom && *edge < top).collect();
+    edges.extend([bottom, top]);
+    edges.sort_by(f64::total_cmp);
+    edges.windows(2).filter(|pair| pair[0] < pair[1]).map(|pair| [pair[0], pair[1]]).collect()
+}
