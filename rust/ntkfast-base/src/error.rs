@@ -187,7 +187,7 @@ impl fmt::Display for Error {
                 out,
                 "{name} is not resolved for samples whose standard deviations before it are {low:.3e} to {high:.3e}: \
                  its kernels have an estimated relative error of {error:.0e}, and integrating them pair by pair would take \
-                 more than 4 million nodes a pair. Use a smaller w_std, or a function that varies more slowly"
+                 more than 20 million nodes a pair. Use a smaller w_std, or a function that varies more slowly"
             ),
             Self::Steep { name } => write!(
                 out,

@@ -5,8 +5,8 @@ mod pool;
 pub use pool::{Lease, lease, set_threads, threads};
 
 use crate::error::{Error, Result};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The degree of parallelism told to faer: its bits depend on this number, not on the threads that do the

@@ -1,109 +1,112 @@
-//! How far a fit is from the truth, where it was not fitted.
+//! How far a fit is from the truth, where it was not fitted: compared with the quadrature of pairs, which shares nothing
+//! with it but the function's pieces.
 
-use super::chebyshev::basis as chebyshev;
-use super::moments::Basis;
-use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
-use super::sampled::PARTS;
-use super::series::{Scaled, TANGENT};
+use super::integrated::{Direct, Side};
+use super::pair::PACKS_AT_ONCE;
+use super::row::Fitted;
+use crate::dual::Cosine;
 use crate::error::Result;
-use crate::parallel::Job;
+use crate::parallel::{Job, for_each_item};
+use crate::scalar::Scalar;
+use crate::simd::{Lanes, Level, Pack, STRIP, Single, Strip, Vectorized};
 
-/// Where a fit is compared: between its points.
-const DEFECTS: [f64; 7] = [1e-8, 1e-4, 7e-3, 0.06, 0.27, 0.55, 0.96];
+/// Where a fit is compared: between its points, at either sign of the cosine in turn.
+const DEFECTS: [f64; 15] =
+    [1e-13, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 7e-3, 0.03, 0.1, 0.25, 0.5, 0.8, 0.97];
+/// Of these, every pair of rows takes one in so many: other pairs take others.
+const TURNS: usize = 3;
 const PLACES: [f64; 5] = [-0.97, -0.52, 0.04, 0.61, 0.98];
 
-/// The largest error of kernel values found, relative to the rows' own; it includes what quadrature leaves.
+/// The largest error found of the fit as it is evaluated in numbers of type `T`: of cosines, of cosines of slopes, and of
+/// rows' own values relative to these.
 ///
 /// # Errors
 /// [`crate::error::Error::Cancelled`].
-pub(super) fn check(fitted: &Fitted, job: &Job) -> Result<f64> {
-    let places: &[f64] = if fitted.grid.is_point() { &[0.0] } else { &PLACES };
-    let scales: Vec<f64> = places.iter().map(|xi| fitted.grid.scale(*xi)).collect();
-    let finer = fitted.rule.finer();
-    let basis = Basis::new(&fitted.sampled, scales.clone(), &finer, job);
-    let scaled = Scaled::new(&basis, &fitted.sizes, &fitted.grid, &finer);
-    let rows: Vec<Vec<f64>> = scales
-        .iter()
+pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> Result<f64> {
+    let (places, turns) = if fitted.grid.is_point() { (&[0.0][..], 1) } else { (&PLACES[..], TURNS) };
+    let scales: Vec<f64> = places.iter().map(|place| fitted.grid.scale(*place)).collect();
+    let sides: Vec<Side> = scales.iter().map(|scale| direct.side(*scale)).collect();
+    let constants: Vec<Vec<T>> = (scales.iter())
         .map(|scale| {
             let mut constants = vec![0.0; fitted.slots()];
             fitted.constants(*scale, &mut constants);
-            constants
+            constants.into_iter().map(T::from_f64).collect()
         })
         .collect();
-    let count = scales.len();
     let mut worst = 0f64;
-    for spread in &basis.spreads {
-        worst = worst.max(fitted.sampled.doubt(spread));
+    for (scale, side) in scales.iter().zip(&sides) {
+        let row = fitted.row(*scale);
+        worst = worst
+            .max(relative(row.scale * fitted.gain, side.norm))
+            .max(relative(row.slope * fitted.gain * scale, side.slope));
     }
-
-    // Moments of single rows.
-    let (values, weights) = basis.on_line(&scaled.whole, &finer);
-    for i in 0..count {
-        for j in 0..count {
-            let mut unlike = 0.0;
-            for values in &values {
-                for ((w, a), b) in weights.iter().zip(&values[i]).zip(&values[j]) {
-                    unlike += w * (a - b) * (a - b);
-                }
+    let pairs: Vec<[usize; 2]> =
+        (0..scales.len()).flat_map(|i| (i..scales.len()).map(move |j| [i, j])).collect();
+    let mut errors = vec![0.0; pairs.len()];
+    for_each_item(
+        job,
+        errors.iter_mut().zip(&pairs).enumerate(),
+        || (),
+        |(), _, (turn, (error, &[i, j]))| {
+            let mut cosines = [Cosine { delta: 0.0, epsilon: 2.0 }; STRIP];
+            let chosen = DEFECTS.iter().enumerate().skip(turn % turns).step_by(turns);
+            let count = chosen.clone().count();
+            for (cosine, (k, &m)) in cosines.iter_mut().zip(chosen) {
+                let m = T::from_f64(m).to_f64();
+                let (delta, epsilon) = if (k + turn) % 2 == 0 { (m, 2.0 - m) } else { (2.0 - m, m) };
+                *cosine = Cosine { delta, epsilon };
             }
-            let place = rows[i][0] - rows[j][0];
-            let [left, right] = [i, j].map(|row| &rows[row][FIXED_SLOTS..]);
-            let distance = if fitted.grid.is_point() { 0.0 } else { fitted.distance.value(0, left, right) };
-            worst = worst.max((distance * place * place - unlike).abs() / 2.0);
-        }
-    }
-
-    // D, and D + m·∂D/∂m.
-    let odd = FIXED_SLOTS + fitted.distance.slots();
-    let (all_drops, all_slopes) = (scaled.at(&DEFECTS, &finer, job)?, scaled.slopes(&DEFECTS, &finer, job)?);
-    for (m, (drops, slopes)) in DEFECTS.into_iter().zip(all_drops.into_iter().zip(all_slopes)) {
-        let (cosine, sine) = (1.0 - m, (m * (2.0 - m)).sqrt());
-        let v = fitted.map.variable(sine);
-        // x·∂v/∂x.
-        let by_v = (1.0 + v) * fitted.map.0 / (sine + fitted.map.0);
-        let mut first = odd + fitted.odd.slots();
-        for part in 0..PARTS {
-            let forms = &fitted.parts[part];
-            let (value, derivative) = chebyshev_with_derivative(v, forms.len());
-            let (mut drop_errors, mut slope_errors) = (drops[part].clone(), slopes[part].clone());
-            for (pair, (drop, error)) in drop_errors.iter_mut().zip(&mut slope_errors).enumerate() {
-                let [left, right] = [pair / count, pair % count].map(|row| &rows[row][..]);
-                let (mut b, mut b_by_x) = (0.0, 0.0);
-                for k in 0..forms.len() {
-                    let coefficient = forms.value(k, &left[first..], &right[first..]);
-                    b += value[k] * coefficient;
-                    b_by_x += by_v * derivative[k] * coefficient;
-                }
-                if part == 0 {
-                    let moment = fitted.odd.value(0, &left[odd..], &right[odd..]);
-                    *drop -= moment + cosine * (1.0 + cosine) * b;
-                    *error -= moment - sine * sine * b + cosine * cosine * (2.0 * b + b_by_x);
-                } else {
-                    *drop -= (1.0 + cosine) * b;
-                    *error -= cosine * (2.0 * b + b_by_x);
-                }
+            let (left, right) = (&constants[i][..], &constants[j][..]);
+            let got = T::dispatch(Level::current(), Evaluate { fitted, left, right, cosines: &cosines });
+            for (cosine, [delta, epsilon, slope]) in cosines.iter().zip(got).take(count) {
+                let close = direct.pair([sides[i], sides[j]], [cosine.delta, cosine.epsilon]);
+                let [near, far] = close.defects;
+                *error = f64::max(*error, (delta - near).abs().min((epsilon - far).abs()));
+                *error = f64::max(*error, (slope - close.slope).abs());
             }
-            first += forms.slots();
-            let share = |row: &[f64]| row[SHARE + part];
-            // Of E[φ'φ'] only what shows in the NTK.
-            let slope_share = |row: &[f64]| row[SLOPE + part].min(TANGENT.sqrt() * row[SHARE + part]);
-            for (pair, (drop, slope)) in drop_errors.iter().zip(&slope_errors).enumerate() {
-                let (left, right) = (&rows[pair / count], &rows[pair % count]);
-                worst = worst.max(m * drop.abs() * share(left) * share(right));
-                worst = worst.max(slope.abs() * slope_share(left) * slope_share(right));
-            }
-        }
-    }
-    Ok(worst)
+            Ok(())
+        },
+    )?;
+    Ok(errors.into_iter().fold(worst, f64::max))
 }
 
-/// Chebyshev polynomials and their derivatives, T_k' = 2T_{k−1} + 2vT_{k−1}' − T_{k−2}'.
-fn chebyshev_with_derivative(v: f64, count: usize) -> (Vec<f64>, Vec<f64>) {
-    let values = chebyshev(v, count);
-    let mut derivatives = vec![0.0; count];
-    for k in 1..count {
-        let before = if k > 1 { 2.0 * v * derivatives[k - 1] - derivatives[k - 2] } else { -1.0 };
-        derivatives[k] = 2.0 * values[k - 1] + before;
+/// The difference of two sizes, relative to the second.
+fn relative(got: f64, expected: f64) -> f64 {
+    if expected > 0.0 { (got - expected).abs() / expected } else { got }
+}
+
+/// A fit at many cosines of two rows: 1 − cosine, 1 + cosine, and the cosine of slopes.
+struct Evaluate<'a, T> {
+    fitted: &'a Fitted,
+    left: &'a [T],
+    right: &'a [T],
+    cosines: &'a [Cosine<f64>; STRIP],
+}
+
+impl<T: Scalar> Vectorized<T> for Evaluate<'_, T> {
+    type Output = [[f64; 3]; STRIP];
+    type Unit = Fitted;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = T>>(self) -> Self::Output {
+        let Self { fitted, left, right, cosines } = self;
+        let right: Vec<Strip<T>> = right.iter().map(|constant| Strip([*constant; STRIP])).collect();
+        let [delta, epsilon] = [0, 1].map(|which| {
+            Strip(cosines.map(|Cosine { delta, epsilon }| T::from_f64([delta, epsilon][which])))
+        });
+        let mut out = [Strip([T::default(); STRIP]); 3];
+        for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
+            let inputs = std::array::from_fn(|i| Cosine {
+                delta: P::load(&delta, first + i),
+                epsilon: P::load(&epsilon, first + i),
+            });
+            let responses = fitted.pairs::<P, true>(inputs, Single(left), Lanes(&right), 0, first);
+            for (i, response) in responses.into_iter().enumerate() {
+                response.cosine.delta.store(&mut out[0], first + i);
+                response.cosine.epsilon.store(&mut out[1], first + i);
+                response.slope.store(&mut out[2], first + i);
+            }
+        }
+        std::array::from_fn(|lane| out.each_ref().map(|strip| strip.0[lane].to_f64()))
     }
-    (values, derivatives)
 }

@@ -4,13 +4,14 @@ use super::chebyshev::{points, transform};
 use super::check::check;
 use super::forms::Forms;
 use super::grid::Grid;
+use super::integrated::{Direct, Integrated};
 use super::moments::{Basis, Rule, reach, spread};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
 use super::sampling::sample;
 use super::series::{Map, ScalePairs, Scaled, along_rows, mapped, needed, tail};
 use super::sizes::Sizes;
-use super::{Accuracy, Integrated, Numerical, Source};
+use super::{Accuracy, Numerical, Source, TINIEST};
 use crate::error::{Error, Result};
 use crate::parallel::Job;
 use std::sync::Arc;
@@ -24,9 +25,10 @@ const DEGREES: [(Map, usize); 6] =
 const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
 /// The map of the shortest series is one of these.
 const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
-/// How many of these are tried where the rest would be no use, and the error of the quadrature that makes it so.
-const FEW: usize = 4;
-const HOPELESS: f64 = 1e-4;
+/// Nodes of the quadrature of sizes.
+const SIZES: usize = 32;
+/// From this many nodes on it can be told how fast quadratures converge.
+const TELLING: usize = 24;
 /// So many terms in the angle are tried whatever fewer have left: another map may suit.
 const TRIED: usize = 70;
 /// How much sooner than expected a series may be found to have converged.
@@ -42,34 +44,36 @@ const PROBES: [f64; 3] = [1e-3, 0.1, 0.9];
 /// # Errors
 /// [`Error::Function`] where the function fails; [`Error::Unresolved`] where it cannot be integrated either;
 /// [`Error::Cancelled`].
-pub(super) fn fit(source: &Source<'_>, range: [f64; 2], accuracy: Accuracy) -> Result<Numerical> {
-    let grid = Grid::new(range, SCALES[0], accuracy);
+pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> Result<Numerical> {
+    let grid = Grid::new(asked, SCALES[0], accuracy);
     let top = grid.scale(1.0);
+    let source = &source.normalized(top)?;
     let (reach, beyond) = reach(source, top, accuracy.negligible)?;
     let sampled = sample(source, grid.scale(-1.0), top * reach)?;
     // Kinks that rows of different scales meet at different places are resolved by no series.
     let smooth = sampled.singular.is_empty() || grid.is_point() && !sampled.kinks.is_empty();
+    let range = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
+    let direct = Direct::new(&sampled, range, reach);
     let mut error = f64::INFINITY;
-    if smooth {
-        let fitted = polynomials(source, &grid, (reach, beyond), &sampled, accuracy)?;
+    if smooth && let Some(fitted) = polynomials(source, &grid, (reach, beyond), &sampled, &direct, accuracy)?
+    {
         if !fitted.is_unresolved() {
             return Ok(Numerical::Fitted(Arc::new(fitted)));
         }
         error = fitted.error;
     }
     let name = source.function.name.clone();
-    let integrated = Integrated::new(name.clone(), &sampled, grid, reach, accuracy);
-    let rule = Rule::new(KINKED[FEW - 1], reach);
+    let integrated = Integrated::new(name.clone(), &sampled, direct, grid, accuracy, source.gain);
+    let rule = Rule::new(SIZES, reach);
     let doubts = [-1.0, 0.0, 1.0].map(|place| sampled.doubt(&spread(&sampled, grid.scale(place), &rule)));
     let doubt = beyond + doubts.into_iter().fold(0.0, f64::max);
     if integrated.is_beyond_budget() || doubt > accuracy.tolerance {
-        let scales = [-1.0, 1.0].map(|place| grid.scale(place));
-        return Err(Error::Unresolved { name, scales, error: doubt.max(error.min(1.0)) });
+        return Err(Error::Unresolved { name, scales: asked, error: doubt.max(error.min(1.0)) });
     }
     Ok(Numerical::Integrated(Arc::new(integrated)))
 }
 
-/// Fit polynomials.
+/// Fit polynomials; `None` where these would be too long.
 ///
 /// # Errors
 /// [`Error::Cancelled`].
@@ -78,16 +82,16 @@ fn polynomials(
     range: &Grid,
     (reach, beyond): (f64, f64),
     sampled: &Sampled,
+    direct: &Direct,
     accuracy: Accuracy,
-) -> Result<Fitted> {
+) -> Result<Option<Fitted>> {
     let job = source.job;
-    let sizes = Sizes::new(sampled, range, &Rule::new(KINKED[FEW - 1], reach));
-    let search = Search { sampled, sizes: &sizes, range, target: accuracy.target, job };
+    let sizes = Sizes::new(sampled, range, &Rule::new(SIZES, reach));
+    let search = Search { sampled, sizes: &sizes, range, accuracy, job };
     let rules = if sampled.kinks.is_empty() { &RULES[..] } else { &KINKED };
-    let (rule, rule_error) = search.rule(rules, reach)?;
-    let resolvable = rule_error < HOPELESS;
-    let (map, degree) = search.degree(if resolvable { &DEGREES } else { &DEGREES[..1] }, &rule)?;
-    let grid = search.grid(if resolvable { &SCALES } else { &SCALES[..FEW] }, &rule)?;
+    let Some(rule) = search.rule(rules, reach)? else { return Ok(None) };
+    let Some((map, degree)) = search.degree(&DEGREES, &rule)? else { return Ok(None) };
+    let Some(grid) = search.grid(&SCALES, &rule)? else { return Ok(None) };
 
     let basis = Basis::new(sampled, grid.scales(), &rule, job);
     let scaled = Scaled::new(&basis, &sizes, &grid, &rule);
@@ -100,6 +104,7 @@ fn polynomials(
         name: source.function.name.clone(),
         error: 0.0,
         accuracy,
+        gain: source.gain,
         distance: if grid.is_point() { Forms::default() } else { forms(&[scaled.distance(&rule)]) },
         steepness: steepness(&odd, &parts, grid.count),
         odd,
@@ -111,8 +116,13 @@ fn polynomials(
         rule,
         sampled: sampled.clone(),
     };
-    fitted.error = SAFETY * (beyond + rule_error.max(check(&fitted, job)?));
-    Ok(fitted)
+    let checked = if accuracy.is_single {
+        check::<f32>(&fitted, direct, job)?
+    } else {
+        check::<f64>(&fitted, direct, job)?
+    };
+    fitted.error = SAFETY * (beyond + checked);
+    Ok(Some(fitted))
 }
 
 /// D of rows with themselves where they coincide, as series in the scale.
@@ -139,7 +149,7 @@ struct Search<'a> {
     sampled: &'a Sampled,
     sizes: &'a Sizes,
     range: &'a Grid,
-    target: f64,
+    accuracy: Accuracy,
     job: &'a Job,
 }
 
@@ -151,8 +161,8 @@ impl<'a> Search<'a> {
         Basis::new(self.sampled, scales, rule, self.job)
     }
 
-    /// The first rule from which the next changes nothing, and how much it changed.
-    fn rule(&self, counts: &[usize], reach: f64) -> Result<(Rule, f64)> {
+    /// The first rule from which the next changes nothing; `None` where there is none.
+    fn rule(&self, counts: &[usize], reach: f64) -> Result<Option<Rule>> {
         let values = |rule: &Rule| {
             let basis = self.few(rule);
             let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
@@ -163,20 +173,24 @@ impl<'a> Search<'a> {
             }
             Ok::<_, Error>(values)
         };
-        let mut rule = Rule::new(counts[0], reach);
-        let mut change = f64::INFINITY;
-        let mut before = values(&rule)?;
+        let most = counts[counts.len() - 1] as f64;
+        let mut before = values(&Rule::new(counts[0], reach))?;
         for &count in &counts[1..] {
-            rule = Rule::new(count, reach);
+            let rule = Rule::new(count, reach);
             let after = values(&rule)?;
             let size = after.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
-            change = before.iter().zip(&after).fold(0f64, |worst, (a, b)| worst.max((a - b).abs())) / size;
-            if change <= self.target {
+            let change =
+                before.iter().zip(&after).fold(0f64, |worst, (a, b)| worst.max((a - b).abs())) / size;
+            if change <= self.accuracy.target || count as f64 == most && change <= self.accuracy.tolerance {
+                return Ok(Some(rule));
+            }
+            // Errors fall geometrically.
+            if count >= TELLING && change.ln() * most / count as f64 > self.accuracy.tolerance.ln() {
                 break;
             }
             before = after;
         }
-        Ok((rule, change))
+        Ok(None)
     }
 
     /// Fewer terms than this are not worth trying when so many leave an error: series converge geometrically.
@@ -185,12 +199,12 @@ impl<'a> Search<'a> {
         if count < 8 || error >= 1.0 {
             count
         } else {
-            (HOPE * count as f64 * self.target.ln() / error.ln()) as usize
+            (HOPE * count as f64 * self.accuracy.target.ln() / error.ln()) as usize
         }
     }
 
-    /// The map with the shortest series in the angle, and its number of terms.
-    fn degree(&self, counts: &[(Map, usize)], rule: &Rule) -> Result<(Map, usize)> {
+    /// The map with the shortest series in the angle, and its number of terms; `None` where none is short enough.
+    fn degree(&self, counts: &[(Map, usize)], rule: &Rule) -> Result<Option<(Map, usize)>> {
         let basis = self.few(rule);
         let scaled = Scaled::new(&basis, self.sizes, self.range, rule);
         let mut best: Option<(f64, Map, [Vec<ScalePairs>; PARTS])> = None;
@@ -206,26 +220,28 @@ impl<'a> Search<'a> {
             if best.as_ref().is_none_or(|(least, ..)| rest < *least) {
                 best = Some((rest, map, weighted));
             }
-            if rest <= self.target {
+            if rest <= self.accuracy.target {
                 break;
             }
             hopeful = self.hopeful(count, rest).min(TRIED);
         }
-        let Some((rest, map, series)) = best else { return Ok(counts[0]) };
+        let Some((rest, map, series)) = best.filter(|(rest, ..)| *rest <= self.accuracy.tolerance) else {
+            return Ok(None);
+        };
         let count = series[0].len().max(series[1].len());
         let terms = |&a: &f64| {
             let series = series.each_ref().map(|part| mapped(part, map, Map(a), count));
             // One more, for what is left out adds up.
-            (Map(a), (needed(&series, self.target.max(rest)) + 1).min(count))
+            (Map(a), (needed(&series, self.accuracy.target.max(rest)) + 1).min(count))
         };
         let shortest = MAPS.iter().map(terms).min_by_key(|(_, terms)| *terms);
-        Ok(shortest.unwrap_or((map, count)))
+        Ok(Some(shortest.unwrap_or((map, count))))
     }
 
-    /// The range with the first number of scales whose last coefficients are negligible.
-    fn grid(&self, counts: &[usize], rule: &Rule) -> Result<Grid> {
+    /// The range with the first number of scales whose last coefficients are negligible; `None` where none is.
+    fn grid(&self, counts: &[usize], rule: &Rule) -> Result<Option<Grid>> {
         if self.range.is_point() {
-            return Ok(*self.range);
+            return Ok(Some(*self.range));
         }
         let mut hopeful = 0;
         for &count in counts {
@@ -241,11 +257,14 @@ impl<'a> Search<'a> {
                 let weighted = [0, 1].map(|part| along_rows(&scaled.weighted(part, &parts[part]), count));
                 error = error.max(tail(&weighted, |_| 1.0));
             }
-            if error <= self.target {
-                return Ok(grid);
+            if error <= self.accuracy.target {
+                return Ok(Some(grid));
+            }
+            if count == counts[counts.len() - 1] && error <= self.accuracy.tolerance {
+                return Ok(Some(grid));
             }
             hopeful = self.hopeful(count, error);
         }
-        Ok(self.range.with(counts[counts.len() - 1]))
+        Ok(None)
     }
 }

@@ -28,8 +28,8 @@ mod integrated;
 mod moments;
 mod nodes;
 mod pair;
-mod row;
 mod piece;
+mod row;
 mod sampled;
 mod sampling;
 mod series;
@@ -74,6 +74,8 @@ impl PartialEq for Function {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accuracy {
     target: f64,
+    /// Whether numbers are of single precision.
+    is_single: bool,
     /// What of a series may be left out.
     negligible: f64,
     /// A larger estimated error is reported.
@@ -84,9 +86,9 @@ impl Accuracy {
     /// For numbers of this precision.
     pub fn of(epsilon: f64) -> Self {
         if epsilon > 1e-10 {
-            Self { target: 1e-7, negligible: 1e-8, tolerance: 1e-5 }
+            Self { is_single: true, target: 1e-7, negligible: 1e-8, tolerance: 1e-5 }
         } else {
-            Self { target: 3e-12, negligible: 3e-13, tolerance: 1e-9 }
+            Self { is_single: false, target: 3e-12, negligible: 3e-13, tolerance: 1e-9 }
         }
     }
 }
@@ -110,8 +112,14 @@ impl Function {
     ///
     /// # Errors
     /// [`Error::Function`] where the function fails; [`Error::Unresolved`]; [`Error::Cancelled`].
-    pub fn fit(&self, [low, high]: [f64; 2], zeros: bool, accuracy: Accuracy, job: &Job) -> Result<Numerical> {
-        let source = Source { function: self, job };
+    pub fn fit(
+        &self,
+        [low, high]: [f64; 2],
+        zeros: bool,
+        accuracy: Accuracy,
+        job: &Job,
+    ) -> Result<Numerical> {
+        let source = Source { function: self, job, gain: 1.0 };
         // Rows of scale zero have no direction, and matter only where φ does not vanish.
         let low = if zeros && source.values(&[0.0])?[0] != 0.0 { 0.0 } else { low };
         let range = [low, high].map(|scale| if scale > 0.0 { scale.max(TINIEST) } else { scale });
@@ -156,9 +164,23 @@ const TINIEST: f64 = 1e-200;
 struct Source<'a> {
     function: &'a Function,
     job: &'a Job,
+    /// A power of two that values are multiplied with, so that their squares are normal numbers.
+    gain: f64,
 }
 
 impl Source<'_> {
+    /// The same with values of ordinary size, where those up to some standard deviations from zero are not.
+    ///
+    /// # Errors
+    /// As [`Source::values`].
+    fn normalized(&self, scale: f64) -> Result<Self> {
+        let inputs: Vec<f64> = (-64..=64).map(|i| f64::from(i) / 16.0 * scale).collect();
+        let largest = self.values(&inputs)?.into_iter().fold(0f64, |most, value| most.max(value.abs()));
+        let ordinary = largest == 0.0 || (1e-140..1e140).contains(&largest);
+        let gain = if ordinary { 1.0 } else { 2f64.powi(-(largest.log2() as i32).clamp(-1000, 1000)) };
+        Ok(Self { gain, ..*self })
+    }
+
     /// Values at `inputs`.
     ///
     /// # Errors
@@ -171,7 +193,8 @@ impl Source<'_> {
             return Err(fail(format!("it returned {} values for {}", values.len(), inputs.len())));
         }
         match inputs.iter().zip(&values).find(|(_, value)| !value.is_finite()) {
-            None => Ok(values),
+            None if self.gain == 1.0 => Ok(values),
+            None => Ok(values.into_iter().map(|value| value * self.gain).collect()),
             Some((input, value)) => Err(fail(format!("it returned {value} at {input:e}"))),
         }
     }

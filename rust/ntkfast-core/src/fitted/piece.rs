@@ -73,7 +73,9 @@ impl Transforms {
             }
             let tail = own[TERMS - 4..].iter().map(|c| c.abs()).sum::<f64>();
             let of_powers = self.powers(&own);
-            if tail > RESOLVED * most && tail > ROUNDING * noise || of_powers[0].abs() > 4.0 * ROUNDING * noise {
+            if tail > RESOLVED * most && tail > ROUNDING * noise
+                || of_powers[0].abs() > 4.0 * ROUNDING * noise
+            {
                 return None;
             }
             *powers = of_powers;

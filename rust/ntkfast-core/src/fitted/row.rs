@@ -25,6 +25,8 @@ pub struct Fitted {
     /// Estimated error of kernel values, relative to the rows' own.
     pub error: f64,
     pub(super) accuracy: Accuracy,
+    /// What φ was multiplied with.
+    pub(super) gain: f64,
     /// E[(ψ − ψ')²]/(ξ − ξ')² at ρ = 1, with φ = size·ψ.
     pub(super) distance: Forms,
     /// E[φφ'] of the odd part at ρ = 1, divided by its sizes.
@@ -75,7 +77,12 @@ impl Fitted {
 
     /// A row with standard deviation `scale` before the activation.
     pub fn row(&self, scale: f64) -> RowResponse {
-        self.measure(scale).row
+        self.response(self.measure(scale).row)
+    }
+
+    /// Without the gain.
+    fn response(&self, row: RowResponse) -> RowResponse {
+        RowResponse { scale: row.scale / self.gain, slope: row.slope / self.gain }
     }
 
     /// The same, and its constants.
@@ -95,7 +102,7 @@ impl Fitted {
             forms.fill(xi, &mut constants[first..][..forms.slots()]);
             first += forms.slots();
         }
-        row
+        self.response(row)
     }
 
     fn measure(&self, scale: f64) -> Measured {

@@ -120,7 +120,8 @@ impl Piece {
         let square = t * t;
         self.powers.each_ref().map(|powers| {
             let pairs = powers.chunks_exact(2).rev();
-            let (even, odd) = pairs.fold((0.0, 0.0), |(a, b), pair| (a * square + pair[0], b * square + pair[1]));
+            let (even, odd) =
+                pairs.fold((0.0, 0.0), |(a, b), pair| (a * square + pair[0], b * square + pair[1]));
             even + t * odd
         })
     }

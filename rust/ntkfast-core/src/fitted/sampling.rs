@@ -20,8 +20,8 @@ const PROBES: usize = 2048;
 const PROBED_FROM: f64 = 1.0 / 16.0;
 /// And these are the most.
 const PROBED_OCTAVES: i32 = 40;
-/// How many octaves are tried as the end of the piece around zero.
-const CENTRAL: i32 = 80;
+/// How many octaves are tried as the end of the piece around zero: a kink cannot be seen from very close.
+const CENTRAL: i32 = 30;
 /// How many values near zero are compared with that piece, and to what they have to agree.
 const NEAR: i32 = 300;
 const NEARLY: f64 = 1e-11;
@@ -57,7 +57,8 @@ pub fn sample(source: &Source<'_>, low: f64, top: f64) -> Result<Sampled> {
     if doubts.is_empty() {
         let found = kinks_of(&pieces);
         if !found.is_empty() {
-            let edges: Vec<f64> = kinks.iter().copied().chain(found.iter().flat_map(|kink| kink.around)).collect();
+            let edges: Vec<f64> =
+                kinks.iter().copied().chain(found.iter().flat_map(|kink| kink.around)).collect();
             (pieces, doubts) = sampler.resolve(intervals(bottom, top, &edges))?;
         }
         kinks.extend(found.iter().map(|kink| kink.place));

@@ -5,7 +5,7 @@ use super::Step;
 use super::frame::{Frame, Pair, Register, read, write};
 use crate::fitted::{Integrated, PACKS_AT_ONCE, sides};
 use crate::scalar::Scalar;
-use crate::simd::{Level, Pack, RowConstants, STRIP, Strip, Vectorized};
+use crate::simd::{Pack, RowConstants, STRIP, Strip, Vectorized};
 
 /// An integrated function on a whole strip.
 pub struct Integrate<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
@@ -26,7 +26,7 @@ where
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
         let Self { integrated, step, frame } = self;
-        let Frame { registers, left, right, level } = frame;
+        let Frame { registers, left, right, .. } = frame;
         let input = registers[step.inputs[0]].clone();
         let mut close = false;
         for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
@@ -48,7 +48,7 @@ where
             sides::<P>(*left, step.first_slot, &mut constants[0]);
             sides::<P>(*right, step.first_slot, &mut constants[1]);
             let stored = [SIGNED && step.signed[0], SIGNED];
-            finish(integrated, *level, &input, &constants, stored, &mut registers[step.output]);
+            finish(integrated, &input, &constants, stored, &mut registers[step.output]);
         }
     }
 }
@@ -56,7 +56,6 @@ where
 /// Integrate the pairs of a strip that are too close; `signed` tells whether ε is stored of the input and of the output.
 fn finish<T: Scalar>(
     integrated: &Integrated,
-    level: Level,
     input: &Register<T>,
     constants: &[[Strip<T>; 9]; 2],
     signed: [bool; 2],
@@ -70,7 +69,7 @@ fn finish<T: Scalar>(
         if sides[1][0] == 0.0 || !integrated.is_near(delta.min(epsilon)) {
             continue;
         }
-        let near = integrated.near(level, sides, [delta, epsilon]);
+        let near = integrated.near(sides, [delta, epsilon]);
         output.delta.0[lane] = T::from_f64(near.defects[0]);
         if signed[1] {
             output.epsilon.0[lane] = T::from_f64(near.defects[1]);

@@ -1,10 +1,10 @@
 //! The program on strips of pairs, in vector registers.
 
 use super::frame::{Frame, Register};
+use super::integrate::Integrate;
 use super::pointwise::{
     Carry, Chain, Dense, Dropout, Fit, Keep, Offset, Pointwise, Product, Sum, Tangent, Whole,
 };
-use super::integrate::Integrate;
 use super::rectify::Rectify;
 use super::{Op, Program, Step};
 use crate::dual::{Activation, with_dual};

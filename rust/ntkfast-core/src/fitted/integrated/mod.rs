@@ -5,50 +5,54 @@
 //!
 //! E[φ(u)φ(v)] = Σₙ aₙ(x)·aₙ(y)·ρⁿ,
 //!
-//! which needs [`TERMS`] products a pair and is exact to rounding unless |ρ| is so close to 1 that the powers do not fall
+//! which needs some [`TERMS`] products a pair and is exact to rounding unless |ρ| is so close to 1 that the powers do not fall
 //! off; such pairs are integrated one by one ([`near`]). Both use the same polynomials on spans of the line ([`line`]), and
 //! neither supposes that φ is smooth.
 
+mod direct;
 mod line;
 mod near;
 mod pair;
 mod row;
 mod rules;
 
+pub use direct::Direct;
+pub use near::Side;
 pub use pair::sides;
 
 use super::grid::Grid;
 use super::sampled::Sampled;
 use super::{Accuracy, TINIEST};
 use crate::dual::RowResponse;
-use line::Line;
-use near::Side;
 use row::inverse;
 use rules::NODES;
 
-/// The most Hermite coefficients of a row.
-const TERMS: usize = 512;
+/// The most Hermite coefficients of a row, and of rows whose pairs would else be too long to integrate.
+const TERMS: [usize; 2] = [512, 2048];
 /// What may be left out of a kernel.
 const NEGLIGIBLE: f64 = 1e-13;
+/// And of the sum of squares of a row's coefficients, which rounding may hide.
+const COMPLETE: f64 = 1e-11;
 /// 1 − |ρ| below which differences have lost digits that matter, so that pairs are integrated whatever the expansion.
 const CLOSEST: f64 = 1e-3;
 /// Slots of a row: three numbers of three slots each (its scale, √E[φ²], scale·√E[φ'²]), E[φ]/√E[φ²], and √E[(φ − E[φ])²]
 /// over √E[φ²] and over scale·√E[φ'²]. Coefficients follow.
 const FIXED_SLOTS: usize = 12;
 /// The most nodes of the quadrature of a pair.
-const MOST_NODES: f64 = (1u64 << 22) as f64;
+const MOST_NODES: f64 = 2e7;
 
 /// A function's dual on rows of any scale in a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Integrated {
     /// The name that users know.
     pub name: String,
-    line: Line,
-    reach: f64,
+    direct: Direct,
     grid: Grid,
     accuracy: Accuracy,
     /// φ(0).
     origin: f64,
+    /// What φ was multiplied with.
+    gain: f64,
     /// The power of the scale that tiny rows' √E[φ²] follows.
     power: f64,
     /// How many Hermite coefficients are used, and from which 1 − |ρ| on.
@@ -58,36 +62,61 @@ pub struct Integrated {
 
 impl Integrated {
     /// A sampled function, for rows whose scales lie within a range, integrated as far as `reach` standard deviations.
-    pub(super) fn new(name: String, sampled: &Sampled, grid: Grid, reach: f64, accuracy: Accuracy) -> Self {
-        let range @ [low, high] = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
+    pub(super) fn new(
+        name: String,
+        sampled: &Sampled,
+        direct: Direct,
+        grid: Grid,
+        accuracy: Accuracy,
+        gain: f64,
+    ) -> Self {
+        let [low, high] = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
         let power = if sampled.origin == 0.0 { sampled.power(0).min(sampled.power(1)) } else { 0.0 };
         let mut integrated = Self {
             name,
-            line: Line::new(sampled, range),
-            reach: reach.max(near::INNER),
+            direct,
             grid: grid.with(1),
             accuracy,
             origin: sampled.origin,
+            gain,
             power: if power.is_finite() { power } else { 0.0 },
-            terms: TERMS,
+            terms: TERMS[0],
             near: CLOSEST,
         };
-        let tails = [low, (low * high).sqrt(), high].map(|scale| integrated.length(scale));
-        match tails.into_iter().try_fold(1, |most, terms| terms.map(|terms| most.max(terms))) {
-            Some(terms) => integrated.terms = terms.next_multiple_of(2),
-            None => integrated.near = -(NEGLIGIBLE.ln() / TERMS as f64).exp_m1(),
+        for terms in TERMS {
+            integrated.expand(terms, [low, (low * high).sqrt(), high]);
+            if !integrated.is_beyond_budget() {
+                break;
+            }
         }
         integrated
     }
 
-    /// How many coefficients a row of this scale has; `None` where they do not end.
-    fn length(&self, scale: f64) -> Option<usize> {
-        let moments = self.moments(scale);
-        let (mut values, mut slopes) = (vec![0.0; TERMS], vec![0.0; self.slope_terms()]);
-        self.coefficients(scale, moments, &mut values, &mut slopes);
+    /// Choose how many coefficients to use, at most these, and for which pairs, given some scales.
+    fn expand(&mut self, most: usize, scales: [f64; 3]) {
+        self.terms = most;
+        let lengths = scales.map(|scale| self.length(scale, most));
+        match lengths.into_iter().try_fold(1, |longest, length| length.map(|length| longest.max(length))) {
+            Some(terms) => (self.terms, self.near) = (terms, CLOSEST),
+            None => self.near = -(NEGLIGIBLE.ln() / most as f64).exp_m1(),
+        }
+    }
+
+    /// How many coefficients a row of this scale has; `None` where these are not all.
+    fn length(&self, scale: f64, most: usize) -> Option<usize> {
+        let moments = self.direct.moments(scale);
+        let (mut values, mut slopes) = (vec![0.0; most], vec![0.0; self.slope_terms()]);
+        self.direct.coefficients(scale, moments, &mut values, &mut slopes);
+        // What they leave out is far beyond, or falls off slowly.
+        let complete = |coefficients: &[f64]| {
+            coefficients.is_empty() || coefficients.iter().map(|c| c * c).sum::<f64>() > 1.0 - COMPLETE
+        };
+        if !complete(&values) || !complete(&slopes) {
+            return None;
+        }
         let steep = moments.centered * inverse(moments.slope);
         let (mut rest, mut slope_rest) = (0.0, 0.0);
-        let mut terms = TERMS;
+        let mut terms = most;
         while terms > 0 {
             let n = terms as f64;
             rest += values[terms - 1] * values[terms - 1];
@@ -101,7 +130,7 @@ impl Integrated {
             terms -= 1;
         }
         // Coefficients that have not fallen off by the end say nothing of those beyond.
-        if terms > TERMS * 9 / 10 { None } else { Some(terms.max(1)) }
+        if terms > most * 9 / 10 { None } else { Some(terms.max(1)) }
     }
 
     /// Whether a new one would be the same.
@@ -120,9 +149,16 @@ impl Integrated {
     pub(super) fn nodes(&self) -> f64 {
         let high = self.grid.scale(1.0);
         let sine = (2.0 * self.near).sqrt();
-        let spans = self.line.stretches(high, sine * high).iter().filter(|s| s.from.abs() < self.reach).count();
-        let kinks = self.line.singular.iter().filter(|kink| (*kink / high).abs() < self.reach).count();
-        let share = (near::INNER * sine / self.reach).min(1.0);
+        let spans = self
+            .direct
+            .line
+            .stretches(high, sine * high)
+            .iter()
+            .filter(|s| s.from.abs() < self.direct.reach)
+            .count();
+        let kinks =
+            self.direct.line.singular.iter().filter(|kink| (*kink / high).abs() < self.direct.reach).count();
+        let share = (near::INNER * sine / self.direct.reach).min(1.0);
         let nodes = NODES as f64;
         nodes * (spans + 7 * kinks + 10) as f64 * nodes * (share * spans as f64 + 10.0)
     }
@@ -134,7 +170,7 @@ impl Integrated {
 
     /// How many coefficients of slopes a row has: none where they follow from those of the values.
     fn slope_terms(&self) -> usize {
-        if self.line.jumps.is_empty() { 0 } else { self.terms }
+        if self.direct.line.jumps.is_empty() { 0 } else { self.terms }
     }
 
     /// Number of per-row constants.
@@ -159,16 +195,16 @@ impl Integrated {
         fixed[10] = moments.centered * over;
         fixed[11] = moments.centered * inverse(moments.slope);
         let (values, slopes) = coefficients.split_at_mut(self.terms);
-        self.coefficients(side.scale, moments, values, slopes);
+        self.direct.coefficients(side.scale, moments, values, slopes);
         row
     }
 
     fn measure(&self, scale: f64) -> (Side, RowResponse, row::Moments) {
         let seen = if scale > 0.0 { scale.max(TINIEST) } else { TINIEST };
-        let moments = self.moments(seen);
-        let side = Side { scale: seen, norm: moments.norm(), slope: moments.slope };
+        let moments = self.direct.moments(seen);
+        let side = moments.side(seen);
         let shrunk = if scale < seen { (scale / seen).powf(self.power) } else { 1.0 };
-        let row = RowResponse { scale: side.norm * shrunk, slope: side.slope / seen };
+        let row = RowResponse { scale: side.norm * shrunk / self.gain, slope: side.slope / seen / self.gain };
         (side, row, moments)
     }
 }

@@ -1,13 +1,11 @@
 //! Evaluating expansions on pairs.
 
 use super::super::pair::PACKS_AT_ONCE;
-use super::near::{Close, Near, Side};
+use super::near::{Close, Side};
 use super::{FIXED_SLOTS, Integrated, joined};
 use crate::dual::{Cosine, Response};
 use crate::parallel::is_cancelled;
-use crate::scalar::Scalar;
-use crate::simd::{Level, Pack, RowConstants, STRIP, Strip, weight};
-
+use crate::simd::{Pack, RowConstants, STRIP, Strip, weight};
 
 impl Integrated {
     /// A group of pairs, as [`crate::dual::Dual::pair`], with constants from `slot` on. Pairs that are nearly parallel
@@ -22,9 +20,11 @@ impl Integrated {
         first_pack: usize,
     ) -> [Response<P>; PACKS_AT_ONCE] {
         let (zero, half, one, two) = (P::splat(0.0), P::splat(0.5), P::splat(1.0), P::splat(2.0));
-        let rho = cosines.map(|Cosine { delta, epsilon }| {
-            if SIGNED { half * (epsilon - delta) } else { one - delta }
-        });
+        let rho = cosines.map(
+            |Cosine { delta, epsilon }| {
+                if SIGNED { half * (epsilon - delta) } else { one - delta }
+            },
+        );
         let first = slot + FIXED_SLOTS;
         let (lefts, rights) = (left.part(first, self.terms), right.part(first, self.terms));
         // Σ p_{n+1}·ρⁿ and its derivative, by Horner's rule.
@@ -77,7 +77,7 @@ impl Integrated {
 
     /// A pair that is nearly parallel, by its 1 − ρ and 1 + ρ: theirs after the activation, and the cosine of slopes.
     /// Not computed once the job is cancelled.
-    pub fn near(&self, level: Level, sides: [[f64; 9]; 2], defects: [f64; 2]) -> Close {
+    pub fn near(&self, sides: [[f64; 9]; 2], defects: [f64; 2]) -> Close {
         if is_cancelled() {
             return Close::default();
         }
@@ -86,17 +86,13 @@ impl Integrated {
             norm: joined([d, e, f]),
             slope: joined([g, h, i]),
         });
-        f64::dispatch(level, Near { line: &self.line, reach: self.reach, sides, defects })
+        self.direct.pair(sides, defects)
     }
 }
 
 /// The constants of one side that [`Integrated::near`] needs, for a strip.
 #[inline(always)]
-pub fn sides<P: Pack>(
-    side: impl RowConstants<P::Scalar>,
-    slot: usize,
-    out: &mut [Strip<P::Scalar>; 9],
-) {
+pub fn sides<P: Pack>(side: impl RowConstants<P::Scalar>, slot: usize, out: &mut [Strip<P::Scalar>; 9]) {
     for (number, strip) in out.iter_mut().enumerate() {
         for pack in 0..P::PACKS {
             side.get::<P>(slot + number, pack).store(strip, pack);

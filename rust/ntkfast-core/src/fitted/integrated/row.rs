@@ -1,14 +1,15 @@
 //! What integration makes of a row: moments, and coefficients in Hermite polynomials.
 
+use super::direct::Direct;
+use super::near::Side;
 use super::rules::{NODES, density};
-use super::Integrated;
-use crate::simd::{Level, Pack, Vectorized};
 use crate::scalar::Scalar;
+use crate::simd::{Level, Pack, Vectorized};
 
 /// Intervals of moments, in standard deviations.
-const MOMENTS: f64 = 1.0;
-/// Intervals on which Hermite polynomials up to [`super::TERMS`] are resolved.
-const SHORT: f64 = 0.4;
+const MOMENTS: f64 = 0.7;
+/// Intervals on which the first Hermite polynomial is resolved, if those of order n have waves by √n shorter.
+const SHORT: f64 = 4.5;
 
 /// Moments of one row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,9 +27,14 @@ impl Moments {
     pub fn norm(self) -> f64 {
         self.mean.hypot(self.centered)
     }
+
+    /// What pairs need of a row of this scale.
+    pub fn side(self, scale: f64) -> Side {
+        Side { scale, norm: self.norm(), slope: self.slope }
+    }
 }
 
-impl Integrated {
+impl Direct {
     /// Moments of a row with this standard deviation.
     pub fn moments(&self, scale: f64) -> Moments {
         let mut nodes: Vec<[f64; 3]> = Vec::with_capacity(64 * NODES);
@@ -54,14 +60,15 @@ impl Integrated {
     pub fn coefficients(&self, scale: f64, moments: Moments, values: &mut [f64], slopes: &mut [f64]) {
         let (mut z, mut weighted) = (Vec::new(), Vec::new());
         let over = inverse(moments.centered);
+        let short = SHORT / (values.len() as f64).sqrt();
         for stretch in self.line.stretches(scale, scale) {
-            stretch.nodes(&self.line, scale, [-self.reach, self.reach], SHORT, |node, weight, [value, _]| {
+            stretch.nodes(&self.line, scale, [-self.reach, self.reach], short, |node, weight, [value, _]| {
                 z.push(node);
                 weighted.push(weight * (value - moments.mean) * over);
             });
         }
         // Whole registers.
-        let full = z.len().next_multiple_of(NODES);
+        let full = z.len().next_multiple_of(2 * NODES);
         z.resize(full, 0.0);
         weighted.resize(full, 0.0);
         f64::dispatch(Level::current(), Hermite { z: &z, weighted: &weighted, out: values });

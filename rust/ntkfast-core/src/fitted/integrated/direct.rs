@@ -1,0 +1,31 @@
+//! A function that can be integrated for rows of any scale in a range.
+
+use super::line::Line;
+use super::near::{Close, INNER, Near, Side};
+use crate::fitted::sampled::Sampled;
+use crate::scalar::Scalar;
+use crate::simd::Level;
+
+/// The function on the line, and how many standard deviations matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Direct {
+    pub(super) line: Line,
+    pub(super) reach: f64,
+}
+
+impl Direct {
+    /// A sampled function, for rows whose scales lie within a range, integrated as far as `reach` standard deviations.
+    pub fn new(sampled: &Sampled, range: [f64; 2], reach: f64) -> Self {
+        Self { line: Line::new(sampled, range), reach: reach.max(INNER) }
+    }
+
+    /// A row of this scale.
+    pub fn side(&self, scale: f64) -> Side {
+        self.moments(scale).side(scale)
+    }
+
+    /// A pair by its 1 − ρ and 1 + ρ.
+    pub fn pair(&self, sides: [Side; 2], defects: [f64; 2]) -> Close {
+        f64::dispatch(Level::current(), Near { line: &self.line, reach: self.reach, sides, defects })
+    }
+}
