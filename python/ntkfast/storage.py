@@ -97,7 +97,8 @@ def save(path: str | PathLike[str], value: object) -> None:
 
     The file is an NPZ archive. ``numpy.load`` also reads its arrays, under the names of their
     fields, and a JSON header as bytes. The file is written under a temporary name first, so a
-    partial file never exists. It replaces an existing file with the same name.
+    partial file never exists, whatever else writes to the same path. It replaces an existing file
+    with the same name and keeps its permissions. Of a symbolic link it replaces the target.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     Raises
     ------
     OSError
-        The file cannot be written.
+        The file cannot be written. The error has its name as ``filename``.
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
@@ -139,7 +140,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     members: dict[str, Any] = {_HEADER: np.frombuffer(text.encode(), np.uint8), **arrays}
-    with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
+    with replacing(Path(path)) as file:
         np.savez(file, **members)
 
 

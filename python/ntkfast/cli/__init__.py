@@ -7,6 +7,7 @@ parsed arguments to an exit code. Exit codes: 0 success, 1 error, 2 bad usage, 1
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -51,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nntkfast: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout again at exit, so redirect it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
     except MissingExtraError as error:
         print(
@@ -62,9 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except OSError as error:
-        named = error.filename is not None and error.strerror
+        name = error.filename
+        if name is None and error.errno == errno.ENOSPC:  # files are always named
+            _drop_output()
+            name = "standard output"
+        named = name is not None and error.strerror
         print(
-            f"ntkfast: {error.filename}: {error.strerror}" if named else f"ntkfast: {error}",
+            f"ntkfast: {name}: {error.strerror}" if named else f"ntkfast: {error}",
             file=sys.stderr,
         )
         return 1
@@ -79,7 +83,12 @@ def _dispatch(argv: Sequence[str] | None) -> int:
         code: int = arguments.run(arguments)
         return code
     finally:
-        sys.stdout.flush()  # detects a broken pipe, including after --help
+        sys.stdout.flush()  # detects a broken pipe or a full disk, including after --help
+
+
+def _drop_output() -> None:
+    """Redirect what is left for the standard output, because Python flushes it again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast._atomic import replacing
+from ntkfast._atomic import destination, replacing
 from ntkfast.cli._points import read_points
 from ntkfast.cli._resumable import Job, run
+from ntkfast.cli._unfinished import refuse_existing
 from ntkfast.kernels import as_samples
 from ntkfast.networks.named import named_activation
 
@@ -79,8 +81,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     _check(arguments, parser)
-    if arguments.out.exists() and not arguments.force:
-        raise FileExistsError(f"{arguments.out} already exists; use --force to overwrite it")
+    refuse_existing(arguments.out, force=arguments.force)
     try:
         network = _network(arguments)
         x = _samples(arguments.points, network)
@@ -98,7 +99,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             nk.set_num_threads(arguments.threads)
         job = Job(network, arguments.kernel, x, x2, arguments.out)
         if arguments.diagonal:
-            _diagonal(job)
+            _diagonal(job, force=arguments.force)
         else:
             _matrix(job, force=arguments.force)
     except (ValueError, TypeError, ImportError) as error:
@@ -126,10 +127,12 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
         parser.error(f"OUT is {out}; expected a name that ends with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
         parser.error(f"OUT is {out}, the same file as IN or --x2; choose another name")
-    if not out.parent.is_dir():
-        parser.error(f"OUT is {out}: {out.parent} is not a folder")
+    if not (folder := destination(out).parent).is_dir():
+        parser.error(f"OUT is {out}: {folder} is not a folder")
     if out.is_dir():
         parser.error(f"OUT is {out}, which is a folder")
+    if out.exists() and not out.is_file():
+        parser.error(f"OUT is {out}, which is not a regular file; its rows are written in place")
 
 
 def _network(arguments: argparse.Namespace) -> nk.Network:
@@ -152,12 +155,16 @@ def _samples(text: str, network: nk.Network) -> FloatArray:
     return x
 
 
-def _diagonal(job: Job) -> None:
+def _diagonal(job: Job, *, force: bool) -> None:
     begun = time.perf_counter()
-    diagonal = job.evaluate(job.x, None, diagonal=True)
-    with replacing(job.out) as unfinished, unfinished.open("wb") as file:
-        np.save(file, diagonal)
-    print(f"{job.out}   {len(diagonal):,} numbers   {_duration(time.perf_counter() - begun)}")
+    content = io.BytesIO()  # NumPy's own writing to files does not say why it fails
+    np.save(content, job.evaluate(job.x, None, diagonal=True))
+    try:
+        with replacing(job.out, overwrite=force) as file:
+            file.write(content.getbuffer())
+    except FileExistsError:
+        raise FileExistsError(f"{job.out} already exists; use --force to overwrite it") from None
+    print(f"{job.out}   {len(job.x):,} numbers   {_duration(time.perf_counter() - begun)}")
 
 
 def _matrix(job: Job, *, force: bool) -> None:
