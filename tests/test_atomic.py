@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,10 +191,10 @@ def test_a_full_disk_names_the_file(
 ) -> None:
     """A device is written to, and not replaced by a file; errors of closing count as well."""
     path = Path("/dev/full") if direct else tmp_path / "a.npz"
+    full = partial(Path("/dev/full").open, "r+b")
     if not direct:
         path.write_bytes(b"old")
-        temporary = lambda _: (Path("/dev/full").open("r+b"), tmp_path / "none")  # noqa: E731
-        monkeypatch.setattr(_atomic, "_temporary", temporary)
+        monkeypatch.setattr(_atomic, "_temporary", lambda _: (full(), tmp_path / "none"))
     for value in (nk.Relu(), nk.Normal(np.ones(100_000))):
         with pytest.raises(OSError, match="No space left") as raised:
             nk.save(path, value)
