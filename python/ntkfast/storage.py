@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ntkfast._annotations import fits
 from ntkfast._atomic import replacing
 from ntkfast._ntkfast import info
-from ntkfast.data.files import load_npz
+from ntkfast.data.files import read_npz
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
@@ -171,9 +171,10 @@ def load(path: str | PathLike[str]) -> Any:
     Notes
     -----
     No code is run, whatever the file contains. Arrays are numbers, and only the classes of ntkfast
-    that `save` supports are created from them.
+    that `save` supports are created from them. Arrays are not compressed, as `save` writes them, so
+    together they take no more memory than the file has bytes.
     """
-    arrays = load_npz(path)
+    arrays = read_npz(path, compressed=False)
     if _HEADER not in arrays:
         raise ValueError(
             f"{path} was not written by save: it has no header, but it has the arrays "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
-from ntkfast.data import load_npz
+from ntkfast.data._npy import open_npy
+from ntkfast.data.files import read_npz
 
 __all__ = ["read_points"]
 
@@ -24,7 +25,11 @@ def read_points(text: str) -> FloatArray:
     """
     path, _, name = text.rpartition(":") if ".npz:" in text.lower() else (text, "", "")
     file = Path(path)
-    readers = {".npy": _npy, ".npz": lambda file: _npz(file, name), ".csv": _csv}
+    readers: dict[str, Callable[[Path], npt.NDArray[Any]]] = {
+        ".npy": open_npy,
+        ".npz": lambda file: _npz(file, name),
+        ".csv": _csv,
+    }
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise ValueError(
@@ -38,22 +43,16 @@ def read_points(text: str) -> FloatArray:
     return array
 
 
-def _npy(file: Path) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(np.lib.format.open_memmap(file, mode="r"))
-    except ValueError as error:
-        raise ValueError(f"{file} is truncated or not an NPY file of numbers ({error})") from None
-
-
 def _npz(file: Path, name: str) -> npt.NDArray[Any]:
-    arrays = load_npz(file)
-    if not name and len(arrays) == 1:
-        (name,) = arrays
-    if name not in arrays:
-        given = f"has no array {name!r}" if name else f"has {len(arrays)} arrays"
-        choices = ", ".join(f"{file}:{one}" for one in arrays) or "none"
+    def choose(names: list[str]) -> list[str]:
+        if name in names or (not name and len(names) == 1):
+            return [name] if name else names
+        given = f"has no array {name!r}" if name else f"has {len(names)} arrays"
+        choices = ", ".join(f"{file}:{one}" for one in names) or "none"
         raise ValueError(f"{file} {given}; choose one: {choices}")
-    return arrays[name]
+
+    (array,) = read_npz(file, choose).values()
+    return array
 
 
 def _csv(file: Path) -> npt.NDArray[Any]:

@@ -28,6 +28,7 @@ from ntkfast._atomic import destination, keep_mode, move, naming, replacing
 from ntkfast._ntkfast import Prepared, info
 from ntkfast._progress import Progress
 from ntkfast.cli._unfinished import beside, held, refuse_existing
+from ntkfast.data._npy import open_npy
 from ntkfast.kernels import evaluate
 from ntkfast.networks import Network
 
@@ -181,7 +182,7 @@ class Job:
             )
         if rows:
             try:
-                found = np.lib.format.open_memmap(self.part, mode="r")
+                found = open_npy(self.part)
                 fits = found.shape == self.shape and found.dtype == self.x.dtype
             except (OSError, ValueError):
                 fits = False
