@@ -1,9 +1,9 @@
 """Signals, threads, processes and callbacks at the edge between Python and the core."""
 
 import os
-import sys
 import re
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -102,7 +102,9 @@ impl Weights {
         let training = fields.take("parameterization", "'ntk' or 'standard'", parameterization)?;
         let trainable = fields.flag("trainable")?;
         Ok(Self {
-            width: fields.take("width", "an integer from 1 to 1,000,000,000,000, or None", |value| value.or_none(width))?,
+            width: fields.take("width", "an integer from 1 to 1,000,000,000,000, or None", |value| {
+                value.or_none(width)
+            })?,
             w_std: fields.size("w_std")?,
             b_std: fields.take("b_std", "a finite number >= 0, or None", |value| value.or_none(deviation))?,
             training: if trainable { training } else { Training::Frozen },

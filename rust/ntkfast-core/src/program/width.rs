@@ -15,7 +15,10 @@ impl Width {
 
     /// Both side by side.
     pub fn plus(self, other: Self) -> Self {
-        Self { units: self.units.saturating_add(other.units), inputs: self.inputs.saturating_add(other.inputs) }
+        Self {
+            units: self.units.saturating_add(other.units),
+            inputs: self.inputs.saturating_add(other.inputs),
+        }
     }
 
     /// So many times side by side.
