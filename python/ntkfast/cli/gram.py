@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 import ntkfast as nk
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._atomic import destination, replacing
 from ntkfast.cli._points import read_points
 from ntkfast.cli._resumable import Job, run
@@ -46,6 +46,7 @@ a network in a file, TOML or JSON, in the format of Network.to_dict:
   layers = [{type = "Dense", w_std = 1.5}, {type = "Erf"}, {type = "Dense", w_std = 1.5}]
 """
 
+_MOST_THREADS = 4096  # as in the core
 _MEASURED = 0.1  # approximate seconds for the measurement behind the estimate
 
 
@@ -93,8 +94,8 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             )
         types = [x.dtype, *([] if x2 is None else [x2.dtype])]
         dtype = np.dtype(arguments.dtype or np.result_type(*types))
-        x = x.astype(dtype, copy=False)
-        x2 = None if x2 is None else x2.astype(dtype, copy=False)
+        x = _converted(x, dtype, arguments.points)
+        x2 = None if x2 is None else _converted(x2, dtype, arguments.x2)
         if arguments.threads is not None:
             nk.set_num_threads(arguments.threads)
         job = Job(network, arguments.kernel, x, x2, arguments.out)
@@ -121,8 +122,8 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
                 parser.error(f"--{option} cannot be combined with --network; drop one of them")
     if arguments.diagonal and arguments.x2 is not None:
         parser.error("--diagonal uses only the points of IN and cannot be combined with --x2")
-    if arguments.threads is not None and arguments.threads < 1:
-        parser.error(f"--threads {arguments.threads}: expected at least 1")
+    if arguments.threads is not None and not 1 <= arguments.threads <= _MOST_THREADS:
+        parser.error(f"--threads {arguments.threads}: expected at least 1, at most {_MOST_THREADS}")
     if out.suffix.lower() != ".npy":
         parser.error(f"OUT is {out}; expected a name that ends with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
@@ -145,7 +146,13 @@ def _network(arguments: argparse.Namespace) -> nk.Network:
     )
     activation = named_activation(name, complaint)
     w_std = 1.0 if arguments.w_std is None else arguments.w_std
-    return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+    try:
+        return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+    except ValueError as error:
+        message = str(error)
+        for name in ("mlp: depth", "Dense: w_std", "Dense: b_std"):
+            message = message.replace(name, f"--{name.partition(': ')[2].replace('_', '-')}")
+        raise ValueError(message) from None
 
 
 def _samples(text: str, network: nk.Network) -> FloatArray:
@@ -153,6 +160,15 @@ def _samples(text: str, network: nk.Network) -> FloatArray:
     x = read_points(text)
     as_samples(network._program, x, text, network._rank)
     return x
+
+
+def _converted(x: FloatArray, dtype: np.dtype[Any], text: str) -> FloatArray:
+    """Return points in another type, which must have numbers as large as theirs."""
+    with np.errstate(over="ignore"):
+        converted: FloatArray = x.astype(dtype, copy=False)
+    if converted is not x:
+        check_finite(converted, f"{text}, converted to {dtype},")
+    return converted
 
 
 def _diagonal(job: Job, *, force: bool) -> None:
