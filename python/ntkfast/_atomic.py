@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["destination", "keep_mode", "lock", "move", "naming", "replacing"]
+__all__ = ["destination", "keep_mode", "lock", "move", "naming", "remove_abandoned", "replacing"]
 
 _POSIX = os.name == "posix"
 _DAY = 86_400.0  # seconds
@@ -72,7 +72,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
         with naming(path), target.open("wb") as device:
             yield device
         return
-    _remove_abandoned(target)
+    remove_abandoned(target)
     with naming(path, instead=True):
         file, unfinished = _temporary(target)
     try:
@@ -159,7 +159,7 @@ def _temporary(target: Path) -> tuple[IO[bytes], Path]:
         file.close()
 
 
-def _remove_abandoned(target: Path) -> None:
+def remove_abandoned(target: Path) -> None:
     """Remove temporary files of the same name whose writers were killed."""
     pattern = re.compile(rf"\.{re.escape(target.name[:_SHOWN])}\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
     with suppress(OSError):  # a folder that cannot be read

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast._atomic import destination, keep_mode, move, naming, replacing
+from ntkfast._atomic import destination, keep_mode, move, naming, remove_abandoned, replacing
 from ntkfast._ntkfast import Prepared, info
 from ntkfast._progress import Progress
 from ntkfast.cli._unfinished import beside, held, refuse_existing
@@ -213,6 +213,8 @@ def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
     n = job.shape[0]
     with held(job.part):
         refuse_existing(job.out, force=force)
+        for file in (destination(job.out), job.sidecar):  # this run may write neither in this way
+            remove_abandoned(file)
         rows = job.finished(force=force)
         if rows == 0:
             _record(job, 0)
