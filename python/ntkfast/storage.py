@@ -86,6 +86,9 @@ _ESTIMATORS = {
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
 }
 
+# What building an object raises where the file has values that `save` would not have written.
+_DAMAGE = ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError
+
 # Fields that follow from the others, and the functions that create an object from those.
 _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
     FiniteNetwork: ({"_layer", "_affine"}, restored),
@@ -198,7 +201,7 @@ def load(path: str | PathLike[str]) -> Any:
         )
     try:
         value = _decoded(header.get("content"), arrays)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if arrays:
         raise ValueError(f"{path} is damaged: nothing refers to its array {min(arrays)!r}")
