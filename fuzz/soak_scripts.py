@@ -1,12 +1,16 @@
 """The processes that `soak.py` starts: each a text for ``python -c``."""
 
-# Saves arrays of one number each, larger ones later; prints the number of the last one on disk.
+# Saves arrays of one number each, of several sizes; prints the number of the last one on disk.
 SAVE = """
-import sys, threading, numpy as np, ntkfast as nk
+import os, sys, threading, numpy as np, ntkfast as nk
+def failed(arguments):
+    sys.excepthook(*arguments[:3])
+    os._exit(1)
+threading.excepthook = failed
 path, first, count, threads = sys.argv[1], *map(int, sys.argv[2:])
 def save(first):
     for i in range(first, first + count):
-        nk.save(path, nk.Normal(np.full(1000 + 50 * i, float(i))))
+        nk.save(path, nk.Normal(np.full(20_000 + 1000 * (i % 100), float(i))))
         print(i, flush=True)
 workers = [threading.Thread(target=save, args=(first + 100 * i,)) for i in range(threads)]
 for worker in workers: worker.start()
@@ -31,6 +35,10 @@ def work():
     while not stop.is_set():
         nk.save(path, nk.Normal(np.full(5000, 1.0)))
         assert (net.ntk(x) == expected).all()
+def failed(arguments):
+    sys.excepthook(*arguments[:3])
+    os._exit(1)
+threading.excepthook = failed
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
 pids = []
