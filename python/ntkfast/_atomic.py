@@ -180,5 +180,6 @@ def _remove_if_abandoned(path: Path) -> None:
 
 def keep_mode(unfinished: Path, target: Path) -> None:
     """Give a file the permissions of the one that it will replace, as writing to that would."""
-    with suppress(OSError):  # there is none, or the file system has no permissions
-        unfinished.chmod(stat.S_IMODE(target.stat().st_mode))
+    if _POSIX:
+        with suppress(OSError):  # there is none, or the file system has no permissions
+            unfinished.chmod(stat.S_IMODE(target.stat().st_mode))

@@ -125,6 +125,9 @@ def save(path: str | PathLike[str], value: object) -> None:
     -----
     Attributes that are computed on first access, and can be computed again, are not written.
 
+    A process that is killed while it writes leaves a file ``.NAME.….tmp`` in the same folder. The
+    next `save` to the same path removes it, unless another living process is writing it.
+
     Examples
     --------
     >>> import tempfile
