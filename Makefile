@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz docs wheel test-wheel build quick clean
+.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz soak docs wheel test-wheel build quick clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -58,6 +58,10 @@ bench-core: ## the inner loops of the core one at a time, without Python
 SECONDS_TO_FUZZ ?= 60
 fuzz: .venv/.fuzz build ## random bytes against the edge, guided by coverage; SECONDS_TO_FUZZ=60
 	$(BIN)/python fuzz/edge.py --seconds $(SECONDS_TO_FUZZ)
+
+SECONDS_TO_SOAK ?= 3600
+soak: build ## several writers, forks, memory limits and kill -9 at random moments; SECONDS_TO_SOAK=3600
+	$(BIN)/python fuzz/soak.py --seconds $(SECONDS_TO_SOAK)
 
 docs: .venv/.docs build ## the documentation, into site/
 	$(BIN)/mkdocs build --strict

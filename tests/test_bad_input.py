@@ -166,6 +166,23 @@ def test_output_of_both_kernels_must_be_a_pair(out: Any) -> None:
         NETWORK.kernels(GOOD, out=out)
 
 
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_outputs_are_called_as_the_caller_knows_them(diagonal: bool) -> None:
+    """`out` is one array for one kernel; the core finds entries that share memory."""
+    shape = (4,) if diagonal else (4, 4)
+    shared = np.lib.stride_tricks.as_strided(np.zeros(1), shape, (0,) * len(shape))
+    own = np.empty(shape)
+    for call in (NETWORK.ntk, NETWORK.nngp):
+        with pytest.raises(ValueError, match=r"^out has entries that share memory"):
+            call(GOOD, out=shared, diagonal=diagonal)
+    for field, out in (("nngp", (shared, own)), ("ntk", (own, shared))):
+        with pytest.raises(ValueError, match=rf"^out\.{field} has entries that share memory"):
+            NETWORK.kernels(GOOD, out=out, diagonal=diagonal)
+    if not diagonal:
+        with pytest.raises(ValueError, match=r"^out has entries that share memory"):
+            NETWORK.ntk(GOOD, GOOD.copy(), out=shared)
+
+
 def test_output_that_overlaps_the_input() -> None:
     buffer = np.random.default_rng(0).standard_normal((8, 8))
     x, out = buffer[:, :3], buffer

@@ -75,6 +75,24 @@ def test_info_says_what_a_bug_report_needs(
     assert facts["NTKFAST_SIMD"] == "told"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_names_that_are_no_text_are_printed_nevertheless(tmp_path: Path) -> None:
+    """Variables of other versions, and the names of files."""
+    environment = {**os.environ, "NTKFAST_OTHER": "a\udcff"}
+    facts = subprocess.run(
+        [*PROGRAM, "info"], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "a\\udcff" in facts.stdout
+    np.save(tmp_path / "x.npy", np.eye(3))
+    out = tmp_path / "k\udcff.npy"
+    for options in ([], ["--diagonal", "--force"]):
+        command = [*PROGRAM, "gram", "x.npy", out.name, "--depth", "1", *options]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.stderr == ""
+        assert ended.stdout.splitlines()[-1].startswith("k\\udcff.npy   ")
+        assert len(np.load(out)) == 3
+
+
 def test_module_and_script_are_the_same_program() -> None:
     script = Path(sys.executable).with_name("ntkfast")
     shown = [

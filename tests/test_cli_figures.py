@@ -3,6 +3,7 @@
 import io
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from matplotlib.figure import Figure
@@ -59,8 +60,8 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     finished = tmp_path / "g-gaussian-process.png"
     finished.write_text("an earlier one")
 
-    def stop(_: Figure, path: Path, **__: object) -> None:
-        Path(path).write_bytes(PNG)
+    def stop(_: Figure, file: IO[bytes], **__: object) -> None:
+        file.write(PNG)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Figure, "savefig", stop)

@@ -102,15 +102,6 @@ def test_points_in_other_formats(kind: str) -> None:
     np.testing.assert_allclose(np.load("k.npy"), reference, rtol=0, atol=rounding(reference))
 
 
-def test_what_is_there_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("k.npy").write_bytes(b"mine")
-    assert ended(*MLP) == 1
-    assert capsys.readouterr().err == "ntkfast: k.npy already exists; use --force to overwrite it\n"
-    assert Path("k.npy").read_bytes() == b"mine"
-    assert ended(*MLP, "--force") == 0
-    assert np.load("k.npy").shape == (150, 150)
-
-
 def test_a_disk_without_room_is_said_before(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +122,7 @@ def test_a_disk_that_fills_up_meanwhile(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert ended(*MLP) == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert capsys.readouterr().err == "ntkfast: k.npy.part: No space left on device\n"
     assert not list(place.glob("k.npy*"))
 
 
@@ -148,6 +139,10 @@ def test_a_disk_that_fills_up_meanwhile(
             "cannot be combined with --x2",
         ),
         (["x.npy", "k.npy", "--depth", "1", "--threads", "0"], "--threads 0: expected at least 1"),
+        (
+            ["x.npy", "k.npy", "--depth", "1", "--threads", "4097"],
+            "4097: expected at least 1, at m",
+        ),
         (["x.npy", "k.txt", "--depth", "1"], "expected a name that ends with .npy"),
         (["x.npy", "no/k.npy", "--depth", "1"], "no is not a folder"),
         (["x.npy", "./x.npy", "--depth", "1", "--force"], "the same file as IN or --x2"),
@@ -182,9 +177,9 @@ def test_bad_usage_is_2(
         (["latin.csv", "--depth", "1"], "latin.csv: 'utf-8' codec can't decode byte 0xf6"),
         (["grouped.csv", "--depth", "1"], "grouped.csv: could not convert string '1_000'"),
         (["nan.csv", "--depth", "1"], "nan.csv has a NaN at index 1, 0; expected finite numbers"),
-        (["x.npy", "--depth", "-1"], "mlp: depth is -1; expected an integer >= 0"),
-        (["x.npy", "--depth", "1000000"], "mlp: depth is 1000000; expected an integer >= 0 and <="),
-        (["x.npy", "--depth", "1", "--w-std", "-1"], "Dense: w_std is -1.0"),
+        (["x.npy", "--depth", "-1"], "--depth is -1; expected an integer >= 0"),
+        (["x.npy", "--depth", "1000000"], "--depth is 1000000; expected an integer >= 0 and <="),
+        (["x.npy", "--depth", "1", "--w-std", "-1"], "--w-std is -1.0"),
         (["x.npy", "--depth", "1", "--activation", "rleu"], "(did you mean 'relu'?)"),
         (
             ["x.npy", "--depth", "1", "--activation", "dense"],
@@ -193,6 +188,16 @@ def test_bad_usage_is_2(
         (
             ["x.npy", "--depth", "1", "--activation", "abrelu"],
             "an activation without parameters; use a --network file",
+        ),
+        (["x.npy", "--depth", "1", "--w-std", "nan"], "--w-std is nan; expected a finite number"),
+        (["x.npy", "--depth", "1", "--b-std", "-1"], "--b-std is -1.0; expected a finite number"),
+        (
+            ["large.npy", "--depth", "1", "--dtype", "float32"],
+            "large.npy, converted to float32, has",
+        ),
+        (
+            ["x.npy", "--depth", "1", "--dtype", "float32", "--x2", "large.npy"],
+            "large.npy, converted to float32, has an infinity at index 0, 0; expected finite",
         ),
         (["x.npy", "--network", "none.toml"], "none.toml"),
         (["x.npy", "--network", "bad.json"], "bad.json: the network: there is no layer 'Rleu'"),
@@ -222,6 +227,7 @@ def test_bad_files_are_1_and_say_why(
         Path(f"{name}.csv").write_text(text, encoding="utf-8")
     Path("latin.csv").write_text("Höhe\n1\n", encoding="latin-1")
     np.save("line.npy", X.ravel())
+    np.save("large.npy", np.full((2, 4), 1e200))
     images = nk.Serial(nk.Conv((3, 3)), nk.Flatten(), nk.Dense())
     Path("images.json").write_text(json.dumps(images.to_dict()), encoding="utf-8")
     Path("bad.json").write_text('{"type": "Rleu"}', encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 import ntkfast as nk
 from contract import same_bits
 from gram_files import MLP, NET, X, ended, place
-from ntkfast.cli import _resumable, main
+from ntkfast.cli import _resumable, _unfinished, main
 
 __all__ = ["place"]
 
@@ -177,7 +177,7 @@ def test_damaged_remains_are_refused(
 
 @pytest.mark.skipif(os.name != "posix", reason="locks are those of POSIX")
 def test_two_at_once_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
-    with _resumable._held(Path("k.npy.part")):
+    with _unfinished.held(Path("k.npy.part")):
         assert ended(*MLP) == 1
     assert "another process is writing to it" in capsys.readouterr().err
     assert ended(*MLP) == 0

@@ -85,7 +85,10 @@ def test_cases_of_others_are_these_for_the_core(network: nk.Network, other: nk.N
         ({"type": "Dense"}, "Dense needs the field 'parameterization': 'ntk' or 'standard'"),
         ({**DENSE, "bias": 0.0}, "Dense has no field 'bias'"),
         ({**DENSE, "layers": [DENSE]}, "Dense has no field 'layers'"),
-        ({**DENSE, "width": 3.0}, "Dense: width is 3.0; expected an integer >= 1, or None"),
+        (
+            {**DENSE, "width": 3.0},
+            "Dense: width is 3.0; expected an integer from 1 to 1,000,000,000,000, or None",
+        ),
         ({**DENSE, "width": True}, "Dense: width is True; expected an integer"),
         ({**DENSE, "width": "3"}, "Dense: width is '3'; expected an integer"),
         ({**DENSE, "width": -3}, "Dense: width is -3; expected an integer"),

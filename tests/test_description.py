@@ -84,6 +84,9 @@ def test_toml_and_json_files(tmp_path: Path) -> None:
     assert nk.Network.from_file(toml) == network
     as_json.write_text(json.dumps(network.to_dict()), encoding="utf-8")
     assert nk.Network.from_file(str(as_json)) == network
+    for file in (toml, as_json):  # as Windows editors save them
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+        assert nk.Network.from_file(file) == network
 
 
 def chain(levels: int) -> dict[str, Any]:

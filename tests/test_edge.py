@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -229,6 +230,17 @@ def test_wrong_number_of_threads_in_the_environment(value: str) -> None:
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: ")
     assert f'NTKFAST_NUM_THREADS is "{value}"; expected an integer' in last
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="variables are always Unicode there")
+@pytest.mark.parametrize("name", ["NTKFAST_NUM_THREADS", "NTKFAST_SIMD"])
+def test_a_variable_that_is_no_text_is_refused_by_name(name: str) -> None:
+    result = run("import ntkfast", **{name: "1\udcff"})
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"ValueError: the environment variable {name} is ")
+    assert "xFF" in last
+    assert "which is not UTF-8" in last
 
 
 def test_what_info_says() -> None:

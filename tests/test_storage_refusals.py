@@ -158,3 +158,16 @@ def test_parameters_that_do_not_fit_their_network(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=r"a\.npz is damaged: there are 35 parameters and 0 fixed"):
         nk.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("n_features", [0, -1, 2**70, 10**400])
+def test_sizes_that_no_network_has(n_features: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    nk.save(path, nk.finite.init(nk.mlp(1), 3, 0, width=9))
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays.pop("header").tobytes())
+    header["content"]["fields"]["n_features"] = n_features
+    packed(path, header, **arrays)
+    with pytest.raises(ValueError, match=r"a\.npz is damaged: "):
+        nk.load(path)

@@ -32,7 +32,7 @@ QUICK = (
     *("linalg", "spectrum", "flow", "descent", "linear", "loss_flow", "ensemble", "posterior"),
     "solvers",
     *("normal", "evidence", "storage", "storage_refusals", "data", "data_files", "description"),
-    *("cli", "cli_gram", "cli_gram_resumed"),
+    *("cli", "cli_gram", "cli_gram_out", "cli_gram_resumed", "cli_points", "atomic"),
     *("plots", "sklearn", "sklearn_kernels", "sklearn_probability", "sklearn_selection"),
 )
 # What old packages say of each other is not ours.
@@ -82,10 +82,10 @@ def check_archive(archive: Path) -> None:
         "LICENSE-MIT",
         "LICENSE-APACHE",
     }
-    for folder in ("python", "rust", "tests"):
+    for folder in ("docs", "examples", "fuzz", "python", "rust", "tests"):
         wanted |= {path.relative_to(ROOT).as_posix() for path in _sources(ROOT / folder)}
     built = {
-        name for name in names if re.search(r"\.(so|pyd|pyc)$|^(target|dist|site|\.\w+)/", name)
+        name for name in names if re.search(r"\.(so|pyd|pyc)$|^(target|dist|site)/|(^|/)\.", name)
     }
     assert not wanted - names, f"{archive.name} has not {sorted(wanted - names)}"
     assert not built, f"{archive.name} has {sorted(built)}"

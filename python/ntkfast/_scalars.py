@@ -27,6 +27,11 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     return number
 
 
+# The largest number of neurons, features or entries along an axis: eight terabytes, and sums and
+# products of several are still exact in the core.
+LARGEST = 10**12
+
+
 def as_count(value: object, name: str, *, least: int, most: int | None = None) -> int:
     """Return `value` as an int from `least` to `most`; TypeError or ValueError otherwise."""
     expected = f"an integer >= {least}" + ("" if most is None else f" and <= {most}")
@@ -36,6 +41,11 @@ def as_count(value: object, name: str, *, least: int, most: int | None = None) -
     if number < least or (most is not None and number > most):
         raise ValueError(f"{name} is {number}; expected {expected}")
     return number
+
+
+def as_size(value: object, name: str, *, least: int) -> int:
+    """Return `value` as a number of neurons, features or entries, at least `least`."""
+    return as_count(value, name, least=least, most=LARGEST)
 
 
 def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ntkfast._annotations import fits
 from ntkfast._atomic import replacing
 from ntkfast._ntkfast import info
-from ntkfast.data.files import load_npz
+from ntkfast.data.files import read_npz
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
@@ -86,6 +86,9 @@ _ESTIMATORS = {
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
 }
 
+# What building an object raises where the file has values that `save` would not have written.
+_DAMAGE = ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError
+
 # Fields that follow from the others, and the functions that create an object from those.
 _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
     FiniteNetwork: ({"_layer", "_affine"}, restored),
@@ -97,7 +100,8 @@ def save(path: str | PathLike[str], value: object) -> None:
 
     The file is an NPZ archive. ``numpy.load`` also reads its arrays, under the names of their
     fields, and a JSON header as bytes. The file is written under a temporary name first, so a
-    partial file never exists. It replaces an existing file with the same name.
+    partial file never exists, whatever else writes to the same path. It replaces an existing file
+    with the same name and keeps its permissions. Of a symbolic link it replaces the target.
 
     Parameters
     ----------
@@ -112,7 +116,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     Raises
     ------
     OSError
-        The file cannot be written.
+        The file cannot be written. The error has its name as ``filename``.
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
@@ -120,6 +124,9 @@ def save(path: str | PathLike[str], value: object) -> None:
     Notes
     -----
     Attributes that are computed on first access, and can be computed again, are not written.
+
+    A process that is killed while it writes leaves a file ``.NAME.….tmp`` in the same folder. The
+    next `save` to the same path removes it, unless another living process is writing it.
 
     Examples
     --------
@@ -139,7 +146,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     members: dict[str, Any] = {_HEADER: np.frombuffer(text.encode(), np.uint8), **arrays}
-    with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
+    with replacing(Path(path)) as file:
         np.savez(file, **members)
 
 
@@ -170,9 +177,10 @@ def load(path: str | PathLike[str]) -> Any:
     Notes
     -----
     No code is run, whatever the file contains. Arrays are numbers, and only the classes of ntkfast
-    that `save` supports are created from them.
+    that `save` supports are created from them. Arrays are not compressed, as `save` writes them, so
+    together they take no more memory than the file has bytes.
     """
-    arrays = load_npz(path)
+    arrays = read_npz(path, compressed=False)
     if _HEADER not in arrays:
         raise ValueError(
             f"{path} was not written by save: it has no header, but it has the arrays "
@@ -196,7 +204,7 @@ def load(path: str | PathLike[str]) -> Any:
         )
     try:
         value = _decoded(header.get("content"), arrays)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if arrays:
         raise ValueError(f"{path} is damaged: nothing refers to its array {min(arrays)!r}")

@@ -7,6 +7,8 @@ parsed arguments to an exit code. Exit codes: 0 success, 1 error, 2 bad usage, 1
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -45,14 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 success, 1 error, 130 interrupted, 141 if the reader of the output has closed it. Bad
         usage exits with 2 through ``SystemExit``, as in argparse.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(argv)
     except KeyboardInterrupt:
         print("\nntkfast: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout again at exit, so redirect it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
     except MissingExtraError as error:
         print(
@@ -62,9 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except OSError as error:
-        named = error.filename is not None and error.strerror
+        name = error.filename
+        if name is None and error.errno == errno.ENOSPC:  # files are always named
+            _drop_output()
+            name = "standard output"
+        named = name is not None and error.strerror
         print(
-            f"ntkfast: {error.filename}: {error.strerror}" if named else f"ntkfast: {error}",
+            f"ntkfast: {name}: {error.strerror}" if named else f"ntkfast: {error}",
             file=sys.stderr,
         )
         return 1
@@ -79,7 +86,12 @@ def _dispatch(argv: Sequence[str] | None) -> int:
         code: int = arguments.run(arguments)
         return code
     finally:
-        sys.stdout.flush()  # detects a broken pipe, including after --help
+        sys.stdout.flush()  # detects a broken pipe or a full disk, including after --help
+
+
+def _drop_output() -> None:
+    """Redirect what is left for the standard output, because Python flushes it again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,8 @@
 
 Rows are written in order into ``OUT.part``. The sidecar ``OUT.part.json`` records how many of them
 are on the disk and which kernel they belong to. A run that finds both files resumes after these
-rows. At the end the file is renamed and the sidecar is deleted. A Gram matrix is computed on and
+rows. At the end the file is renamed and the sidecar is deleted. Both stand beside the file that OUT
+means: if that is a symbolic link, beside its target. A Gram matrix is computed on and
 above its diagonal; the entries left of the diagonal are copied from finished rows.
 """
 
@@ -14,8 +15,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +24,11 @@ from typing import Any, Literal
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast._atomic import replacing
+from ntkfast._atomic import destination, keep_mode, move, naming, remove_abandoned, replacing
 from ntkfast._ntkfast import Prepared, info
 from ntkfast._progress import Progress
+from ntkfast.cli._unfinished import beside, held, refuse_existing
+from ntkfast.data._npy import open_npy
 from ntkfast.kernels import evaluate
 from ntkfast.networks import Network
 
@@ -97,12 +99,12 @@ class Job:
     @property
     def part(self) -> Path:
         """The unfinished file."""
-        return self.out.with_name(f"{self.out.name}.part")
+        return beside(self.out)[0]
 
     @property
     def sidecar(self) -> Path:
         """The record of the progress."""
-        return self.out.with_name(f"{self.out.name}.part.json")
+        return beside(self.out)[1]
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -180,7 +182,7 @@ class Job:
             )
         if rows:
             try:
-                found = np.lib.format.open_memmap(self.part, mode="r")
+                found = open_npy(self.part)
                 fits = found.shape == self.shape and found.dtype == self.x.dtype
             except (OSError, ValueError):
                 fits = False
@@ -196,7 +198,7 @@ class Job:
         there = 0
         if self.part.exists():
             there = getattr(self.part.stat(), "st_blocks", 0) * 512
-        free = shutil.disk_usage(self.out.parent).free
+        free = shutil.disk_usage(self.part.parent).free
         if self.size - there > free:
             raise OSError(
                 f"{self.out} needs {self.size - there:,} more bytes, but the disk has {free:,} free"
@@ -204,9 +206,15 @@ class Job:
 
 
 def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
-    """Compute the rest of the matrix; `on_pairs` receives the number of computed entries."""
+    """Compute the rest of the matrix; `on_pairs` receives the number of computed entries.
+
+    Raises FileExistsError if the file exists and not `force`, also if it appears while this runs.
+    """
     n = job.shape[0]
-    with _held(job.part):
+    with held(job.part):
+        refuse_existing(job.out, force=force)
+        for file in (destination(job.out), job.sidecar):  # this run may write neither in this way
+            remove_abandoned(file)
         rows = job.finished(force=force)
         if rows == 0:
             _record(job, 0)
@@ -215,11 +223,18 @@ def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
         for start in range(rows, n, job.rows_a_block):
             stop = min(start + job.rows_a_block, n)
             _write(job, matrix, start, stop, on_pairs)
-            matrix.flush()
+            with naming(job.part):
+                matrix.flush()
             _record(job, stop)
         del matrix
-    job.part.replace(job.out)
-    job.sidecar.unlink()
+        try:
+            move(job.part, destination(job.out), overwrite=force)
+        except FileExistsError:
+            raise FileExistsError(
+                f"{job.out} was created while the matrix was computed; run the same command with "
+                f"--force to overwrite it with {job.part}, which is complete"
+            ) from None
+        job.sidecar.unlink(missing_ok=True)
 
 
 def _write(
@@ -254,44 +269,26 @@ def _part(
 
 
 def _record(job: Job, rows: int) -> None:
-    with replacing(job.sidecar) as unfinished:
-        unfinished.write_text(
-            json.dumps({"rows": rows, "fingerprint": job.fingerprint}), encoding="utf-8"
-        )
+    with replacing(job.sidecar) as file:
+        file.write(json.dumps({"rows": rows, "fingerprint": job.fingerprint}).encode())
 
 
 def _reserve(job: Job) -> None:
     """Create the file at full size, because writing to a full disk would kill the process."""
     try:
-        matrix = np.lib.format.open_memmap(job.part, "w+", job.x.dtype, shape=job.shape)
-        del matrix
-        if hasattr(os, "posix_fallocate"):
-            with job.part.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, job.part.stat().st_size)
+        with naming(job.part):
+            matrix = np.lib.format.open_memmap(job.part, "w+", job.x.dtype, shape=job.shape)
+            del matrix
+            keep_mode(job.part, destination(job.out))
+            if hasattr(os, "posix_fallocate"):
+                with job.part.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, job.part.stat().st_size)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
             return  # a file system that cannot reserve space
         job.part.unlink(missing_ok=True)
         job.sidecar.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def _held(part: Path) -> Iterator[None]:
-    """Lock the file against other processes if the system supports it; create it if needed."""
-    with part.open("ab") as file:
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BlockingIOError(f"{part}: another process is writing to it") from None
-        except OSError:
-            pass  # a file system without locks
-        yield
 
 
 def _digest(x: FloatArray) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import ntkfast as nk
+from ntkfast._atomic import replacing
 from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Report
 from ntkfast.cli import _digits
@@ -72,7 +73,8 @@ def _run(output: Path, parser: argparse.ArgumentParser) -> int:
     _print_findings(digits)
     print()
     _announce("figure")
-    _figure.draw(digits).savefig(output)
+    with replacing(output) as file:
+        _figure.draw(digits).savefig(file, format=output.suffix.lower().lstrip("."))
     print(f"figure: {output}")
     return 0
 

@@ -115,5 +115,5 @@ def _with_bar(figures: list[Figure]) -> Iterator[Figure]:
 
 def _save(picture: Picture, path: Path, dpi: int) -> None:
     """Write the file completely or not at all."""
-    with replacing(path) as unfinished:
-        picture.savefig(unfinished, format="png", dpi=dpi)
+    with replacing(path) as file:
+        picture.savefig(file, format="png", dpi=dpi)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 import ntkfast as nk
-from ntkfast._arrays import FloatArray
-from ntkfast._atomic import replacing
+from ntkfast._arrays import FloatArray, check_finite
+from ntkfast._atomic import destination, replacing
 from ntkfast.cli._points import read_points
 from ntkfast.cli._resumable import Job, run
+from ntkfast.cli._unfinished import refuse_existing
 from ntkfast.kernels import as_samples
 from ntkfast.networks.named import named_activation
 
@@ -44,6 +46,7 @@ a network in a file, TOML or JSON, in the format of Network.to_dict:
   layers = [{type = "Dense", w_std = 1.5}, {type = "Erf"}, {type = "Dense", w_std = 1.5}]
 """
 
+_MOST_THREADS = 4096  # as in the core
 _MEASURED = 0.1  # approximate seconds for the measurement behind the estimate
 
 
@@ -79,8 +82,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     _check(arguments, parser)
-    if arguments.out.exists() and not arguments.force:
-        raise FileExistsError(f"{arguments.out} already exists; use --force to overwrite it")
+    refuse_existing(arguments.out, force=arguments.force)
     try:
         network = _network(arguments)
         x = _samples(arguments.points, network)
@@ -92,13 +94,13 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             )
         types = [x.dtype, *([] if x2 is None else [x2.dtype])]
         dtype = np.dtype(arguments.dtype or np.result_type(*types))
-        x = x.astype(dtype, copy=False)
-        x2 = None if x2 is None else x2.astype(dtype, copy=False)
+        x = _converted(x, dtype, arguments.points)
+        x2 = None if x2 is None else _converted(x2, dtype, arguments.x2)
         if arguments.threads is not None:
             nk.set_num_threads(arguments.threads)
         job = Job(network, arguments.kernel, x, x2, arguments.out)
         if arguments.diagonal:
-            _diagonal(job)
+            _diagonal(job, force=arguments.force)
         else:
             _matrix(job, force=arguments.force)
     except (ValueError, TypeError, ImportError) as error:
@@ -120,16 +122,18 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
                 parser.error(f"--{option} cannot be combined with --network; drop one of them")
     if arguments.diagonal and arguments.x2 is not None:
         parser.error("--diagonal uses only the points of IN and cannot be combined with --x2")
-    if arguments.threads is not None and arguments.threads < 1:
-        parser.error(f"--threads {arguments.threads}: expected at least 1")
+    if arguments.threads is not None and not 1 <= arguments.threads <= _MOST_THREADS:
+        parser.error(f"--threads {arguments.threads}: expected at least 1, at most {_MOST_THREADS}")
     if out.suffix.lower() != ".npy":
         parser.error(f"OUT is {out}; expected a name that ends with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
         parser.error(f"OUT is {out}, the same file as IN or --x2; choose another name")
-    if not out.parent.is_dir():
-        parser.error(f"OUT is {out}: {out.parent} is not a folder")
+    if not (folder := destination(out).parent).is_dir():
+        parser.error(f"OUT is {out}: {folder} is not a folder")
     if out.is_dir():
         parser.error(f"OUT is {out}, which is a folder")
+    if out.exists() and not out.is_file():
+        parser.error(f"OUT is {out}, which is not a regular file; its rows are written in place")
 
 
 def _network(arguments: argparse.Namespace) -> nk.Network:
@@ -142,7 +146,13 @@ def _network(arguments: argparse.Namespace) -> nk.Network:
     )
     activation = named_activation(name, complaint)
     w_std = 1.0 if arguments.w_std is None else arguments.w_std
-    return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+    try:
+        return nk.mlp(arguments.depth, activation, w_std=w_std, b_std=arguments.b_std)
+    except ValueError as error:
+        message = str(error)
+        for name in ("mlp: depth", "Dense: w_std", "Dense: b_std"):
+            message = message.replace(name, f"--{name.partition(': ')[2].replace('_', '-')}")
+        raise ValueError(message) from None
 
 
 def _samples(text: str, network: nk.Network) -> FloatArray:
@@ -152,12 +162,25 @@ def _samples(text: str, network: nk.Network) -> FloatArray:
     return x
 
 
-def _diagonal(job: Job) -> None:
+def _converted(x: FloatArray, dtype: np.dtype[Any], text: str) -> FloatArray:
+    """Return points in another type, which must have numbers as large as theirs."""
+    with np.errstate(over="ignore"):
+        converted: FloatArray = x.astype(dtype, copy=False)
+    if converted is not x:
+        check_finite(converted, f"{text}, converted to {dtype},")
+    return converted
+
+
+def _diagonal(job: Job, *, force: bool) -> None:
     begun = time.perf_counter()
-    diagonal = job.evaluate(job.x, None, diagonal=True)
-    with replacing(job.out) as unfinished, unfinished.open("wb") as file:
-        np.save(file, diagonal)
-    print(f"{job.out}   {len(diagonal):,} numbers   {_duration(time.perf_counter() - begun)}")
+    content = io.BytesIO()  # NumPy's own writing to files does not say why it fails
+    np.save(content, job.evaluate(job.x, None, diagonal=True))
+    try:
+        with replacing(job.out, overwrite=force) as file:
+            file.write(content.getbuffer())
+    except FileExistsError:
+        raise FileExistsError(f"{job.out} already exists; use --force to overwrite it") from None
+    print(f"{job.out}   {len(job.x):,} numbers   {_duration(time.perf_counter() - begun)}")
 
 
 def _matrix(job: Job, *, force: bool) -> None:

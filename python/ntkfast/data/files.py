@@ -8,9 +8,11 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,14 +20,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ntkfast.data._npy import NPY, read_npy
+
 __all__ = ["load_idx", "load_npz"]
 
 _Reader: TypeAlias = gzip.GzipFile | io.BufferedReader
 
-_GZIP, _ZIP, _NPY = b"\x1f\x8b", b"PK", b"\x93NUMPY"
+_GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_CODES = [bytes([code]) for code in _IDX_TYPES]
 _PIECE = 1 << 20  # bytes per read, because a header may claim more data than the file contains
+_RATIO = 1032  # bytes that one byte of compressed data stands for, at most
 
 
 def load_idx(path: str | PathLike[str]) -> NDArray[Any]:
@@ -78,6 +83,12 @@ def _read_idx(file: _Reader, path: object) -> NDArray[Any]:
         )
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
     expected = math.prod(shape) * dtype.itemsize
+    size = os.fstat(file.fileno()).st_size
+    if isinstance(file, gzip.GzipFile) and expected > size * _RATIO:
+        raise ValueError(
+            f"{path} is truncated: {size} compressed bytes cannot contain the {expected} bytes of "
+            f"data for shape {shape} of {dtype.name}"
+        )
     data = _read(file, expected + 1)
     if len(data) != expected:
         state = "truncated" if len(data) < expected else "longer than its header states"
@@ -119,8 +130,21 @@ def load_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     OSError
         The file cannot be opened.
     ValueError
-        The file has another format, is truncated or damaged, or a member is not an array or
-        contains Python objects.
+        The file has another format, is truncated or damaged, or a member is not an array,
+        contains Python objects, or has other than the bytes that its header promises.
+    """
+    return read_npz(path)
+
+
+def read_npz(
+    path: str | PathLike[str],
+    choose: Callable[[list[str]], Iterable[str]] | None = None,
+    *,
+    compressed: bool = True,
+) -> dict[str, NDArray[Any]]:
+    """Read the arrays that `choose` selects by their names, and no others; None selects all.
+
+    Without `compressed`, an array that takes more memory than the file has bytes is rejected.
     """
     with Path(path).open("rb") as file:
         magic = file.read(8)
@@ -132,41 +156,63 @@ def load_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
         file.seek(0)
         try:
             with zipfile.ZipFile(file) as archive:
-                return {
-                    info.filename.removesuffix(".npy"): _member(archive, info, path)
-                    for info in archive.infolist()
-                }
+                members = _members(archive, os.fstat(file.fileno()).st_size)
+                chosen = members if choose is None else choose(list(members))
+                return {name: _member(archive, members[name], path, compressed) for name in chosen}
         except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error) as error:
             raise ValueError(f"{path} is truncated or damaged ({error})") from None
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: object) -> NDArray[Any]:
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by the names of their arrays; together they are no larger than the file.
+
+    Members that share their data would take more memory than the file allows for.
+    """
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in members:
+            raise zipfile.BadZipFile(f"it has two arrays {name!r}")
+        members[name] = info
+    if sum(info.compress_size for info in members.values()) > size:
+        raise zipfile.BadZipFile("its members overlap")
+    return members
+
+
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: object, compressed: bool
+) -> NDArray[Any]:
     try:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"unsupported compression type {info.compress_type}")
-        content = archive.read(info)
-        if not content.startswith(_NPY):
-            raise ValueError("it is not a NumPy array")
-        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    # A header may claim more data than the file contains, or than fits into memory.
+        if info.compress_type != zipfile.ZIP_STORED and not compressed:
+            raise ValueError(
+                f"it is compressed, from {info.file_size:,} bytes to {info.compress_size:,}; "
+                "expected an array as it is in memory"
+            )
+        if info.file_size > info.compress_size * (_RATIO if info.compress_type else 1):
+            raise ValueError(
+                f"{info.compress_size:,} bytes cannot contain the {info.file_size:,} that it "
+                "should have"
+            )
+        with archive.open(info) as member:
+            return read_npy(member, info.file_size)
     except (
         ValueError,
         OSError,
         EOFError,
         RuntimeError,
-        MemoryError,
         zlib.error,
         struct.error,
     ) as error:
         raise ValueError(f"{path}: its member {info.filename!r} cannot be read ({error})") from None
-    return array
 
 
 def _advice(magic: bytes) -> str:
     """Suggest a reader for formats that are easily confused."""
     if magic.startswith(_ZIP):
         return "It looks like a ZIP archive: try load_npz"
-    if magic.startswith(_NPY):
+    if magic.startswith(NPY):
         return "It is a single array: use numpy.load(path, allow_pickle=False)"
     if magic.startswith(_GZIP) or (magic[:2] == b"\0\0" and magic[2:3] in _IDX_CODES):
         return "It looks like an IDX file: try load_idx"

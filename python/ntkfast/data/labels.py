@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_real, as_size
 from ntkfast._seed import Seed, as_generator
 
 __all__ = ["one_hot", "random_labels"]
@@ -58,7 +58,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
     smallest, largest = (int(classes.min()), int(classes.max())) if classes.size else (0, -1)
     if n_classes is None:
         n_classes = largest + 1
-    n_classes = as_count(n_classes, "n_classes", least=0)
+    n_classes = as_size(n_classes, "n_classes", least=0)
     if smallest < 0 or largest >= n_classes:
         i = int(classes.argmin() if smallest < 0 else classes.argmax())
         raise ValueError(

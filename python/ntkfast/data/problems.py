@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_real, as_size
 from ntkfast._seed import Seed, as_generator
 
 __all__ = ["chirp", "circle", "sine", "sphere", "step", "three_points"]
@@ -76,7 +76,7 @@ def circle(n: int) -> Array:
 
     Point i is (cos α, sin α) with α = 2πi/n, so a kernel of the angle is a circulant matrix.
     """
-    n = as_count(n, "n", least=0)
+    n = as_size(n, "n", least=0)
     angle = 2 * np.pi * np.arange(n) / max(n, 1)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -94,14 +94,14 @@ def sphere(n: int, n_features: int, seed: Seed) -> Array:
     seed : int, numpy.random.SeedSequence or numpy.random.Generator
         The same integer gives the same points.
     """
-    shape = as_count(n, "n", least=0), as_count(n_features, "n_features", least=1)
+    shape = as_size(n, "n", least=0), as_size(n_features, "n_features", least=1)
     points = as_generator(seed).standard_normal(shape)
     unit: Array = points / np.linalg.norm(points, axis=1, keepdims=True)
     return unit
 
 
 def _line(n: int) -> Array:
-    n = as_count(n, "n", least=1)
+    n = as_size(n, "n", least=1)
     return np.linspace(-1, 1, n)[:, None] if n > 1 else np.zeros((1, 1))
 
 

@@ -16,7 +16,7 @@ from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_size
 from ntkfast.linalg import cholesky, matmul
 from ntkfast.spectrum import eigh
 
@@ -105,7 +105,7 @@ class Normal(Displayed):
         ValueError
             There is no covariance.
         """
-        n = as_count(n, "n", least=0)
+        n = as_size(n, "n", least=0)
         m, c = len(self.mean), math.prod(self.mean.shape[1:])
         dtype = np.result_type(self._known("sample"), self.mean)
         noise = np.random.default_rng(seed).standard_normal((n, m, c)).astype(dtype)

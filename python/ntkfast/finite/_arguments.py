@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import as_floats, as_points, check_finite
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_size
 from ntkfast.networks.activations import Array
 
 __all__ = [
@@ -62,5 +62,5 @@ def as_features(input_shape: int | Sequence[int]) -> int:
                 f"input_shape is {input_shape!r}; expected the number of features, or a tuple that "
                 "contains it, because finite networks take vectors"
             )
-        return as_count(input_shape[0], "input_shape[0]", least=1)
-    return as_count(input_shape, "input_shape", least=1)
+        return as_size(input_shape[0], "input_shape[0]", least=1)
+    return as_size(input_shape, "input_shape", least=1)

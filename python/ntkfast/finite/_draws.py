@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, as_size
 from ntkfast.finite.initial import init
 from ntkfast.finite.network import FiniteNetwork
 from ntkfast.networks import Network
@@ -50,7 +50,7 @@ def draws(
 
 def as_widths(widths: Sequence[int], network: Network, n_features: int) -> Widths:
     """Return widths of hidden layers, at least two of which give different networks."""
-    found = np.array([as_count(width, "widths", least=1) for width in widths], dtype=np.int64)
+    found = np.array([as_size(width, "widths", least=1) for width in widths], dtype=np.int64)
     if np.unique(found).size < 2:  # checked before networks are trained
         raise ValueError(f"widths is {found.tolist()}; expected at least two different widths")
     smallest = np.unique(found)[:2]
@@ -70,4 +70,4 @@ def as_seeds(seeds: Seeds) -> list[int]:
         if not found:
             raise ValueError("seeds is empty; expected at least one")
         return found
-    return list(range(as_count(seeds, "seeds", least=1)))
+    return list(range(as_size(seeds, "seeds", least=1)))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ntkfast._scalars import as_count, as_flag
+from ntkfast._scalars import as_flag, as_size
 from ntkfast._seed import Seed, as_generator
 from ntkfast.finite._arguments import as_features
 from ntkfast.finite._build import Builder, natural_width
@@ -85,9 +85,9 @@ def init(
     network = as_network(network, "network")
     n_features = as_features(input_shape)
     rng = as_generator(seed)
-    width = None if width is None else as_count(width, "width", least=1)
+    width = None if width is None else as_size(width, "width", least=1)
     natural = natural_width(network, n_features)
-    wanted = natural or 1 if output_dim is None else as_count(output_dim, "output_dim", least=1)
+    wanted = natural or 1 if output_dim is None else as_size(output_dim, "output_dim", least=1)
     if natural not in (None, wanted):
         raise ValueError(
             f"output_dim is {wanted}, but the network determines {natural} outputs; leave "

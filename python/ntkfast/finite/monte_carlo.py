@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ntkfast._arrays import as_points
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_size
 from ntkfast._seed import Seed, as_generator
 from ntkfast.finite._arguments import as_inputs
 from ntkfast.finite.initial import init
@@ -121,7 +121,7 @@ def monte_carlo_kernels(
     >>> bool((abs(sampled.ntk - net.ntk(x)) < 4 * sampled.ntk_error).all())
     True
     """
-    n_samples = as_count(n_samples, "n_samples", least=2)
+    n_samples = as_size(n_samples, "n_samples", least=2)
     rng = as_generator(seed)
     points = as_inputs(x, "x", as_points(x, "x").shape[1])
     others = None if x2 is None else as_inputs(x2, "x2", points.shape[1])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, Report, reporting
-from ntkfast._scalars import as_choice, as_count, as_flag, as_real
+from ntkfast._scalars import LARGEST, as_choice, as_count, as_flag, as_real, as_size
 from ntkfast.dynamics._arguments import Reduction, as_momentum
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid
@@ -120,7 +120,7 @@ def train(
     mean_over = targets.size if reduction == "mean" else 1
     rate = as_real(learning_rate, "learning_rate", least=0.0, above=True) / mean_over
     momentum = as_momentum(momentum)
-    grid = _as_record(steps, t, as_count(record, "record", least=1))
+    grid = _as_record(steps, t, as_size(record, "record", least=1))
     settings: dict[str, Any] = {
         "method": as_choice(integrator, "integrator", get_args(Integrator)),
         "rtol": max(as_real(rtol, "rtol", least=0.0), 100 * float(np.finfo(float).eps)),
@@ -238,6 +238,8 @@ def _as_record(steps: npt.ArrayLike | None, t: npt.ArrayLike | None, intervals: 
         raise ValueError("there is no time to record; expected a number, or (k,) with k >= 1")
     if steps is not None and (grid != np.floor(grid)).any():
         raise ValueError("steps has fractional numbers; expected integers >= 0")
+    if steps is not None and grid.max() > LARGEST:
+        raise ValueError(f"steps goes up to {grid.max():g}; expected at most {LARGEST:,}")
     if np.ndim(given) == 0:
         grid = np.linspace(0.0, grid[0], intervals + 1)
     return np.union1d(0.0, grid if steps is None else np.round(grid))

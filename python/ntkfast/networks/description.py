@@ -277,7 +277,7 @@ def read(path: str | PathLike[str]) -> Network:
         raise ValueError(f"{file}: unsupported file extension {form!r}; expected .toml or .json")
     content = file.read_bytes()
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         data = json.loads(text) if form == ".json" else _toml(text)
     except (ValueError, RecursionError) as error:  # from either parser, or for invalid UTF-8
         raise ValueError(f"{file} is not a {form[1:].upper()} file: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from ntkfast._scalars import as_choice, as_count, as_flag, as_real
+from ntkfast._scalars import as_choice, as_flag, as_real, as_size
 from ntkfast.networks.base import Network
 
 __all__ = ["Dense", "Dropout", "LayerNorm", "Weighted"]
@@ -23,7 +23,7 @@ class Weighted(Network):
     def _check_weights(self) -> None:
         name = type(self).__name__
         if self.width is not None:
-            object.__setattr__(self, "width", as_count(self.width, f"{name}: width", least=1))
+            object.__setattr__(self, "width", as_size(self.width, f"{name}: width", least=1))
         object.__setattr__(self, "w_std", as_real(self.w_std, f"{name}: w_std", least=0.0))
         if self.b_std is not None:
             object.__setattr__(self, "b_std", as_real(self.b_std, f"{name}: b_std", least=0.0))
@@ -49,8 +49,8 @@ class Dense(Weighted):
     Parameters
     ----------
     width
-        Number of outputs. It affects the next Dense in the standard parameterization, a
-        `Concatenate`, and finite networks. Other kernels do not depend on it.
+        Number of outputs, at most 10¹². It affects the next Dense in the standard
+        parameterization, a `Concatenate`, and finite networks. Other kernels do not depend on it.
     w_std
         Standard deviation σ_w of the weights, ≥ 0.
     b_std

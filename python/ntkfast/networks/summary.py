@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ntkfast._display import table
 from ntkfast._ntkfast import Program, trace
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_real, as_size
 
 __all__ = ["LayerSummary", "Norms", "Summary", "summarise"]
 
@@ -99,7 +99,7 @@ def summarise(program: Program, norm: Norms, n_features: int) -> Summary:
             raise ValueError("norm is empty; expected a number >= 0 or a list of them")
     else:
         norms = [as_real(given, "norm", least=0.0)]
-    features = as_count(n_features, "n_features", least=1)
+    features = as_size(n_features, "n_features", least=1)
     traces = trace(program, np.array(norms), features)
     return Summary(
         tuple(

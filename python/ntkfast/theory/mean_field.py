@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import as_floats, check_finite
 from ntkfast._display import Displayed, Fact
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_count, as_real, as_size
 from ntkfast.networks import Network
 from ntkfast.theory._block import Block, as_block
 from ntkfast.theory._fixed_point import correlation_fixed_point, variance_fixed_point
@@ -124,7 +124,7 @@ class MeanField(Displayed):
         ----------
         Xiao, Pennington, Schoenholz (2020), arXiv:1912.13053.
         """
-        depth, n = as_count(depth, "depth", least=0), as_count(n, "n", least=2)
+        depth, n = as_size(depth, "depth", least=0), as_count(n, "n", least=2)
         c = as_real(correlation, "correlation", least=0.0)
         if c >= 1:
             raise ValueError(f"correlation is {c!r}; expected 0 <= correlation < 1")

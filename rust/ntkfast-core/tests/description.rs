@@ -85,7 +85,10 @@ fn what_is_refused_is_named() {
         (named("Gelu").with("a", 1.0), "Gelu has no field 'a'"),
         (named("Dropout"), "Dropout needs the field 'keep': a probability, above 0 and at most 1"),
         (named("Erf").with("a", 1.0), "Erf needs the field 'b': a finite number"),
-        (other(dense, "width", 7.0), "Dense: width is 7.0; expected an integer >= 1, or None"),
+        (
+            other(dense, "width", 7.0),
+            "Dense: width is 7.0; expected an integer from 1 to 1,000,000,000,000, or None",
+        ),
         (other(dense, "width", 0), "Dense: width is 0; expected"),
         (other(dense, "w_std", -0.5), "Dense: w_std is -0.5; expected a finite number >= 0"),
         (other(dense, "w_std", Value::None), "Dense: w_std is None; expected"),

@@ -32,6 +32,11 @@ pub struct Caller<'a, 'py> {
     pub progress: Option<&'a Bound<'py, PyAny>>,
 }
 
+/// What the caller calls the outputs: `out` is one array for one kernel, and has a field for each of two.
+fn names(nngp: &Arrays<'_>, ntk: &Arrays<'_>) -> [&'static str; 2] {
+    if nngp.is_some() && ntk.is_some() { ["out.nngp", "out.ntk"] } else { ["out"; 2] }
+}
+
 impl<T: ArrayFloat> Evaluation<'_, T> {
     /// The kernels of all pairs of one set.
     pub fn gram(
@@ -42,8 +47,9 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         ntk: Arrays<'_>,
     ) -> PyResult<()> {
         let count = x.count();
-        let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.model.results(), &[count, count])?;
-        let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.model.results(), &[count, count])?;
+        let names = names(&nngp, &ntk);
+        let mut nngp = outputs::<T, Ix2>(names[0], nngp, self.model.results(), &[count, count])?;
+        let mut ntk = outputs::<T, Ix2>(names[1], ntk, self.model.results(), &[count, count])?;
         let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let watched = caller.progress.is_some();
         self.run(caller, self.operations(count.saturating_mul(count) / 2, x), |job| {
@@ -66,8 +72,9 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         ntk: Arrays<'_>,
     ) -> PyResult<()> {
         let shape = [x.count(), x2.count()];
-        let mut nngp = outputs::<T, Ix2>("out.nngp", nngp, self.model.results(), &shape)?;
-        let mut ntk = outputs::<T, Ix2>("out.ntk", ntk, self.model.results(), &shape)?;
+        let names = names(&nngp, &ntk);
+        let mut nngp = outputs::<T, Ix2>(names[0], nngp, self.model.results(), &shape)?;
+        let mut ntk = outputs::<T, Ix2>(names[1], ntk, self.model.results(), &shape)?;
         let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         let watched = caller.progress.is_some();
         let pairs = shape[0].saturating_mul(shape[1]);
@@ -91,8 +98,9 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         ntk: Arrays<'_>,
     ) -> PyResult<()> {
         let count = x.count();
-        let mut nngp = outputs::<T, Ix1>("out.nngp", nngp, self.model.results(), &[count])?;
-        let mut ntk = outputs::<T, Ix1>("out.ntk", ntk, self.model.results(), &[count])?;
+        let names = names(&nngp, &ntk);
+        let mut nngp = outputs::<T, Ix1>(names[0], nngp, self.model.results(), &[count])?;
+        let mut ntk = outputs::<T, Ix1>(names[1], ntk, self.model.results(), &[count])?;
         let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
         self.run(Caller { py, progress: None }, self.operations(count, x), |job| {
             let mut x = x.samples("x", false, job)?;

@@ -30,6 +30,7 @@ use ntkfast_core::simd::Level;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt};
+use std::env::VarError;
 
 /// More threads than any machine has are taken for a mistake.
 const MOST_THREADS: usize = 4096;
@@ -68,11 +69,20 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(info)
 }
 
+/// The text of an environment variable, unless it is unset or empty.
+fn setting(name: &str) -> PyResult<Option<String>> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(bytes)) => Err(PyValueError::new_err(format!(
+            "the environment variable {name} is {bytes:?}, which is not UTF-8; set it to other text, or unset it"
+        ))),
+    }
+}
+
 /// Settings from the environment, read once when the module is imported.
 fn read_environment() -> PyResult<()> {
-    if let Ok(text) = std::env::var("NTKFAST_NUM_THREADS")
-        && !text.trim().is_empty()
-    {
+    if let Some(text) = setting("NTKFAST_NUM_THREADS")? {
         let threads = text.trim().parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
         parallel::set_threads(threads.ok_or_else(|| {
             PyValueError::new_err(format!(
@@ -81,8 +91,7 @@ fn read_environment() -> PyResult<()> {
             ))
         })?);
     }
-    if let Ok(text) = std::env::var("NTKFAST_SIMD")
-        && !text.trim().is_empty()
+    if let Some(text) = setting("NTKFAST_SIMD")?
         && !Level::force(&text.trim().to_lowercase())
     {
         let names: Vec<_> = Level::available().into_iter().map(Level::name).collect();

@@ -79,6 +79,9 @@ impl Reader {
     }
 }
 
+/// The largest width that is accepted.
+const WIDEST: u64 = 1_000_000_000_000;
+
 /// What all layers with weights take.
 struct Weights {
     width: Option<usize>,
@@ -89,7 +92,7 @@ struct Weights {
 
 impl Weights {
     fn new(fields: &mut Description) -> Result<Self> {
-        let width = |value: &Value| value.count().filter(|width| *width >= 1);
+        let width = |value: &Value| value.count().filter(|width| (1..=WIDEST).contains(&(*width as u64)));
         let deviation = |value: &Value| value.real().filter(|deviation| *deviation >= 0.0);
         let parameterization = |value: &Value| match value.text()? {
             "ntk" => Some(Training::Ntk),
@@ -99,7 +102,9 @@ impl Weights {
         let training = fields.take("parameterization", "'ntk' or 'standard'", parameterization)?;
         let trainable = fields.flag("trainable")?;
         Ok(Self {
-            width: fields.take("width", "an integer >= 1, or None", |value| value.or_none(width))?,
+            width: fields.take("width", "an integer from 1 to 1,000,000,000,000, or None", |value| {
+                value.or_none(width)
+            })?,
             w_std: fields.size("w_std")?,
             b_std: fields.take("b_std", "a finite number >= 0, or None", |value| value.or_none(deviation))?,
             training: if trainable { training } else { Training::Frozen },

@@ -189,7 +189,7 @@ impl Compiler {
         let id = self.push(Op::Dense { w_std, b_std, gradient }, [input, input], input.nonnegative, name);
         self.sources += 1;
         let width = match width {
-            Some(units) => Breadth::Known(Width { units, inputs: 0 }),
+            Some(units) => Breadth::Known(Width { units: units as u128, inputs: 0 }),
             None => Breadth::Unset(1, self.place(name)),
         };
         let sources = BTreeSet::from([self.sources]);

@@ -1,12 +1,12 @@
 //! Widths of layers, as far as a network says them.
 
-/// A number of neurons. That of the input is known only when a call comes with its points.
+/// A number of neurons, in integers that no sum or product of what networks may have exceeds. That of the input is known only when a call comes with its points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Width {
     /// Neurons of layers.
-    pub units: usize,
+    pub units: u128,
     /// How many times the input is among them.
-    pub inputs: usize,
+    pub inputs: u128,
 }
 
 impl Width {
@@ -15,11 +15,15 @@ impl Width {
 
     /// Both side by side.
     pub fn plus(self, other: Self) -> Self {
-        Self { units: self.units.saturating_add(other.units), inputs: self.inputs + other.inputs }
+        Self {
+            units: self.units.saturating_add(other.units),
+            inputs: self.inputs.saturating_add(other.inputs),
+        }
     }
 
     /// So many times side by side.
     pub fn times(self, count: usize) -> Self {
+        let count = count as u128;
         Self { units: self.units.saturating_mul(count), inputs: self.inputs.saturating_mul(count) }
     }
 
@@ -40,7 +44,7 @@ pub enum Breadth {
     /// That of the unknown input of a part of a network.
     Any,
     /// So many layers without a width, side by side; where the first of them is.
-    Unset(usize, String),
+    Unset(u128, String),
     /// This.
     Known(Width),
 }
@@ -50,7 +54,7 @@ impl Breadth {
     pub fn times(self, count: usize) -> Self {
         match self {
             Self::Any => Self::Any,
-            Self::Unset(layers, place) => Self::Unset(layers.saturating_mul(count), place),
+            Self::Unset(layers, place) => Self::Unset(layers.saturating_mul(count as u128), place),
             Self::Known(width) => Self::Known(width.times(count)),
         }
     }
