@@ -9,9 +9,7 @@ use ntkfast_core::parallel::Job;
 use ntkfast_core::program::{Prepared, Recipe};
 use ntkfast_core::{Model, Result};
 use numpy::ndarray::{Ix1, Ix2};
-use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use std::ffi::CString;
 
 /// Operations of making the first fits: however few the points, so many that threads may share them and Ctrl-C has to end
 /// them.
@@ -55,11 +53,11 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         self.run(caller, self.operations(count.saturating_mul(count) / 2, x), |job| {
             let mut x = x.samples("x", watched, job)?;
             if let Some(prepared) = self.prepared {
-                return T::gram(prepared, x, out, job).map(|()| Vec::new());
+                return T::gram(prepared, x, out, job);
             }
             let prepared = T::prepare(self.model, &mut [&mut x], count.saturating_mul(count), job)?;
             T::gram(&prepared, x, out, job)?;
-            Ok(warnings(&prepared))
+            Ok(())
         })
     }
 
@@ -81,11 +79,11 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         self.run(caller, self.operations(pairs, x), |job| {
             let [mut x, mut x2] = [x.samples("x", watched, job)?, x2.samples("x2", watched, job)?];
             if let Some(prepared) = self.prepared {
-                return T::cross(prepared, [x, x2], out, job).map(|()| Vec::new());
+                return T::cross(prepared, [x, x2], out, job);
             }
             let prepared = T::prepare(self.model, &mut [&mut x, &mut x2], pairs, job)?;
             T::cross(&prepared, [x, x2], out, job)?;
-            Ok(warnings(&prepared))
+            Ok(())
         })
     }
 
@@ -105,12 +103,12 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         self.run(Caller { py, progress: None }, self.operations(count, x), |job| {
             let mut x = x.samples("x", false, job)?;
             if let Some(prepared) = self.prepared {
-                return T::diagonal(prepared, x, &out, job).map(|()| Vec::new());
+                return T::diagonal(prepared, x, &out, job);
             }
             // No pair is computed.
             let prepared = T::prepare(self.model, &mut [&mut x], 0, job)?;
             T::diagonal(&prepared, x, &out, job)?;
-            Ok(warnings(&prepared))
+            Ok(())
         })
     }
 
@@ -128,7 +126,7 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
             let mut x2 = x2.map(|x2| x2.samples("x2", false, job)).transpose()?;
             let mut sets: Vec<_> = std::iter::once(&mut x).chain(&mut x2).collect();
             let prepared = T::prepare(self.model, &mut sets, pairs, job)?.into_owned();
-            Ok((warnings(&prepared), prepared))
+            Ok(prepared)
         })
     }
 
@@ -137,7 +135,7 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         let call = Call { py, operations: FITS, progress: None };
         run(call, self.raised, |job| {
             let prepared = T::prepare_again(self.model, recipe, job)?.into_owned();
-            Ok((warnings(&prepared), prepared))
+            Ok(prepared)
         })
     }
 
@@ -145,9 +143,9 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         &self,
         Caller { py, progress }: Caller<'_, '_>,
         operations: usize,
-        work: impl FnOnce(&Job) -> Result<Vec<String>> + Send,
+        work: impl FnOnce(&Job) -> Result<()> + Send,
     ) -> PyResult<()> {
-        run(Call { py, operations, progress }, self.raised, |job| Ok((work(job)?, ())))
+        run(Call { py, operations, progress }, self.raised, work)
     }
 
     /// Rough number of operations for so many pairs of samples like these.
@@ -165,31 +163,11 @@ pub fn operations(model: &Model, pairs: usize, [features, positions]: [usize; 2]
     pairs.saturating_mul(features + OPERATIONS * model.steps()).saturating_add(if fits { FITS } else { 0 })
 }
 
-/// Run work that may call Python functions: their exceptions propagate, and what they left unresolved is a warning.
+/// Run work that may call Python functions: their exceptions propagate.
 pub fn run<R: Send>(
     call: Call<'_, '_>,
     raised: &Raised,
-    work: impl FnOnce(&Job) -> Result<(Vec<String>, R)> + Send,
+    work: impl FnOnce(&Job) -> Result<R> + Send,
 ) -> PyResult<R> {
-    let py = call.py;
-    let (warnings, result) = call.run(work).map_err(|error| raised.take().unwrap_or(error))?;
-    for text in warnings {
-        let text = CString::new(text).unwrap_or_default();
-        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 3)?;
-    }
-    Ok(result)
-}
-
-/// What a call's fits leave unresolved, in words.
-pub fn warnings<T: ArrayFloat>(prepared: &Prepared<'_, T>) -> Vec<String> {
-    prepared
-        .unresolved()
-        .map(|(name, error)| {
-            format!(
-                "{name} is not resolved: its kernels have an estimated relative error of {error:.0e}. \
-                 Kinks away from zero, steps, and steep slopes at large variances converge slowly: use rows of \
-                 equal norm (ntkfast.data.unit_norm), or a smaller w_std"
-            )
-        })
-        .collect()
+    call.run(work).map_err(|error| raised.take().unwrap_or(error))
 }

@@ -2,7 +2,7 @@
 
 use crate::arrays::{read, unsuitable};
 use crate::door::Call;
-use crate::evaluate::{operations, run, warnings};
+use crate::evaluate::{operations, run};
 use crate::program::PyProgram;
 use ntkfast_core::{KernelFloat, Result};
 use numpy::ndarray::Ix1;
@@ -27,6 +27,6 @@ pub fn trace(program: &PyProgram, norms: &Bound<'_, PyAny>, features: usize) -> 
             Ok(layers.map(|layer| (layer.place, layer.variance, layer.chi, layer.ntk, layer.share)).collect())
         };
         let traces = scales.iter().enumerate().map(trace).collect::<Result<_>>()?;
-        Ok((warnings(&prepared), traces))
+        Ok(traces)
     })
 }

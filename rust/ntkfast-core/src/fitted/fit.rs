@@ -49,7 +49,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let top = grid.scale(1.0);
     let source = &source.normalized(top)?;
     let (reach, beyond) = reach(source, top, accuracy.negligible)?;
-    let sampled = sample(source, grid.scale(-1.0), top * reach)?;
+    let sampled = sample(source, grid.scale(-1.0), source.end(top * reach)?)?;
     // Kinks that rows of different scales meet at different places are resolved by no series.
     let smooth = sampled.singular.is_empty() || grid.is_point() && !sampled.kinks.is_empty();
     let range = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));

@@ -160,6 +160,9 @@ impl Numerical {
 /// Rows of smaller scales are what a power of the scale makes of this one.
 const TINIEST: f64 = 1e-200;
 
+/// Changes of a function that are less than this share of its value at zero have lost digits that matter.
+const FEW_DIGITS: f64 = 1e-3;
+
 /// A function on behalf of a job, which may be cancelled between calls.
 struct Source<'a> {
     function: &'a Function,
@@ -179,6 +182,24 @@ impl Source<'_> {
         let ordinary = largest == 0.0 || (1e-140..1e140).contains(&largest);
         let gain = if ordinary { 1.0 } else { 2f64.powi(-(largest.log2() as i32).clamp(-1000, 1000)) };
         Ok(Self { gain, ..*self })
+    }
+
+    /// How far out the function is to be sampled where `top` suffices: farther where it hardly changes up to there, and
+    /// its changes would have few digits.
+    ///
+    /// # Errors
+    /// As [`Source::values`].
+    fn end(&self, top: f64) -> Result<f64> {
+        let inputs = |end: f64| (-64..=64).map(|i| f64::from(i) / 64.0 * end).collect::<Vec<f64>>();
+        let values = self.values(&inputs(top))?;
+        let origin = values[64];
+        let change = values.iter().fold(0f64, |most, value| most.max((value - origin).abs()));
+        if top >= 1.0 || change == 0.0 || change > FEW_DIGITS * origin.abs() {
+            return Ok(top);
+        }
+        // There, the function need not be defined.
+        let far = (self.function.call)(&inputs(1.0));
+        Ok(if far.is_some_and(|values| values.iter().all(|value| value.is_finite())) { 1.0 } else { top })
     }
 
     /// Values at `inputs`.

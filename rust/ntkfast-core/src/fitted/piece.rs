@@ -14,6 +14,8 @@ pub struct Transforms {
     to_powers: Vec<[f64; TERMS]>,
     /// The Chebyshev points.
     pub nodes: Vec<f64>,
+    /// Size of values whose last digit is the smallest number.
+    smallest: f64,
 }
 
 /// A piece, and how good it is.
@@ -28,15 +30,17 @@ pub struct Made {
 }
 
 impl Transforms {
-    pub fn new() -> Self {
-        Self { to_chebyshev: transform(TERMS), to_powers: to_powers(), nodes: points(TERMS) }
+    /// For values that were multiplied with `gain`.
+    pub fn new(gain: f64) -> Self {
+        let smallest = 2f64.powi(-1074) * gain / f64::EPSILON;
+        Self { to_chebyshev: transform(TERMS), to_powers: to_powers(), nodes: points(TERMS), smallest }
     }
 
     /// A piece from its values at ±u.
     pub fn piece(&self, [from, to]: [f64; 2], values: &[f64], origin: f64) -> Made {
         let (plus, minus) = values.split_at(TERMS);
         let size = largest(values);
-        let noise = size.max(origin.abs()) + swing(plus).max(swing(minus)) * to / (to - from);
+        let noise = self.smallest + size.max(origin.abs()) + swing(plus).max(swing(minus)) * to / (to - from);
         let mut worst = 0f64;
         let powers = [(-1.0, 0.0), (1.0, origin)].map(|(sign, origin)| {
             let part: Vec<f64> = plus.iter().zip(minus).map(|(a, b)| 0.5 * (a + sign * b) - origin).collect();
@@ -60,7 +64,7 @@ impl Transforms {
     /// analytic there: powers of u alone, so that both parts keep their digits however small u.
     pub fn central(&self, from: f64, end: f64, values: &[f64], origin: f64) -> Option<Made> {
         let size = largest(values);
-        let noise = size.max(origin.abs()) + swing(values);
+        let noise = self.smallest + size.max(origin.abs()) + swing(values);
         let chebyshev = self.chebyshev(&values.iter().map(|value| value - origin).collect::<Vec<_>>());
         let mut powers = [[0.0; TERMS]; PARTS];
         for (part, powers) in powers.iter_mut().enumerate() {

@@ -48,7 +48,7 @@ pub fn sample(source: &Source<'_>, low: f64, top: f64) -> Result<Sampled> {
     let sampler = Sampler {
         source,
         origin: source.values(&[0.0])?[0],
-        transforms: Transforms::new(),
+        transforms: Transforms::new(source.gain),
         probes: probes(source, low, top)?,
     };
     let central = sampler.central(top, &kinks)?;

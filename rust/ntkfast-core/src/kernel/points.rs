@@ -168,5 +168,8 @@ fn overflow<T: Scalar>(
         }
     });
     let (layer, size) = culprit;
+    if let Some(name) = program.steep().filter(|_| size.is_infinite()) {
+        return Error::Steep { name: name.to_owned() };
+    }
     Error::Overflow { layer: layer.to_owned(), row: row.index, log10: 2.0 * size.log10(), dtype: T::NAME }
 }

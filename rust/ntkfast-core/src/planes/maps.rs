@@ -324,14 +324,15 @@ impl<T: Scalar> Walk<'_, '_, T> {
                 scale.iter().chain(tangent).any(|row| !row[lane].is_finite())
             }
         };
-        match (0..GROUP).find(|&lane| bad(lane)) {
-            Some(lane) => Err(Error::Overflow {
+        match ((0..GROUP).find(|&lane| bad(lane)), self.source.program.steep()) {
+            (Some(_), Some(name)) => Err(Error::Steep { name: name.to_owned() }),
+            (Some(lane), None) => Err(Error::Overflow {
                 layer: self.source.program.steps[index].place.clone(),
                 row: self.constants.images[lane],
                 log10: f64::INFINITY,
                 dtype: "float64",
             }),
-            None => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -227,6 +227,14 @@ impl Program {
         compile::compile(network, compile::Input::Images(grid))
     }
 
+    /// The first integrated function whose derivative has no finite mean square.
+    pub(crate) fn steep(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match &step.op {
+            Op::Integrated(integrated) if integrated.is_steep() => Some(integrated.name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether layers could fit together, given a suitable input: the check for a part of a network.
     ///
     /// # Errors

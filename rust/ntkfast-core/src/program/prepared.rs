@@ -1,6 +1,6 @@
 //! Programs that are ready to run: functions fitted, and the way chosen on which pairs are computed.
 
-use super::{LayerTrace, Op, Program, Scales, Zonal};
+use super::{LayerTrace, Program, Scales, Zonal};
 use crate::error::{Error, Result};
 use crate::parallel::Job;
 use crate::scalar::Scalar;
@@ -119,14 +119,6 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     /// The instruction set.
     pub fn level(&self) -> Level {
         self.recipe.level
-    }
-
-    /// Name and estimated error of every fit that is not resolved.
-    pub fn unresolved(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.program.steps.iter().filter_map(|step| match &step.op {
-            Op::Fitted(fitted) if fitted.is_unresolved() => Some((fitted.name.as_str(), fitted.error)),
-            _ => None,
-        })
     }
 
     /// Every layer at a row of this scale, see [`Program::trace`].

@@ -193,7 +193,7 @@ fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> 
 
 /// One polynomial on either side of zero, if they are right.
 fn one_sided(end: f64, line: impl Fn(f64) -> f64) -> Option<[Span; 2]> {
-    let transforms = Transforms::new();
+    let transforms = Transforms::new(1.0);
     let side = |sign: f64| {
         let middle = 0.5 * sign * end;
         let values: Vec<f64> = transforms.nodes.iter().map(|t| line(middle + 0.5 * end * t)).collect();

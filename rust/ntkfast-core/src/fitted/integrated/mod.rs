@@ -168,6 +168,11 @@ impl Integrated {
         self.nodes() > MOST_NODES
     }
 
+    /// Whether E[φ'²] is infinite.
+    pub fn is_steep(&self) -> bool {
+        self.direct.line.is_steep
+    }
+
     /// How many coefficients of slopes a row has: none where they follow from those of the values.
     fn slope_terms(&self) -> usize {
         if self.direct.line.jumps.is_empty() { 0 } else { self.terms }
