@@ -5,7 +5,7 @@ use super::check::check;
 use super::forms::Forms;
 use super::grid::Grid;
 use super::integrated::{Direct, Integrated};
-use super::moments::{Basis, Rule, reach, spread};
+use super::moments::{Basis, Rule, reach};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
 use super::sampling::sample;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 /// Numbers of quadrature nodes, of Chebyshev points in the angle with their maps, and in the scale, tried in turn.
 const RULES: [usize; 15] = [12, 14, 17, 20, 24, 29, 35, 42, 50, 60, 72, 86, 103, 124, 149];
-/// The same where there are kinks away from zero.
-const KINKED: [usize; 9] = [12, 16, 24, 32, 43, 57, 76, 101, 135];
 const DEGREES: [(Map, usize); 6] =
     [(Map(0.25), 24), (Map(0.25), 36), (Map(0.1), 48), (Map(0.1), 70), (Map(0.02), 70), (Map(0.02), 100)];
 const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
@@ -27,6 +25,8 @@ const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
 const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
 /// Nodes of the quadrature of sizes.
 const SIZES: usize = 32;
+/// Scales below this share of the largest are taken to reach as far as this one.
+const SMALL: f64 = 1e-9;
 /// From this many nodes on it can be told how fast quadratures converge.
 const TELLING: usize = 24;
 /// So many terms in the angle are tried whatever fewer have left: another map may suit.
@@ -48,14 +48,20 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let grid = Grid::new(asked, SCALES[0], accuracy);
     let top = grid.scale(1.0);
     let source = &source.normalized(top)?;
-    let (reach, beyond) = reach(source, top, accuracy.negligible)?;
-    let sampled = sample(source, grid.scale(-1.0), source.end(top * reach)?)?;
-    // Kinks that rows of different scales meet at different places are resolved by no series.
-    let smooth = sampled.singular.is_empty() || grid.is_point() && !sampled.kinks.is_empty();
-    let range = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
-    let direct = Direct::new(&sampled, range, reach);
+    let (ending, beyond) = reach(source, top, accuracy.negligible)?;
+    // A function that is nothing near zero reaches further for smaller scales.
+    let range @ [low, _] = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
+    let (mut farthest, mut end) = (ending, ending * top);
+    for scale in [low.max(SMALL * top), (low.max(SMALL * top) * top).sqrt()] {
+        let (reach, _) = reach(source, scale, accuracy.negligible)?;
+        (farthest, end) = (farthest.max(reach), end.max(reach * scale));
+    }
+    let sampled = sample(source, low, source.end(end)?)?;
+    let direct = Direct::new(&sampled, range, farthest);
     let mut error = f64::INFINITY;
-    if smooth && let Some(fitted) = polynomials(source, &grid, (reach, beyond), &sampled, &direct, accuracy)?
+    // Kinks that rows of different scales meet at different places are resolved by no series.
+    if sampled.kinks.is_empty()
+        && let Some(fitted) = polynomials(source, &grid, (ending, beyond), &sampled, &direct, accuracy)?
     {
         if !fitted.is_unresolved() {
             return Ok(Numerical::Fitted(Arc::new(fitted)));
@@ -63,9 +69,8 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
         error = fitted.error;
     }
     let name = source.function.name.clone();
+    let doubts = range.map(|scale| sampled.doubt(scale, direct.side(scale).norm));
     let integrated = Integrated::new(name.clone(), &sampled, direct, grid, accuracy, source.gain);
-    let rule = Rule::new(SIZES, reach);
-    let doubts = [-1.0, 0.0, 1.0].map(|place| sampled.doubt(&spread(&sampled, grid.scale(place), &rule)));
     let doubt = beyond + doubts.into_iter().fold(0.0, f64::max);
     if integrated.is_beyond_budget() || doubt > accuracy.tolerance {
         return Err(Error::Unresolved { name, scales: asked, error: doubt.max(error.min(1.0)) });
@@ -88,8 +93,7 @@ fn polynomials(
     let job = source.job;
     let sizes = Sizes::new(sampled, range, &Rule::new(SIZES, reach));
     let search = Search { sampled, sizes: &sizes, range, accuracy, job };
-    let rules = if sampled.kinks.is_empty() { &RULES[..] } else { &KINKED };
-    let Some(rule) = search.rule(rules, reach)? else { return Ok(None) };
+    let Some(rule) = search.rule(&RULES, reach)? else { return Ok(None) };
     let Some((map, degree)) = search.degree(&DEGREES, &rule)? else { return Ok(None) };
     let Some(grid) = search.grid(&SCALES, &rule)? else { return Ok(None) };
 

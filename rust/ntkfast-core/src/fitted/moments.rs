@@ -6,8 +6,7 @@
 //! E[f(u)g(u)] − E[f(u)g(v)] = ½ E[(f(u) − f(v))(g(u) − g(v))],
 //!
 //! so that they keep their digits where u and v nearly coincide. Polar coordinates put the lines u = 0 and
-//! v = 0, on which a kink at zero lies, on the borders of the integration; other kinks cut every circle where
-//! they meet it.
+//! v = 0, on which a kink at zero lies, on the borders of the integration. Functions with other kinks are not fitted.
 
 use super::Source;
 use super::chebyshev::gauss_legendre;
@@ -16,7 +15,6 @@ use super::sampled::{PARTS, Sampled, Spread};
 use crate::error::Result;
 use crate::parallel::Job;
 use ntkfast_linalg::row_products;
-use std::borrow::Cow;
 use std::f64::consts::{FRAC_PI_2, PI};
 
 /// How many standard deviations are tried.
@@ -67,55 +65,22 @@ pub fn reach(source: &Source<'_>, scale: f64, negligible: f64) -> Result<(f64, f
 /// Gauss–Legendre quadrature on intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    unit: Vec<(f64, f64)>,
     /// For [0, 1], with nodes that gather at 0: a function steep at zero is nearly singular there.
     arc: Vec<(f64, f64)>,
     /// The same for radii.
     radial: Vec<(f64, f64)>,
-    /// For the many short intervals between cuts.
-    short: Vec<(f64, f64)>,
-    /// What [`Rule::line`] gives without cuts.
-    whole: Vec<(f64, f64)>,
-    reach: f64,
+    /// The same for moments of one variable, with the Gaussian in the weights.
+    line: Vec<(f64, f64)>,
 }
 
 impl Rule {
     /// This many nodes in an interval, and as far as `reach` standard deviations.
     pub fn new(count: usize, reach: f64) -> Self {
-        let unit = gauss_legendre(count, 0.0, 1.0);
-        let short = gauss_legendre(count.div_ceil(3), 0.0, 1.0);
-        let (arc, radial, line) = (graded(count), graded(3 * count / 2), graded(3 * count));
-        let whole = on(&line, [0.0, reach]).map(|(z, w)| (z, w * density(z))).collect();
-        Self { unit, short, whole, arc, radial, reach }
-    }
-
-    /// A rule with half as many nodes again.
-    pub fn finer(&self) -> Self {
-        Self::new(self.unit.len() * 3 / 2, self.reach)
-    }
-
-    /// [0, reach], cut at kinks, with the Gaussian in the weights. Two or three times as many nodes: moments of one variable
-    /// cost little.
-    fn line(&self, cuts: impl Iterator<Item = f64>) -> Cow<'_, [(f64, f64)]> {
-        let edges = edges(self.reach, cuts);
-        if edges.len() == 2 { Cow::Borrowed(&self.whole) } else { Cow::Owned(halves(&self.unit, &edges)) }
-    }
-
-    /// [0, reach] once, with nodes that gather at cuts, where what is integrated over a circle has square roots; at 0 where
-    /// there are none.
-    fn radii(&self, cuts: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
-        let edges = edges(self.reach, cuts);
-        if edges.len() == 2 {
-            return on(&self.radial, [0.0, self.reach]).collect();
-        }
-        let smooth = |from: f64, to: f64, (t, w): (f64, f64)| {
-            let (sine, cosine) = (FRAC_PI_2 * t).sin_cos();
-            (from + (to - from) * sine * sine, (to - from) * PI * sine * cosine * w)
-        };
-        let interval = |pair: &[f64]| -> Vec<_> {
-            self.short.iter().map(|&node| smooth(pair[0], pair[1], node)).collect()
-        };
-        edges.windows(2).flat_map(interval).collect()
+        let arc = graded(count);
+        // Two or three times as many nodes: moments of one variable cost little.
+        let radial = on(&graded(3 * count / 2), [0.0, reach]).collect();
+        let line = on(&graded(3 * count), [0.0, reach]).map(|(z, w)| (z, w * density(z))).collect();
+        Self { arc, radial, line }
     }
 }
 
@@ -124,32 +89,14 @@ fn graded(count: usize) -> Vec<(f64, f64)> {
     gauss_legendre(count, 0.0, 1.0).into_iter().map(|(t, w)| (t * t, 2.0 * t * w)).collect()
 }
 
-/// A rule for [0, 1] on both halves of intervals between edges, for expectations over the Gaussian.
-fn halves(unit: &[(f64, f64)], edges: &[f64]) -> Vec<(f64, f64)> {
-    let intervals = edges.windows(2).flat_map(|pair| {
-        let middle = 0.5 * (pair[0] + pair[1]);
-        [[pair[0], middle], [middle, pair[1]]]
-    });
-    intervals.flat_map(|interval| on(unit, interval)).map(|(z, w)| (z, w * density(z))).collect()
-}
-
 /// A rule for [0, 1] on another interval, either of whose ends may be the one for 0.
 fn on(rule: &[(f64, f64)], [from, to]: [f64; 2]) -> impl Iterator<Item = (f64, f64)> + '_ {
     rule.iter().map(move |(t, w)| (from + (to - from) * t, (to - from).abs() * w))
 }
 
-/// 0, the cuts below `end` in order, `end`.
-fn edges(end: f64, cuts: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut edges: Vec<f64> = cuts.filter(|cut| (0.0..end).contains(cut)).chain([0.0, end]).collect();
-    edges.sort_by(f64::total_cmp);
-    edges.dedup_by(|next, edge| *next - *edge <= 1e-13 * end);
-    edges
-}
-
 /// The moments of a row with this standard deviation.
 pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
-    let cuts = sampled.kinks.iter().map(|kink| kink / scale);
-    let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line(cuts).iter().copied().unzip();
+    let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line.iter().copied().unzip();
     let mut values = vec![0.0; nodes.len()];
     let parts = [0, 1].map(|part| {
         if !sampled.has[part] {
@@ -199,7 +146,7 @@ impl<'a> Basis<'a> {
     /// Values of all rows, divided by `norms`, on nodes of the half-line and the nodes' weights, for expectations of
     /// products; part by part, row by row. The even part has its mean.
     pub fn on_line(&self, norms: &[f64], rule: &Rule) -> ([Vec<Vec<f64>>; PARTS], Vec<f64>) {
-        let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line(self.cuts()).iter().copied().unzip();
+        let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line.iter().copied().unzip();
         let values = [0, 1].map(|part| {
             let origin = if part == 0 { 0.0 } else { self.sampled.origin };
             let row = |(scale, norm): (&f64, &f64)| {
@@ -211,10 +158,6 @@ impl<'a> Basis<'a> {
             self.scales.iter().zip(norms).map(row).collect()
         });
         (values, weights)
-    }
-
-    fn cuts(&self) -> impl Iterator<Item = f64> + '_ {
-        self.scales.iter().flat_map(|scale| self.sampled.kinks.iter().map(move |kink| kink / scale))
     }
 
     /// ½E[(f_i(u) − f_i(v))(f_j(u) − f_j(v))] at correlation 1 − m for all pairs of rows, each f divided by its
@@ -293,16 +236,9 @@ impl<'a> Basis<'a> {
     /// two of them.
     fn nodes(&self, m: f64, rule: &Rule) -> Vec<Nodes> {
         let half_angle = (m / 2.0).sqrt().asin();
-        let (sine, cosine) = half_angle.sin_cos();
-        let cuts: Vec<f64> = self.cuts().collect();
-        // Where a circle begins to meet a kink of u, and where it meets those of u and v at one place.
-        let radii = rule.radii(cuts.iter().flat_map(|cut| [*cut, cut / cosine, cut / sine]));
-        let mut circle = arcs(half_angle, &[], 0.0, rule);
-        let mut all = Vec::with_capacity(radii.len() * circle.len());
-        for (r, weight) in radii {
-            if !cuts.is_empty() {
-                circle = arcs(half_angle, &cuts, r, rule);
-            }
+        let circle = arcs(half_angle, rule);
+        let mut all = Vec::with_capacity(rule.radial.len() * circle.len());
+        for &(r, weight) in &rule.radial {
             let weight = weight * r * (-r * r / 2.0).exp() / PI;
             all.extend(
                 circle.iter().map(|(unit, w)| Node { place: unit.map(|x| r * x), weight: w * weight }),
@@ -318,22 +254,12 @@ fn inverse(norm: f64) -> f64 {
 }
 
 /// Nodes [u, v, u − v] of a quarter of the unit circle and their weights: u and v are cos(ψ ∓ half_angle), and four
-/// quarters in ψ give the same. Cut where v changes its sign, and where u or v meet `cuts` at radius r.
-fn arcs(half_angle: f64, cuts: &[f64], r: f64, rule: &Rule) -> Vec<([f64; 3], f64)> {
-    let meet = cuts.iter().filter(|cut| **cut < r).map(|cut| (cut / r).acos());
-    let places = meet.flat_map(|theta| {
-        [half_angle + theta, half_angle - theta, theta - half_angle, PI - theta - half_angle]
-    });
+/// quarters in ψ give the same. Cut where v changes its sign.
+fn arcs(half_angle: f64, rule: &Rule) -> Vec<([f64; 3], f64)> {
     let sine = half_angle.sin();
     let border = FRAC_PI_2 - half_angle;
-    let (nodes, intervals) = if cuts.is_empty() {
-        (&rule.arc, vec![[border, 0.0], [border, FRAC_PI_2]])
-    } else {
-        let edges = edges(FRAC_PI_2, places.chain([border]));
-        (&rule.short, edges.windows(2).map(|pair| [pair[0], pair[1]]).collect())
-    };
-    (intervals.into_iter())
-        .flat_map(|interval| on(nodes, interval))
+    ([[border, 0.0], [border, FRAC_PI_2]].into_iter())
+        .flat_map(|interval| on(&rule.arc, interval))
         .map(|(psi, w)| {
             // On this side of the border, v must not be negative by rounding.
             let v = (psi + half_angle).cos();

@@ -11,8 +11,6 @@ pub(super) const TERMS: usize = 16;
 const EDGE: f64 = 0.754_877_666_246_692_7;
 /// Exponent of the smallest octave.
 pub(super) const BOTTOM: i32 = -1000;
-/// The most kinks that a quadrature over circles goes around.
-const MOST_KINKS: usize = 6;
 
 /// A function's odd part, and its even part less its value at zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +19,8 @@ pub struct Sampled {
     pub origin: f64,
     /// Whether there is an odd part, and an even one that is not constant.
     pub has: [bool; PARTS],
-    /// Where |argument| meets a kink or a step, apart from zero; none where there are too many.
+    /// Where |argument| meets a kink or a step, apart from zero.
     pub kinks: Vec<f64>,
-    /// The same, however many.
-    pub(super) singular: Vec<f64>,
     /// Where the piece around zero ends; 0 where there is none.
     center: f64,
     /// First piece of every octave, from the smallest on, and how many there are in all.
@@ -49,7 +45,7 @@ impl Sampled {
     pub(super) fn new(
         origin: f64,
         pieces: Vec<Piece>,
-        mut kinks: Vec<f64>,
+        kinks: Vec<f64>,
         doubts: Vec<[f64; 3]>,
         top: f64,
     ) -> Self {
@@ -60,11 +56,7 @@ impl Sampled {
         let has = [0, 1]
             .map(|part| pieces.iter().any(|piece| piece.powers[part].iter().any(|power| *power != 0.0)));
         let center = pieces.first().filter(|piece| piece.middle == 0.0).map_or(0.0, |piece| 1.0 / piece.zoom);
-        let singular = kinks.clone();
-        if kinks.len() > MOST_KINKS {
-            kinks.clear();
-        }
-        Self { origin, has, kinks, singular, center, octaves, pieces, doubts }
+        Self { origin, has, kinks, center, octaves, pieces, doubts }
     }
 
     /// The index of the piece that a positive number lies in.
@@ -93,10 +85,10 @@ impl Sampled {
         power.filter(|power| (power - whole).abs() > 1e-3).unwrap_or(whole)
     }
 
-    /// Share of a row's E[φ²] that pieces given up may be wrong by.
-    pub fn doubt(&self, row: &Spread) -> f64 {
-        let density = |u: f64| (-(u / row.scale).powi(2) / 2.0).exp() / row.scale;
-        let size = (row.norm * row.norm).max(f64::MIN_POSITIVE);
+    /// Share of a row's E[φ²] that pieces given up may be wrong by, given √E[φ²].
+    pub fn doubt(&self, scale: f64, norm: f64) -> f64 {
+        let density = |u: f64| (-(u / scale).powi(2) / 2.0).exp() / scale;
+        let size = (norm * norm).max(f64::MIN_POSITIVE);
         let weighted = |[from, to, error]: &[f64; 3]| 2.0 * error * density(*from) * (to - from) / size;
         self.doubts.iter().map(weighted).sum()
     }

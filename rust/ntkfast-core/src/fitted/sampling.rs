@@ -118,12 +118,15 @@ impl Sampler<'_> {
             let mut halves = Vec::new();
             for (interval, values) in pending.iter().zip(self.values(&pending)?) {
                 let [from, to] = *interval;
-                let made = self.transforms.piece(*interval, &values, self.origin);
+                let (values, ends) = values.split_at(2 * TERMS);
+                let made = self.transforms.piece(*interval, values, self.origin);
                 let narrow = to - from <= NARROWEST * to;
                 let error = if narrow || made.tail > 0.0 {
                     made.tail
                 } else {
-                    self.miss(&made, self.probes_in(*interval))
+                    let [low, high] = inside(*interval);
+                    let ends = [[low, ends[0], ends[1]], [high, ends[2], ends[3]]];
+                    self.miss(&made, &ends).max(self.miss(&made, self.probes_in(*interval)))
                 };
                 if error > 0.0 && !narrow && !full {
                     let middle = 0.5 * (from + to);
@@ -141,13 +144,17 @@ impl Sampler<'_> {
         Ok((pieces, doubts))
     }
 
-    /// Values at the Chebyshev points of every interval and then at the same points mirrored, interval by interval.
+    /// Values at the Chebyshev points of every interval, at the same points mirrored, and at ± both ends: beyond the
+    /// outermost points a step would not be seen.
     fn values(&self, intervals: &[Interval]) -> Result<Vec<Vec<f64>>> {
         let nodes = &self.transforms.nodes;
         let at = |[from, to]: Interval| nodes.iter().map(move |t| 0.5 * (from + to) + 0.5 * (to - from) * t);
-        let inputs: Vec<f64> =
-            intervals.iter().flat_map(|&interval| at(interval).chain(at(interval).map(|u| -u))).collect();
-        Ok(self.source.values(&inputs)?.chunks_exact(2 * TERMS).map(<[f64]>::to_vec).collect())
+        let all = |interval: Interval| {
+            let ends = inside(interval).into_iter().flat_map(|u| [u, -u]);
+            at(interval).chain(at(interval).map(|u| -u)).chain(ends)
+        };
+        let inputs: Vec<f64> = intervals.iter().flat_map(|&interval| all(interval)).collect();
+        Ok(self.source.values(&inputs)?.chunks_exact(2 * TERMS + 4).map(<[f64]>::to_vec).collect())
     }
 
     fn probes_in(&self, [from, to]: Interval) -> &[[f64; 3]] {
@@ -170,6 +177,11 @@ impl Sampler<'_> {
     fn agrees(&self, made: &Made, probes: &[[f64; 3]]) -> bool {
         self.miss(made, probes) == 0.0
     }
+}
+
+/// The first and the last numbers inside an interval, whose ends may be kinks.
+fn inside([from, to]: Interval) -> [f64; 2] {
+    [from.next_up(), to.next_down()]
 }
 
 /// Values between the points of pieces, in the octaves that matter.

@@ -5,7 +5,7 @@
 //! below, then cost the same for any number of layers: kernels behind a kink are analytic in √m, not in ρ.
 
 use super::frame::Register;
-use super::{Program, Scales};
+use super::{Op, Program, Scales};
 use crate::fitted::chebyshev::{evaluate, points, transform};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Pack, STRIP, Strip};
@@ -16,6 +16,11 @@ const TERMS: [usize; 12] = [10, 14, 18, 22, 26, 30, 36, 44, 54, 66, 80, 98];
 const TERMS_A_STEP: usize = 8;
 /// Pairs times steps from which the search pays.
 const WORTHWHILE: usize = 1 << 20;
+/// So many steps cost as much as an integrated function.
+const INTEGRATED: usize = 50;
+/// What a series may leave out, and how far it may be off between its points: rounding errors, or those of integrals.
+const ROUNDING: [f64; 2] = [2e-15, 1e-14];
+const INTEGRALS: [f64; 2] = [1e-13, 1e-12];
 /// Registers of pairs at a time, so that none waits for its own last sum.
 const PACKS_AT_ONCE: usize = 4;
 /// Where a series is compared with the program, between its points.
@@ -35,12 +40,15 @@ impl<T: Scalar> Zonal<T> {
     /// The functions that a program is on rows with these input scales, for so many pairs; `None` where it is none,
     /// where no short series has the precision of `T`, or where layer by layer is as quick.
     pub fn new(program: &Program, features: usize, scales: Scales, pairs: usize) -> Option<Self> {
-        if pairs.saturating_mul(program.steps.len()) < WORTHWHILE {
+        let integrated = program.steps.iter().filter(|step| matches!(step.op, Op::Integrated(_))).count();
+        let steps = program.steps.len() + INTEGRATED * integrated;
+        if pairs.saturating_mul(steps) < WORTHWHILE {
             return None;
         }
         let constants = shared_constants(program, features, scales, T::EPSILON)?;
-        let exact = Exact { program, constants: &constants };
-        let most = TERMS_A_STEP * program.steps.len() / program.outputs.len();
+        let errors = if integrated > 0 { INTEGRALS } else { ROUNDING };
+        let exact = Exact { program, constants: &constants, errors };
+        let most = TERMS_A_STEP * steps / program.outputs.len();
         TERMS.into_iter().take_while(|count| *count <= most).find_map(|count| exact.fit(count))
     }
 
@@ -136,21 +144,23 @@ fn shared_constants(program: &Program, features: usize, scales: Scales, epsilon:
 struct Exact<'a> {
     program: &'a Program,
     constants: &'a [f64],
+    errors: [f64; 2],
 }
 
 impl Exact<'_> {
     /// Series with so many terms at most; `None` where that is not enough.
     fn fit<T: Scalar>(&self, count: usize) -> Option<Zonal<T>> {
+        let errors = [self.errors[0].max(T::EPSILON / 4.0), self.errors[1].max(4.0 * T::EPSILON)];
         let probes: Vec<f64> = (0..PROBES).map(|i| 2.0 * i as f64 / (PROBES - 1) as f64 - 1.0).collect();
         let nodes = points(count);
         let signs = [false, true].map(|negative| [&nodes, &probes].map(|v| self.values(v, negative)));
         let matrix = transform(count);
         let series = |output: usize, quantity: usize| -> Option<Series<T>> {
             let [above, below] = signs.each_ref().map(|[values, checks]| {
-                checked_series::<T>(&matrix, &values[output][quantity], &probes, &checks[output][quantity])
+                checked_series(errors, &matrix, &values[output][quantity], &probes, &checks[output][quantity])
             });
             let mut pairs: Vec<_> = above?.into_iter().zip(below?).map(|(a, b)| [a, b]).collect();
-            let tiny = |pair: &[f64; 2]| pair.iter().all(|c| c.abs() < negligible::<T>() / 16.0);
+            let tiny = |pair: &[f64; 2]| pair.iter().all(|c| c.abs() < errors[0] / 16.0);
             while pairs.len() > 1 && pairs.last().is_some_and(tiny) {
                 pairs.pop();
             }
@@ -184,25 +194,20 @@ impl Exact<'_> {
     }
 }
 
-/// What a series may leave out.
-fn negligible<T: Scalar>() -> f64 {
-    2e-15f64.max(T::EPSILON / 4.0)
-}
-
 /// The series with these values at its points, unless it is too short, or not what it should be between them.
-fn checked_series<T: Scalar>(
+fn checked_series(
+    [negligible, tolerance]: [f64; 2],
     matrix: &[Vec<f64>],
     values: &[f64],
     probes: &[f64],
     checks: &[f64],
 ) -> Option<Vec<f64>> {
-    let tolerance = 1e-14f64.max(4.0 * T::EPSILON);
     let product = |row: &Vec<f64>| row.iter().zip(values).map(|(weight, value)| weight * value).sum::<f64>();
     let mut series: Vec<f64> = matrix.iter().map(product).collect();
     // Exact where points coincide, or are opposite.
     series[0] += checks[0] - evaluate(&series, -1.0);
     let error = |(v, value): (&f64, &f64)| (evaluate(&series, *v) - value).abs();
     let close = probes.iter().zip(checks).map(error).all(|error| error <= tolerance);
-    let converged = series[series.len() - 2..].iter().all(|last| last.abs() <= negligible::<T>());
+    let converged = series[series.len() - 2..].iter().all(|last| last.abs() <= negligible);
     (close && converged).then_some(series)
 }

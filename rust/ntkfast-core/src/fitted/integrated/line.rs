@@ -3,9 +3,10 @@
 use super::super::piece::Transforms;
 use super::super::sampled::{Piece, Sampled, TERMS};
 
-/// Narrower pieces, relative to their place, hold a kink or a step that was found: they are left out, and their
-/// neighbours meet.
+/// Narrower pieces, relative to their place, hold a kink or a step that was found: they are left out.
 const SLIVER: f64 = 1e-11;
+/// How much wider a neighbour has to be to cover what is left out.
+const WIDER: f64 = 100.0;
 /// A jump is one by more than this share of the values beside it.
 const JUMP: f64 = 1e-9;
 /// Errors that a polynomial on either side of zero may have.
@@ -15,7 +16,7 @@ const STEEP: (f64, f64) = (1e-3, 0.52);
 /// Share of E[φ'²] that lies so close to a kink that it is infinite, or cannot be told from it.
 const UNBOUNDED: f64 = 1e-9;
 
-/// φ between two places, and φ', in powers of (u − middle)·zoom.
+/// φ − φ(0) between two places, and φ', in powers of (u − middle)·zoom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     pub from: f64,
@@ -40,6 +41,8 @@ pub enum Zero {
 /// All of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
+    /// φ(0).
+    pub origin: f64,
     pub spans: Vec<Span>,
     pub zero: Zero,
     /// Kinks and steps, zero among them where there is one.
@@ -57,14 +60,14 @@ impl Line {
         let mut spans = Vec::with_capacity(2 * pieces.len());
         for (piece, from, to) in pieces.iter().rev() {
             if piece.middle != 0.0 {
-                spans.push(Span::mirrored(piece, [*from, *to], sampled.origin));
+                spans.push(Span::mirrored(piece, [*from, *to]));
             }
         }
         for (piece, from, to) in &pieces {
             let from = if piece.middle == 0.0 { -*to } else { *from };
-            spans.push(Span::of(piece, [from, *to], sampled.origin));
+            spans.push(Span::of(piece, [from, *to]));
         }
-        let mut singular: Vec<f64> = sampled.singular.iter().flat_map(|kink| [-*kink, *kink]).collect();
+        let mut singular: Vec<f64> = sampled.kinks.iter().flat_map(|kink| [-*kink, *kink]).collect();
         let zero = if sampled.pieces.first().is_some_and(|piece| piece.middle == 0.0) {
             Zero::Smooth
         } else {
@@ -78,7 +81,7 @@ impl Line {
                 let power = sampled.power(part);
                 sampled.has[part] && power > STEEP.0 && power < STEEP.1
             });
-        let mut line = Self { spans, zero, singular, jumps, is_steep };
+        let mut line = Self { origin: sampled.origin, spans, zero, singular, jumps, is_steep };
         line.is_steep |= line.is_unbounded(high);
         line
     }
@@ -88,7 +91,7 @@ impl Line {
         self.spans.partition_point(|span| span.to <= u).min(self.spans.len() - 1)
     }
 
-    /// φ and φ'.
+    /// φ − φ(0) and φ'.
     pub fn at(&self, u: f64) -> [f64; 2] {
         self.spans[self.find(u)].at(u)
     }
@@ -113,19 +116,17 @@ impl Line {
 }
 
 impl Span {
-    fn of(piece: &Piece, [from, to]: [f64; 2], origin: f64) -> Self {
+    fn of(piece: &Piece, [from, to]: [f64; 2]) -> Self {
         let [odd, even] = &piece.powers;
-        let mut value: [f64; TERMS] = std::array::from_fn(|k| odd[k] + even[k]);
-        value[0] += origin;
+        let value = std::array::from_fn(|k| odd[k] + even[k]);
         Self::new([from, to], piece.middle, piece.zoom, value)
     }
 
     /// On the other side of zero.
-    fn mirrored(piece: &Piece, [from, to]: [f64; 2], origin: f64) -> Self {
+    fn mirrored(piece: &Piece, [from, to]: [f64; 2]) -> Self {
         let [odd, even] = &piece.powers;
         let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
-        let mut value: [f64; TERMS] = std::array::from_fn(|k| sign(k) * (even[k] - odd[k]));
-        value[0] += origin;
+        let value = std::array::from_fn(|k| sign(k) * (even[k] - odd[k]));
         Self::new([-to, -from], -piece.middle, piece.zoom, value)
     }
 
@@ -139,18 +140,19 @@ impl Span {
         Self { from, to, middle, zoom, value, slope }
     }
 
-    /// φ and φ'.
+    /// φ − φ(0) and φ'.
     pub fn at(&self, u: f64) -> [f64; 2] {
         let t = (u - self.middle) * self.zoom;
         [&self.value, &self.slope].map(|powers| powers.iter().rev().fold(0.0, |sum, power| sum * t + power))
     }
 }
 
-/// Pieces and where they begin and end once slivers are left out.
+/// Pieces and where they begin and end once slivers are left out. The wider neighbour of a gap covers it, where the gap is
+/// so much narrower that this is no extrapolation.
 fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
     let mut kept: Vec<(&Piece, f64, f64)> = Vec::with_capacity(sampled.pieces.len());
     for piece in &sampled.pieces {
-        let (from, to) = if piece.middle == 0.0 {
+        let (mut from, to) = if piece.middle == 0.0 {
             (0.0, 1.0 / piece.zoom)
         } else {
             (piece.from, piece.middle + 1.0 / piece.zoom)
@@ -158,15 +160,16 @@ fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
         if to - from <= SLIVER * to {
             continue;
         }
-        // Half of what was left out goes to either side.
-        let from = match kept.last_mut() {
-            Some(last) => {
-                let edge = 0.5 * (last.2 + from);
-                last.2 = edge;
-                edge
+        if let Some((_, start, end)) = kept.last_mut() {
+            let gap = from - *end;
+            if (*end - *start).max(to - from) > WIDER * gap {
+                if *end - *start > to - from {
+                    *end = from;
+                } else {
+                    from = *end;
+                }
             }
-            None => from,
-        };
+        }
         kept.push((piece, from, to));
     }
     kept

@@ -58,6 +58,8 @@ pub struct Integrated {
     /// How many Hermite coefficients are used, and from which 1 − |ρ| on.
     terms: usize,
     near: f64,
+    /// Those of all rows, where these are alike.
+    shared: Vec<f64>,
 }
 
 impl Integrated {
@@ -82,6 +84,7 @@ impl Integrated {
             power: if power.is_finite() { power } else { 0.0 },
             terms: TERMS[0],
             near: CLOSEST,
+            shared: Vec::new(),
         };
         for terms in TERMS {
             integrated.expand(terms, [low, (low * high).sqrt(), high]);
@@ -89,7 +92,22 @@ impl Integrated {
                 break;
             }
         }
+        if grid.is_point() {
+            let mut shared = vec![0.0; integrated.slots() - FIXED_SLOTS];
+            integrated.expansion(high, integrated.direct.moments(high), &mut shared);
+            integrated.shared = shared;
+        }
         integrated
+    }
+
+    /// The coefficients of a row, of values and then of slopes.
+    fn expansion(&self, scale: f64, moments: row::Moments, coefficients: &mut [f64]) {
+        if self.shared.is_empty() || scale == TINIEST {
+            let (values, slopes) = coefficients.split_at_mut(self.terms);
+            self.direct.coefficients(scale, moments, values, slopes);
+        } else {
+            coefficients.copy_from_slice(&self.shared);
+        }
     }
 
     /// Choose how many coefficients to use, at most these, and for which pairs, given some scales.
@@ -199,8 +217,7 @@ impl Integrated {
         fixed[9] = moments.mean * over;
         fixed[10] = moments.centered * over;
         fixed[11] = moments.centered * inverse(moments.slope);
-        let (values, slopes) = coefficients.split_at_mut(self.terms);
-        self.direct.coefficients(side.scale, moments, values, slopes);
+        self.expansion(side.scale, moments, coefficients);
         row
     }
 

@@ -20,9 +20,9 @@ pub const INNER: f64 = 9.0;
 /// The longest intervals of both integrals, in standard deviations.
 const LONGEST: f64 = 1.0;
 /// Where the outer integral is cut beside a kink of the inner function, in multiples of s.
-const BESIDE: [f64; 6] = [-7.5, -4.5, -1.5, 1.5, 4.5, 7.5];
+const BESIDE: [f64; 11] = [-7.5, -6.0, -4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 4.5, 6.0, 7.5];
 /// Other edges need not be closer together, in multiples of s.
-const APART: f64 = 3.0;
+const APART: f64 = 1.5;
 /// A smaller s is as good as none.
 const SMALLEST: f64 = 1e-20;
 
@@ -71,7 +71,8 @@ impl Vectorized<f64> for Near<'_> {
         let mut sums = [0.0; 3];
         // Not in a closure: these are compiled for the baseline.
         for [z, weight, value, slope] in outer_nodes(line, outer.scale, sine, reach, &cuts) {
-            let [less, more, rise] = conditional.expectations::<P>(rho * z, value * over);
+            let a = (line.origin + value) * over;
+            let [less, more, rise] = conditional.expectations::<P>(rho * z, a);
             sums[0] += weight * less;
             sums[1] += weight * more;
             sums[2] += weight * slope * rise;
@@ -148,6 +149,7 @@ impl Conditional<'_> {
     fn expectations<P: Pack<Scalar = f64>>(&self, center: f64, a: f64) -> [f64; 3] {
         let Self { line, side: Side { scale, norm, slope }, sine, stretches } = self;
         let (over, steep) = (inverse(*norm), scale * inverse(*slope));
+        let origin = line.origin;
         let [low, high] = [center - INNER * sine, center + INNER * sine];
         let first = stretches.partition_point(|stretch| stretch.to <= low);
         let zero = P::splat(0.0);
@@ -161,7 +163,7 @@ impl Conditional<'_> {
                     let v = end * x;
                     let weight = weight * end.abs() / sine * density((v - center) / sine);
                     let [value, rise] = line.at(scale * v);
-                    let b = value * over;
+                    let b = (line.origin + value) * over;
                     alone[0] += weight * (a - b).powi(2);
                     alone[1] += weight * (a + b).powi(2);
                     alone[2] += weight * rise;
@@ -173,7 +175,7 @@ impl Conditional<'_> {
             if stretch.from <= low && stretch.to >= high {
                 for at in (0..WHOLE).step_by(P::LANES) {
                     let t = P::read(&HERMITE[0][at..]).mul_add(P::splat(rate), P::splat(start));
-                    sums.add(span, t, P::read(&HERMITE[1][at..]), a, over);
+                    sums.add(span, t, P::read(&HERMITE[1][at..]), a, [origin, over]);
                 }
                 continue;
             }
@@ -188,7 +190,7 @@ impl Conditional<'_> {
                     let weight = P::read(&LEGENDRE[1][at..])
                         * P::splat(half * DENSITY)
                         * decay(P::splat(0.5) * w * w).end;
-                    sums.add(span, w.mul_add(P::splat(rate), P::splat(start)), weight, a, over);
+                    sums.add(span, w.mul_add(P::splat(rate), P::splat(start)), weight, a, [origin, over]);
                 }
             }
         }
@@ -197,9 +199,9 @@ impl Conditional<'_> {
 }
 
 impl<P: Pack<Scalar = f64>> Sums<P> {
-    /// A register of nodes of a span, whose values are multiplied with `over`.
+    /// A register of nodes of a span, whose values φ − `origin` become φ times `over`.
     #[inline(always)]
-    fn add(&mut self, span: &Span, t: P, weight: P, a: f64, over: f64) {
+    fn add(&mut self, span: &Span, t: P, weight: P, a: f64, [origin, over]: [f64; 2]) {
         let square = t * t;
         let (mut even, mut odd) = (P::splat(span.value[TERMS - 2]), P::splat(span.value[TERMS - 1]));
         let (mut flat, mut steep) = (P::splat(span.slope[TERMS - 2]), P::splat(span.slope[TERMS - 1]));
@@ -210,7 +212,7 @@ impl<P: Pack<Scalar = f64>> Sums<P> {
             steep = steep.mul_add(square, P::splat(span.slope[2 * k + 1]));
         }
         let (value, slope) = (odd.mul_add(t, even), steep.mul_add(t, flat));
-        let (a, b) = (P::splat(a), value * P::splat(over));
+        let (a, b) = (P::splat(a), (value + P::splat(origin)) * P::splat(over));
         let (less, more) = (a - b, a + b);
         self.less = (weight * less).mul_add(less, self.less);
         self.more = (weight * more).mul_add(more, self.more);

@@ -16,6 +16,8 @@ const SHORT: f64 = 4.5;
 pub struct Moments {
     /// E[φ].
     pub mean: f64,
+    /// E[φ] − φ(0).
+    less: f64,
     /// Standard deviation of φ.
     pub centered: f64,
     /// √E[φ'²] times the row's scale.
@@ -52,7 +54,7 @@ impl Direct {
             slope += weight * rise * rise;
         }
         let slope = if self.line.is_steep { f64::INFINITY } else { slope.sqrt() };
-        Moments { mean, centered: centered.sqrt(), slope }
+        Moments { mean: self.line.origin + mean, less: mean, centered: centered.sqrt(), slope }
     }
 
     /// E[(φ − E[φ])·h_n]/√E[(φ − E[φ])²] of the normalised Hermite polynomials h_n from n = 1 on, and, where φ has steps,
@@ -64,7 +66,7 @@ impl Direct {
         for stretch in self.line.stretches(scale, scale) {
             stretch.nodes(&self.line, scale, [-self.reach, self.reach], short, |node, weight, [value, _]| {
                 z.push(node);
-                weighted.push(weight * (value - moments.mean) * over);
+                weighted.push(weight * (value - moments.less) * over);
             });
         }
         // Whole registers.

@@ -11,6 +11,9 @@ pub const NODES: usize = 8;
 /// Nodes for a polynomial over the whole Gaussian.
 pub const WHOLE: usize = 24;
 
+/// Standard deviations beyond which intervals become shorter.
+const FAR: f64 = 6.0;
+
 /// Gauss–Legendre nodes and weights on [-1, 1].
 pub static LEGENDRE: LazyLock<[[f64; NODES]; 2]> =
     LazyLock::new(|| columns(&gauss_legendre(NODES, -1.0, 1.0)));
@@ -137,7 +140,9 @@ impl Stretch<'_> {
             }
             return;
         };
-        let count = ((to - from) / longest).ceil().max(1.0);
+        // Far out, the Gaussian falls ever faster.
+        let farthest = from.abs().max(to.abs()).max(FAR);
+        let count = ((to - from) / longest * (farthest / FAR)).ceil().max(1.0);
         let half = 0.5 * (to - from) / count;
         for i in 0..count as usize {
             let middle = from + half * (2 * i + 1) as f64;
