@@ -93,8 +93,9 @@ def _case(name: str, definition: Exact, fn: Function | None = None, **where: Any
 
 
 SINGULAR: dict[str, Any] = {"splits": (0,), "singular": True}
-BUMP = {"features": ((0, POLE), (1, 7e-4))}
-OSCILLATING = (*UP_TO_ONE, "four decades", "tiny")
+BUMP: dict[str, Any] = {"features": ((0, POLE), (1, 7e-4))}
+FAST = (*UP_TO_ONE, "tiny")
+OSCILLATING = (*FAST, "four decades")
 CASES = [
     # Steps and kinks.
     _case("step", exact.steps([0], [0, 1]), splits=(0,)),
@@ -142,11 +143,11 @@ CASES = [
     ),
     # Oscillation.
     _case("sin_3", exact.sine(3), frequency=3, sets=OSCILLATING),
-    _case("sin_10", exact.sine(10), frequency=10, sets=OSCILLATING),
-    _case("cos_10", exact.cosine(10), frequency=10, sets=OSCILLATING),
-    _case("sin_40", exact.sine(40), frequency=40, sets=(*UP_TO_ONE, "tiny")),
+    _case("sin_10", exact.sine(10), frequency=10, sets=FAST),
+    _case("cos_10", exact.cosine(10), frequency=10, sets=FAST),
+    _case("sin_40", exact.sine(40), frequency=40, sets=FAST),
     _case("cos", exact.cosine(1), np.cos, frequency=1, sets=OSCILLATING),
-    _case("z_sin_5", exact.z_sine(5), frequency=5, sets=OSCILLATING),
+    _case("z_sin_5", exact.z_sine(5), frequency=5, sets=FAST),
     _case("sinc", exact.sinc, frequency=1, sets=(*UP_TO_ONE, "variance 100")),
     # Narrow features.
     _case("tanh_and_bump_100", lambda m, z: exact.tanh_and_bump(m, z, 100), **BUMP),
@@ -165,7 +166,7 @@ CASES = [
     _case("tanh_1e_150", exact.scaled(exact.tanh, outer=1e-150), features=((0, POLE),)),
     _case("tanh_1e100", exact.scaled(exact.tanh, outer=1e100), features=((0, POLE),)),
     _case("tanh_plus_1e6", exact.scaled(exact.tanh, shift=1e6), features=((0, POLE),)),
-    _case("sin_plus_1e3", exact.sine(1, 1e3), frequency=1, sets=(*UP_TO_ONE, "tiny")),
+    _case("sin_plus_1e3", exact.sine(1, 1e3), frequency=1, sets=FAST),
     _case("tanh_from_minus_10", exact.moved(exact.tanh, -10), features=((-10, POLE),)),
     _case("tanh_from_5", exact.moved(exact.tanh, 5), features=((5, POLE),)),
     _case("sigmoid_from_20", exact.moved(exact.sigmoid, 20), features=((20, 2 * POLE),), reach=24),

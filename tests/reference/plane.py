@@ -11,7 +11,7 @@ All numbers are gmpy2's, at 120 bits.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -29,6 +29,7 @@ gmpy2.get_context().precision = BITS
 PI = gmpy2.const_pi()
 Nodes = list[tuple[Any, Any]]
 Pair = tuple[Any, Any]  # of φ and of φ'
+Panel = list[tuple[Any, Any, Any]]  # node, weight·φ, weight·φ'
 
 
 @dataclass(frozen=True)
@@ -87,23 +88,19 @@ def doubly_exponential(steps: int) -> Nodes:
 
 @dataclass
 class Line:
-    """The real line in panels, made and evaluated where they are asked for."""
+    """A function on [−reach, reach] in panels, made and evaluated where they are asked for."""
 
     case: Case
     rule: Rule
+    reach: Any
     deviation: Any  # of the normal distribution that is to be integrated
     splits: list[Any]
     features: list[tuple[Any, Any]]
-    low: Any
-    high: Any
-    values: Callable[[Any], Pair]
-    made: dict[tuple[int, int], list[tuple[Any, Any, list[tuple[Any, Any, Any]]]]] = field(
-        default_factory=dict
-    )
+    made: dict[tuple[int, int], list[tuple[Any, Any, Panel]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        inside = [s for s in self.splits if self.low < s < self.high]
-        self.edges = sorted({self.low, self.high, *inside})
+        inside = [split for split in self.splits if abs(split) < self.reach]
+        self.edges = sorted({-self.reach, self.reach, *inside})
         width = self.rule.width * self.deviation
         if self.case.frequency:
             width = min(width, 5 * self.rule.width / mpfr(self.case.frequency))
@@ -111,8 +108,8 @@ class Line:
             self.features = [*self.features, (mpfr(0), self.deviation)]
         self.counts = [int((b - a) / width) + 1 for a, b in pairwise(self.edges)]
 
-    def within(self, low: Any, high: Any) -> Iterator[list[tuple[Any, Any, Any]]]:
-        """Yield the panels that meet an interval: each a list of node, weight·φ, weight·φ'."""
+    def within(self, low: Any, high: Any) -> Iterator[Panel]:
+        """Yield the panels that meet an interval."""
         first = max(bisect_right(self.edges, low) - 1, 0)
         for i in range(first, len(self.counts)):
             a, b = self.edges[i], self.edges[i + 1]
@@ -128,7 +125,7 @@ class Line:
                     if left < high and right > low:
                         yield panel
 
-    def panels(self, a: Any, b: Any) -> Iterator[tuple[Any, Any, list[tuple[Any, Any, Any]]]]:
+    def panels(self, a: Any, b: Any) -> Iterator[tuple[Any, Any, Panel]]:
         """Yield panels that are narrow enough for what is near them."""
         half = (b - a) / 2
         touches = self.case.singular and 0 in (a, b)
@@ -147,47 +144,17 @@ class Line:
         else:
             middle = (a + b) / 2
             found = [(middle + half * x, half * w) for x, w in gauss_legendre(self.rule.nodes)]
-        panel = []
-        for x, w in found:
-            value, slope = self.values(x)
-            panel.append((x, w * value, w * slope))
-        yield a, b, panel
+        values = [self.case.exact(gmpy2, x) for x, _ in found]
+        pairs = zip(found, values, strict=True)
+        yield a, b, [(x, w * value, w * slope) for (x, w), (value, slope) in pairs]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plane:
     """The integrals of one function."""
 
     case: Case
     rule: Rule
-
-    def values(self, z: Any) -> Pair:
-        found: Pair = self.case.exact(gmpy2, z)
-        return found
-
-    def line(self, p: Any, features: list[tuple[Any, Any]], splits: list[Any]) -> Line:
-        """Return the line for a variable of variance p, with the features of this function."""
-        s = sqrt(p)
-        reach = (self.case.reach + 2 * self.case.growth * s) * s
-        own = [(mpfr(centre), mpfr(width)) for centre, width in self.case.features]
-        own_splits = [mpfr(split) for split in self.case.splits]
-        return Line(
-            self.case, self.rule, s, own_splits + splits, own + features, -reach, reach, self.values
-        )
-
-    def on_line(self, p: Any, beta: Any) -> Pair:
-        """Return E[φ(u)φ(βu)] and that of slopes; the latter may be infinite."""
-        back = [(mpfr(c) / beta, mpfr(w) / abs(beta)) for c, w in self.case.features]
-        splits = [mpfr(split) / beta for split in self.case.splits]
-        line = self.line(p, back, splits)
-        scale, total, slopes = 1 / sqrt(2 * PI * p), mpfr(0), mpfr(0)
-        for panel in line.within(line.low, line.high):
-            for u, value, slope in panel:
-                density = exp(-u * u / (2 * p)) * scale
-                other, other_slope = (value, slope) if beta == 0 else self.values(beta * u)
-                total += density * value * other
-                slopes += density * slope * other_slope
-        return total, slopes
 
     def expectations(self, p: Any, k: Any, q: Any) -> Pair:
         """Return E[φ(u)φ(v)] and E[φ'(u)φ'(v)] for rational moments p, k, q."""
@@ -195,22 +162,46 @@ class Plane:
             p, q = q, p
         if k * k == p * q:
             return self.on_line(mpfr(p), mpfr(k / p))
-        beta, variance = mpfr(k / p), mpfr(q - k * k / p)
+        return self.on_plane(mpfr(p), mpfr(k / p), mpfr(q), mpfr(q - k * k / p))
+
+    def line(
+        self, p: Any, deviation: Any, splits: list[Any], features: list[tuple[Any, Any]]
+    ) -> Line:
+        """Return φ of a variable of variance p, with further splits and features."""
+        s = sqrt(p)
+        reach = (self.case.reach + 2 * self.case.growth * s) * s
+        splits = [*map(mpfr, self.case.splits), *splits]
+        features = [*((mpfr(c), mpfr(w)) for c, w in self.case.features), *features]
+        return Line(self.case, self.rule, reach, deviation, splits, features)
+
+    def on_line(self, p: Any, beta: Any) -> Pair:
+        """Return E[φ(u)φ(βu)] and that of slopes."""
+        features = [(mpfr(c) / beta, mpfr(w) / abs(beta)) for c, w in self.case.features]
+        line = self.line(p, sqrt(p), [mpfr(c) / beta for c in self.case.splits], features)
+        scale, total, slopes = 1 / sqrt(2 * PI * p), mpfr(0), mpfr(0)
+        for panel in line.within(-line.reach, line.reach):
+            for u, value, slope in panel:
+                density = exp(-u * u / (2 * p)) * scale
+                other, other_slope = self.case.exact(gmpy2, beta * u)
+                total += density * value * other
+                slopes += density * slope * other_slope
+        return total, slopes
+
+    def on_plane(self, p: Any, beta: Any, q: Any, variance: Any) -> Pair:
+        """Return E[φ(u)φ(v)] and that of slopes, for v of this variance around βu."""
         tau = sqrt(variance)
-        inner = self.line(mpfr(q), [], [])
-        inner.deviation = tau
-        inner.__post_init__()
+        inner = self.line(q, tau, [], [])
         smoothed = [(mpfr(c) / beta, max(tau, mpfr(w)) / abs(beta)) for c, w in self.case.features]
         smoothed += [(mpfr(c) / beta, tau / abs(beta)) for c in self.case.splits]
-        outer = self.line(mpfr(p), smoothed, [])
+        outer = self.line(p, sqrt(p), [], smoothed)
         reach = (13 + 2 * self.case.growth * tau) * tau
-        scale = 1 / (2 * PI * sqrt(mpfr(p) * variance))
+        scale = 1 / (2 * PI * sqrt(p * variance))
         total, slopes = mpfr(0), mpfr(0)
-        for panel in outer.within(outer.low, outer.high):
+        for panel in outer.within(-outer.reach, outer.reach):
             for u, value, slope in panel:
                 if value == 0 and slope == 0:
                     continue
-                weight = exp(-u * u / (2 * mpfr(p))) * scale
+                weight = exp(-u * u / (2 * p)) * scale
                 inner_value, inner_slope = self.inner(beta * u, tau, reach, inner)
                 total += weight * value * inner_value
                 slopes += weight * slope * inner_slope
@@ -221,7 +212,7 @@ class Plane:
         total, slopes = mpfr(0), mpfr(0)
         if self.smooth(mean, tau, reach):
             for x, w in gauss_hermite(self.rule.hermite):
-                value, slope = self.values(mean + tau * x)
+                value, slope = self.case.exact(gmpy2, mean + tau * x)
                 total += w * value
                 slopes += w * slope
             scale = tau * sqrt(2 * PI)
