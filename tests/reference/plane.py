@@ -103,7 +103,7 @@ class Line:
         self.edges = sorted({-self.reach, self.reach, *inside})
         width = self.rule.width * self.deviation
         if self.case.frequency:
-            width = min(width, 5 * self.rule.width / mpfr(self.case.frequency))
+            width = min(width, 2.5 * self.rule.width / mpfr(self.case.frequency))
         if self.case.singular:
             self.features = [*self.features, (mpfr(0), self.deviation)]
         self.counts = [int((b - a) / width) + 1 for a, b in pairwise(self.edges)]
