@@ -28,7 +28,7 @@ test-oracle: build ## tests of what the tests compare with: reference formulae, 
 	$(PYTEST) tests/oracle -n auto --dist worksteal
 
 # Once for a state of these files: they know nothing of the package, but for its coefficients.
-.venv/.oracle: $(wildcard tests/oracle/* tests/reference/*.py tests/reference/values/*) | build
+.venv/.oracle: $(wildcard tests/oracle/* tests/reference/*.py tests/reference/values/* tests/reference/values/elementwise/*) | build
 	$(PYTEST) tests/oracle -n auto --dist worksteal
 	touch $@
 

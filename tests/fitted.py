@@ -1,12 +1,13 @@
 """Helpers for tests of fitted activations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 import ntkfast as nk
+from reference.elementwise import CASES, Function, committed
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-10  # of √(K_ii K_jj), for functions analytic on either side of 0
@@ -51,3 +52,23 @@ def polar(f: Callable[[Array], Array], p: float, q: float, rho: float) -> float:
         np.outer(r, math.sqrt(q) * np.cos(theta - angle)),
     )
     return float(w_r @ (f(u) * f(v)) @ w_theta)
+
+
+def elementwise_cases() -> Iterator[tuple[str, Function, str, Array, Array, Array]]:
+    """Yield name, function, set, points, E[φ(u)φ(v)] and E[φ'(u)φ'(v)], the exact values rounded.
+
+    The neurons u, v of rows x, x' have covariance x·x'/d. The last diagonal may be infinite.
+    """
+    for case in CASES:
+        for name, entry in committed(case.name).items():
+            x = np.array(entry["points"])
+            nngp, slope = (symmetric(entry[key], len(x)) for key in ("nngp", "slope"))
+            yield case.name, case.fn, name, x, nngp, slope
+
+
+def symmetric(upper: list[str], n: int) -> Array:
+    """Return the matrix with these entries on and above the diagonal."""
+    matrix = np.empty((n, n))
+    rows, columns = np.triu_indices(n)
+    matrix[rows, columns] = matrix[columns, rows] = [float(text) for text in upper]
+    return matrix
