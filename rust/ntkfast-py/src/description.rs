@@ -3,6 +3,7 @@
 use crate::door::refuse;
 use ntkfast_core::description::{Description, Value, Values};
 use ntkfast_core::network::Layer;
+use ntkfast_core::reserve;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -30,6 +31,7 @@ impl Raised {
 
 /// The layer that a dictionary describes. Exceptions of Python functions in it go to `raised`.
 pub fn layer(description: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
+    reserve::hold().or_else(|error| refuse(&error))?;
     let description = Reader { raised, functions: Vec::new() }.description(description, 0)?;
     Layer::new(description).or_else(|error| refuse(&error))
 }
@@ -123,7 +125,8 @@ impl<'py> Reader<'_, 'py> {
         let (raised, called) = (self.raised.clone(), callable.clone().unbind());
         let function: Arc<Values> = Arc::new(move |inputs: &[f64]| {
             Python::attach(|py| {
-                let values = called.call1(py, (PyArray1::from_slice(py, inputs),))?;
+                let call = || called.call1(py, (PyArray1::from_slice(py, inputs),));
+                let values = reserve::lend(call).or_else(|error| refuse(&error))??;
                 let values: PyReadonlyArray1<'_, f64> = values.extract(py)?;
                 Ok(values.as_array().to_vec())
             })
