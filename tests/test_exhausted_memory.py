@@ -1,4 +1,4 @@
-"""Every public function when memory has run out: results or MemoryError, and no end of the process."""
+"""Every public function when memory has run out: results or MemoryError, and no abort."""
 
 import re
 import sys
