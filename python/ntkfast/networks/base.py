@@ -32,7 +32,7 @@ class Network(Displayed, Described):
     identity.
     """
 
-    @property
+    @cached_property
     def _nesting(self) -> int:
         """The depth of nested compositions."""
         return 0

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Lists inside one another; networks are nested less.
@@ -32,7 +33,8 @@ impl Raised {
 /// The layer that a dictionary describes. Exceptions of Python functions in it go to `raised`.
 pub fn layer(description: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
     reserve::hold().or_else(|error| refuse(&error))?;
-    let description = Reader { raised, functions: Vec::new() }.description(description, 0)?;
+    let description =
+        Reader { raised, functions: Vec::new(), layers: HashMap::new() }.description(description, 0)?;
     Layer::new(description).or_else(|error| refuse(&error))
 }
 
@@ -40,6 +42,8 @@ struct Reader<'a, 'py> {
     raised: &'a Raised,
     /// The Python functions so far: equal ones are one function of the core, so that it sees equal layers.
     functions: Vec<(Bound<'py, PyAny>, Arc<Values>)>,
+    /// The dictionaries so far, by their addresses: networks share layers.
+    layers: HashMap<usize, (Bound<'py, PyAny>, Description)>,
 }
 
 /// Where a value stands.
@@ -52,6 +56,16 @@ struct Place<'a> {
 
 impl<'py> Reader<'_, 'py> {
     fn description(&mut self, layer: &Bound<'py, PyAny>, nesting: usize) -> PyResult<Description> {
+        let address = layer.as_ptr().addr();
+        if let Some((_, known)) = self.layers.get(&address) {
+            return Ok(known.clone());
+        }
+        let description = self.description_anew(layer, nesting)?;
+        self.layers.insert(address, (layer.clone(), description.clone()));
+        Ok(description)
+    }
+
+    fn description_anew(&mut self, layer: &Bound<'py, PyAny>, nesting: usize) -> PyResult<Description> {
         let Ok(fields) = layer.cast::<PyDict>() else {
             let given = layer.get_type().name()?;
             return Err(PyTypeError::new_err(format!("a layer is of type {given}; expected a dictionary")));

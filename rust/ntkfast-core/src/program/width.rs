@@ -15,7 +15,10 @@ impl Width {
 
     /// Both side by side.
     pub fn plus(self, other: Self) -> Self {
-        Self { units: self.units.saturating_add(other.units), inputs: self.inputs + other.inputs }
+        Self {
+            units: self.units.saturating_add(other.units),
+            inputs: self.inputs.saturating_add(other.inputs),
+        }
     }
 
     /// So many times side by side.
@@ -52,6 +55,14 @@ impl Breadth {
             Self::Any => Self::Any,
             Self::Unset(layers, place) => Self::Unset(layers.saturating_mul(count), place),
             Self::Known(width) => Self::Known(width.times(count)),
+        }
+    }
+
+    /// Whether both say the same, wherever that is said.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unset(m, _), Self::Unset(n, _)) => m == n,
+            _ => self == other,
         }
     }
 
