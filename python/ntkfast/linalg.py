@@ -127,6 +127,8 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
         ``a`` is not square, not symmetric within rounding, or not finite.
     NumericalError
         ``a`` is not positive definite; the message names the pivot.
+    MemoryError
+        The factor would exceed the memory that is free.
     """
     matrix = as_square(a, "a")
     check(matrix.nbytes, "the Cholesky factor")

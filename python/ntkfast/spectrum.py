@@ -127,6 +127,8 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
         ``theta`` is not square, not symmetric within rounding, or not finite.
     NumericalError
         The iteration did not converge.
+    MemoryError
+        It would exceed the memory that is free.
     """
     matrix = as_square(theta, "theta")
     check(_MATRICES * matrix.nbytes, f"the eigendecomposition of {len(matrix)} points", _SMALLER)

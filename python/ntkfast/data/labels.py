@@ -36,6 +36,8 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         `labels` or `n_classes` are not integers.
     ValueError
         `labels` are not one-dimensional, or one of them is outside the classes.
+    MemoryError
+        The array would exceed the memory that is free.
 
     Examples
     --------
@@ -64,6 +66,10 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         i = int(classes.argmin() if smallest < 0 else classes.argmax())
         raise ValueError(
             f"labels[{i}] is {classes[i]}; expected 0 ≤ label < n_classes = {n_classes}"
+        )
+    if n_classes * max(classes.size, 1) > np.iinfo(np.intp).max // 8:  # larger than any memory
+        raise ValueError(
+            f"n_classes is {n_classes}; an array of {classes.size} rows cannot have so many columns"
         )
     what = f"the encoding of {classes.size} labels with n_classes = {n_classes}"
     rows = zeros((classes.size, n_classes), np.float64, what, "number the classes from 0")

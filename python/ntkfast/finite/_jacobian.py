@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ntkfast._memory import zeros
+from ntkfast._memory import check, zeros
 from ntkfast.finite._layers import Pulled
 from ntkfast.networks.activations import Array
 
@@ -15,8 +15,9 @@ _REMEDY = "use ntk, gradient or derivative, which never form it"
 
 def allocate_jacobian(n: int, outputs: int, parameters: int) -> Array:
     """Return zeros of shape (n, outputs, parameters), or a MemoryError that gives the size."""
-    what = f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters,"
-    return zeros((n, outputs, parameters), np.float64, what, _REMEDY)
+    what = f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters"
+    check(8 * n * outputs * parameters, what, _REMEDY)
+    return zeros((n, outputs, parameters), np.float64, "the Jacobian", _REMEDY)
 
 
 def write_jacobian(pulled: list[Pulled], out: Array) -> None:
