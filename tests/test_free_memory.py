@@ -70,6 +70,10 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: nk.finite.monte_carlo_kernels(NET, X, n_samples=2, seed=0, width=4),
         "six arrays of shape",
     ),
+    "snapshots": (
+        lambda: FINITE.train(X[:2], np.ones((2, 1)), steps=50, snapshots=True),
+        "snapshots of .* parameters at .* times takes .*record fewer",
+    ),
     "one hot": (lambda: nk.data.one_hot(np.arange(300)), "the encoding of 300 labels"),
     "sphere": (lambda: nk.data.sphere(300, 3, seed=0), "two arrays of shape"),
 }

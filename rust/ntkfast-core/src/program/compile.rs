@@ -11,6 +11,7 @@
 
 use super::positions::Positions;
 use super::registers::allocate;
+use super::shared::Known;
 use super::width::{Breadth, Width};
 use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};
@@ -29,14 +30,6 @@ pub(super) struct Value {
     /// The input (0) and the dense layers this value depends on without a later dense layer in between.
     pub(super) sources: BTreeSet<usize>,
     pub(super) width: Breadth,
-}
-
-impl Value {
-    /// Whether layers make the same of both, given the same kernels.
-    fn is_like(&self, other: &Self) -> bool {
-        let facts = |value: &Self| (value.gaussian, value.zero_mean, value.nonnegative, value.positions);
-        facts(self) == facts(other) && self.width.is_like(&other.width)
-    }
 }
 
 /// What comes in.
@@ -72,22 +65,10 @@ pub(super) struct Compiler {
     /// Indices of the steps that have these inputs.
     by_inputs: HashMap<[usize; 2], Vec<usize>>,
     slots: usize,
-    sources: usize,
+    pub(super) sources: usize,
     path: Vec<String>,
     /// What compositions made of values.
-    known: HashMap<(Identity, usize), Vec<Known>>,
-}
-
-/// What a composition made of a value. All of the input's sources go the same way, and nothing outside can depend on some
-/// of the new ones and not on others: one stands for all.
-#[derive(Clone)]
-struct Known {
-    input: Value,
-    output: Value,
-    /// Whether the output depends on the sources of the input.
-    passes: bool,
-    /// Whether it depends on sources of its own.
-    fresh: bool,
+    pub(super) known: HashMap<(Identity, usize), Vec<Known>>,
 }
 
 /// Compile for this input.
@@ -136,34 +117,8 @@ pub(super) fn compile_with(
 }
 
 impl Compiler {
-    /// What a layer makes of a value; of a composition that is there twice only once.
-    fn lower(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
-        let Some(identity) = layer.identity() else { return self.lower_anew(layer, input) };
-        let key = (identity, input.id);
-        let found = |known: &Known| known.input.is_like(input).then(|| known.clone());
-        let known = match self.known.get(&key).and_then(|all| all.iter().find_map(found)) {
-            Some(known) => known,
-            None => {
-                self.sources += 1;
-                let token = self.sources;
-                let marked = Value { sources: BTreeSet::from([token]), ..input.clone() };
-                let output = self.lower_anew(layer, &marked)?;
-                let passes = output.sources.contains(&token);
-                let fresh = output.sources.len() > usize::from(passes);
-                let known = Known { input: input.clone(), output, passes, fresh };
-                self.known.entry(key).or_default().push(known.clone());
-                known
-            }
-        };
-        let mut sources = if known.passes { input.sources.clone() } else { BTreeSet::new() };
-        if known.fresh {
-            self.sources += 1;
-            sources.insert(self.sources);
-        }
-        Ok(Value { sources, ..known.output })
-    }
-
-    fn lower_anew(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
+    /// What a layer makes of a value, without a look at what it made of others.
+    pub(super) fn lower_anew(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
         match layer {
             Layer::Identity => Ok(input.clone()),
             Layer::Serial(layers) => self.chain(layers, input),

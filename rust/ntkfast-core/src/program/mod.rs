@@ -16,6 +16,7 @@ mod rectify;
 mod registers;
 mod rows;
 mod scales;
+mod shared;
 mod spatial;
 mod strip;
 mod trace;
