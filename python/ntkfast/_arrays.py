@@ -142,7 +142,10 @@ def _image_hint(name: str, ndim: int, rank: int) -> str:
 def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     """Return a new array if `out` is None; otherwise `out`, if the core can write to it."""
     if out is None:
-        return empty(shape, dtype, "the result", KERNELS)
+        try:
+            return np.empty(shape, dtype)  # compared with what is free, if it is large
+        except (MemoryError, ValueError):
+            return empty(shape, dtype, "the result", KERNELS)  # an error that gives the size
     expected = f"expected a writeable numpy array of shape {shape} and dtype {dtype}"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} is of type {type(out).__name__}; {expected}")

@@ -90,8 +90,9 @@ def evaluate(
     if stacked:
         shape = (program.results, *shape)
 
-    size = sum(given is None for given in out) * math.prod(shape) * x.dtype.itemsize
-    if size >= LARGE:
+    size = math.prod(shape) * x.itemsize
+    if size * len(out) >= LARGE:
+        size *= sum(given is None for given in out)
         label = " and ".join(name.upper() for name in wanted)
         check(size, f"the {label} of shape {shape} in {x.dtype}", KERNELS)
     names = ("out",) if len(wanted) == 1 else tuple(f"out.{kernel}" for kernel in wanted)
