@@ -16,10 +16,10 @@ mod rectify;
 mod registers;
 mod rows;
 mod scales;
-mod shared;
 mod spatial;
 mod strip;
 mod trace;
+mod value;
 mod width;
 mod zonal;
 
