@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 const RESERVE: usize = 64 << 20;
 
 /// Larger requests are left to fail: they are made fallibly, and would leave too little of the block.
-const SMALL: usize = RESERVE / 2;
+pub const SMALL: usize = RESERVE / 2;
 
 const LAYOUT: Layout = Layout::new::<[u64; RESERVE / 8]>();
 

@@ -20,7 +20,7 @@ pub use symmetric::Symmetric;
 
 use faer::dyn_stack::{MemBuffer, StackReq};
 use ntkfast_base::parallel::{FAER_DEGREE, Job};
-use ntkfast_base::reserve::hold as held;
+use ntkfast_base::reserve::{SMALL, hold as held};
 use ntkfast_base::{Error, Float, Result, memory};
 
 /// `f32` or `f64`, with the decompositions and products of matrices of it. These are compiled here, once: what is
@@ -117,7 +117,9 @@ const PIECE: usize = 1 << 31;
 /// Make sure that faer's products of matrices of at most so many rows and columns can have what they take without asking:
 /// a slice of a factor of each, [`SLICE`] deep. (Products run side by side only for parts of the matrix.)
 fn packing<T>(size: usize) -> Result<()> {
-    memory::room(size.saturating_mul(SLICE * size_of::<T>()))
+    let bytes = size.saturating_mul(SLICE * size_of::<T>());
+    // The reserve serves what is small.
+    if bytes < SMALL { Ok(()) } else { memory::room(bytes) }
 }
 
 /// Parallelism for a matrix of this size. Depends on the size alone.
