@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._memory import KERNELS, check, empty
+
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 _KEPT = (np.dtype(np.float64), np.dtype(np.float32))  # in native byte order
@@ -44,6 +46,8 @@ def as_floats(value: object, name: str) -> FloatArray:
             f"{name} {given}; expected real numbers: float64 or float32, or types that become "
             f"float64 (float16, integers, booleans){_conversion_hint(name, array)}"
         )
+    if array.dtype != dtype:
+        check(array.size * dtype.itemsize, f"{name}, converted to {dtype},", "pass float32")
     return np.require(array, dtype, "A")
 
 
@@ -138,7 +142,10 @@ def _image_hint(name: str, ndim: int, rank: int) -> str:
 def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     """Return a new array if `out` is None; otherwise `out`, if the core can write to it."""
     if out is None:
-        return np.empty(shape, dtype)
+        try:
+            return np.empty(shape, dtype)  # compared with what is free, if it is large
+        except (MemoryError, ValueError):
+            return empty(shape, dtype, "the result", KERNELS)  # an error that gives the size
     expected = f"expected a writeable numpy array of shape {shape} and dtype {dtype}"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} is of type {type(out).__name__}; {expected}")

@@ -5,6 +5,7 @@ This module depends on `Program` only, not on networks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_images, as_output, as_points, check_apart
 from ntkfast._display import Displayed, Fact
+from ntkfast._memory import KERNELS, LARGE, check
 from ntkfast._progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -88,6 +90,11 @@ def evaluate(
     if stacked:
         shape = (program.results, *shape)
 
+    size = math.prod(shape) * x.itemsize
+    if size * len(out) >= LARGE:
+        size *= sum(given is None for given in out)
+        label = " and ".join(name.upper() for name in wanted)
+        check(size, f"the {label} of shape {shape} in {x.dtype}", KERNELS)
     names = ("out",) if len(wanted) == 1 else tuple(f"out.{kernel}" for kernel in wanted)
     arrays = [
         as_output(given, name, shape, x.dtype) for given, name in zip(out, names, strict=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._display import Displayed, Fact
+from ntkfast._memory import check
 from ntkfast._ntkfast import cholesky as core_cholesky
 from ntkfast._ntkfast import cholesky_solve
 from ntkfast._ntkfast import matmul as core_matmul
@@ -92,6 +93,7 @@ class Cholesky(Displayed):
             )
         check_finite(right, "b")
         dtype = np.result_type(self.factor, right)
+        check(right.size * dtype.itemsize, "the solution", "solve for some columns at a time")
         solution = cholesky_solve(
             self.factor.astype(dtype, copy=False),
             right.reshape(self.n, right.size // max(self.n, 1)).astype(dtype, copy=False),
@@ -125,8 +127,11 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
         ``a`` is not square, not symmetric within rounding, or not finite.
     NumericalError
         ``a`` is not positive definite; the message names the pivot.
+    MemoryError
+        The factor would exceed the memory that is free.
     """
     matrix = as_square(a, "a")
+    check(matrix.nbytes, "the Cholesky factor")
     return Cholesky._of(core_cholesky(matrix, matrix.diagonal()))
 
 
@@ -136,6 +141,7 @@ def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
     The bits of the result do not depend on the number of threads. Costs 2·m·k·n.
     """
     dtype = np.result_type(a, b)
+    check(len(a) * b.shape[1] * dtype.itemsize, "the product of two matrices")
     return core_matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
 
 

@@ -11,10 +11,15 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._display import Displayed, Fact
+from ntkfast._memory import check
 from ntkfast._ntkfast import eigh as core_eigh
 from ntkfast.linalg import as_square
 
 __all__ = ["Spectrum", "eigh"]
+
+# Memory at the peak, in units of the matrix: its copy, the tridiagonal form, eigenvectors, scratch.
+_MATRICES = 3.5
+_SMALLER = "use fewer points or float32, or KernelRegression, which takes one matrix more"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,6 +127,10 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
         ``theta`` is not square, not symmetric within rounding, or not finite.
     NumericalError
         The iteration did not converge.
+    MemoryError
+        It would exceed the memory that is free.
     """
-    eigenvalues, eigenvectors = core_eigh(as_square(theta, "theta"))
+    matrix = as_square(theta, "theta")
+    check(_MATRICES * matrix.nbytes, f"the eigendecomposition of {len(matrix)} points", _SMALLER)
+    eigenvalues, eigenvectors = core_eigh(matrix)
     return Spectrum._of(eigenvalues, eigenvectors)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ntkfast._memory import zeros
 from ntkfast._scalars import as_real, as_size
 from ntkfast._seed import Seed, as_generator
 
@@ -35,6 +36,8 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         `labels` or `n_classes` are not integers.
     ValueError
         `labels` are not one-dimensional, or one of them is outside the classes.
+    MemoryError
+        The array would exceed the memory that is free.
 
     Examples
     --------
@@ -64,12 +67,12 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None) -> NDArray[np.float
         raise ValueError(
             f"labels[{i}] is {classes[i]}; expected 0 ≤ label < n_classes = {n_classes}"
         )
-    try:
-        rows = np.zeros((classes.size, n_classes))
-    except ValueError:  # larger than any memory
+    if n_classes * max(classes.size, 1) > np.iinfo(np.intp).max // 8:  # larger than any memory
         raise ValueError(
             f"n_classes is {n_classes}; an array of {classes.size} rows cannot have so many columns"
-        ) from None
+        )
+    what = f"the encoding of {classes.size} labels with n_classes = {n_classes}"
+    rows = zeros((classes.size, n_classes), np.float64, what, "number the classes from 0")
     rows[np.arange(classes.size), classes.astype(np.intp)] = 1
     return rows
 

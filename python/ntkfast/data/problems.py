@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ntkfast._memory import check
 from ntkfast._scalars import as_real, as_size
 from ntkfast._seed import Seed, as_generator
 
@@ -95,6 +98,7 @@ def sphere(n: int, n_features: int, seed: Seed) -> Array:
         The same integer gives the same points.
     """
     shape = as_size(n, "n", least=0), as_size(n_features, "n_features", least=1)
+    check(2 * 8 * math.prod(shape), f"two arrays of shape {shape} in float64", "draw fewer points")
     points = as_generator(seed).standard_normal(shape)
     unit: Array = points / np.linalg.norm(points, axis=1, keepdims=True)
     return unit

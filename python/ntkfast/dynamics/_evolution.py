@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ntkfast._arrays import FloatArray
+from ntkfast._memory import check
 from ntkfast.dynamics._arguments import Times, as_cross_kernel
 from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.flow import GradientFlow
@@ -54,6 +55,9 @@ class Evolution:
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
         for kernels, before in blocks:
+            if kind == "full":  # the terms of the covariance, and what they are products of
+                size = len(kernels.ntk) * (3 * len(kernels.ntk) + 4 * len(vectors))
+                check(size * vectors.itemsize, f"the covariance of {len(kernels.ntk)} points")
             theta = matmul(kernels.ntk, vectors)
             sigma = theta
             if before is not None and not self.readout:
@@ -83,6 +87,9 @@ class Evolution:
         """
         filters, modes = self.flow._filters, self.flow._modes(0.0)
         vectors = filters.vectors
+        if kind != "none":  # six matrices at the peak of "full", four otherwise
+            count = 6 if kind == "full" else 4
+            check(count * vectors.nbytes, f"the covariance of {len(vectors)} training points")
         for gains, left in zip(filters.gathered(times), filters.left(times), strict=True):
             share = (self.flow.prepared.eigenvalues * gains).astype(vectors.dtype)
             mean = matmul(vectors, share[:, None] * modes)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._memory import empty
 from ntkfast.dynamics._arguments import Times
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import matmul
@@ -106,7 +107,7 @@ class Filters:
         n, c = modes.shape
         rows = n if kernel is None else len(kernel)
         dtype = np.result_type(self.vectors, modes, *(() if kernel is None else (kernel,)))
-        result = np.empty((t.size, rows, c), dtype)
+        result = empty((t.size, rows, c), dtype, "the result", "use fewer times or points at once")
         for block in blocks(t.size, max(n, rows) * c):
             gains = filter_(t[block])
             k = len(gains)

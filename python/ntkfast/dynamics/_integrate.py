@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ntkfast._memory import empty
 from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Report
 from ntkfast.dynamics.losses import Array
@@ -64,7 +65,7 @@ def integrate(
     if not np.isfinite(motion(0.0, start)).all():
         return Course(start[None][: int(grid[0] == 0)], 0, 1, _not_finite(0.0))
     solver: Any = getattr(scipy_integrate, method)(motion, 0.0, start, 1.0, rtol=rtol, atol=atol)
-    states = np.empty((times.size, start.size))
+    states = empty((times.size, start.size), np.float64, "the trajectory", "use fewer times")
     known, steps, reason = int(np.searchsorted(grid, 0.0, side="right")), 0, ""
     states[:known] = start
     while solver.status == "running":

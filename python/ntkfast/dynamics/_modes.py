@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._memory import check
 from ntkfast._ntkfast import NumericalError
 from ntkfast.linalg import matmul
 from ntkfast.spectrum import Spectrum
@@ -100,6 +101,9 @@ def weighted_squares(
     full
         Whether to return (m, m) instead of (m,).
     """
+    if full:
+        m = len(features)
+        check(3 * m * m * features.itemsize, f"the covariance of {m} points")
     within = matmul(features, modes.right.T)
     covariance = _squares(within * deviations.astype(within.dtype), full)
     if modes.k < features.shape[1]:

@@ -15,6 +15,7 @@ from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal
+from ntkfast._memory import check
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_size
 from ntkfast.linalg import cholesky, matmul
@@ -108,6 +109,7 @@ class Normal(Displayed):
         n = as_size(n, "n", least=0)
         m, c = len(self.mean), math.prod(self.mean.shape[1:])
         dtype = np.result_type(self._known("sample"), self.mean)
+        check(3 * 8 * n * m * c, f"{n} samples at {m} points", "draw fewer at a time")
         noise = np.random.default_rng(seed).standard_normal((n, m, c)).astype(dtype)
         if self._root.ndim == 1:
             drawn: FloatArray = self._root[:, None] * noise

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from ntkfast._memory import empty
 from ntkfast._ntkfast import NumericalError
 from ntkfast.finite._layers import Affine
 from ntkfast.networks.activations import Array
@@ -37,7 +38,7 @@ def by_rows(
     function: Callable[[Array], Array], x: Array, rows: int, shape: tuple[int, ...]
 ) -> Array:
     """Return the results of a function of points with a given shape per point, block by block."""
-    out = np.empty((len(x), *shape))
+    out = empty((len(x), *shape), np.float64, "the result", "use fewer points at a time")
     for block in row_blocks(len(x), rows):
         out[block] = function(x[block])
     return out
@@ -57,7 +58,8 @@ def gram(
     the matrix. Without x2, one half mirrors the other, including any axes of outputs.
     """
     blocks, points = row_blocks(len(x), rows), x if x2 is None else x2
-    out = np.empty((len(x), len(points), *shape))
+    shape = (len(x), len(points), *shape)
+    out = empty(shape, np.float64, "the kernel", "use fewer points, or blocks with x2")
     mirror = (1, 0, 3, 2)[: out.ndim]
     for columns in row_blocks(len(points), rows):
         right = prepare(points[columns])

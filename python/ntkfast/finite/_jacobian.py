@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
+from ntkfast._memory import check, zeros
 from ntkfast.finite._layers import Pulled
 from ntkfast.networks.activations import Array
 
 __all__ = ["add_gradient", "allocate_jacobian", "write_jacobian"]
 
+_REMEDY = "use ntk, gradient or derivative, which never form it"
+
 
 def allocate_jacobian(n: int, outputs: int, parameters: int) -> Array:
     """Return zeros of shape (n, outputs, parameters), or a MemoryError that gives the size."""
-    size, memory = 8 * n * outputs * parameters, _memory()
-    if size > memory:
-        raise MemoryError(
-            f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters takes "
-            f"{size / 1e9:.3g} GB, but this machine has {memory / 1e9:.3g} GB; "
-            "use ntk, gradient or derivative, which never form it"
-        )
-    return np.zeros((n, outputs, parameters))
+    what = f"the Jacobian of {n} points, {outputs} outputs and {parameters} parameters"
+    check(8 * n * outputs * parameters, what, _REMEDY)
+    return zeros((n, outputs, parameters), np.float64, "the Jacobian", _REMEDY)
 
 
 def write_jacobian(pulled: list[Pulled], out: Array) -> None:
@@ -41,11 +37,3 @@ def add_gradient(pulled: list[Pulled], out: Array) -> None:
         out[layer.weights] += layer.weight_scale * (h.T @ g[:, 0]).reshape(-1)
         if layer.biased:
             out[layer.biases] += layer.bias_scale * g[:, 0].sum(axis=0)
-
-
-def _memory() -> float:
-    """Return the machine's memory in bytes, or infinity if the system does not report it."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")

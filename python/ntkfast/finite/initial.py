@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from ntkfast._memory import check
 from ntkfast._scalars import as_flag, as_size
 from ntkfast._seed import Seed, as_generator
 from ntkfast.finite._arguments import as_features
@@ -96,6 +97,7 @@ def init(
     copies: Literal[1, 2] = 2 if as_flag(zero_output, "zero_output") else 1
     layer, builders = _layers(network, n_features, wanted, width, copies)
     first = builders[0]
+    check(8 * (first.n_parameters + first.n_fixed), "the parameters", "use smaller widths")
     parameters, fixed = np.empty(first.n_parameters), np.empty(first.n_fixed)
     for affine in first.affine:
         affine.draw(rng, parameters if affine.trainable else fixed)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._memory import empty
 from ntkfast.dynamics import GradientDescent, GradientFlow
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.finite._problem import as_problem, as_training, output_gram
@@ -237,7 +238,8 @@ class LinearizedTraining(Displayed):
         """Compute a result from the coefficients α_t for each time."""
         coefficients = self.training.coefficients(self.f0.ravel(), t=t)
         times = coefficients.shape[:-1]
-        results = np.empty((coefficients.size // max(self.y.size, 1), *shape))
+        every = (coefficients.size // max(self.y.size, 1), *shape)
+        results = empty(every, np.float64, "the results", "use fewer times, one by one")
         for row, alpha in zip(results, coefficients.reshape(-1, self.y.size), strict=True):
             row[...] = result(alpha)
         return results.reshape(*times, *shape)

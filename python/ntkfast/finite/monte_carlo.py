@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import as_points
 from ntkfast._display import Displayed, Fact
+from ntkfast._memory import check
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_size
 from ntkfast._seed import Seed, as_generator
@@ -126,6 +128,7 @@ def monte_carlo_kernels(
     points = as_inputs(x, "x", as_points(x, "x").shape[1])
     others = None if x2 is None else as_inputs(x2, "x2", points.shape[1])
     shape = (len(points), len(points if others is None else others))
+    check(6 * 8 * math.prod(shape), f"six arrays of shape {shape} in float64", "use fewer points")
     nngp, ntk = _Mean(shape), _Mean(shape)
     with reporting(progress, "Monte Carlo", "network") as report:
         for done in range(1, n_samples + 1):

@@ -153,7 +153,7 @@ class FiniteNetwork(Displayed):
         """Compute the derivatives of the outputs by the parameters: (n, P) or (n, c, P).
 
         The Jacobian is exact up to rounding and suits `GradientFlow.parameters`. Raises MemoryError
-        if the machine cannot hold it. `ntk`, `gradient` and `derivative` do not need it.
+        if it exceeds the memory that is free. `ntk`, `gradient` and `derivative` do not need it.
         """
         points = as_inputs(x, "x", self.n_features)
         out = allocate_jacobian(len(points), self._layer.n_out, self.n_parameters)

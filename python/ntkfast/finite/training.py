@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._memory import check
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, Report, reporting
 from ntkfast._scalars import LARGEST, as_choice, as_count, as_flag, as_real, as_size
@@ -129,6 +130,10 @@ def train(
     }
     if t is not None:
         check_flow(momentum)
+    watched = _as_watched(snapshots, network.n_parameters)
+    if watched is not None:  # row by row at first
+        what = f"snapshots of {watched.size} parameters at {len(grid)} times"
+        check(2 * 8 * watched.size * len(grid), what, "record fewer parameters or times")
     recorder = Recorder(
         network,
         points,
@@ -136,7 +141,7 @@ def train(
         None if x_test is None else as_inputs(x_test, "x_test", network.n_features),
         mean_over=mean_over,
         kernel=as_flag(kernel, "kernel"),
-        watched=_as_watched(snapshots, network.n_parameters),
+        watched=watched,
     )
     begun = clock.perf_counter()
     with reporting(progress, "training", "step") as report:

@@ -32,7 +32,7 @@ class Network(Displayed, Described):
     identity.
     """
 
-    @property
+    @cached_property
     def _nesting(self) -> int:
         """The depth of nested compositions."""
         return 0
@@ -109,6 +109,8 @@ class Network(Displayed, Described):
             Complex numbers, strings or objects, or an ``out`` of another type.
         ValueError
             Wrong shapes, NaN or infinities, or a network that must begin with a Dense.
+        MemoryError
+            A result that exceeds the memory that is free; the message gives both sizes.
 
         Notes
         -----

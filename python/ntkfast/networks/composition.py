@@ -82,7 +82,7 @@ class Composition(Network):
     def _rank(self) -> int | None:
         return next((layer._rank for layer in self.layers if layer._rank is not None), None)
 
-    @property
+    @cached_property
     def _nesting(self) -> int:
         return 1 + max(layer._nesting for layer in self.layers)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ntkfast._arrays import FloatArray, as_floats
+from ntkfast._memory import check
 from ntkfast._scalars import as_real
 from ntkfast.networks import Network
 from ntkfast.sklearn._derivative import derivative_at_zero
@@ -104,6 +105,8 @@ class _NetworkKernel(Kernel):
             return kernel
         if Y is not None:
             raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
+        free = sum(not hyperparameter.fixed for hyperparameter in self.hyperparameters)
+        check(2 * free * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
         gradient = [
             self._derivative(hyperparameter.name, x, kernel, square)
             for hyperparameter in self.hyperparameters

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._gram import check_symmetric, row_blocks
+from ntkfast._memory import check
 from ntkfast._ntkfast import NumericalError
 from ntkfast._ntkfast import cholesky as factorise
 from ntkfast._warnings import warn
@@ -109,6 +110,7 @@ class CholeskySolver(Solver):
         """
         begun = time.perf_counter()
         gram, diagonal = as_system(theta, ridge, name)
+        check(gram.nbytes, f"the Cholesky factor of {name}")
         n, eps = len(gram), float(np.finfo(gram.dtype).eps)
         with np.errstate(over="ignore"):
             entries: FloatArray = (gram.diagonal() + diagonal).astype(gram.dtype, copy=False)

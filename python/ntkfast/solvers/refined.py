@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._gram import check_symmetric
+from ntkfast._memory import check
 from ntkfast._ntkfast import solve_refined
 from ntkfast.linalg import Cholesky
 from ntkfast.solvers.cholesky import CholeskySolver, PreparedCholesky, condition_of_pivots
@@ -135,6 +136,7 @@ class RefinedSolver(Solver):
         if len(gram) >= _LARGE and gram.dtype == right.dtype == np.float64:
             with np.errstate(over="ignore"):
                 entries = gram.diagonal() + diagonal.astype(np.float64, copy=False)
+            check(gram.nbytes / 2, f"the Cholesky factor of {name} in float32")
             try:
                 refined = solve_refined(gram, entries, right)
             except ValueError:

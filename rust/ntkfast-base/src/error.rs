@@ -126,6 +126,16 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// The threads of the pool could not be started, as they need memory.
+    ThreadMemory {
+        /// How many were asked for.
+        count: usize,
+    },
+    /// A function of a network called the package, and so on, until too many calls waited for each other.
+    Recursion {
+        /// How many calls.
+        depth: usize,
+    },
     /// The caller asked to stop.
     Cancelled,
 }
@@ -224,6 +234,15 @@ impl fmt::Display for Error {
                     "could not start {count} threads ({reason}): use fewer threads, see set_num_threads"
                 )
             }
+            Self::ThreadMemory { count } => {
+                write!(out, "cannot allocate memory to start {count} threads: use fewer, see set_num_threads")
+            }
+            Self::Recursion { depth } => write!(
+                out,
+                "{depth} calls wait for each other: a function in the network (Elementwise) computes a kernel, whose \
+                 network contains a function that computes a kernel, and so on. A function must not compute kernels of \
+                 a network that contains it"
+            ),
             Self::Cancelled => out.write_str("cancelled"),
         }
     }

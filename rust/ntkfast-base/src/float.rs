@@ -1,5 +1,6 @@
 //! The two number types of arrays.
 
+use bytemuck::Zeroable;
 use std::fmt::{Debug, LowerExp};
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
@@ -25,6 +26,7 @@ pub trait Float:
     + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
+    + Zeroable
     + MulAssign
     + 'static
 {

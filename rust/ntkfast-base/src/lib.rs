@@ -4,6 +4,7 @@ pub mod error;
 pub mod float;
 pub mod memory;
 pub mod parallel;
+pub mod reserve;
 
 pub use error::{Error, Result};
 pub use float::Float;

@@ -26,8 +26,9 @@ pub enum Value {
     Text(String),
     /// Several values.
     List(Vec<Value>),
-    /// The layers of a composition; never empty, as a list without anything is a [`Value::List`].
-    Layers(Vec<Description>),
+    /// The layers of a composition, which other compositions may share; never empty, as a list without anything is a
+    /// [`Value::List`].
+    Layers(Arc<[Description]>),
     /// A function known by its values.
     Function(Arc<Values>),
 }
@@ -199,7 +200,7 @@ impl Description {
     ///
     /// # Errors
     /// [`Error::Network`] where the field is missing, or something else.
-    pub fn layers(&mut self) -> Result<Vec<Self>> {
+    pub fn layers(&mut self) -> Result<Arc<[Self]>> {
         const NAME: &str = "layers";
         const EXPECTED: &str = "a list of at least one layer";
         match self.remove(NAME, EXPECTED)? {

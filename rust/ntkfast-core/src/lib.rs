@@ -37,6 +37,6 @@ pub mod scalar;
 pub mod simd;
 
 pub use model::{KernelFloat, Model};
-pub use ntkfast_base::{Error, Float, Result, error, memory, parallel};
+pub use ntkfast_base::{Error, Float, Result, error, memory, parallel, reserve};
 pub use samples::Samples;
 pub use scalar::Scalar;

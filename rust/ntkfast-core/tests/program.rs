@@ -215,11 +215,12 @@ fn equal_branches_are_computed_once() {
     let first = || build(&Spec::Dense(1.0, None));
     let branch = |b| build(&Spec::Serial(vec![relu(), Spec::Dense(1.2, Some(b))]));
     let compiled = |joined: Layer| {
-        let network = Layer::Serial(vec![first(), joined]);
+        let network = Layer::Serial([first(), joined].into());
         let program = Program::new(&network).expect("valid");
         (program.steps.len(), program.registers)
     };
-    for join in [Layer::Sum, Layer::Product, Layer::Concatenate] {
+    for joined in [Layer::Sum, Layer::Product, Layer::Concatenate] {
+        let join = |branches: Vec<Layer>| joined(branches.into());
         assert_eq!(compiled(join(vec![branch(0.1)])), (3, 1));
         assert_eq!(compiled(join(vec![branch(0.1), branch(0.1)])), (4, 1));
         assert_eq!(compiled(join(vec![branch(0.1), branch(0.1), branch(0.1)])), (5, 2));
@@ -231,10 +232,31 @@ fn equal_branches_are_computed_once() {
 }
 
 #[test]
+fn shared_branches_are_compiled_once() {
+    // As a tree, this network has 2^60 layers.
+    let mut network = build(&Spec::Dense(1.0, None));
+    for _ in 0..60 {
+        network = Layer::Sum([network.clone(), network].into());
+        assert!(!network.is_spatial());
+    }
+    assert_eq!(Program::new(&network).expect("valid").steps.len(), 61);
+    // Shared branches have weights of their own, but the same input.
+    let closed = Layer::Serial([build(&relu()), build(&Spec::Dense(1.0, None))].into());
+    let first = || build(&Spec::Dense(1.0, None));
+    let joined =
+        |branch: &Layer| Layer::Serial([first(), Layer::Sum([branch.clone(), branch.clone()].into())].into());
+    assert!(Program::new(&joined(&closed)).is_ok());
+    let open = Layer::Serial([build(&Spec::Identity)].into());
+    assert!(refusal(&joined(&open)).contains("the same random values"));
+    let half = Layer::Residual([closed.clone()].into());
+    assert!(refusal(&joined(&half)).contains("the same random values"));
+}
+
+#[test]
 fn products_need_independent_factors() {
     let product = |branches: Vec<Spec>| {
         let product = Layer::Product(branches.iter().map(build).collect());
-        Layer::Serial(vec![build(&Spec::Dense(1.0, None)), product])
+        Layer::Serial([build(&Spec::Dense(1.0, None)), product].into())
     };
     let closed = || Spec::Serial(vec![relu(), Spec::Dense(1.0, None)]);
     assert!(Program::new(&product(vec![closed(), closed(), relu()])).is_ok());
@@ -243,7 +265,7 @@ fn products_need_independent_factors() {
             .contains("multiplies branches that depend on the same")
     );
     let then_relu = vec![product(vec![closed(), closed()]), build(&relu())];
-    let text = refusal(&Layer::Serial(then_relu));
+    let text = refusal(&Layer::Serial(then_relu.into()));
     assert!(text.contains("layer 2 (Relu) needs a Gaussian input"), "{text}");
 }
 
@@ -261,7 +283,7 @@ fn activations_need_a_dense() {
 fn sums_need_independent_branches() {
     let sum = |branches: Vec<Spec>| {
         let sum = Layer::Sum(branches.iter().map(build).collect());
-        Layer::Serial(vec![build(&Spec::Dense(1.0, None)), sum])
+        Layer::Serial([build(&Spec::Dense(1.0, None)), sum].into())
     };
     let closed = || Spec::Serial(vec![relu(), Spec::Dense(1.0, None)]);
     assert!(Program::new(&sum(vec![closed(), closed(), Spec::Identity])).is_ok());

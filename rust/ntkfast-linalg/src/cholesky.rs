@@ -1,8 +1,8 @@
 //! Cholesky factorisation, panel by panel so that it can be stopped.
 
 use super::Field;
-use super::{Matrix, PIECE, Symmetric, parallelism};
-use faer::dyn_stack::{MemBuffer, MemStack};
+use super::{Matrix, PIECE, Symmetric, packing, parallelism, reserve};
+use faer::dyn_stack::MemStack;
 use faer::linalg::cholesky::llt::factor::{
     LltError, LltParams, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
 };
@@ -38,7 +38,8 @@ pub(super) fn cholesky<T: Field>(matrix: Symmetric<T>, job: &Job) -> Result<Chol
 pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> Result<()> {
     let par = parallelism(size);
     let params: Spec<LltParams, T> = Spec::default();
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(PANEL.min(size), par, params));
+    let mut scratch = reserve(cholesky_in_place_scratch::<T>(PANEL.min(size), par, params))?;
+    packing::<T>(size)?;
     job.begin(size.div_ceil(PANEL));
     for start in (0..size).step_by(PANEL) {
         job.check()?;
@@ -46,7 +47,7 @@ pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> 
         let all = MatMut::from_column_major_slice_mut(entries, size, size);
         let rest = all.submatrix_mut(start, start, size - start, size - start);
         let (mut corner, _, mut below, trailing) = rest.split_at_mut(width, width);
-        let stack = MemStack::new(&mut memory);
+        let stack = MemStack::new(&mut scratch);
         cholesky_in_place(corner.as_mut(), LltRegularization::default(), par, stack, params).map_err(
             |error| {
                 let LltError::NonPositivePivot { index } = error;
@@ -85,6 +86,7 @@ pub(super) fn cholesky_solve<T: Field>(
     let factor = factor.view();
     let size = factor.nrows();
     let par = parallelism(size.max(columns));
+    packing::<T>(size.max(columns))?;
     // Some columns at a time, so that it can be stopped in between.
     let width = (PIECE / (2 * size * size).max(1)).max(32);
     for start in (0..columns).step_by(width) {

@@ -1,9 +1,9 @@
 //! Eigendecomposition of symmetric matrices.
 
 use super::Field;
-use super::{Symmetric, parallelism};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use super::{Symmetric, packing, parallelism, reserve};
+use faer::diag::DiagMut;
+use faer::dyn_stack::MemStack;
 use faer::linalg::evd::tridiag::tridiag_in_place;
 use faer::linalg::evd::{
     ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
@@ -12,7 +12,7 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as reflection_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as reflect,
 };
-use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
+use faer::{Conj, MatMut, MatRef, Par, Spec};
 use ntkfast_base::error::{Error, Result};
 use ntkfast_base::memory;
 use ntkfast_base::parallel::{Job, for_each_item};
@@ -49,25 +49,27 @@ pub(super) fn eigh<T: Field>(matrix: &Symmetric<T>) -> Result<Eigen<T>> {
     let start = room.as_ptr().align_offset(LINE);
     let mut reduced = MatMut::from_column_major_slice_with_stride_mut(&mut room[start..], size, size, stride);
     reduced.copy_from_triangular_lower(MatRef::from_column_major_slice(&matrix.entries, size, size));
-    let mut factors = Mat::<T>::zeros(BLOCK, size - 1);
+    let mut factors = memory::buffer(memory::size([BLOCK, size - 1])?)?;
+    let mut factors = MatMut::from_column_major_slice_mut(&mut factors, BLOCK, size - 1);
+    packing::<T>(size)?;
     let stack = MemStack::new(&mut scratch);
     tridiag_in_place(reduced.as_mut(), factors.as_mut(), par, stack, params.config.tridiag.into());
     // The subdiagonal of T is the diagonal here, the reflections are below it.
     let reflections = reduced.as_ref().submatrix(1, 0, size - 1, size - 1);
 
-    let mut values = Diag::<T>::zeros(size);
+    let mut values = memory::buffer(size)?;
     let mut vectors = memory::buffer(memory::size([size, size])?)?;
     tridiagonal_self_adjoint_evd(
         reduced.as_ref().diagonal(),
         reflections.diagonal(),
-        values.as_mut(),
+        DiagMut::from_slice_mut(&mut values),
         Some(MatMut::from_column_major_slice_mut(&mut vectors, size, size)),
         par,
         MemStack::new(&mut scratch),
         params,
     )
     .map_err(|_| Error::NoConvergence { size })?;
-    let values: Vec<T> = values.column_vector().iter().map(|&value| matrix.unscale(value)).collect();
+    values.iter_mut().for_each(|value| *value = matrix.unscale(*value));
     if values.iter().any(|value| !value.to_f64().is_finite()) {
         return Err(Error::TooLarge { what: "eigenvalues", dtype: T::NAME });
     }
@@ -98,9 +100,4 @@ fn apply_reflections<T: Field>(
             Ok(())
         },
     )
-}
-
-fn reserve(scratch: StackReq) -> Result<MemBuffer> {
-    let bytes = scratch.unaligned_bytes_required();
-    MemBuffer::try_new(scratch).map_err(|_| Error::Memory { bytes })
 }

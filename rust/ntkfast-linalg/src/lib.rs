@@ -18,8 +18,10 @@ pub use product::{Matrix, row_products};
 pub use refinement::{Refined, solve_refined};
 pub use symmetric::Symmetric;
 
+use faer::dyn_stack::{MemBuffer, StackReq};
 use ntkfast_base::parallel::{FAER_DEGREE, Job};
-use ntkfast_base::{Float, Result};
+use ntkfast_base::reserve::{SMALL, hold as held};
+use ntkfast_base::{Error, Float, Result, memory};
 
 /// `f32` or `f64`, with the decompositions and products of matrices of it. These are compiled here, once: what is
 /// generic would be compiled again wherever it is called.
@@ -106,10 +108,29 @@ field!(f64);
 /// Below this size a decomposition runs on the calling thread.
 pub const ONE_THREAD: usize = 64;
 
+/// The depth to which a product copies its factors at a time.
+const SLICE: usize = 512;
+
 /// About how many operations to do between two looks at whether the caller still wants the result.
 const PIECE: usize = 1 << 31;
+
+/// Make sure that faer's products of matrices of at most so many rows and columns can have what they take without asking:
+/// a slice of a factor of each, [`SLICE`] deep. (Products run side by side only for parts of the matrix.)
+fn packing<T>(size: usize) -> Result<()> {
+    let bytes = size.saturating_mul(SLICE * size_of::<T>());
+    // The reserve serves what is small.
+    if bytes < SMALL { Ok(()) } else { memory::room(bytes) }
+}
 
 /// Parallelism for a matrix of this size. Depends on the size alone.
 fn parallelism(size: usize) -> faer::Par {
     if size <= ONE_THREAD { faer::Par::Seq } else { faer::Par::rayon(FAER_DEGREE) }
+}
+
+/// Scratch for a step of faer.
+fn reserve(scratch: StackReq) -> Result<MemBuffer> {
+    let bytes = scratch.unaligned_bytes_required();
+    let buffer = MemBuffer::try_new(scratch).map_err(|_| Error::Memory { bytes })?;
+    held().map_err(|_| Error::Memory { bytes })?;
+    Ok(buffer)
 }

@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::Field;
-use super::{PIECE, parallelism};
+use super::{PIECE, packing, parallelism};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ntkfast_base::error::Result;
@@ -36,6 +36,7 @@ pub(super) fn product<T: Field>(a: Matrix<'_, T>, b: Matrix<'_, T>, job: &Job) -
     let columns = b.shape[1];
     let mut out = memory::buffer(memory::size([rows, columns])?)?;
     let par = parallelism(rows.max(inner).max(columns));
+    packing::<T>(rows.max(columns))?;
     // Some rows at a time, so that it can be stopped in between.
     let height = (PIECE / (inner * columns).max(1)).max(256);
     for start in (0..rows).step_by(height) {

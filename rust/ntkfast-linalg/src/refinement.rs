@@ -5,6 +5,7 @@ use super::triangle::triangle;
 use super::{Field, Matrix};
 use ntkfast_base::Float;
 use ntkfast_base::error::{Error, Result};
+use ntkfast_base::memory;
 use ntkfast_base::parallel::Job;
 
 /// Steps of refinement at most. Each gains as many digits as float32 has beyond the condition number.
@@ -44,8 +45,8 @@ pub fn solve_refined(
         return Ok(None);
     }
     // Powers of two, so that scaling to a diagonal between ½ and 2 rounds nothing.
-    let scales: Vec<f64> =
-        diagonal.iter().map(|value| 2f64.powi(-(value.log2() / 2.0).round() as i32)).collect();
+    let scales =
+        memory::collect(diagonal.iter().map(|value| 2f64.powi(-(value.log2() / 2.0).round() as i32)))?;
     let scaled = |value: f64, row: usize, column: usize| {
         let value = if row == column { diagonal[row] } else { value };
         f32::from_f64(value * scales[row] * scales[column])
@@ -57,15 +58,15 @@ pub fn solve_refined(
         outcome => outcome?,
     }
     let factor = Matrix { entries: &factor, shape: [size, size], by_rows: false };
-    let pivots: Vec<f64> = (0..size).map(|i| f64::from(factor.entries[i * size + i])).collect();
+    let mut pivots = memory::collect((0..size).map(|i| f64::from(factor.entries[i * size + i])))?;
     // What rounding may take from a pivot of a unit diagonal: below that, the factor says nothing.
     let rounding = size as f64 * f64::from(f32::EPSILON);
     if !pivots.iter().all(|pivot| pivot * pivot > rounding) {
         return Ok(None);
     }
 
-    let mut solution = vec![0.0; rhs.len()];
-    let mut residual = rhs.to_vec();
+    let mut solution = memory::buffer(rhs.len())?;
+    let mut residual = memory::collect(rhs.iter().copied())?;
     let mut before = vec![f64::INFINITY; columns];
     for _ in 0..STEPS {
         correct(factor, &scales, &residual, &mut solution, columns, job)?;
@@ -81,7 +82,7 @@ pub fn solve_refined(
         if left.iter().zip(&sizes).all(|(left, size)| *left <= f64::EPSILON * norm * size) {
             // Once more, for what the criterion leaves: now only x is rounded.
             correct(factor, &scales, &residual, &mut solution, columns, job)?;
-            let pivots = pivots.iter().zip(&scales).map(|(pivot, scale)| pivot / scale).collect();
+            pivots.iter_mut().zip(&scales).for_each(|(pivot, scale)| *pivot /= scale);
             return Ok(Some(Refined { solution, pivots }));
         }
         if !left.iter().zip(&before).all(|(left, before)| *left <= GAIN * before) {
@@ -107,12 +108,10 @@ fn correct(
     }
     units.iter_mut().filter(|unit| **unit == 0.0).for_each(|unit| *unit = 1.0);
     let each = |i: usize| (scales[i / columns], units[i % columns]);
-    let mut step: Vec<f32> = (0..residual.len())
-        .map(|i| {
-            let (scale, unit) = each(i);
-            f32::from_f64(residual[i] * scale / unit)
-        })
-        .collect();
+    let mut step = memory::collect((0..residual.len()).map(|i| {
+        let (scale, unit) = each(i);
+        f32::from_f64(residual[i] * scale / unit)
+    }))?;
     cholesky_solve(factor, &mut step, columns, job)?;
     for (i, (value, step)) in solution.iter_mut().zip(step).enumerate() {
         let (scale, unit) = each(i);

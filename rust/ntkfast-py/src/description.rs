@@ -3,11 +3,13 @@
 use crate::door::refuse;
 use ntkfast_core::description::{Description, Value, Values};
 use ntkfast_core::network::Layer;
+use ntkfast_core::reserve;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Lists inside one another; networks are nested less.
@@ -30,7 +32,9 @@ impl Raised {
 
 /// The layer that a dictionary describes. Exceptions of Python functions in it go to `raised`.
 pub fn layer(description: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Layer> {
-    let description = Reader { raised, functions: Vec::new() }.description(description, 0)?;
+    reserve::hold().or_else(|error| refuse(&error))?;
+    let description =
+        Reader { raised, functions: Vec::new(), layers: HashMap::new() }.description(description, 0)?;
     Layer::new(description).or_else(|error| refuse(&error))
 }
 
@@ -38,6 +42,8 @@ struct Reader<'a, 'py> {
     raised: &'a Raised,
     /// The Python functions so far: equal ones are one function of the core, so that it sees equal layers.
     functions: Vec<(Bound<'py, PyAny>, Arc<Values>)>,
+    /// The dictionaries so far, by their addresses: networks share layers.
+    layers: HashMap<usize, (Bound<'py, PyAny>, Description)>,
 }
 
 /// Where a value stands.
@@ -50,6 +56,16 @@ struct Place<'a> {
 
 impl<'py> Reader<'_, 'py> {
     fn description(&mut self, layer: &Bound<'py, PyAny>, nesting: usize) -> PyResult<Description> {
+        let address = layer.as_ptr().addr();
+        if let Some((_, known)) = self.layers.get(&address) {
+            return Ok(known.clone());
+        }
+        let description = self.description_anew(layer, nesting)?;
+        self.layers.insert(address, (layer.clone(), description.clone()));
+        Ok(description)
+    }
+
+    fn description_anew(&mut self, layer: &Bound<'py, PyAny>, nesting: usize) -> PyResult<Description> {
         let Ok(fields) = layer.cast::<PyDict>() else {
             let given = layer.get_type().name()?;
             return Err(PyTypeError::new_err(format!("a layer is of type {given}; expected a dictionary")));
@@ -123,7 +139,8 @@ impl<'py> Reader<'_, 'py> {
         let (raised, called) = (self.raised.clone(), callable.clone().unbind());
         let function: Arc<Values> = Arc::new(move |inputs: &[f64]| {
             Python::attach(|py| {
-                let values = called.call1(py, (PyArray1::from_slice(py, inputs),))?;
+                let call = || called.call1(py, (PyArray1::from_slice(py, inputs),));
+                let values = reserve::lend(call).or_else(|error| refuse(&error))??;
                 let values: PyReadonlyArray1<'_, f64> = values.extract(py)?;
                 Ok(values.as_array().to_vec())
             })

@@ -2,7 +2,7 @@
 
 use crate::errors::{from_panic, to_python};
 use ntkfast_core::parallel::{Job, lease};
-use ntkfast_core::{Error, Result};
+use ntkfast_core::{Error, Result, reserve};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,6 +31,7 @@ impl Call<'_, '_> {
     /// Run `work` without the GIL. Ctrl-C, or an exception in the progress callback, cancels the job; the call
     /// returns when the pieces under way are finished.
     pub fn run<R: Send>(self, work: impl FnOnce(&Job) -> Result<R> + Send) -> PyResult<R> {
+        reserve::hold().map_err(|error| to_python(&error))?;
         let job = Job::default();
         let mut watch =
             Watch { progress: self.progress.map(|callback| callback.clone().unbind()), last: None };

@@ -1,7 +1,9 @@
 //! Core errors as Python exceptions.
 
 use ntkfast_core::Error;
-use pyo3::exceptions::{PyArithmeticError, PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{
+    PyArithmeticError, PyKeyboardInterrupt, PyMemoryError, PyRecursionError, PyRuntimeError, PyValueError,
+};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::panic::Location;
@@ -33,7 +35,10 @@ pub fn to_python(error: &Error) -> PyErr {
         | Error::Steep { .. }
         | Error::Unresolved { .. }
         | Error::TooLarge { .. } => NumericalError::new_err(text),
-        Error::Memory { .. } | Error::PlaneMemory { .. } => PyMemoryError::new_err(text),
+        Error::Memory { .. } | Error::PlaneMemory { .. } | Error::ThreadMemory { .. } => {
+            PyMemoryError::new_err(text)
+        }
+        Error::Recursion { .. } => PyRecursionError::new_err(text),
         Error::Threads { .. } => PyRuntimeError::new_err(text),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),
     }

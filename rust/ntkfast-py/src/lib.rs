@@ -25,12 +25,16 @@ mod program;
 mod samples;
 mod trace;
 
-use ntkfast_core::parallel;
 use ntkfast_core::simd::Level;
+use ntkfast_core::{memory, parallel, reserve};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt};
 use std::env::VarError;
+
+/// Small requests for memory are met when it has run out.
+#[global_allocator]
+static ALLOCATOR: reserve::Allocator = reserve::Allocator;
 
 /// More threads than any machine has are taken for a mistake.
 const MOST_THREADS: usize = 4096;
@@ -103,9 +107,20 @@ fn read_environment() -> PyResult<()> {
     Ok(())
 }
 
+/// The bytes that are free, as the package finds out.
+fn free() -> usize {
+    let found =
+        Python::attach(|py| py.import("ntkfast._memory")?.call_method0("available")?.extract::<f64>());
+    found.map_or(usize::MAX, |bytes| bytes as usize)
+}
+
 #[pymodule]
 fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::record_panics();
+    parallel::watch_forks();
+    // Otherwise the first call will tell.
+    let _ = reserve::hold();
+    memory::watch(free);
     read_environment()?;
     module.add("NumericalError", module.py().get_type::<errors::NumericalError>())?;
     module.add_class::<prepared::PyPrepared>()?;

@@ -1,10 +1,13 @@
 //! Where work runs: the package's own pool, cut into numbered pieces that can be counted and cancelled.
 
+mod forks;
 mod pool;
 
+pub use forks::watch as watch_forks;
 pub use pool::{Lease, lease, set_threads, threads};
 
 use crate::error::{Error, Result};
+use crate::reserve;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,12 +45,12 @@ impl Job {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// [`Error::Cancelled`] once the job has been cancelled.
+    /// [`Error::Cancelled`] once the job has been cancelled, [`Error::Memory`] once memory has run out.
     ///
     /// # Errors
     /// See above.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { reserve::hold() }
     }
 }
 

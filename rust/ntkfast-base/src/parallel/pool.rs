@@ -1,29 +1,50 @@
 //! The package's own pools.
 //!
 //! A call leases a pool, so that it never waits for another call's work (or for an eigendecomposition that its
-//! caller gave up). A pool belongs to a process: after a fork its threads are gone. So pools are found by
-//! process id and number of threads, in a list that only grows and is read without a lock (one held by another
-//! thread at the fork would never be released). There are as many as calls were ever under way at once.
+//! caller gave up). Pools that nobody leases are kept for later calls, if they have the current number of threads;
+//! others end, and their threads with them. A pool belongs to a process: after a fork its threads are gone. So pools of a
+//! parent process are leaked: to end one would be to wait for its threads.
 
+use super::forks::{guarded, process};
 use crate::error::{Error, Result};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use crate::memory;
+use crate::reserve;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use std::cell::OnceCell;
+use std::mem::forget;
 use std::ops::Deref;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// One pool, and the list behind it.
-struct Node {
-    process: u32,
+/// How many pools are kept that nobody leases.
+const KEPT: usize = 8;
+
+/// Calls that wait for each other: each is made by a function of a network that the one before evaluates.
+const DEEPEST: usize = 8;
+
+/// Bytes of a thread's stack, and more.
+const STACK: usize = 4 << 20;
+
+/// Bytes that glibc reserves for a thread's heap, if it can.
+const HEAP: usize = 128 << 20;
+
+/// One pool.
+struct Pool {
+    process: (usize, u32),
     threads: usize,
+    /// How many calls wait for the one that leases it, with itself. Its threads know it.
+    depth: Arc<AtomicUsize>,
     pool: ThreadPool,
-    busy: AtomicBool,
-    next: List,
 }
 
-type List = OnceLock<Box<Node>>;
-
-static POOLS: List = OnceLock::new();
+/// Pools that nobody leases. Locked only where no fork can happen.
+static IDLE: Mutex<Vec<Arc<Pool>>> = Mutex::new(Vec::new());
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The depth of the pool that this thread belongs to.
+    static DEPTH: OnceCell<Arc<AtomicUsize>> = const { OnceCell::new() };
+}
 
 /// How many threads a pool has.
 pub fn threads() -> usize {
@@ -36,16 +57,17 @@ pub fn threads() -> usize {
 /// Use this many threads from the next call on; 0 means one for every processor.
 pub fn set_threads(count: usize) {
     THREADS.store(count, Ordering::Relaxed);
+    idle(|_| ());
 }
 
 /// A pool for one call at a time, given back when dropped.
-pub struct Lease(&'static Node);
+pub struct Lease(Arc<Pool>);
 
 impl Lease {
     /// Start work that nobody need wait for; the pool is given back when it is done.
     pub fn spawn_owned(self, work: impl FnOnce() + Send + 'static) {
-        let pool = &self.0.pool;
-        pool.spawn(move || {
+        let pool = Arc::clone(&self.0);
+        pool.pool.spawn(move || {
             work();
             drop(self);
         });
@@ -62,35 +84,79 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
+        let pool = Arc::clone(&self.0);
+        let refused = idle(|pools| {
+            if pools.len() < KEPT {
+                pools.push(pool);
+                None
+            } else {
+                Some(pool)
+            }
+        });
+        drop(refused);
+        // It may have become unfit meanwhile.
+        idle(|_| ());
     }
 }
 
-/// An idle pool of this process with the current number of threads, made where there is none.
+/// An idle pool of this process with the current number of threads, made if there is none.
 ///
 /// # Errors
-/// [`Error::Threads`] where the system refuses to start them.
+/// [`Error::Threads`] if the system refuses to start them, [`Error::ThreadMemory`] if that is for lack of memory;
+/// [`Error::Recursion`].
 pub fn lease() -> Result<Lease> {
-    let (process, threads) = (std::process::id(), threads());
-    let mut list = &POOLS;
-    loop {
-        match list.get() {
-            Some(node) => {
-                let fits = node.process == process && node.threads == threads;
-                if fits && !node.busy.swap(true, Ordering::Acquire) {
-                    return Ok(Lease(node));
-                }
-                list = &node.next;
-            }
-            None => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|index| format!("ntkfast-{index}"))
-                    .build()
-                    .map_err(|error| Error::Threads { count: threads, reason: error.to_string() })?;
-                let busy = AtomicBool::new(false);
-                // Where another thread was faster, its node is looked at next and this pool is dropped unused.
-                let _ = list.set(Box::new(Node { process, threads, pool, busy, next: OnceLock::new() }));
+    let depth = 1 + DEPTH.with(|depth| depth.get().map_or(0, |depth| depth.load(Ordering::Relaxed)));
+    if depth > DEEPEST {
+        return Err(Error::Recursion { depth: DEEPEST });
+    }
+    let pool = match idle(Vec::pop) {
+        Some(pool) => pool,
+        None => Arc::new(Pool::new(threads())?),
+    };
+    pool.depth.store(depth, Ordering::Relaxed);
+    Ok(Lease(pool))
+}
+
+/// Do something with the idle pools, once all of them are of this process and have the current number of threads.
+fn idle<R>(body: impl FnOnce(&mut Vec<Arc<Pool>>) -> R) -> R {
+    let (process, threads) = (process(), threads());
+    let (result, unfit) = guarded(|| {
+        let mut pools = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let unfit: Vec<_> =
+            pools.extract_if(.., |pool| pool.process != process || pool.threads != threads).collect();
+        (body(&mut pools), unfit)
+    });
+    for pool in unfit {
+        if pool.process == process { drop(pool) } else { forget(pool) }
+    }
+    result
+}
+
+impl Pool {
+    fn new(threads: usize) -> Result<Self> {
+        let depth = Arc::new(AtomicUsize::new(0));
+        let of_thread = Arc::clone(&depth);
+        let builder = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("ntkfast-{index}"))
+            .start_handler(move |_| {
+                DEPTH.with(|depth| {
+                    let _ = depth.set(Arc::clone(&of_thread));
+                });
+            });
+        let lacking = |_| Error::ThreadMemory { count: threads };
+        memory::room(threads.saturating_mul(STACK)).map_err(lacking)?;
+        let started = reserve::lend(|| {
+            let pool = builder.build()?;
+            // All threads have their thread-local data, and have run the handler.
+            pool.broadcast(|_| ());
+            Ok::<_, ThreadPoolBuildError>(pool)
+        });
+        match started.map_err(lacking)? {
+            Ok(pool) => Ok(Self { process: process(), threads, depth, pool }),
+            Err(error) => {
+                memory::room(threads.saturating_mul(STACK + HEAP)).map_err(lacking)?;
+                Err(Error::Threads { count: threads, reason: error.to_string() })
             }
         }
     }

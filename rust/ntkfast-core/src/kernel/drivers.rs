@@ -4,6 +4,7 @@ use super::tile::{Finished, TileSource, Workspace};
 use super::units::TILE;
 use super::{Outputs, Points, Sink, Wanted};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::parallel::{Job, for_each_index};
 use crate::program::Prepared;
 use crate::scalar::Scalar;
@@ -14,7 +15,7 @@ use std::ops::Range;
 /// too. O(n²·(d + steps)).
 ///
 /// # Errors
-/// [`Error::Cancelled`].
+/// [`Error::Memory`], [`Error::Cancelled`].
 pub fn gram<T: Scalar>(
     prepared: &Prepared<'_, T>,
     points: &Points<'_, T>,
@@ -23,14 +24,15 @@ pub fn gram<T: Scalar>(
     job: &Job,
 ) -> Result<()> {
     let count = points.count().div_ceil(TILE);
-    let tiles = (0..count).flat_map(|j| (0..=j).map(move |i| (i, j))).collect();
+    let mut tiles = memory::empty(count * (count + 1) / 2)?;
+    tiles.extend((0..count).flat_map(|j| (0..=j).map(move |i| (i, j))));
     walk::<_, true>(prepared, [points, points], tiles, wanted, sink, job)
 }
 
 /// All pairs of two sets. O(n·m·(d + steps)).
 ///
 /// # Errors
-/// [`Error::Shape`] where the numbers of features differ; [`Error::Cancelled`].
+/// [`Error::Shape`] where the numbers of features differ; [`Error::Memory`]; [`Error::Cancelled`].
 pub fn cross<T: Scalar>(
     prepared: &Prepared<'_, T>,
     left: &Points<'_, T>,
@@ -47,7 +49,8 @@ pub fn cross<T: Scalar>(
         });
     }
     let (rows, columns) = (left.count().div_ceil(TILE), right.count().div_ceil(TILE));
-    let tiles = (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).collect();
+    let mut tiles = memory::empty(memory::size([rows, columns])?)?;
+    tiles.extend((0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))));
     walk::<_, false>(prepared, [left, right], tiles, wanted, sink, job)
 }
 

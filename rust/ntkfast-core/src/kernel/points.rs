@@ -3,6 +3,7 @@
 use super::units::Units;
 use super::{Rows, Wanted};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::parallel::{Job, for_each_item};
 use crate::program::{Prepared, Program, RowTrace};
 use crate::scalar::Scalar;
@@ -37,14 +38,14 @@ impl<'a, T: Scalar> Points<'a, T> {
     ///
     /// # Errors
     /// [`Error::Overflow`] where a wanted kernel of a row with itself is too large for `T`, or one on the way to it for
-    /// any number; [`Error::Unprepared`] for rows that the program was not prepared for; [`Error::Cancelled`].
+    /// any number; [`Error::Unprepared`] for rows that the program was not prepared for; [`Error::Memory`]; [`Error::Cancelled`].
     pub fn new(rows: Rows<'a, T>, prepared: &Prepared<'_, T>, wanted: Wanted, job: &Job) -> Result<Self> {
         let program = prepared.program();
-        let mut strips: Vec<_> = rows
-            .scales()
-            .chunks(STRIP)
-            .map(|_| StripConstants::zero(program.slots, program.outputs.len()))
-            .collect();
+        let mut strips = memory::empty(rows.scales().len().div_ceil(STRIP))?;
+        for _ in rows.scales().chunks(STRIP) {
+            job.check()?;
+            strips.push(StripConstants::zero(program.slots, program.outputs.len()));
+        }
         let state = || (vec![RowTrace::default(); program.registers], vec![0.0; program.slots]);
         let blocks = rows.scales().chunks(STRIP).zip(&mut strips);
         for_each_item(job, blocks, state, |(registers, constants), block, (scales, strip)| {

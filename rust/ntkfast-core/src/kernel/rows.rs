@@ -42,8 +42,8 @@ impl<T: Scalar> Rows<'static, T> {
     ) -> Result<Self> {
         check_features(argument, count, features)?;
         let level = Level::current();
-        let mut kept = vec![Vec::new(); count.div_ceil(TILE)];
-        let (mut inverses, mut scales) = (vec![T::default(); count], vec![0.0; count]);
+        let mut kept = memory::collect((0..count.div_ceil(TILE)).map(|_| Vec::new()))?;
+        let (mut inverses, mut scales) = (memory::buffer(count)?, memory::buffer(count)?);
         // Every thread asks for the memory that it fills, which is also where the system does its part of the work.
         let parts = kept.iter_mut().zip(inverses.chunks_mut(TILE).zip(scales.chunks_mut(TILE)));
         for_each_item(job, parts, Vec::new, |point, part, (points, (inverses, scales))| {
@@ -84,7 +84,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
     ) -> Result<Self> {
         check_features(argument, count, features)?;
         let level = Level::current();
-        let (mut inverses, mut scales) = (vec![T::default(); count], vec![0.0; count]);
+        let (mut inverses, mut scales) = (memory::buffer(count)?, memory::buffer(count)?);
         let parts = points
             .chunks(TILE.saturating_mul(features))
             .zip(inverses.chunks_mut(TILE).zip(scales.chunks_mut(TILE)));

@@ -5,6 +5,9 @@
 
 use crate::dual::Activation;
 use crate::fitted::Function;
+use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 
 mod read;
 mod spatial;
@@ -22,11 +25,18 @@ pub enum Training {
     Standard,
 }
 
+/// The layers of a composition. The same in two places stands for layers of the same kind with weights of their own; what
+/// walks a network does so once for both, as the paths through it can be exponentially many.
+pub type Layers = Arc<[Layer]>;
+
+/// See [`Layer::identity`].
+pub(crate) type Identity = (Discriminant<Layer>, *const Layer);
+
 /// A layer or a composition of layers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
     /// One after the other.
-    Serial(Vec<Layer>),
+    Serial(Layers),
     /// z = (σ_w/√fan-in)·W h + σ_b·b.
     Dense {
         /// Number of neurons, where it is known.
@@ -45,13 +55,13 @@ pub enum Layer {
     /// Pointwise φ, known by its values.
     Elementwise(Function),
     /// The input plus these layers, one after the other.
-    Residual(Vec<Layer>),
+    Residual(Layers),
     /// Branches on one input, added.
-    Sum(Vec<Layer>),
+    Sum(Layers),
     /// Branches on one input, multiplied neuron by neuron.
-    Product(Vec<Layer>),
+    Product(Layers),
     /// Branches on one input, side by side.
-    Concatenate(Vec<Layer>),
+    Concatenate(Layers),
     /// (h − mean)/√(variance + ε₀) over the neurons of a sample.
     LayerNorm {
         /// ε₀.
@@ -126,16 +136,34 @@ impl Layer {
         }
     }
 
-    /// Whether it takes positions, or one of its layers does.
-    pub fn is_spatial(&self) -> bool {
+    /// The layers of a composition.
+    fn layers(&self) -> Option<&Layers> {
         match self {
-            Self::Conv { .. } | Self::Pool { .. } | Self::GlobalPool { .. } | Self::Flatten => true,
             Self::Serial(layers)
             | Self::Residual(layers)
             | Self::Sum(layers)
             | Self::Product(layers)
-            | Self::Concatenate(layers) => layers.iter().any(Self::is_spatial),
-            _ => false,
+            | Self::Concatenate(layers) => Some(layers),
+            _ => None,
+        }
+    }
+
+    /// What tells compositions of the same layers in the same way from others, as long as they live.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.layers().map(|layers| (discriminant(self), layers.as_ptr()))
+    }
+
+    /// Whether it takes positions, or one of its layers does.
+    pub fn is_spatial(&self) -> bool {
+        self.has_positions(&mut HashSet::new())
+    }
+
+    fn has_positions(&self, seen: &mut HashSet<*const Self>) -> bool {
+        match self {
+            Self::Conv { .. } | Self::Pool { .. } | Self::GlobalPool { .. } | Self::Flatten => true,
+            _ => self.layers().is_some_and(|layers| {
+                seen.insert(layers.as_ptr()) && layers.iter().any(|layer| layer.has_positions(seen))
+            }),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Layers from their descriptions: which fields each of them takes.
 
-use super::{Layer, Training, spatial};
+use super::{Layer, Layers, Training, spatial};
 use crate::description::{Description, Value};
 use crate::dual::Activation;
 use crate::error::{Error, Result};
 use crate::fitted::Function;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Layer {
     /// The layer that is described.
@@ -21,6 +23,8 @@ impl Layer {
 struct Reader {
     /// The functions so far: equal ones share their fits.
     functions: Vec<Function>,
+    /// The lists of layers so far, by their addresses, with what they became.
+    lists: HashMap<*const Description, (Arc<[Description]>, Layers)>,
 }
 
 impl Reader {
@@ -62,8 +66,14 @@ impl Reader {
         })
     }
 
-    fn layers(&mut self, fields: &mut Description) -> Result<Vec<Layer>> {
-        fields.layers()?.into_iter().map(|layer| self.layer(layer)).collect()
+    fn layers(&mut self, fields: &mut Description) -> Result<Layers> {
+        let list = fields.layers()?;
+        if let Some((_, known)) = self.lists.get(&list.as_ptr()) {
+            return Ok(Arc::clone(known));
+        }
+        let layers: Layers = list.iter().map(|layer| self.layer(layer.clone())).collect::<Result<_>>()?;
+        self.lists.insert(list.as_ptr(), (list, Arc::clone(&layers)));
+        Ok(layers)
     }
 
     fn function(&mut self, fields: &mut Description) -> Result<Function> {

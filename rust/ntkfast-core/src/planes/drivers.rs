@@ -165,6 +165,7 @@ impl<'a> ImageNetwork<'a> {
         let mut pools = std::mem::take(&mut images.pools);
         let (shared, count) = (&*images, pools.len());
         let few = machine.shared(count);
+        machine.afford::<T>(count)?;
         let new = || {
             let mut constants = GroupConstants::default();
             machine.reserve(&mut constants)?;

@@ -34,6 +34,16 @@ impl Machine<'_> {
         pieces < FEW && self.plan.is_large()
     }
 
+    /// Refuse to compute so many pieces of work where the threads would take more memory than is free.
+    ///
+    /// # Errors
+    /// [`Error::PlaneMemory`].
+    pub fn afford<T: Scalar>(&self, pieces: usize) -> Result<()> {
+        let workers = threads().min(if self.shared(pieces) { SHARES } else { pieces });
+        let bytes = self.bytes::<T>();
+        memory::afford(bytes.saturating_mul(workers)).map_err(|_| Error::PlaneMemory { bytes })
+    }
+
     /// What computes one piece of work: several workspaces where threads share it.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ impl ImageNetwork<'_> {
         let whole = !plan.is_large() && tiles.count() >= FEW;
         let pieces = if whole { tiles.count() } else { tiles.groups() };
         let shared = machine.shared(pieces);
+        machine.afford::<T>(pieces)?;
         // What images were alone is done, and counts as one piece.
         job.begin(pieces + 1);
         job.advance();

@@ -6,29 +6,18 @@
 //! most one mean that is not zero. They multiply where there is no common source.
 //!
 //! Values are numbered by their kernels: a step that is there already, on the same inputs, is not taken again. So
-//! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two.
+//! the branches of Sum(A, A) cost one, while their weights, and with them their sources, are two. A composition that is
+//! there twice, as one object, is not even looked at again.
 
 use super::positions::Positions;
 use super::registers::allocate;
+use super::value::{Known, Value};
 use super::width::{Breadth, Width};
 use super::{Gradient, Op, Program, Step};
 use crate::dual::{Dual, with_dual};
 use crate::error::{Error, Result};
-use crate::network::{Layer, Training};
+use crate::network::{Identity, Layer, Training};
 use std::collections::{BTreeSet, HashMap};
-
-/// A value in single-assignment form.
-#[derive(Clone)]
-pub(super) struct Value {
-    pub id: usize,
-    pub(super) gaussian: bool,
-    pub(super) zero_mean: bool,
-    pub(super) nonnegative: bool,
-    pub(super) positions: Positions,
-    /// The input (0) and the dense layers this value depends on without a later dense layer in between.
-    pub(super) sources: BTreeSet<usize>,
-    pub(super) width: Breadth,
-}
 
 /// What comes in.
 #[derive(Clone, Copy, PartialEq)]
@@ -65,6 +54,8 @@ pub(super) struct Compiler {
     slots: usize,
     sources: usize,
     path: Vec<String>,
+    /// What compositions made of values.
+    known: HashMap<(Identity, usize), Vec<Known>>,
 }
 
 /// Compile for this input.
@@ -83,8 +74,14 @@ pub(super) fn compile_with(
     input: Input,
     lower: impl FnOnce(&mut Compiler, &Value) -> Result<Vec<Value>>,
 ) -> Result<Program> {
-    let mut compiler =
-        Compiler { steps: Vec::new(), by_inputs: HashMap::new(), slots: 0, sources: 0, path: Vec::new() };
+    let mut compiler = Compiler {
+        steps: Vec::new(),
+        by_inputs: HashMap::new(),
+        slots: 0,
+        sources: 0,
+        path: Vec::new(),
+        known: HashMap::new(),
+    };
     let part = input == Input::Part;
     let positions = match input {
         Input::Part => Positions::Any,
@@ -107,7 +104,35 @@ pub(super) fn compile_with(
 }
 
 impl Compiler {
+    /// What a layer makes of a value; of a composition that is there twice only once.
     fn lower(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
+        let Some(identity) = layer.identity() else { return self.lower_anew(layer, input) };
+        let key = (identity, input.id);
+        let found = |known: &Known| known.input.is_like(input).then(|| known.clone());
+        let known = match self.known.get(&key).and_then(|all| all.iter().find_map(found)) {
+            Some(known) => known,
+            None => {
+                self.sources += 1;
+                let token = self.sources;
+                let marked = Value { sources: BTreeSet::from([token]), ..input.clone() };
+                let output = self.lower_anew(layer, &marked)?;
+                let passes = output.sources.contains(&token);
+                let fresh = output.sources.len() > usize::from(passes);
+                let known = Known { input: input.clone(), output, passes, fresh };
+                self.known.entry(key).or_default().push(known.clone());
+                known
+            }
+        };
+        let mut sources = if known.passes { input.sources.clone() } else { BTreeSet::new() };
+        if known.fresh {
+            self.sources += 1;
+            sources.insert(self.sources);
+        }
+        Ok(Value { sources, ..known.output })
+    }
+
+    /// What a layer makes of a value, without a look at what it made of others.
+    fn lower_anew(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
         match layer {
             Layer::Identity => Ok(input.clone()),
             Layer::Serial(layers) => self.chain(layers, input),

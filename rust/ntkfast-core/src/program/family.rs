@@ -3,7 +3,8 @@
 //! What the networks of a family share is computed once. Cut networks share their first layers; networks that
 //! differ in what is trained share K, and of T what the activations do to it.
 
-use super::compile::{Compiler, Input, Value, compile_with};
+use super::compile::{Compiler, Input, compile_with};
+use super::value::Value;
 use super::{Op, Program};
 use crate::error::{Error, Result};
 use crate::network::Layer;

@@ -20,6 +20,7 @@ mod scales;
 mod spatial;
 mod strip;
 mod trace;
+mod value;
 mod width;
 mod zonal;
 

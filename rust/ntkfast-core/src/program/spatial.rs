@@ -3,8 +3,9 @@
 //! A convolution is a mean over windows and a dense layer at every position; Flatten is a mean over the one window
 //! that is everything, and a global pool is a pool with that window.
 
-use super::compile::{Compiler, Value};
+use super::compile::Compiler;
 use super::positions::Positions;
+use super::value::Value;
 use super::{Gradient, Op};
 use crate::error::{Error, Result};
 use crate::network::{Axis, Padding};

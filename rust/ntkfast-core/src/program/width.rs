@@ -59,6 +59,14 @@ impl Breadth {
         }
     }
 
+    /// Whether both say the same, wherever that is said.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unset(m, _), Self::Unset(n, _)) => m == n,
+            _ => self == other,
+        }
+    }
+
     /// The width of values that are added or multiplied neuron by neuron; what one of them does not say, the
     /// other does.
     ///
