@@ -56,7 +56,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
         let (reach, _) = reach(source, scale, accuracy.negligible)?;
         (farthest, end) = (farthest.max(reach), end.max(reach * scale));
     }
-    let sampled = sample(source, low, source.end(end)?)?;
+    let sampled = sample(source, [low, top], source.end(end)?)?;
     let direct = Direct::new(&sampled, range, farthest);
     let mut error = f64::INFINITY;
     // Kinks that rows of different scales meet at different places are resolved by no series.

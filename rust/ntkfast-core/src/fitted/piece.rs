@@ -25,6 +25,8 @@ pub struct Made {
     pub tail: f64,
     /// The largest value.
     pub size: f64,
+    /// The largest value of a part.
+    pub own: f64,
     /// What rounding of values, and of arguments times the slope, may make of them.
     pub noise: f64,
 }
@@ -41,10 +43,11 @@ impl Transforms {
         let (plus, minus) = values.split_at(TERMS);
         let size = largest(values);
         let noise = self.smallest + size.max(origin.abs()) + swing(plus).max(swing(minus)) * to / (to - from);
-        let mut worst = 0f64;
+        let (mut worst, mut most) = (0f64, 0f64);
         let powers = [(-1.0, 0.0), (1.0, origin)].map(|(sign, origin)| {
             let part: Vec<f64> = plus.iter().zip(minus).map(|(a, b)| 0.5 * (a + sign * b) - origin).collect();
             let own = largest(&part);
+            most = most.max(own);
             // Rounding of the other part.
             if own <= 4.0 * f64::EPSILON * size.max(origin.abs()) {
                 return [0.0; TERMS];
@@ -57,7 +60,7 @@ impl Transforms {
             self.powers(&chebyshev)
         });
         let piece = Piece { from, middle: 0.5 * (from + to), zoom: 2.0 / (to - from), powers };
-        Made { piece, tail: worst, size, noise }
+        Made { piece, tail: worst, size, own: most, noise }
     }
 
     /// A piece around zero up to `end`, from its values at `end` times the Chebyshev points, where the function is
@@ -88,7 +91,13 @@ impl Transforms {
             powers.iter_mut().take_while(|power| power.abs() <= rounding).for_each(|power| *power = 0.0);
             powers[0] = 0.0;
         }
-        Some(Made { piece: Piece { from, middle: 0.0, zoom: 1.0 / end, powers }, tail: 0.0, size, noise })
+        Some(Made {
+            piece: Piece { from, middle: 0.0, zoom: 1.0 / end, powers },
+            tail: 0.0,
+            size,
+            own: size,
+            noise,
+        })
     }
 
     pub fn chebyshev(&self, values: &[f64]) -> Vec<f64> {

@@ -29,6 +29,9 @@ const NEARLY: f64 = 1e-11;
 const NARROWEST: f64 = 1e-12;
 /// Width of pieces that only a kink makes necessary.
 const NARROW: f64 = 1e-5;
+/// Values of less than this share of √E[φ²] are nothing, with all that they do; seen at so many scales.
+const NOTHING: f64 = 1e-30;
+const SCALES: usize = 6;
 /// The most pieces of all.
 const MOST: usize = 1 << 13;
 /// A piece may miss values by this much of its size, and by so many rounding errors.
@@ -37,20 +40,18 @@ const MISS: (f64, f64) = (1e-13, 64.0 * f64::EPSILON);
 /// Half-open intervals of positive arguments.
 type Interval = [f64; 2];
 
-/// Sample a function on [-top, top] for rows of scales from `low` on, which has kinks where its owner says, and perhaps
+/// Sample a function on [-top, top] for rows with scales in a range, which has kinks where its owner says, and perhaps
 /// elsewhere.
 ///
 /// # Errors
 /// [`crate::error::Error::Function`] where the function fails; [`crate::error::Error::Cancelled`].
-pub fn sample(source: &Source<'_>, low: f64, top: f64) -> Result<Sampled> {
+pub fn sample(source: &Source<'_>, range: [f64; 2], top: f64) -> Result<Sampled> {
     let given = source.function.kinks.iter().map(|kink| kink.abs());
     let mut kinks: Vec<f64> = given.filter(|kink| (1e-250..top).contains(kink)).collect();
-    let sampler = Sampler {
-        source,
-        origin: source.values(&[0.0])?[0],
-        transforms: Transforms::new(source.gain),
-        probes: probes(source, low, top)?,
-    };
+    let origin = source.values(&[0.0])?[0];
+    let probes = probes(source, range[0], top)?;
+    let norms = norms(&probes, origin, range);
+    let sampler = Sampler { source, origin, transforms: Transforms::new(source.gain), probes, norms };
     let central = sampler.central(top, &kinks)?;
     let bottom = central.as_ref().map_or_else(|| octave(BOTTOM), |piece| 1.0 / piece.zoom);
     let (mut pieces, mut doubts) = sampler.resolve(intervals(bottom, top, &kinks))?;
@@ -74,6 +75,8 @@ struct Sampler<'a> {
     transforms: Transforms,
     /// Arguments, and the values there and at their negatives; in order.
     probes: Vec<[f64; 3]>,
+    /// Some scales, and about √E[(φ − φ(0))²] there.
+    norms: Vec<[f64; 2]>,
 }
 
 impl Sampler<'_> {
@@ -121,7 +124,9 @@ impl Sampler<'_> {
                 let (values, ends) = values.split_at(2 * TERMS);
                 let made = self.transforms.piece(*interval, values, self.origin);
                 let narrow = to - from <= NARROWEST * to;
-                let error = if narrow || made.tail > 0.0 {
+                let error = if !self.matters(*interval, made.own) {
+                    0.0
+                } else if narrow || made.tail > 0.0 {
                     made.tail
                 } else {
                     let [low, high] = inside(*interval);
@@ -142,6 +147,14 @@ impl Sampler<'_> {
         }
         pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
         Ok((pieces, doubts))
+    }
+
+    /// Whether values of this size are anything at all of φ − φ(0), for rows of any scale.
+    fn matters(&self, [from, _]: Interval, size: f64) -> bool {
+        self.norms.iter().any(|&[scale, norm]| {
+            let root = (-(from / scale).powi(2) / 4.0).exp();
+            size * root > NOTHING * norm
+        })
     }
 
     /// Values at the Chebyshev points of every interval, at the same points mirrored, and at ± both ends: beyond the
@@ -195,6 +208,22 @@ fn probes(source: &Source<'_>, low: f64, top: f64) -> Result<Vec<[f64; 3]>> {
     let inputs: Vec<f64> = places.iter().flat_map(|u| [*u, -u]).collect();
     let values = source.values(&inputs)?;
     Ok(places.into_iter().zip(values.chunks_exact(2)).map(|(u, values)| [u, values[0], values[1]]).collect())
+}
+
+/// About √E[(φ − φ(0))²] at scales over a range, from values between the pieces' points.
+fn norms(probes: &[[f64; 3]], origin: f64, [low, high]: [f64; 2]) -> Vec<[f64; 2]> {
+    let scale = |i: usize| high * (low.max(high * NARROWEST) / high).powf(i as f64 / (SCALES - 1) as f64);
+    let scales = (0..SCALES).map(scale);
+    scales
+        .map(|scale| {
+            let square = |&[u, plus, minus]: &[f64; 3]| {
+                let (z, width) = (u / scale, octave(exponent(u)) / PROBES as f64 / scale);
+                let values = [plus, minus].map(|value| (value - origin).powi(2));
+                (values[0] + values[1]) * (-z * z / 2.0).exp() * width
+            };
+            [scale, probes.iter().map(square).sum::<f64>().sqrt()]
+        })
+        .collect()
 }
 
 /// A kink that was found.
