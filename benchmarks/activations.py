@@ -15,7 +15,6 @@ import math
 import platform
 import re
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,8 +64,6 @@ class FittedCost(Cost):
     """Where all points have one norm."""
     fit: float
     """What the fit of a layer costs: million pairs for which ReLU costs as much."""
-    estimate: float | None
-    """The error that a warning reports, None without one."""
 
 
 def catalogue() -> dict[str, nk.Network]:
@@ -100,19 +97,8 @@ def anew(net: nk.Serial, x: FloatArray) -> Work:
 
 def fastest(works: Mapping[str, Work], repetitions: int) -> dict[str, float]:
     """Time the works in turn, and return the best of each."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*is not resolved", RuntimeWarning)
-        seconds = alternate(works, repetitions, time.process_time)
+    seconds = alternate(works, repetitions, time.process_time)
     return {name: min(times) for name, times in seconds.items()}
-
-
-def estimate(net: nk.Serial, x: FloatArray) -> float | None:
-    """Return the largest error that a call warns of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        net.ntk(x)
-    errors = [re.search(r"relative error of (\d+e-?\d+)", str(each.message)) for each in caught]
-    return max((float(error[1]) for error in errors if error), default=None)
 
 
 def measure(n: int, d: int, layers: int, dtype: str, repetitions: int) -> dict[str, Cost]:
@@ -138,7 +124,6 @@ def measure(n: int, d: int, layers: int, dtype: str, repetitions: int) -> dict[s
             costs[name].ratio,
             at_equal[name],
             (first[name] - best[name]) * pairs,
-            estimate(net, x),
         )
         for name, net in fitted.items()
     }
@@ -155,12 +140,11 @@ def caption(settings: str) -> str:
 
 
 def fitted_table(costs: Mapping[str, Mapping[str, Cost]]) -> str:
-    """Lay out what only fitted activations have: their first call, and what it estimates."""
+    """Lay out what only fitted activations have: their first call."""
     columns: dict[str, Callable[[FittedCost], str]] = {
         "norms differ": lambda cost: f"{cost.ratio:.1f}",
         "one norm": lambda cost: f"{cost.equal_norms:.1f}",
         "a fit": lambda cost: f"{cost.fit:.0f}",
-        "warns of": lambda cost: "-" if cost.estimate is None else f"{cost.estimate:.0e}",
     }
     lines = [
         line(["fitted", *(f"{column}, {dtype}" for column in columns for dtype in costs)]),

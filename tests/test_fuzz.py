@@ -43,7 +43,6 @@ def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
     """Return the result and no message, or no result and the message of an error by contract."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message=".* is not resolved", category=RuntimeWarning)
         try:
             return call(), ""
         except REFUSALS as error:
@@ -220,7 +219,11 @@ def test_functions_at_ordinary_sizes(
     activation: nk.Network, w_std: float, b_std: float | None, x: NDArray[Any]
 ) -> None:
     kernels, message = attempt(lambda: numerical(activation, w_std, b_std).kernels(x))
-    assert not message
+    if message:
+        # Hundreds of waves in a standard deviation.
+        assert "Elementwise(cos) is not resolved" in message
+        assert np.abs(x).max() * w_std > 50
+        return
     for k in kernels:
         assert np.all(np.isfinite(k))
         assert same_bits(k, k.T)

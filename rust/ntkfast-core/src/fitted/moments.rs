@@ -166,67 +166,28 @@ impl<'a> Basis<'a> {
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
     pub fn drops(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
-        self.integrate(m, rule, false, |part, row, nodes, others, [differences, _]| {
-            let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            self.sampled.values(part, scale, &nodes.u, differences);
-            self.sampled.values(part, scale, &nodes.sorted, others);
-            for (&i, other) in nodes.places.iter().zip(&*others) {
-                differences[i] -= if part == 0 { nodes.sign[i] * other } else { *other };
-            }
-            if m < NEARLY_COINCIDENT {
-                self.sampled.differences(part, scale, nodes, differences);
-            }
-            differences.iter_mut().zip(&nodes.root).for_each(|(value, root)| *value *= root * over);
-        })
-    }
-
-    /// scale_i·scale_j·E[f_i'(u)f_j'(v)] likewise.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Cancelled`].
-    pub fn slopes(&self, m: f64, norms: &[Vec<f64>; PARTS], rule: &Rule) -> Result<[Vec<f64>; PARTS]> {
-        self.integrate(m, rule, true, |part, row, nodes, others, [first, second]| {
-            let (scale, over) = (self.scales[row], inverse(norms[part][row]));
-            self.sampled.slopes(part, scale, &nodes.u, first);
-            self.sampled.slopes(part, scale, &nodes.sorted, others);
-            for (&i, other) in nodes.places.iter().zip(&*others) {
-                let factor = nodes.root[i] * over * scale;
-                first[i] *= factor;
-                second[i] = other * if part == 0 { factor } else { factor * nodes.sign[i] };
-            }
-        })
-    }
-
-    /// Σ over nodes at correlation 1 − m of a_i·a_j, or of a_i·b_j + b_i·a_j where there are `two`. `write` fills
-    /// them for a part and a row; it may use one array more.
-    fn integrate(
-        &self,
-        m: f64,
-        rule: &Rule,
-        two: bool,
-        write: impl Fn(usize, usize, &Nodes, &mut [f64], [&mut [f64]; 2]),
-    ) -> Result<[Vec<f64>; PARTS]> {
         let count = self.scales.len();
         let mut sums = self.sampled.has.map(|has| vec![0.0; if has { count * count } else { 0 }]);
         let mut products = vec![0.0; count * count];
-        for chunk in &self.nodes(m, rule) {
+        for nodes in &self.nodes(m, rule) {
             self.job.check()?;
-            let mut first = vec![0.0; count * chunk.len()];
-            let mut second = if two { first.clone() } else { Vec::new() };
-            let mut more = vec![0.0; chunk.len()];
+            let mut differences = vec![0.0; count * nodes.len()];
+            let mut others = vec![0.0; nodes.len()];
             for (part, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !sum.is_empty()) {
-                let mut seconds = second.chunks_exact_mut(chunk.len());
-                for (row, a) in first.chunks_exact_mut(chunk.len()).enumerate() {
-                    let b = seconds.next().unwrap_or_default();
-                    write(part, row, chunk, &mut more, [a, b]);
-                }
-                row_products(&mut products, count, &first, if two { &second } else { &first }, chunk.len());
-                for i in 0..count {
-                    for j in 0..count {
-                        let turned = if two { products[j * count + i] } else { 0.0 };
-                        sum[i * count + j] += products[i * count + j] + turned;
+                for (row, differences) in differences.chunks_exact_mut(nodes.len()).enumerate() {
+                    let (scale, over) = (self.scales[row], inverse(norms[part][row]));
+                    self.sampled.values(part, scale, &nodes.u, differences);
+                    self.sampled.values(part, scale, &nodes.sorted, &mut others);
+                    for (&i, other) in nodes.places.iter().zip(&others) {
+                        differences[i] -= if part == 0 { nodes.sign[i] * other } else { *other };
                     }
+                    if m < NEARLY_COINCIDENT {
+                        self.sampled.differences(part, scale, nodes, differences);
+                    }
+                    differences.iter_mut().zip(&nodes.root).for_each(|(value, root)| *value *= root * over);
                 }
+                row_products(&mut products, count, &differences, &differences, nodes.len());
+                sum.iter_mut().zip(&products).for_each(|(sum, product)| *sum += product);
             }
         }
         Ok(sums)

@@ -69,14 +69,6 @@ impl<'a> Scaled<'a> {
         })
     }
 
-    /// D + m·∂D/∂m likewise, from derivatives of the function.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Cancelled`].
-    pub fn slopes(&self, defects: &[f64], rule: &Rule, job: &Job) -> Result<Vec<[ScalePairs; PARTS]>> {
-        each(defects, job, |m| self.basis.slopes(m, &self.parts, rule))
-    }
-
     /// Chebyshev coefficients of B in v: `[part][coefficient]`.
     ///
     /// # Errors

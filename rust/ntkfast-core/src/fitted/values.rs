@@ -15,12 +15,7 @@ impl Sampled {
 
     /// A part at `scale` times many positive numbers. Quick where neighbours lie in one piece.
     pub fn values(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
-        f64::dispatch(Level::current(), Values::<false> { sampled: self, part, scale, arguments, out });
-    }
-
-    /// The derivative of a part likewise.
-    pub fn slopes(&self, part: usize, scale: f64, arguments: &[f64], out: &mut [f64]) {
-        f64::dispatch(Level::current(), Values::<true> { sampled: self, part, scale, arguments, out });
+        f64::dispatch(Level::current(), Values { sampled: self, part, scale, arguments, out });
     }
 
     /// f(u) − f(v) with all its digits, where `scale` times u and v lie in one piece; `out` stays as it is
@@ -43,23 +38,6 @@ impl Piece {
             odd = odd.mul_add(square, P::splat(pair[1]));
         }
         odd.mul_add(t, even)
-    }
-
-    #[inline(always)]
-    fn slope<P: Pack<Scalar = f64>>(&self, part: usize, u: P) -> P {
-        let t = (u - P::splat(self.middle)) * P::splat(self.zoom);
-        let powers = &self.powers[part];
-        let mut sum = P::splat(0.0);
-        for k in (1..TERMS).rev() {
-            sum = sum.mul_add(t, P::splat(k as f64 * powers[k]));
-        }
-        sum * P::splat(self.zoom)
-    }
-
-    /// The slope or the value.
-    #[inline(always)]
-    fn serve<P: Pack<Scalar = f64>, const SLOPE: bool>(&self, part: usize, u: P) -> P {
-        if SLOPE { self.slope(part, u) } else { self.value(part, u) }
     }
 
     /// (p(u) − p(v))/(u − v).
@@ -168,8 +146,8 @@ fn write<P: Pack<Scalar = f64>>(lanes: &Strip<f64>, count: usize, out: &mut [f64
     }
 }
 
-/// Values or slopes of a part, for the registers in use.
-struct Values<'a, const SLOPE: bool> {
+/// Values of a part, for the registers in use.
+struct Values<'a> {
     sampled: &'a Sampled,
     part: usize,
     scale: f64,
@@ -177,7 +155,7 @@ struct Values<'a, const SLOPE: bool> {
     out: &'a mut [f64],
 }
 
-impl<const SLOPE: bool> Vectorized<f64> for Values<'_, SLOPE> {
+impl Vectorized<f64> for Values<'_> {
     type Output = ();
     type Unit = Self;
 
@@ -189,7 +167,7 @@ impl<const SLOPE: bool> Vectorized<f64> for Values<'_, SLOPE> {
         let mut start = 0;
         while start < arguments.len() {
             if let Some((piece, u)) = walk.whole::<P>(&arguments[start..]) {
-                piece.serve::<P, SLOPE>(part, u).write(&mut out[start..]);
+                piece.value::<P>(part, u).write(&mut out[start..]);
                 start += P::LANES;
                 continue;
             }
@@ -198,7 +176,7 @@ impl<const SLOPE: bool> Vectorized<f64> for Values<'_, SLOPE> {
                 start += 1;
                 continue;
             };
-            piece.serve::<P, SLOPE>(part, P::load(&walk.lanes, 0)).store(&mut results, 0);
+            piece.value::<P>(part, P::load(&walk.lanes, 0)).store(&mut results, 0);
             write::<P>(&results, served, &mut out[start..]);
             start += served;
         }

@@ -79,7 +79,7 @@ impl Vectorized<f64> for Near<'_> {
         }
         let [less, more, slope] = sums;
         let all = less + more;
-        if !(all > 0.0) {
+        if all == 0.0 {
             return Close { defects: [0.0, 2.0], slope: 0.0 };
         }
         // Both halves of the sums are 1 where the quadrature is exact.
