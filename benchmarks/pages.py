@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
-
-
-def fill(page: str, measured: str) -> str:
-    """Put Markdown between the marks of a page, in the place of what was there."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{measured.strip()}\n\n{END}{rest.partition(END)[2]}"
+def fill(page: str, measured: str, name: str = "measured") -> str:
+    """Put Markdown between the marks of this name of a page, in the place of what was there."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, found, rest = page.partition(begin)
+    if not found:
+        raise SystemExit(f"the page has no mark {begin.strip()}")
+    return f"{before}{begin}\n{measured.strip()}\n\n{end}{rest.partition(end)[2]}"
 
 
 def line(cells: Iterable[str]) -> str:
