@@ -196,8 +196,8 @@ impl fmt::Display for Error {
             Self::Unresolved { name, scales: [low, high], error } => write!(
                 out,
                 "{name} is not resolved for samples whose standard deviations before it are {low:.3e} to {high:.3e}: \
-                 its kernels have an estimated relative error of {error:.0e}, and integrating them pair by pair would take \
-                 more than 20 million nodes a pair. Use a smaller w_std, or a function that varies more slowly"
+                 its kernels have an estimated relative error of {error:.0e}, with polynomials as with a quadrature of at \
+                 most 20 million nodes a pair. Use a smaller w_std, or a function that varies more slowly"
             ),
             Self::Steep { name } => write!(
                 out,

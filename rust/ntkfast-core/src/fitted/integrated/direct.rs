@@ -1,7 +1,7 @@
 //! A function that can be integrated for rows of any scale in a range.
 
 use super::line::Line;
-use super::near::{Close, INNER, Near, Side};
+use super::near::{Close, Near, REACH, Side};
 use crate::fitted::sampled::Sampled;
 use crate::scalar::Scalar;
 use crate::simd::Level;
@@ -16,7 +16,7 @@ pub struct Direct {
 impl Direct {
     /// A sampled function, for rows whose scales lie within a range, integrated as far as `reach` standard deviations.
     pub fn new(sampled: &Sampled, range: [f64; 2], reach: f64) -> Self {
-        Self { line: Line::new(sampled, range), reach: reach.max(INNER) }
+        Self { line: Line::new(sampled, range), reach: reach.max(REACH) }
     }
 
     /// A row of this scale.

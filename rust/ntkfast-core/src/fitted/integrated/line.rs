@@ -7,10 +7,12 @@ use super::super::sampled::{Piece, Sampled, TERMS};
 const SLIVER: f64 = 1e-11;
 /// How much wider a neighbour has to be to cover what is left out.
 const WIDER: f64 = 100.0;
-/// A jump is one by more than this share of the values beside it.
+/// A jump is one by more than this share of the values around it: kinks are known to some digits only.
 const JUMP: f64 = 1e-9;
 /// Errors that a polynomial on either side of zero may have.
 const SMOOTH: f64 = 1e-13;
+/// Scales below this share of the largest have no such polynomial of their own.
+const SMALLEST: f64 = 1e-12;
 /// Exponents of |u| at zero between which E[φ'²] is infinite, or cannot be told from it.
 const STEEP: (f64, f64) = (1e-3, 0.52);
 /// Share of E[φ'²] that lies so close to a kink that it is infinite, or cannot be told from it.
@@ -47,6 +49,8 @@ pub struct Line {
     pub zero: Zero,
     /// Kinks and steps, zero among them where there is one.
     pub singular: Vec<f64>,
+    /// The first positive one; infinity without one.
+    pub first: f64,
     /// Steps: their places, and by how much φ rises.
     pub jumps: Vec<[f64; 2]>,
     /// Whether E[φ'²] is infinite.
@@ -68,11 +72,12 @@ impl Line {
             spans.push(Span::of(piece, [from, *to]));
         }
         let mut singular: Vec<f64> = sampled.kinks.iter().flat_map(|kink| [-*kink, *kink]).collect();
+        let first = sampled.kinks.iter().fold(f64::INFINITY, |first, kink| first.min(*kink));
         let zero = if sampled.pieces.first().is_some_and(|piece| piece.middle == 0.0) {
             Zero::Smooth
         } else {
             singular.push(0.0);
-            around_zero(&spans, [low, high]).map_or(Zero::Singular, Zero::Kinked)
+            around_zero(&spans, [low.min(first), high]).map_or(Zero::Singular, Zero::Kinked)
         };
         singular.sort_by(f64::total_cmp);
         let jumps = jumps(&spans, &singular);
@@ -81,7 +86,7 @@ impl Line {
                 let power = sampled.power(part);
                 sampled.has[part] && power > STEEP.0 && power < STEEP.1
             });
-        let mut line = Self { origin: sampled.origin, spans, zero, singular, jumps, is_steep };
+        let mut line = Self { origin: sampled.origin, first, spans, zero, singular, jumps, is_steep };
         line.is_steep |= line.is_unbounded(high);
         line
     }
@@ -183,11 +188,13 @@ fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> 
     let line = |u: f64| spans[spans.partition_point(|span| span.to <= u).min(spans.len() - 1)].at(u)[0];
     let mut found: Vec<[Span; 2]> = Vec::new();
     let mut next = 0.0;
-    for &end in ends.iter().filter(|end| **end > low / 16.0 && **end < 2.0 * high) {
+    let smallest = low.max(SMALLEST * high) / 16.0;
+    for &end in ends.iter().filter(|end| **end > smallest && **end < 2.0 * high) {
         if end < next {
             continue;
         }
-        let Some(pair) = one_sided(end, line) else { break };
+        // Very close to zero, rounding may hide what a larger one shows.
+        let Some(pair) = one_sided(end, line) else { continue };
         found.push(pair);
         next = 7.9 * end;
     }
@@ -228,8 +235,11 @@ fn jumps(spans: &[Span], singular: &[f64]) -> Vec<[f64; 2]> {
         else {
             continue;
         };
-        let (left, right) = (spans[after - 1].at(spans[after - 1].to)[0], spans[after].at(edge)[0]);
-        if (right - left).abs() > JUMP * left.abs().max(right.abs()) {
+        let [before, after] = [&spans[after - 1], &spans[after]];
+        let (left, right) = (before.at(before.to)[0], after.at(edge)[0]);
+        let around = [left, right, before.at(before.middle)[0], after.at(after.middle)[0]];
+        let size = around.into_iter().fold(0f64, |most, value| most.max(value.abs()));
+        if (right - left).abs() > JUMP * size {
             jumps.push([edge, right - left]);
         }
     }

@@ -9,6 +9,7 @@
 //! off; such pairs are integrated one by one ([`near`]). Both use the same polynomials on spans of the line ([`line`]), and
 //! neither supposes that φ is smooth.
 
+mod agreement;
 mod direct;
 mod line;
 mod near;
@@ -24,8 +25,7 @@ use super::grid::Grid;
 use super::sampled::Sampled;
 use super::{Accuracy, TINIEST};
 use crate::dual::RowResponse;
-use row::inverse;
-use rules::NODES;
+use rules::{NODES, inverse};
 
 /// The most Hermite coefficients of a row, and of rows whose pairs would else be too long to integrate.
 const TERMS: [usize; 2] = [512, 2048];
@@ -176,7 +176,7 @@ impl Integrated {
             .count();
         let kinks =
             self.direct.line.singular.iter().filter(|kink| (*kink / high).abs() < self.direct.reach).count();
-        let share = (near::INNER * sine / self.direct.reach).min(1.0);
+        let share = sine.min(1.0);
         let nodes = NODES as f64;
         nodes * (spans + 7 * kinks + 10) as f64 * nodes * (share * spans as f64 + 10.0)
     }

@@ -10,13 +10,12 @@
 
 use super::super::sampled::TERMS;
 use super::line::{Line, Span};
-use super::row::inverse;
-use super::rules::{DENSITY, HERMITE, LEGENDRE, NODES, Stretch, WHOLE, density, double};
+use super::rules::{DENSITY, HERMITE, LEGENDRE, NODES, Stretch, WHOLE, density, double, inverse};
 use crate::simd::math::decay;
 use crate::simd::{Pack, Vectorized};
 
-/// How far the inner integral goes.
-pub const INNER: f64 = 9.0;
+/// How far both integrals go at least.
+pub const REACH: f64 = 9.0;
 /// The longest intervals of both integrals, in standard deviations.
 const LONGEST: f64 = 1.0;
 /// Where the outer integral is cut beside a kink of the inner function, in multiples of s.
@@ -66,7 +65,7 @@ impl Vectorized<f64> for Near<'_> {
 
         let stretches = line.stretches(inner.scale, sine * inner.scale);
         let cuts = cuts(line, &stretches, inner.scale, rho, sine, reach);
-        let conditional = Conditional { line, side: inner, sine, stretches: &stretches };
+        let conditional = Conditional { line, side: inner, sine, reach, stretches: &stretches };
         let over = inverse(outer.norm);
         let mut sums = [0.0; 3];
         // Not in a closure: these are compiled for the baseline.
@@ -132,6 +131,7 @@ struct Conditional<'a> {
     line: &'a Line,
     side: Side,
     sine: f64,
+    reach: f64,
     stretches: &'a [Stretch<'a>],
 }
 
@@ -147,10 +147,10 @@ impl Conditional<'_> {
     /// deviations.
     #[inline(always)]
     fn expectations<P: Pack<Scalar = f64>>(&self, center: f64, a: f64) -> [f64; 3] {
-        let Self { line, side: Side { scale, norm, slope }, sine, stretches } = self;
+        let Self { line, side: Side { scale, norm, slope }, sine, reach, stretches } = self;
         let (over, steep) = (inverse(*norm), scale * inverse(*slope));
         let origin = line.origin;
-        let [low, high] = [center - INNER * sine, center + INNER * sine];
+        let [low, high] = [center - reach * sine, center + reach * sine];
         let first = stretches.partition_point(|stretch| stretch.to <= low);
         let zero = P::splat(0.0);
         let mut sums = Sums { less: zero, more: zero, rise: zero };
@@ -179,8 +179,8 @@ impl Conditional<'_> {
                 }
                 continue;
             }
-            let from = ((stretch.from - center) / sine).max(-INNER);
-            let to = ((stretch.to - center) / sine).min(INNER);
+            let from = ((stretch.from - center) / sine).max(-reach);
+            let to = ((stretch.to - center) / sine).min(*reach);
             let count = ((to - from) / LONGEST).ceil().max(1.0);
             let half = 0.5 * (to - from) / count;
             for i in 0..count as usize {

@@ -2,7 +2,7 @@
 
 use super::direct::Direct;
 use super::near::Side;
-use super::rules::{NODES, density};
+use super::rules::{NODES, density, inverse};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Pack, Vectorized};
 
@@ -10,6 +10,9 @@ use crate::simd::{Level, Pack, Vectorized};
 const MOMENTS: f64 = 0.7;
 /// Intervals on which the first Hermite polynomial is resolved, if those of order n have waves by √n shorter.
 const SHORT: f64 = 4.5;
+
+/// E[φ'²] below this share of E[(φ − E[φ])²] is rounding where there are steps.
+const FLAT: f64 = 1e-18;
 
 /// Moments of one row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +56,12 @@ impl Direct {
             centered += weight * (value - mean).powi(2);
             slope += weight * rise * rise;
         }
-        let slope = if self.line.is_steep { f64::INFINITY } else { slope.sqrt() };
+        let slope = match slope.sqrt() {
+            _ if self.line.is_steep => f64::INFINITY,
+            // Between steps, rounding of a constant.
+            slope if !self.line.jumps.is_empty() && slope * slope <= FLAT * centered => 0.0,
+            slope => slope,
+        };
         Moments { mean: self.line.origin + mean, less: mean, centered: centered.sqrt(), slope }
     }
 
@@ -97,11 +105,6 @@ impl Direct {
 /// h_{n+1} from h_n and h_{n−1}.
 fn next(n: f64, z: f64, polynomial: f64, below: f64) -> f64 {
     (z * polynomial - n.sqrt() * below) / (n + 1.0).sqrt()
-}
-
-/// 1 over a size; nothing of nothing.
-pub fn inverse(size: f64) -> f64 {
-    if size > 0.0 { 1.0 / size } else { 0.0 }
 }
 
 /// Sums of `weighted` times the normalised Hermite polynomials from n = 1 on.

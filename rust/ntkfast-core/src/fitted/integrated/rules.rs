@@ -85,7 +85,7 @@ pub struct Stretch<'a> {
 
 impl Line {
     /// The stretches of a row with this standard deviation, in order. Where φ is a polynomial on neither side of zero,
-    /// there is none so close to it as an eighth of `unit`.
+    /// there is none so close to it as an eighth of `unit`, or as the first kink.
     pub fn stretches<'a>(&'a self, scale: f64, unit: f64) -> Vec<Stretch<'a>> {
         let of = |span: &'a Span| -> Stretch<'a> {
             Stretch { from: span.from / scale, to: span.to / scale, span: Some(span) }
@@ -105,7 +105,7 @@ impl Line {
             Zero::Singular => {
                 let positive = self.spans.partition_point(|span| span.to <= 0.0);
                 let ends = self.spans[positive..].iter().map(|span| span.to);
-                let end = ends.take_while(|end| *end <= unit / 8.0).last();
+                let end = ends.take_while(|end| *end <= self.first.min(unit / 8.0)).last();
                 let end = end.unwrap_or(self.spans[positive].to);
                 let (below, above) = outside(end);
                 let edges = [[-end, 0.0], [0.0, end]].map(|edges| edges.map(|edge| edge / scale));
@@ -161,3 +161,8 @@ pub fn density(z: f64) -> f64 {
 
 /// 1/√(2π).
 pub const DENSITY: f64 = 0.398_942_280_401_432_7;
+
+/// 1 over a size; nothing of nothing.
+pub fn inverse(size: f64) -> f64 {
+    if size > 0.0 { 1.0 / size } else { 0.0 }
+}

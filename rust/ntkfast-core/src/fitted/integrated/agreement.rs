@@ -1,0 +1,65 @@
+//! How far expansions and quadrature are apart where one takes over from the other: an estimate of the errors of both, as
+//! they share nothing but the function's pieces.
+
+use super::{FIXED_SLOTS, Integrated};
+
+/// Scales below this share of the largest are not compared.
+const SMALL: f64 = 1e-6;
+/// Errors that slopes may have because values are rounded, relative to these: differences over a piece have more.
+const ROUNDING: f64 = 2048.0 * f64::EPSILON;
+
+impl Integrated {
+    /// The largest difference of cosines, and of cosines of slopes beyond what rounding of φ leaves of them.
+    pub(in super::super) fn disagreement(&self) -> f64 {
+        let high = self.grid.scale(1.0);
+        let low = self.grid.scale(-1.0).max(SMALL * high);
+        let scales = if self.grid.is_point() { vec![high] } else { vec![high, (low * high).sqrt(), low] };
+        let rows: Vec<Vec<f64>> = (scales.iter())
+            .map(|scale| {
+                let mut constants = vec![0.0; self.slots()];
+                self.constants(*scale, &mut constants);
+                constants
+            })
+            .collect();
+        let sides: Vec<_> = scales.iter().map(|scale| self.direct.side(*scale)).collect();
+        let mut worst = 0f64;
+        for (i, left) in rows.iter().enumerate() {
+            for (j, right) in rows.iter().enumerate().skip(i) {
+                let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
+                let (near, far) = (self.near, 2.0 - self.near);
+                let defects = if sign > 0.0 { [near, far] } else { [far, near] };
+                let close = self.direct.pair([sides[i], sides[j]], defects);
+                let [delta, slope] = self.expanded(left, right, sign * (1.0 - near));
+                worst = worst.max((delta - close.defects[0]).abs());
+                let rounding = [i, j].map(|row| ROUNDING * sides[row].norm / sides[row].slope);
+                let unknown = rounding[0].max(rounding[1]);
+                if slope.is_finite() && unknown.is_finite() {
+                    worst = worst.max((slope - close.slope).abs() - unknown);
+                }
+            }
+        }
+        worst
+    }
+
+    /// 1 − cosine, and the cosine of slopes, of two rows with these constants.
+    fn expanded(&self, left: &[f64], right: &[f64], rho: f64) -> [f64; 2] {
+        let products = |from: usize, count: usize| {
+            let part = |row: &'_ [f64]| row[FIXED_SLOTS + from..][..count].to_vec();
+            part(left).into_iter().zip(part(right)).map(|(a, b)| a * b).collect::<Vec<f64>>()
+        };
+        let horner = |terms: &[f64]| terms.iter().rev().fold(0.0, |sum, term| sum * rho + term);
+        let values = products(0, self.terms);
+        let mean = left[9] - right[9];
+        let share = left[10] - right[10];
+        let shares = left[10] * right[10];
+        let delta = 0.5 * (mean * mean + share * share) + shares * (1.0 - rho * horner(&values));
+        let slope = if self.slope_terms() > 0 {
+            horner(&products(self.terms, self.slope_terms()))
+        } else {
+            let rising: Vec<f64> =
+                values.iter().enumerate().map(|(n, value)| (n + 1) as f64 * value).collect();
+            left[11] * right[11] * horner(&rising)
+        };
+        [delta, slope]
+    }
+}
