@@ -64,6 +64,36 @@ def test_a_maximum_at_a_bound_is_told():
         )
 
 
+def test_a_start_that_is_the_best_is_told(monkeypatch):
+    x, y = wave()
+    net = nk.mlp(1, nk.Erf(), w_std=1.5, b_std=0.5)
+    evidence = nk.Posterior.log_marginal_likelihood
+
+    def only_at_the_start(posterior):
+        if posterior.network != net:
+            raise nk.NumericalError("no Cholesky factor")
+        return evidence(posterior) - 1e3 * abs(float(np.log(posterior.noise_variance / 0.01)))
+
+    monkeypatch.setattr(nk.Posterior, "log_marginal_likelihood", only_at_the_start)
+    with pytest.warns(RuntimeWarning, match=r"no larger log marginal .* scale the features"):
+        best = nk.Posterior.maximize(net, x, y, noise_variance=0.01)
+    assert best.network == net
+
+
+def test_a_jitter_above_the_noise_is_told():
+    # Raw years in float32: the search computes in float64, where no jitter is needed.
+    x = np.arange(1860.0, 2020.0, 4.0, dtype=np.float32)[:, None]
+    noise = 0.1 * np.random.default_rng(0).normal(size=len(x))
+    y = (((x[:, 0] - 1860) / 100) ** 2 + noise).astype(np.float32)
+    net = nk.mlp(1, w_std=0.75, b_std=700.0)
+    with pytest.warns(RuntimeWarning) as caught:
+        best = nk.Posterior.maximize(net, x, y)
+    assert best.regression.jitter > best.noise_variance
+    (message,) = [str(w.message) for w in caught if "reports" in str(w.message)]
+    assert f"jitter of {best.regression.jitter:.2g}" in message
+    assert "scale the features" in message
+
+
 def test_maximize_keeps_single_precision():
     x, y = wave()
     best = nk.Posterior.maximize(nk.mlp(1, nk.Erf(), b_std=0.5), x.astype("f"), y.astype("f"))

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, as_gram, number_or_shape
+from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._evidence import maximize_evidence
@@ -179,7 +180,8 @@ class Posterior(Displayed):
         Warns
         -----
         RuntimeWarning
-            A factor ends at a bound, or the search does not converge.
+            A factor ends at a bound, the search does not converge or finds nothing better than its
+            start, or the kernel needed a jitter larger than the noise that is reported.
 
         Notes
         -----
@@ -197,7 +199,15 @@ class Posterior(Displayed):
             return posterior.log_marginal_likelihood()
 
         best, variance = maximize_evidence(evidence, network, noise, span)
-        return cls(best, points, targets, noise_variance=variance)
+        posterior = cls(best, points, targets, noise_variance=variance)
+        jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
+        if jitter > least:
+            warn(
+                f"Posterior.maximize: the noise_variance that it reports, {least:.2g}, is below "
+                f"the jitter of {jitter:.2g} that the kernel needed, which counts as noise too; "
+                "scale the features to mean 0 and standard deviation 1, or compute in float64"
+            )
+        return posterior
 
     @by_keyword("the test input")
     def predict(

@@ -33,9 +33,9 @@ class _NetworkKernel(Kernel):
         b_std: float | None = 1.0,
         amplitude: float = 1.0,
         network: Network | None = None,
-        w_std_bounds: Bounds = (1e-2, 1e2),
+        w_std_bounds: Bounds = (0.3, 3.0),
         b_std_bounds: Bounds = (1e-3, 1e3),
-        amplitude_bounds: Bounds = (1e-3, 1e3),
+        amplitude_bounds: Bounds = (1e-2, 1e2),
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -166,6 +166,10 @@ class NTKKernel(_NetworkKernel):
         only the amplitude.
     w_std_bounds, b_std_bounds, amplitude_bounds
         Bounds for the optimiser, or ``"fixed"``. Biases that are zero or None do not change.
+        ``w_std`` acts in every layer, so a kernel of depth L has a range of w_std^(2L + 2): wide
+        bounds contain kernels that no Cholesky factor exists for in float64. The optimiser of
+        scikit-learn may try such a corner of the bounds first, and then returns its start without
+        a warning. Scale the features before you widen the bounds.
 
     Notes
     -----
