@@ -16,7 +16,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast.dynamics._arguments import Times, as_cross_kernel
 from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.flow import GradientFlow
-from ntkfast.kernels import Kernels
+from ntkfast.kernels import Kernels, as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 
@@ -144,7 +144,7 @@ def blocks_of_network(
     assert x is not None
     for rows in test_blocks(len(points), len(x), kind):
         some = points[rows]
-        yield kernels_of(network, some, x, trained), prior(network, some, kind)
+        yield kernels_of(network, as_others(some, x), x, trained), prior(network, some, kind)
 
 
 def blocks_of_kernels(kernels: Kernels, given: FloatArray | None, kind: str) -> Iterator[Block]:

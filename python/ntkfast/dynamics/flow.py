@@ -24,7 +24,8 @@ class GradientFlow(SpectralTraining):
     At t = ∞ and r = 0 the outputs interpolate the training points. If Θ is singular to working
     precision (λ + r ≤ n·ε·λ_max, `Spectrum.tolerance`), this is the solution of minimum norm: the
     components outside the range of Θ stay at f_0. With r > 0 training converges to kernel ridge
-    regression, which does not interpolate.
+    regression, which does not interpolate, on the training points neither: from f_0 = 0 they go to
+    Θ·(Θ + r)⁻¹·y.
 
     Parameters
     ----------
