@@ -50,6 +50,7 @@ class Evolution:
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" uses one block."""
         filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters.warn_of_rounding(times)
         vectors, all_gains = filters.vectors, filters.gathered(times)
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
@@ -82,6 +83,7 @@ class Evolution:
         The remaining part of f_0 uses the filter of the residual, so nothing cancels.
         """
         filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters.warn_of_rounding(times)
         vectors = filters.vectors
         for gains, left in zip(filters.gathered(times), filters.left(times), strict=True):
             share = (self.flow.prepared.eigenvalues * gains).astype(vectors.dtype)

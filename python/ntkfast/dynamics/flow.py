@@ -65,6 +65,9 @@ class GradientFlow(SpectralTraining):
     -----
     Modes whose λ + r may be pure rounding (up to `Spectrum.tolerance`) are trained only while the
     rounding has no visible effect: from t = 1/(η·tolerance) on they stay at f_0, as at t = ∞.
+    Before, the data determine the outputs only up to η·t·tolerance of the residual along these
+    modes. Such a time warns if that is more than a thousandth. For contradictory labels of
+    duplicate points, use t = ∞.
 
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
     arrays). For float32 results, the targets must be float32 too.
