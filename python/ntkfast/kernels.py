@@ -19,7 +19,7 @@ from ntkfast._progress import Progress, reporting
 if TYPE_CHECKING:
     from ntkfast._ntkfast import Prepared, Program
 
-__all__ = ["Kernels", "as_others", "as_samples", "evaluate"]
+__all__ = ["KernelName", "Kernels", "as_others", "as_samples", "evaluate"]
 
 KernelName: TypeAlias = Literal["nngp", "ntk"]
 
