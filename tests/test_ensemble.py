@@ -165,6 +165,7 @@ def test_mean_is_that_of_the_flow():
         )
 
 
+@pytest.mark.filterwarnings("ignore:t = .* is so long that rounding")  # in float32
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_points_that_come_twice(dtype, shift):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import ntkfast as nk
+from ntkfast.dynamics._evidence import maximize_evidence
 
 
 def wave(n=16):
@@ -62,6 +63,35 @@ def test_a_maximum_at_a_bound_is_told():
         nk.Posterior.maximize(
             nk.mlp(1, nk.Erf(), b_std=0.5), x, np.sin(3 * x[:, 0]), noise_variance=1.0, span=1e7
         )
+
+
+def test_a_start_that_is_the_best_is_told():
+    """As where no other candidate has a Cholesky factor."""
+    net, noise = nk.mlp(1, nk.Erf(), w_std=1.5, b_std=0.5), np.array(0.01)
+
+    def evidence(network, variance):
+        if network != net or variance != noise:
+            raise nk.NumericalError("no Cholesky factor")
+        return -664.0
+
+    with pytest.warns(RuntimeWarning, match=r"no larger log .* than the -664 .* scale the feat"):
+        best, variance = maximize_evidence(evidence, net, noise, 1e3)
+    assert best == net
+    assert variance == noise
+
+
+def test_a_jitter_above_the_noise_is_told():
+    # Raw years in float32: the search computes in float64, where no jitter is needed.
+    x = np.arange(1860.0, 2020.0, 4.0, dtype=np.float32)[:, None]
+    noise = 0.1 * np.random.default_rng(0).normal(size=len(x))
+    y = (((x[:, 0] - 1860) / 100) ** 2 + noise).astype(np.float32)
+    net = nk.mlp(1, w_std=0.75, b_std=700.0)
+    with pytest.warns(RuntimeWarning) as caught:
+        best = nk.Posterior.maximize(net, x, y)
+    assert best.regression.jitter > best.noise_variance
+    (message,) = [str(w.message) for w in caught if "reports" in str(w.message)]
+    assert f"jitter of {best.regression.jitter:.2g}" in message
+    assert "scale the features" in message
 
 
 def test_maximize_keeps_single_precision():

@@ -1,5 +1,6 @@
 """Training for so long that rounding in the kernel would show: singular kernels at large times."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -32,6 +33,51 @@ def growth(spectrum, t):
     return grown if grown < 1 else 0.0
 
 
+def shown_rounding(spectrum, t):
+    """Expect the warning of rounding at times at which it moves results by a thousandth."""
+    if growth(spectrum, t) > 1e-3:
+        return pytest.warns(RuntimeWarning, match="so long that rounding of theta shows")
+    return contextlib.nullcontext()
+
+
+@pytest.mark.parametrize("t", [1e6, 1e9, 1e11, 1e12, 1e13, 1e14, 1e15])
+def test_contradictory_labels_near_their_mean_are_as_close_as_the_docstring_says(t):
+    """Within η·t·tolerance of the residual, and a warning where that is more than a thousandth."""
+    x, y, x_test = contradiction()
+    flow = nk.GradientFlow(NET.ntk(x), y)
+    on_test, on_train = least_norm()
+    with shown_rounding(flow.spectrum, t):
+        test, train = flow.predict(NET.ntk(x_test, x), t=t), flow.predict_train(t=t)
+    bound = growth(flow.spectrum, t) * np.linalg.norm(y)
+    assert abs(test - on_test).max() <= 1e-9 + bound
+    assert abs(train - on_train).max() <= 1e-12 + bound
+
+
+def test_the_warning_names_the_time_the_modes_and_the_share():
+    x, y, _ = contradiction()
+    flow = nk.GradientFlow(NET.ntk(x), y)
+    t = 0.25 / flow.spectrum.tolerance
+    with pytest.warns(RuntimeWarning) as caught:
+        flow.residual(t=[1.0, t, np.inf])
+    assert f"t = {t:.3g} is so long" in str(caught[0].message)
+    assert "6 of its 12 eigenvalues" in str(caught[0].message)
+    assert "up to 0.2 of the residual; use t=inf" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    rate = 1.0 / flow.spectrum.eigenvalues[-1]
+    descent = nk.GradientDescent(flow.spectrum, y, learning_rate=rate)
+    with pytest.warns(RuntimeWarning, match="so long that rounding"):
+        descent.loss(t=int(0.5 / (rate * flow.spectrum.tolerance)))
+
+
+def test_a_regular_kernel_or_a_ridge_gives_no_warning():
+    x, y, _ = contradiction()
+    for flow in (
+        nk.GradientFlow(NET.ntk(x[:6]), y[:6]),
+        nk.GradientFlow(NET.ntk(x), y, diag_reg=1),
+    ):
+        flow.predict_train(t=0.5 / flow.spectrum.tolerance)  # warnings are errors
+
+
 @pytest.mark.parametrize("t", LONG)
 @pytest.mark.parametrize("momentum", [None, 0.0, 0.9])
 def test_contradictory_labels_end_at_their_mean(t, momentum):
@@ -54,10 +100,12 @@ def test_ensemble_and_flow_have_one_mean_at_any_time(t, ridge):
     x, y, x_test = contradiction()
     ensemble = nk.Ensemble(NET, x, y, diag_reg=ridge)
     flow = nk.GradientFlow(NET.ntk(x), y, diag_reg=ridge)
-    for mean, f in [
-        (ensemble.predict(x_test, t=t).mean, flow.predict(NET.ntk(x_test, x), t=t)),
-        (ensemble.predict(None, t=t).mean, flow.predict_train(t=t)),
-    ]:
+    with shown_rounding(flow.spectrum, t):
+        pairs = [
+            (ensemble.predict(x_test, t=t).mean, flow.predict(NET.ntk(x_test, x), t=t)),
+            (ensemble.predict(None, t=t).mean, flow.predict_train(t=t)),
+        ]
+    for mean, f in pairs:
         np.testing.assert_allclose(mean, f, rtol=1e-9, atol=1e-9 + growth(flow.spectrum, t))
 
 

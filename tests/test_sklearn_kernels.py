@@ -1,5 +1,7 @@
 """Kernels for scikit-learn: derivatives against 50-digit formulae, and their use in estimators."""
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
@@ -99,6 +101,26 @@ def test_the_optimiser_of_scikit_learn_finds_a_maximum(which):
     _, at_end = model.log_marginal_likelihood(end, eval_gradient=True)
     assert model.log_marginal_likelihood_value_ > value + 0.5
     assert abs(at_end).max() < 1e-3 * abs(gradient).max()
+
+
+def years():
+    """Return raw years, 1860 to 2019, and a noisy trend with a period of 60 years."""
+    year = np.arange(1860.0, 2020.0)
+    trend = 0.8 * ((year - 1860) / 160) ** 2 - 0.3 + 0.1 * np.sin(2 * np.pi * year / 60)
+    return year[:, None], trend + 0.1 * np.random.default_rng(0).normal(size=len(year))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("which", KERNELS)
+def test_the_default_bounds_let_raw_years_train(which, depth):
+    """A corner of the bounds without a Cholesky factor would return the start."""
+    x, y = years()
+    kernel = which(depth) + WhiteKernel(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a parameter near its bound
+        model = GaussianProcessRegressor(kernel).fit(x, y)
+    start = model.log_marginal_likelihood(kernel.theta)
+    assert model.log_marginal_likelihood_value_ > start + 50
 
 
 def test_support_vectors_and_pairwise_kernels_take_them():

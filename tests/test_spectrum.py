@@ -186,3 +186,12 @@ def test_cholesky_is_frozen_picklable_and_prints_a_summary():
 )
 def test_bad_right_hand_sides(b, error, words):
     assert_refused(lambda: nk.cholesky(np.eye(2)).solve(b), error, words)
+
+
+@pytest.mark.parametrize("activation", [nk.Tanh(), nk.Swish(), nk.Erf(), nk.Relu()])
+@pytest.mark.parametrize(("dtype", "error"), [(np.float64, 1e-10), (np.float32, 1e-5)])
+def test_negative_eigenvalues_are_within_the_precision_of_the_entries(activation, dtype, error):
+    """Points of a line: nearly all eigenvalues are zero. The page on precision has this bound."""
+    x = np.linspace(-1, 1, 250, dtype=dtype)[:, None]
+    for gram in nk.mlp(2, activation, w_std=1.5, b_std=0.3).kernels(x):
+        assert np.linalg.eigvalsh(gram.astype(float))[0] >= -error * np.trace(gram)

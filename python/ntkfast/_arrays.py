@@ -161,6 +161,20 @@ def as_output(out: object, name: str, shape: tuple[int, ...], dtype: np.dtype[An
     return out
 
 
+def is_same(x: object, x2: object) -> bool:
+    """Tell whether both are one object, or arrays that read the same memory in the same way."""
+    if x is x2:
+        return x is not None
+    if not (isinstance(x, np.ndarray) and isinstance(x2, np.ndarray)) or type(x) is not type(x2):
+        return False  # a mask is rejected later
+    return (
+        x.dtype == x2.dtype
+        and x.shape == x2.shape
+        and x.strides == x2.strides
+        and x.__array_interface__["data"] == x2.__array_interface__["data"]
+    )
+
+
 def check_apart(outputs: Mapping[str, FloatArray], inputs: Mapping[str, FloatArray]) -> None:
     """Reject outputs that share memory with an input or with each other."""
     others = dict(inputs)

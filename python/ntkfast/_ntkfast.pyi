@@ -66,6 +66,9 @@ class Program:
     def prepare(self, x: _Array, x2: _Array | None = None) -> Prepared: ...
     def prepare_again(self, recipe: _Recipe) -> Prepared: ...
 
+    # With the fits of the same network with other scales; others are refused when they are used.
+    def prepare_like(self, other: Prepared) -> Prepared: ...
+
 # A program whose activations are fitted and whose way is chosen, once for many calls.
 @final
 class Prepared:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_points, check_finite
+from ntkfast._arrays import FloatArray, as_points, check_finite, is_same
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_count, as_real
@@ -148,6 +148,8 @@ def _centred(x: npt.ArrayLike, x2: npt.ArrayLike | None) -> tuple[FloatArray, Fl
     """Centre the data, which keeps distances. Data far from the origin would lose digits."""
     points = as_points(x, "x")
     check_finite(points, "x")
+    if is_same(x, x2):
+        x2 = None
     others = points if x2 is None else as_points(x2, "x2")
     if others.shape[1] != points.shape[1]:
         raise ValueError(

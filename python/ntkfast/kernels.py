@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_images, as_output, as_points, check_apart
+from ntkfast._arrays import FloatArray, as_images, as_output, as_points, check_apart, is_same
 from ntkfast._display import Displayed, Fact
 from ntkfast._memory import KERNELS, LARGE, check
 from ntkfast._progress import Progress, reporting
@@ -21,7 +21,7 @@ from ntkfast._progress import Progress, reporting
 if TYPE_CHECKING:
     from ntkfast._ntkfast import Prepared, Program
 
-__all__ = ["Kernels", "as_samples", "evaluate"]
+__all__ = ["KernelName", "Kernels", "as_others", "as_samples", "evaluate"]
 
 KernelName: TypeAlias = Literal["nngp", "ntk"]
 
@@ -68,11 +68,14 @@ def evaluate(
 ) -> list[FloatArray]:
     """Run `program` for the kernels in `wanted`, each into its `out` unless that is None.
 
-    One pass computes all wanted kernels and no others. If `stacked`, an array has the kernels of
-    all results of the program along its first axis; otherwise the program has one result. A program
-    for images takes images with `rank` spatial dimensions, unless `rank` is None.
+    One pass computes all wanted kernels and no others. If `x2` is the array `x`, the samples are
+    paired with themselves, as without `x2`. If `stacked`, an array has the kernels of all results
+    of the program along its first axis; otherwise the program has one result. A program for images
+    takes images with `rank` spatial dimensions, unless `rank` is None.
     """
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
+    if not diagonal and is_same(x, x2):
+        x2 = None
     x = as_samples(program, x, "x", rank)
     n = x.shape[0]
     if x2 is None:
@@ -121,6 +124,14 @@ def as_samples(
 ) -> FloatArray:
     """Return `x` in the form of the program: points in rows, or images with `rank` dimensions."""
     return as_images(x, name, rank) if program.spatial else as_points(x, name)
+
+
+def as_others(x: FloatArray, x2: FloatArray) -> FloatArray:
+    """Return `x`, or a copy if it is `x2`, for kernels between two sets of samples.
+
+    Then test points do not count as training points if one block happens to hold all of them.
+    """
+    return x.copy() if is_same(x, x2) else x
 
 
 def _entries(stack: FloatArray) -> list[FloatArray]:

@@ -15,6 +15,7 @@ import numpy as np
 from ntkfast._arrays import FloatArray
 from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.regression import KernelRegression
+from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 
@@ -72,7 +73,7 @@ def blocks_of_network(
     assert x is not None
     for rows in test_blocks(len(points), len(x), kind):
         some = points[rows]
-        yield network.nngp(some, x), prior(network, some, kind)
+        yield network.nngp(as_others(some, x), x), prior(network, some, kind)
 
 
 def blocks_of_kernels(nngp: FloatArray, given: FloatArray | None, kind: str) -> Iterator[Block]:

@@ -57,7 +57,7 @@ def maximize_evidence(
             return math.inf
 
     start = np.zeros(sum(sought))
-    evidence(*candidate(start))  # errors at the start are reported to the caller
+    at_start = evidence(*candidate(start))  # errors at the start are reported to the caller
     simplex = np.vstack([start, min(1.0, bound / 2) * np.eye(start.size)])
     result = optimize.minimize(
         cost,
@@ -70,6 +70,12 @@ def maximize_evidence(
         warn(
             f"Posterior.maximize: the search did not converge: {result.message}; start closer to "
             "the maximum"
+        )
+    if not -result.fun > at_start:
+        warn(
+            "Posterior.maximize: the search found no larger log marginal likelihood than the "
+            f"{at_start:.4g} of its start; scale the features to mean 0 and standard deviation 1, "
+            "or start from another network or noise_variance"
         )
     names = [name for name, free in zip(_NAMES, sought, strict=True) if free]
     at_bound = [

@@ -17,7 +17,7 @@ from ntkfast._memory import check
 from ntkfast.dynamics._arguments import Times, as_cross_kernel
 from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.flow import GradientFlow
-from ntkfast.kernels import Kernels
+from ntkfast.kernels import Kernels, as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 
@@ -51,6 +51,7 @@ class Evolution:
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" uses one block."""
         filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters.warn_of_rounding(times)
         vectors, all_gains = filters.vectors, filters.gathered(times)
         means: list[list[FloatArray]] = [[] for _ in times]
         covariances: list[list[FloatArray]] = [[] for _ in times]
@@ -86,6 +87,7 @@ class Evolution:
         The remaining part of f_0 uses the filter of the residual, so nothing cancels.
         """
         filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters.warn_of_rounding(times)
         vectors = filters.vectors
         if kind != "none":  # six matrices at the peak of "full", four otherwise
             count = 6 if kind == "full" else 4
@@ -151,7 +153,7 @@ def blocks_of_network(
     assert x is not None
     for rows in test_blocks(len(points), len(x), kind):
         some = points[rows]
-        yield kernels_of(network, some, x, trained), prior(network, some, kind)
+        yield kernels_of(network, as_others(some, x), x, trained), prior(network, some, kind)
 
 
 def blocks_of_kernels(kernels: Kernels, given: FloatArray | None, kind: str) -> Iterator[Block]:

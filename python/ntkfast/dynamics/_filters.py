@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import empty
+from ntkfast._warnings import warn
 from ntkfast.dynamics._arguments import Times
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import matmul
@@ -28,6 +29,8 @@ Share: TypeAlias = Literal["gathered", "learnt", "left"]
 
 # Maximum number of entries in one product over a block of times: 8 MB, for any number of times.
 _BLOCK = 1 << 20
+# The share of the residual by which rounding of the kernel may move results without a warning.
+_SHOWN = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,23 @@ class Filters:
         """Tell which modes are left untrained at which times."""
         speed = self.rule.speed(self.rate)
         return lost_in_rounding(self.system.shifted, self.system.spectrum.tolerance, speed, t)
+
+    def warn_of_rounding(self, t: Times) -> None:
+        """Warn of times at which rounding of Θ shows, and its modes are still trained."""
+        tolerance = self.system.spectrum.tolerance
+        rounded = int(np.count_nonzero(self.system.shifted <= tolerance))
+        with np.errstate(all="ignore"):
+            grown = self.rule.speed(self.rate) * t[np.isfinite(t)] * tolerance
+        shown = grown[(grown > _SHOWN) & (grown < 1)]
+        if rounded and shown.size:
+            largest = float(shown.max())
+            time = largest / (self.rule.speed(self.rate) * tolerance)
+            warn(
+                f"t = {time:.3g} is so long that rounding of theta shows: {rounded} of its "
+                f"{self.system.n} eigenvalues are zero to working precision, and moves along them "
+                f"are uncertain by up to {largest:.1g} of the residual; use t=inf, where they "
+                "rest, or a shorter time, or add diag_reg, or drop duplicate points"
+            )
 
     def gathered(self, t: Times) -> npt.NDArray[np.float64]:
         """φ_t(λ), and 0 for untrained modes."""

@@ -24,7 +24,8 @@ class GradientFlow(SpectralTraining):
     At t = ∞ and r = 0 the outputs interpolate the training points. If Θ is singular to working
     precision (λ + r ≤ n·ε·λ_max, `Spectrum.tolerance`), this is the solution of minimum norm: the
     components outside the range of Θ stay at f_0. With r > 0 training converges to kernel ridge
-    regression, which does not interpolate.
+    regression, which does not interpolate, on the training points neither: from f_0 = 0 they go to
+    Θ·(Θ + r)⁻¹·y.
 
     Parameters
     ----------
@@ -64,6 +65,9 @@ class GradientFlow(SpectralTraining):
     -----
     Modes whose λ + r may be pure rounding (up to `Spectrum.tolerance`) are trained only while the
     rounding has no visible effect: from t = 1/(η·tolerance) on they stay at f_0, as at t = ∞.
+    Before, the data determine the outputs only up to η·t·tolerance of the residual along these
+    modes. Such a time warns if that is more than a thousandth. For contradictory labels of
+    duplicate points, use t = ∞.
 
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
     arrays). For float32 results, the targets must be float32 too.

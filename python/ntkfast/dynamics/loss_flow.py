@@ -57,7 +57,8 @@ class LossFlow(Displayed):
         logits. ``"logistic"``: labels −1 and 1. ``"huber"``: threshold 1; see
         `ntkfast.dynamics.losses.huber` for others. ``"mse"``: ½‖f − y‖², which `GradientFlow`
         solves in closed form. Alternatively, a function (f, y) → (value, gradient with respect to
-        f) of float64 arrays with the shape of the targets, which sums over the points.
+        f) of float64 arrays with the shape of the targets, which sums over the points. It gets
+        copies, so it may write into them.
     learning_rate
         η > 0.
     momentum
@@ -276,7 +277,8 @@ class _Motion:
         return np.concatenate([self.start, np.zeros(self.size)])
 
     def value_and_gradient(self, f: Array) -> tuple[float, Array]:
-        result: Any = self.loss(f, self.y)
+        # Copies, because a loss that writes into them would change the state or the targets.
+        result: Any = self.loss(f.copy(), self.y.copy())
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(
                 f"loss returned {type(result).__name__}; expected a tuple (value, gradient with "

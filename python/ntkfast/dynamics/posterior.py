@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, as_gram, number_or_shape
+from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.dynamics._evidence import maximize_evidence
@@ -26,10 +27,13 @@ from ntkfast.dynamics._predictive import (
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
+from ntkfast.networks.neighbours import Neighbours
 from ntkfast.solvers import CholeskySolver
 
 __all__ = ["Posterior"]
 
+# Fits of activations serve changes of w_std and b_std by factors of up to e^0.7 = 2.
+_REACH = 0.7
 _REMEDY = "look for duplicate points, or increase noise_variance"
 
 
@@ -179,25 +183,37 @@ class Posterior(Displayed):
         Warns
         -----
         RuntimeWarning
-            A factor ends at a bound, or the search does not converge.
+            A factor ends at a bound, the search does not converge or finds nothing better than its
+            start, or the kernel needed a jitter larger than the noise that is reported.
 
         Notes
         -----
         Uses SciPy's method of Nelder and Mead on the logarithms of the factors: one or two hundred
-        posteriors, in float64. The maximum is local. If there may be several maxima, start from
+        posteriors, in float64. Activations without a closed form are fitted for neighbourhoods, in
+        which w_std and b_std change by factors of up to two, and not for each posterior. The
+        maximum is local. If there may be several maxima, start from
         several networks and compare `log_marginal_likelihood`.
         """
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
 
+        near = Neighbours(points.astype(np.float64, copy=False), _REACH)
+
         def evidence(candidate: Network, variance: FloatArray) -> float:
-            double = points.astype(np.float64, copy=False)
-            posterior = cls(candidate, double, targets, noise_variance=variance)
-            return posterior.log_marginal_likelihood()
+            gram = near.gram(candidate, "nngp")
+            return _evidence(_regression(gram, targets, variance, "the NNGP of x"))
 
         best, variance = maximize_evidence(evidence, network, noise, span)
-        return cls(best, points, targets, noise_variance=variance)
+        posterior = cls(best, points, targets, noise_variance=variance)
+        jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
+        if jitter > least:
+            warn(
+                f"Posterior.maximize: the noise_variance that it reports, {least:.2g}, is below "
+                f"the jitter of {jitter:.2g} that the kernel needed, which counts as noise too; "
+                "scale the features to mean 0 and standard deviation 1, or compute in float64"
+            )
+        return posterior
 
     @by_keyword("the test input")
     def predict(
@@ -273,10 +289,7 @@ class Posterior(Displayed):
 
         For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π).
         """
-        y, prepared = self.regression.y, self.regression.prepared
-        fit = float(np.sum(y * self.regression.coefficients, dtype=np.float64))
-        complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
-        return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)
+        return _evidence(self.regression)
 
     def leave_one_out(self) -> Normal:
         """Predict each training point from all the others.
@@ -309,3 +322,11 @@ def _regression(
     gram: FloatArray, targets: FloatArray, noise: FloatArray, name: str
 ) -> KernelRegression:
     return KernelRegression._of(CholeskySolver(), gram, targets, noise, name=name, remedy=_REMEDY)
+
+
+def _evidence(regression: KernelRegression) -> float:
+    """Compute log p(y), summed over the outputs."""
+    y, prepared = regression.y, regression.prepared
+    fit = float(np.sum(y * regression.coefficients, dtype=np.float64))
+    complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
+    return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)

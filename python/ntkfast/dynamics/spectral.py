@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
-from ntkfast.dynamics._arguments import Reduction, as_cross_kernel, as_initial, as_jacobian
+from ntkfast.dynamics._arguments import Reduction, Times, as_cross_kernel, as_initial, as_jacobian
 from ntkfast.dynamics._filters import Filters, blocks
 from ntkfast.dynamics._setup import mean_over, set_up
 from ntkfast.dynamics.rules import Rule
@@ -101,7 +101,7 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape: α_t = A_t·(y − f_0). Costs 2·n²·c per time.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         return self._filters.evolve("gathered", times, self._modes(f0)).reshape(
             shape + self.y.shape
         )
@@ -123,7 +123,7 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape: f_t = f_0 + Θ·A_t·(y − f_0). Costs 2·n²·c per time.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         start = as_initial(f0, "f0", self.y.shape, self.y.dtype)
         learnt = self._filters.evolve("learnt", times, self._modes(f0))
         return start + learnt.reshape(shape + self.y.shape)
@@ -155,7 +155,7 @@ class SpectralTraining(Displayed):
             Shape t.shape + (m,) + y.shape[1:]: f_t = f_0 + Θ*·A_t·(y − f_0).
             Costs 2·n·(n + m)·c per time.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         kernel = as_cross_kernel(k_test_train, self.spectrum.n)
         rows = (len(kernel), *self.y.shape[1:])
         start = as_initial(f0_test, "f0_test", rows, self.y.dtype)
@@ -177,7 +177,7 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape. Costs 2·n²·c per time.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         left = self._filters.evolve("left", times, self._modes(f0))
         return left.reshape(shape + self.y.shape)
 
@@ -198,7 +198,7 @@ class SpectralTraining(Displayed):
             were learnt only to the precision of their rounded eigenvalues, return to f_0. The loss
             may rise there, especially in float32. Costs 2·n²·c once and O(n) per time.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         modes = self._modes(f0)
         size = np.linalg.norm(modes.astype(np.float64, copy=False), axis=1)
         loss = np.empty(times.size)
@@ -266,7 +266,7 @@ class SpectralTraining(Displayed):
         ----------
         Lee et al. (2019), arXiv:1902.06720.
         """
-        times, shape = self.rule.times(t)
+        times, shape = self._times(t)
         matrix, start = as_jacobian(jacobian, parameters0, self.y.shape)
         modes = self._modes(f0)
         if start.ndim == 1:
@@ -282,6 +282,12 @@ class SpectralTraining(Displayed):
     def _rate(self) -> float:
         """η as it multiplies Θ."""
         return self.learning_rate / mean_over(self.y, self.reduction)
+
+    def _times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
+        """Return times as a flat array, with their shape, and warn if rounding shows at them."""
+        times, shape = self.rule.times(t)
+        self._filters.warn_of_rounding(times)
+        return times, shape
 
     @cached_property
     def _filters(self) -> Filters:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import as_floats, as_points, check_finite
+from ntkfast._arrays import as_floats, as_points, check_finite, is_same
 from ntkfast._scalars import as_size
 from ntkfast.networks.activations import Array
 
@@ -16,6 +16,7 @@ __all__ = [
     "as_features",
     "as_inputs",
     "as_residual",
+    "as_second",
 ]
 
 
@@ -29,6 +30,11 @@ def as_inputs(x: npt.ArrayLike, name: str, n_features: int) -> Array:
         )
     check_finite(points, name)
     return points.astype(np.float64, copy=False)
+
+
+def as_second(x: npt.ArrayLike, x2: npt.ArrayLike | None, n_features: int) -> Array | None:
+    """Return the second points of a kernel, after the same checks; None if they are the first."""
+    return None if x2 is None or is_same(x, x2) else as_inputs(x2, "x2", n_features)
 
 
 def as_direction(value: npt.ArrayLike, name: str, n_parameters: int) -> Array:

@@ -15,7 +15,7 @@ from ntkfast._memory import check
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_size
 from ntkfast._seed import Seed, as_generator
-from ntkfast.finite._arguments import as_inputs
+from ntkfast.finite._arguments import as_inputs, as_second
 from ntkfast.finite.initial import init
 from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
@@ -126,7 +126,7 @@ def monte_carlo_kernels(
     n_samples = as_size(n_samples, "n_samples", least=2)
     rng = as_generator(seed)
     points = as_inputs(x, "x", as_points(x, "x").shape[1])
-    others = None if x2 is None else as_inputs(x2, "x2", points.shape[1])
+    others = as_second(x, x2, points.shape[1])
     shape = (len(points), len(points if others is None else others))
     check(6 * 8 * math.prod(shape), f"six arrays of shape {shape} in float64", "use fewer points")
     nngp, ntk = _Mean(shape), _Mean(shape)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._display import Displayed, Fact
-from ntkfast.finite._arguments import as_direction, as_inputs, as_residual
+from ntkfast.finite._arguments import as_direction, as_inputs, as_residual, as_second
 from ntkfast.finite._blocks import by_rows, checked, gram, quiet, row_blocks, rows_at_a_time
 from ntkfast.finite._jacobian import add_gradient, allocate_jacobian, write_jacobian
 from ntkfast.finite._kernels import (
@@ -203,7 +203,7 @@ class FiniteNetwork(Displayed):
         points = as_inputs(x, "x", self.n_features)
         outputs = self._outputs * 2 if full else ()
         if not diagonal:
-            second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
+            second = as_second(x, x2, self.n_features)
             combine = ntk_full_block if full else ntk_block
             result = gram(self._pulled, combine, points, second, self._rows(), outputs)
         elif x2 is None:
@@ -231,7 +231,7 @@ class FiniteNetwork(Displayed):
             Shape (n, m); exactly symmetric without ``x2``.
         """
         points = as_inputs(x, "x", self.n_features)
-        second = None if x2 is None else as_inputs(x2, "x2", self.n_features)
+        second = as_second(x, x2, self.n_features)
         result = gram(self._batch, self._layer.covariance, points, second, self._rows(0))
         return checked(result, "the NNGP kernel")
 

@@ -86,8 +86,10 @@ class Network(Displayed, Described):
             float32 are kept. float16, integers, booleans and lists become float64. If the types of
             ``x`` and ``x2`` differ, the result has the wider type.
         x2
-            Shape (m, n_features), or as for ``x``: the second set of samples. If omitted, it is
-            ``x``, and the result is exactly symmetric.
+            Shape (m, n_features), or as for ``x``: the second set of samples. If it is omitted, or
+            the same array as ``x`` (the same memory, shape and strides), samples are paired with
+            themselves: the result is exactly symmetric, and costs half. Pass ``x.copy()`` for equal
+            points that are other samples, which matters only to `Dropout`.
         diagonal
             True computes only the kernel of each row with itself, without an n × n array. It cannot
             be combined with ``x2``.

@@ -150,9 +150,11 @@ class Dropout(Network):
 
     Notes
     -----
-    A sample is paired with itself on the diagonal of ``net.ntk(x)`` and with ``diagonal=True``.
-    Equal rows are two samples, and so are all pairs of rows of ``net.ntk(x, x2)``, even if ``x2``
-    is ``x``. On the input itself, the kernels assume many features.
+    A sample is paired with itself on the diagonal of ``net.ntk(x)``, which is also that of
+    ``net.ntk(x, x)`` for one array ``x``, and with ``diagonal=True``. Equal rows are two samples,
+    and so are all pairs of rows of ``net.ntk(x, x2)`` for another array. Test points are other
+    samples than training points, even if they are equal. On the input itself, the kernels assume
+    many features.
 
     References
     ----------

@@ -9,9 +9,10 @@ import numpy as np
 from ntkfast._arrays import FloatArray
 from ntkfast._warnings import warn
 
-__all__ = ["derivative_at_zero"]
+__all__ = ["FIRST_STEP", "derivative_at_zero"]
 
-_FIRST_STEP = 0.1
+# The largest distance from 0 at which values are needed.
+FIRST_STEP = 0.1
 _LEVELS = 8
 _SOUGHT, _PROMISED = 1e-9, 1e-6
 
@@ -47,10 +48,10 @@ def derivative_at_zero(f: Callable[[float], FloatArray], scale: FloatArray) -> F
         quotient: FloatArray = (f(step) - f(-step)) / (2 * step)
         return quotient
 
-    row = [difference(_FIRST_STEP)]
+    row = [difference(FIRST_STEP)]
     best, smallest = row[0], np.inf
     for level in range(1, _LEVELS):
-        before, row = row, [difference(_FIRST_STEP / 2**level)]
+        before, row = row, [difference(FIRST_STEP / 2**level)]
         for power, coarser in enumerate(before, start=1):
             row.append(row[-1] + (row[-1] - coarser) / (4**power - 1))
         size = scale + np.abs(row[-1])

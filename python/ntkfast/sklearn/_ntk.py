@@ -10,6 +10,7 @@ from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
+from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
 
@@ -53,7 +54,7 @@ class NTKEstimator(NetworkEstimator):
         n = len(self.X_fit_)
         columns = self.dual_coef_.reshape(n, -1)
         means = [
-            matmul(self.network_.ntk(points[rows], self.X_fit_), columns)
+            matmul(self.network_.ntk(as_others(points[rows], self.X_fit_), self.X_fit_), columns)
             for rows in test_blocks(len(points), n, "none")
         ]
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
@@ -64,7 +65,7 @@ class NTKEstimator(NetworkEstimator):
         trace = float(nngp.trace(dtype=np.float64))
         variances = []
         for rows in row_blocks(len(points), len(nngp)):
-            cross = self.network_.kernels(points[rows], self.X_fit_)
+            cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
             weights = self._weights(cross.ntk)
             change = matmul(weights, nngp) - 2 * cross.nngp

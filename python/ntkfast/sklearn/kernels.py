@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,10 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._memory import check
 from ntkfast._scalars import as_real
+from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
-from ntkfast.sklearn._derivative import derivative_at_zero
+from ntkfast.networks.neighbours import Neighbours
+from ntkfast.sklearn._derivative import FIRST_STEP, derivative_at_zero
 from ntkfast.sklearn._networks import named_network
 
 __all__ = ["NNGPKernel", "NTKKernel"]
@@ -34,9 +35,9 @@ class _NetworkKernel(Kernel):
         b_std: float | None = 1.0,
         amplitude: float = 1.0,
         network: Network | None = None,
-        w_std_bounds: Bounds = (1e-2, 1e2),
+        w_std_bounds: Bounds = (0.3, 3.0),
         b_std_bounds: Bounds = (1e-3, 1e3),
-        amplitude_bounds: Bounds = (1e-3, 1e3),
+        amplitude_bounds: Bounds = (1e-2, 1e2),
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -48,11 +49,14 @@ class _NetworkKernel(Kernel):
         self.b_std_bounds = b_std_bounds
         self.amplitude_bounds = amplitude_bounds
 
-    @abstractmethod
+    _kernel: ClassVar[KernelName]
+
     def _values(
         self, network: Network, x: FloatArray, x2: FloatArray | None, *, diagonal: bool = False
     ) -> FloatArray:
         """Return the kernel of `network`, without the amplitude."""
+        values: FloatArray = getattr(network, self._kernel)(x, x2, diagonal=diagonal)
+        return values
 
     # Hyperparameters by scikit-learn's naming; scikit-learn takes their logarithms.
 
@@ -100,25 +104,33 @@ class _NetworkKernel(Kernel):
         """
         x, x2 = as_floats(X, "X"), None if Y is None else as_floats(Y, "Y")
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
-        kernel = square * self._values(self._scaled_network(), x, x2)
+        network = self._scaled_network()
+        kernel = square * self._values(network, x, x2)
         if not eval_gradient:
             return kernel
         if Y is not None:
             raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
         free = sum(not hyperparameter.fixed for hyperparameter in self.hyperparameters)
         check(2 * free * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
+        near = Neighbours(x, FIRST_STEP)
         gradient = [
-            self._derivative(hyperparameter.name, x, kernel, square)
+            self._derivative(hyperparameter.name, near, network, kernel, square)
             for hyperparameter in self.hyperparameters
             if not hyperparameter.fixed
         ]
         return kernel, np.stack(gradient, axis=2) if gradient else np.empty((*kernel.shape, 0))
 
     def _derivative(
-        self, name: str, x: FloatArray, kernel: FloatArray, square: float
+        self,
+        name: str,
+        near: Neighbours,
+        network: Network,
+        kernel: FloatArray,
+        square: float,
     ) -> FloatArray:
         if name == "amplitude":
             return 2 * kernel
+        near.gram(network, self._kernel)  # whose fits then serve all steps
 
         def moved(logarithm: float) -> FloatArray:
             factor = math.exp(logarithm)
@@ -127,7 +139,7 @@ class _NetworkKernel(Kernel):
                 if name == "w_std"
                 else self._scaled_network(biases=factor)
             )
-            return square * self._values(network, x, None)
+            return square * near.gram(network, self._kernel)
 
         roots = np.sqrt(kernel.diagonal())
         return derivative_at_zero(moved, np.outer(roots, roots))
@@ -169,13 +181,17 @@ class NTKKernel(_NetworkKernel):
         only the amplitude.
     w_std_bounds, b_std_bounds, amplitude_bounds
         Bounds for the optimiser, or ``"fixed"``. Biases that are zero or None do not change.
+        ``w_std`` acts in every layer, so a kernel of depth L has a range of w_std^(2L + 2): wide
+        bounds contain kernels that no Cholesky factor exists for in float64. The optimiser of
+        scikit-learn may try such a corner of the bounds first, and then returns its start without
+        a warning. Scale the features before you widen the bounds.
 
     Notes
     -----
     The derivative with respect to log amplitude is exact. Those with respect to log w_std and
     log b_std use central differences, extrapolated until they agree within
-    1e-9·(√(K_ii·K_jj) + |∂K|), which takes about eight kernels each. A RuntimeWarning reports if
-    1e-6 is not reached.
+    1e-9·(√(K_ii·K_jj) + |∂K|), which takes about eight kernels each. Activations without a closed
+    form are fitted once for all of them. A RuntimeWarning reports if 1e-6 is not reached.
 
     Examples
     --------
@@ -187,10 +203,7 @@ class NTKKernel(_NetworkKernel):
     NTKKernel(depth=2, activation='relu', w_std=1.06, b_std=0.615, amplitude=1)
     """
 
-    def _values(
-        self, network: Network, x: FloatArray, x2: FloatArray | None, *, diagonal: bool = False
-    ) -> FloatArray:
-        return network.ntk(x, x2, diagonal=diagonal)
+    _kernel = "ntk"
 
 
 class NNGPKernel(_NetworkKernel):
@@ -206,7 +219,4 @@ class NNGPKernel(_NetworkKernel):
            [24.05, 40.  ]])
     """
 
-    def _values(
-        self, network: Network, x: FloatArray, x2: FloatArray | None, *, diagonal: bool = False
-    ) -> FloatArray:
-        return network.nngp(x, x2, diagonal=diagonal)
+    _kernel = "nngp"

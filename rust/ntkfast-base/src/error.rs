@@ -85,6 +85,8 @@ pub enum Error {
         scales: [f64; 2],
         /// Estimated error of its kernels, relative to their own size.
         error: f64,
+        /// Noise of its values, relative to these.
+        noise: f64,
     },
     /// The derivative of a function given by its values is not square-integrable.
     Steep {
@@ -193,7 +195,12 @@ impl fmt::Display for Error {
             Self::Function { name, reason } => {
                 write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")
             }
-            Self::Unresolved { name, scales: [low, high], error } => write!(
+            Self::Unresolved { name, noise, .. } if *noise > 1e-10 => write!(
+                out,
+                "{name} is not resolved: its values have errors of about {noise:.0e} of their size, as if they were computed \
+                 in single precision. Compute them in float64, or pass float32 points, for which this is enough"
+            ),
+            Self::Unresolved { name, scales: [low, high], error, .. } => write!(
                 out,
                 "{name} is not resolved for samples whose standard deviations before it are {low:.3e} to {high:.3e}: \
                  its kernels have an estimated relative error of {error:.0e}, with polynomials as with a quadrature of at \

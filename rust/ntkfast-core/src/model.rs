@@ -153,6 +153,12 @@ pub trait KernelFloat: Scalar {
     /// As there.
     fn prepare_again<'a>(model: &'a Model, recipe: Recipe, job: &Job) -> Result<Prepared<'a, Self>>;
 
+    /// Make a model ready with the fits of another one, see [`Program::prepare_like`].
+    ///
+    /// # Errors
+    /// As there.
+    fn prepare_like<'a>(model: &'a Model, other: &Prepared<'_, Self>) -> Result<Prepared<'a, Self>>;
+
     /// All pairs of one set, exactly symmetric. O(n²·(d + steps)) for rows.
     ///
     /// # Errors
@@ -251,6 +257,15 @@ macro_rules! number {
                 match model.program(recipe.grid)? {
                     Cow::Borrowed(program) => program.prepare_again(recipe, job),
                     Cow::Owned(program) => Ok(program.prepare_again(recipe, job)?.into_owned()),
+                }
+            }
+
+            fn prepare_like<'a>(model: &'a Model, other: &Prepared<'_, Self>) -> Result<Prepared<'a, Self>> {
+                let recipe = other.recipe();
+                model.check_recipe(recipe)?;
+                match model.program(recipe.grid)? {
+                    Cow::Borrowed(program) => program.prepare_like(other),
+                    Cow::Owned(program) => Ok(program.prepare_like(other)?.into_owned()),
                 }
             }
 

@@ -7,7 +7,7 @@ use crate::evaluate::{Caller, Evaluation};
 use crate::prepared::{self, PyPrepared};
 use crate::samples::{ByDtype, Input, by_dtype, sets};
 use ntkfast_core::network::Layer;
-use ntkfast_core::program::Program;
+use ntkfast_core::program::{Prepared, Program};
 use ntkfast_core::{Model, Result};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -119,6 +119,20 @@ impl PyProgram {
         };
         Ok(PyPrepared { model: Arc::clone(&self.model), prepared, raised: self.raised.clone() })
     }
+
+    /// The network prepared with the fits of another one, which differs from it in the scales of weights alone.
+    fn prepare_like(&self, other: &PyPrepared) -> PyResult<PyPrepared> {
+        let prepared = match &other.prepared {
+            ByDtype::Double(other) => like(&self.model, other).map(ByDtype::Double),
+            ByDtype::Single(other) => like(&self.model, other).map(ByDtype::Single),
+        };
+        let prepared = prepared.or_else(|error| refuse(&error))?;
+        Ok(PyPrepared { model: Arc::clone(&self.model), prepared, raised: self.raised.clone() })
+    }
+}
+
+fn like<T: ArrayFloat>(model: &Model, other: &Prepared<'static, T>) -> Result<Prepared<'static, T>> {
+    Ok(T::prepare_like(model, other)?.into_owned())
 }
 
 impl PyProgram {

@@ -4,21 +4,21 @@ use super::Cosine;
 use crate::simd::Number;
 
 /// Per-row constants of a sum.
-pub const SLOTS: usize = 4;
+pub const SLOTS: usize = 2;
 
-/// A row whose two values have these scales: sine and cosine of half of, and of, the angle whose tangent is
-/// the ratio of the scales.
+/// A row whose two values have these scales: the cosine and the sine of the angle whose tangent is their ratio. The
+/// smaller one has relative precision, and the larger one is exactly 1 where that is the nearest number, so that
+/// differences of either between rows have the precision of their own size.
 pub fn shares(first: f64, second: f64) -> [f64; SLOTS] {
-    let alpha = second.atan2(first);
-    let (half_sin, half_cos) = (alpha / 2.0).sin_cos();
-    let (sin, cos) = alpha.sin_cos();
-    // The cosine of a rounded quarter turn is not 0, and a row of zeros would differ from itself.
-    let cos = if first == 0.0 && second > 0.0 { 0.0 } else { cos };
-    [half_sin, half_cos, cos, sin]
+    let (larger, smaller) = (first.max(second), first.min(second));
+    let ratio = if smaller > 0.0 { smaller / larger } else { 0.0 };
+    let near = 1.0 / ratio.hypot(1.0);
+    let far = ratio * near;
+    if first >= second { [near, far] } else { [far, near] }
 }
 
-/// The cosine of a sum: δ ← cc'δ₁ + ss'δ₂ + 2 sin²((α − α')/2), with c, s the shares of the two in either
-/// row's scale and α the angle between them. All terms are positive.
+/// The cosine of a sum: δ ← cc'δ₁ + ss'δ₂ + 1 − cos(α − α'), with c, s the shares of the two in either row's scale and α
+/// the angle between them. All terms are positive.
 #[inline(always)]
 pub fn blend<N: Number>(
     first: Cosine<N>,
@@ -43,9 +43,11 @@ pub fn blend_constant<N: Number>(first: Cosine<N>, left: [N; SLOTS], right: [N; 
     }
 }
 
-/// cc', ss', and 2 sin²((α − α')/2).
+/// cc', ss', and 1 − cos(α − α') as half the square of the chord. Where one value is small beside the other, so is its
+/// share, and the chord is its difference: δ then has relative precision, whatever the ratio.
 #[inline(always)]
 fn weights<N: Number>(left: [N; SLOTS], right: [N; SLOTS]) -> (N, N, N) {
-    let turn = left[0] * right[1] - left[1] * right[0];
-    (left[2] * right[2], left[3] * right[3], (turn + turn) * turn)
+    let (across, along) = (left[0] - right[0], left[1] - right[1]);
+    let square = across.mul_add(across, along * along);
+    (left[0] * right[0], left[1] * right[1], N::splat(0.5) * square)
 }

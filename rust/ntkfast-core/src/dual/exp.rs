@@ -4,7 +4,7 @@
 //! row values, both are e^{−z} with z = (x − y)²/2 + xyδ, a sum of positive terms. Both derivatives have the
 //! kernel of the function times b².
 
-use super::sin::squeezed;
+use super::sin::{size, squeezed};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
@@ -25,7 +25,7 @@ impl Dual for Exp {
     }
 
     fn slots(&self) -> usize {
-        1
+        2
     }
 
     fn name(&self) -> &'static str {
@@ -34,7 +34,7 @@ impl Dual for Exp {
 
     fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
         let x = self.b.abs() * scale;
-        constants[0] = squeezed(x.min(f64::MAX));
+        constants.copy_from_slice(&squeezed(x.min(f64::MAX)));
         let scale = self.a.abs() * if self.wave { 1.0 } else { (x * x).exp() };
         RowResponse { scale, slope: self.b.abs() * scale }
     }
@@ -46,7 +46,7 @@ impl Dual for Exp {
         left: impl DualConstants<N>,
         right: impl DualConstants<N>,
     ) -> Response<N> {
-        let (x, y) = (left.get(0), right.get(0));
+        let (x, y) = (size([left.get(0), left.get(1)]), size([right.get(0), right.get(1)]));
         let z = (x * y).mul_add(cosine.delta, N::splat(0.5) * (x - y) * (x - y));
         let fall = decay(z);
         Response { cosine: Cosine::even(z * fall.mean), slope: fall.end }

@@ -51,7 +51,7 @@ struct GeluRow<N> {
     /// 1/√E[φ'²].
     slope: N,
     /// Shares of the linear and the even part in φ.
-    shares: [N; 4],
+    shares: [N; 2],
 }
 
 impl<N: Number> GeluRow<N> {
@@ -64,7 +64,7 @@ impl<N: Number> GeluRow<N> {
             turning: constants.get(3),
             excess: constants.get(4),
             slope: constants.get(5),
-            shares: [constants.get(6), constants.get(7), constants.get(8), constants.get(9)],
+            shares: [constants.get(6), constants.get(7)],
         }
     }
 }
@@ -75,7 +75,7 @@ impl Dual for Gelu {
     }
 
     fn slots(&self) -> usize {
-        10
+        8
     }
 
     fn name(&self) -> &'static str {

@@ -49,7 +49,7 @@ struct SinRow<N> {
     /// 1/√(1 + e^{−2x²}).
     level: N,
     /// Shares of the two parts in φ.
-    shares: [N; 4],
+    shares: [N; 2],
     /// Share of the even kernel in E[φ'²], as a standard deviation.
     slope_even: N,
     /// Share of the odd kernel likewise.
@@ -60,22 +60,28 @@ impl<N: Number> SinRow<N> {
     #[inline(always)]
     fn new(constants: impl DualConstants<N>) -> Self {
         Self {
-            x: constants.get(0),
-            gauss: constants.get(1),
-            steep: constants.get(2),
-            level: constants.get(3),
-            shares: [constants.get(4), constants.get(5), constants.get(6), constants.get(7)],
+            x: size([constants.get(0), constants.get(1)]),
+            steep: size([constants.get(2), constants.get(3)]),
+            gauss: constants.get(4),
+            level: constants.get(5),
+            shares: [constants.get(6), constants.get(7)],
             slope_even: constants.get(8),
             slope_odd: constants.get(9),
         }
     }
 }
 
-/// Beyond 1e16 neighbouring numbers are more than a period apart, so that of two such x it only counts whether
-/// they are equal: all are brought to where float32 holds their squares.
-pub(super) fn squeezed(x: f64) -> f64 {
-    const LARGE: f64 = 1e16;
-    if x > LARGE { LARGE * (1.0 + (x / LARGE).ln()) } else { x }
+/// x as float64 and as float32 take it, which [`size`] chooses from. Where the type cannot hold squares, neighbouring
+/// numbers are more than a period apart, so that of two such x it only counts whether they are equal: all are brought
+/// to where it can.
+pub(super) fn squeezed(x: f64) -> [f64; 2] {
+    [1e150, 1e18].map(|large| if x > large { large * (1.0 + (x / large).ln() / 1e3) } else { x })
+}
+
+/// The one of two constants of [`squeezed`] that is for the type.
+#[inline(always)]
+pub(super) fn size<N: Number>([double, single]: [N; 2]) -> N {
+    if N::Scalar::MAX > 1e300 { double } else { single }
 }
 
 impl Dual for Sin {
@@ -97,18 +103,23 @@ impl Dual for Sin {
     }
 
     fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
-        let x = squeezed((self.b.abs() * scale).min(f64::MAX));
+        let sizes = squeezed((self.b.abs() * scale).min(f64::MAX));
+        let roots = sizes.map(|x| {
+            let square = x * x;
+            if square > 0.0 { (-(-2.0 * square).exp_m1() / (2.0 * square)).sqrt() } else { 1.0 }
+        });
+        let (x, root) = (sizes[0], roots[0]);
         let square = x * x;
-        let decay = if square > 0.0 { -(-2.0 * square).exp_m1() / (2.0 * square) } else { 1.0 };
-        let root = decay.sqrt();
         let level = (1.0 + (-2.0 * square).exp()).sqrt();
         // √E[sin² bu] and √E[cos² bu].
         let (sin, cos) = (x * root, level * FRAC_1_SQRT_2);
         let [odd, even] = [self.odd * sin, self.even * cos];
         let [slope_even, slope_odd] = [self.odd * cos, self.even * sin];
         let slope = slope_even.hypot(slope_odd);
-        constants[..4].copy_from_slice(&[x, (-square).exp(), 1.0 / root, 1.0 / level]);
-        constants[4..8].copy_from_slice(&shares(odd, even));
+        constants[..2].copy_from_slice(&sizes);
+        constants[2..4].copy_from_slice(&roots.map(f64::recip));
+        constants[4..6].copy_from_slice(&[(-square).exp(), 1.0 / level]);
+        constants[6..8].copy_from_slice(&shares(odd, even));
         let share = |part: f64| if slope > 0.0 { part / slope } else { 0.0 };
         constants[8..].copy_from_slice(&[share(slope_even), share(slope_odd)]);
         RowResponse { scale: self.a.abs() * odd.hypot(even), slope: self.a.abs() * self.b.abs() * slope }
@@ -145,20 +156,20 @@ impl Dual for Sin {
             (narrow.end * level).mul_add(drop, eta)
         };
         let odd = {
-            let steep = l.steep * r.steep;
             let bracket = mean_gap.neg_mul_add(mean_gap, mean_wide * mean_narrow);
-            let ratio = half * s * t * steep / g;
+            // In this order nothing leaves the range.
+            let ratio = half * t * ((s / g) * l.steep * r.steep);
             let lost = ratio * ratio * bracket;
             let eta_close = lost.max(zero) / (one + (one - lost).max(zero).sqrt());
             // X(2G) as a sum of positive terms.
             let mean = half * m.mul_add(near.mean, (two - m) * near.end * far.mean);
-            let eta_far = (narrow.end * mean).neg_mul_add(steep, one).max(zero);
+            let eta_far = (narrow.end * (l.steep * mean)).neg_mul_add(r.steep, one).max(zero);
             let eta = N::select((half * g.min(one)).less(t * t), eta_far, eta_close);
             // For small variances the leading term is all there is; the others would leave rounding.
             let largest = l.x.max(r.x);
             let small = (largest * largest).less(N::splat(2.5 * N::Scalar::EPSILON.sqrt().sqrt()));
             let eta = N::select(small, (s * t) * (s * t) * N::splat(1.0 / 12.0), eta);
-            (half * narrow.end * steep * m * near.mean).mul_add(one + far.end, eta)
+            (half * narrow.end * l.steep * (m * near.mean) * r.steep).mul_add(one + far.end, eta)
         };
         let (even, odd) = (Cosine::even(even), cosine.odd::<SIGNED>(odd));
         let slope_even = (l.slope_even * r.slope_even) * (one - even.delta);

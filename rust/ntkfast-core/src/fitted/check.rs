@@ -33,12 +33,13 @@ pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> R
             constants.into_iter().map(T::from_f64).collect()
         })
         .collect();
+    let noisy = direct.is_noisy();
     let mut worst = 0f64;
     for (scale, side) in scales.iter().zip(&sides) {
         let row = fitted.row(*scale);
-        worst = worst
-            .max(relative(row.scale * fitted.gain, side.norm))
-            .max(relative(row.slope * fitted.gain * scale, side.slope));
+        worst = worst.max(relative(row.scale * fitted.gain, side.norm));
+        let slope = relative(row.slope * fitted.gain * scale, side.slope);
+        worst = worst.max(slope - if noisy { direct.unknown([*side; 2]) } else { 0.0 });
     }
     let pairs: Vec<[usize; 2]> =
         (0..scales.len()).flat_map(|i| (i..scales.len()).map(move |j| [i, j])).collect();
@@ -62,7 +63,8 @@ pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> R
                 let close = direct.pair([sides[i], sides[j]], [cosine.delta, cosine.epsilon]);
                 let [near, far] = close.defects;
                 *error = f64::max(*error, (delta - near).abs().min((epsilon - far).abs()));
-                *error = f64::max(*error, (slope - close.slope).abs());
+                let unknown = direct.unknown([sides[i], sides[j]]);
+                *error = f64::max(*error, (slope - close.slope).abs() - if noisy { unknown } else { 0.0 });
             }
             Ok(())
         },

@@ -71,13 +71,14 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let name = source.function.name.clone();
     let doubts = range.map(|scale| sampled.doubt(scale, direct.side(scale).norm));
     let integrated = Integrated::new(name.clone(), &sampled, direct, grid, accuracy, source.gain);
+    let noise = sampled.noise;
     let doubt = beyond + doubts.into_iter().fold(0.0, f64::max);
     if integrated.is_beyond_budget() {
-        return Err(Error::Unresolved { name, scales: asked, error: doubt.max(error.min(1.0)) });
+        return Err(Error::Unresolved { name, scales: asked, error: doubt.max(error.min(1.0)), noise });
     }
     let error = doubt.max(integrated.disagreement());
     if error > accuracy.tolerance {
-        return Err(Error::Unresolved { name, scales: asked, error });
+        return Err(Error::Unresolved { name, scales: asked, error, noise });
     }
     Ok(Numerical::Integrated(Arc::new(integrated)))
 }

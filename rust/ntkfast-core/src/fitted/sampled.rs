@@ -28,6 +28,8 @@ pub struct Sampled {
     pub(super) pieces: Vec<Piece>,
     /// Pieces that were given up: their ends, and the largest error times value on them.
     doubts: Vec<[f64; 3]>,
+    /// Noise of values relative to these; of rounding at least.
+    pub noise: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +48,7 @@ impl Sampled {
         origin: f64,
         pieces: Vec<Piece>,
         kinks: Vec<f64>,
-        doubts: Vec<[f64; 3]>,
+        (doubts, noise): (Vec<[f64; 3]>, f64),
         top: f64,
     ) -> Self {
         let octaves = (0..=exponent(top) - BOTTOM)
@@ -56,7 +58,7 @@ impl Sampled {
         let has = [0, 1]
             .map(|part| pieces.iter().any(|piece| piece.powers[part].iter().any(|power| *power != 0.0)));
         let center = pieces.first().filter(|piece| piece.middle == 0.0).map_or(0.0, |piece| 1.0 / piece.zoom);
-        Self { origin, has, kinks, center, octaves, pieces, doubts }
+        Self { origin, has, kinks, center, octaves, pieces, doubts, noise: noise.max(f64::EPSILON) }
     }
 
     /// The index of the piece that a positive number lies in.

@@ -29,6 +29,9 @@ const NEARLY: f64 = 1e-11;
 const NARROWEST: f64 = 1e-12;
 /// Width of pieces that only a kink makes necessary.
 const NARROW: f64 = 1e-5;
+/// Errors up to this share of the values that three halvings leave at that share are noise of the values.
+const NOISE: f64 = 1e-7;
+const LASTING: f64 = 0.35;
 /// Values of less than this share of √E[φ²] are nothing, with all that they do; seen at so many scales.
 const NOTHING: f64 = 1e-30;
 const SCALES: usize = 6;
@@ -54,19 +57,37 @@ pub fn sample(source: &Source<'_>, range: [f64; 2], top: f64) -> Result<Sampled>
     let sampler = Sampler { source, origin, transforms: Transforms::new(source.gain), probes, norms };
     let central = sampler.central(top, &kinks)?;
     let bottom = central.as_ref().map_or_else(|| octave(BOTTOM), |piece| 1.0 / piece.zoom);
-    let (mut pieces, mut doubts) = sampler.resolve(intervals(bottom, top, &kinks))?;
-    if doubts.is_empty() {
-        let found = kinks_of(&pieces);
+    let mut resolved = sampler.resolve(intervals(bottom, top, &kinks))?;
+    if resolved.is_complete {
+        let found = kinks_of(&resolved.pieces);
         if !found.is_empty() {
             let edges: Vec<f64> =
                 kinks.iter().copied().chain(found.iter().flat_map(|kink| kink.around)).collect();
-            (pieces, doubts) = sampler.resolve(intervals(bottom, top, &edges))?;
+            resolved = sampler.resolve(intervals(bottom, top, &edges))?;
         }
         kinks.extend(found.iter().map(|kink| kink.place));
     }
+    let Resolved { mut pieces, doubts, noise, .. } = resolved;
     pieces.extend(central);
     pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
-    Ok(Sampled::new(sampler.origin, pieces, kinks, doubts, top))
+    Ok(Sampled::new(sampler.origin, pieces, kinks, (doubts, noise), top))
+}
+
+/// An interval that is to be resolved, and the errors of the last three that it is a part of.
+struct Pending {
+    interval: Interval,
+    errors: [f64; 3],
+}
+
+/// Pieces in order.
+struct Resolved {
+    pieces: Vec<Piece>,
+    /// Those that were given up: their ends, and the largest error times value on them.
+    doubts: Vec<[f64; 3]>,
+    /// Noise of values relative to these.
+    noise: f64,
+    /// Whether all were resolved but for noise.
+    is_complete: bool,
 }
 
 struct Sampler<'a> {
@@ -112,14 +133,15 @@ impl Sampler<'_> {
         }))
     }
 
-    /// Halve intervals until they are resolved: the pieces, and those that were given up, with their ends and the
-    /// largest error times value on them.
-    fn resolve(&self, mut pending: Vec<Interval>) -> Result<(Vec<Piece>, Vec<[f64; 3]>)> {
-        let (mut pieces, mut doubts) = (Vec::new(), Vec::new());
+    /// Halve intervals until they are resolved.
+    fn resolve(&self, intervals: Vec<Interval>) -> Result<Resolved> {
+        let mut resolved = Resolved { pieces: Vec::new(), doubts: Vec::new(), noise: 0.0, is_complete: true };
+        let mut pending: Vec<Pending> =
+            intervals.into_iter().map(|interval| Pending { interval, errors: [f64::INFINITY; 3] }).collect();
         while !pending.is_empty() {
-            let full = pieces.len() + 2 * pending.len() > MOST;
+            let full = resolved.pieces.len() + 2 * pending.len() > MOST;
             let mut halves = Vec::new();
-            for (interval, values) in pending.iter().zip(self.values(&pending)?) {
+            for (Pending { interval, errors }, values) in pending.iter().zip(self.values(&pending)?) {
                 let [from, to] = *interval;
                 let (values, ends) = values.split_at(2 * TERMS);
                 let made = self.transforms.piece(*interval, values, self.origin);
@@ -133,20 +155,29 @@ impl Sampler<'_> {
                     let ends = [[low, ends[0], ends[1]], [high, ends[2], ends[3]]];
                     self.miss(&made, &ends).max(self.miss(&made, self.probes_in(*interval)))
                 };
-                if error > 0.0 && !narrow && !full {
+                let [oldest, older, old] = *errors;
+                let noisy = error > LASTING * oldest && error <= NOISE * made.size;
+                if error > 0.0 && !narrow && !full && !noisy {
                     let middle = 0.5 * (from + to);
-                    halves.extend([[from, middle], [middle, to]]);
+                    let errors = [older, old, error];
+                    let half = |interval| Pending { interval, errors };
+                    halves.extend([half([from, middle]), half([middle, to])]);
                     continue;
                 }
                 if error > 0.0 && !narrow {
-                    doubts.push([from, to, error * made.size]);
+                    resolved.doubts.push([from, to, error * made.size]);
+                    if noisy {
+                        resolved.noise = resolved.noise.max(error / made.size);
+                    } else {
+                        resolved.is_complete = false;
+                    }
                 }
-                pieces.push(made.piece);
+                resolved.pieces.push(made.piece);
             }
             pending = halves;
         }
-        pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
-        Ok((pieces, doubts))
+        resolved.pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
+        Ok(resolved)
     }
 
     /// Whether values of this size are anything at all of φ − φ(0), for rows of any scale.
@@ -159,14 +190,14 @@ impl Sampler<'_> {
 
     /// Values at the Chebyshev points of every interval, at the same points mirrored, and at ± both ends: beyond the
     /// outermost points a step would not be seen.
-    fn values(&self, intervals: &[Interval]) -> Result<Vec<Vec<f64>>> {
+    fn values(&self, pending: &[Pending]) -> Result<Vec<Vec<f64>>> {
         let nodes = &self.transforms.nodes;
         let at = |[from, to]: Interval| nodes.iter().map(move |t| 0.5 * (from + to) + 0.5 * (to - from) * t);
         let all = |interval: Interval| {
             let ends = inside(interval).into_iter().flat_map(|u| [u, -u]);
             at(interval).chain(at(interval).map(|u| -u)).chain(ends)
         };
-        let inputs: Vec<f64> = intervals.iter().flat_map(|&interval| all(interval)).collect();
+        let inputs: Vec<f64> = pending.iter().flat_map(|pending| all(pending.interval)).collect();
         Ok(self.source.values(&inputs)?.chunks_exact(2 * TERMS + 4).map(<[f64]>::to_vec).collect())
     }
 

@@ -79,12 +79,17 @@ impl Program {
         if let Op::Elementwise(function) = &step.op {
             step.op = fitted::<T>(function, &step.place, scales, job)?;
         }
+        self.number_slots();
+        Ok(())
+    }
+
+    /// Give every step the per-row constants that it uses now.
+    pub(super) fn number_slots(&mut self) {
         self.slots = 0;
         for step in &mut self.steps {
             step.first_slot = self.slots;
             self.slots += step.op.slots();
         }
-        Ok(())
     }
 }
 

@@ -155,6 +155,23 @@ impl Op {
         }
     }
 
+    /// The name of the function that is fitted here.
+    fn fit_name(&self) -> Option<&str> {
+        match self {
+            Self::Fitted(fitted) => Some(&fitted.name),
+            Self::Integrated(integrated) => Some(&integrated.name),
+            _ => None,
+        }
+    }
+
+    /// The name of the function that has to be fitted here.
+    fn function_name(&self) -> Option<&str> {
+        match self {
+            Self::Elementwise(function) => Some(&function.name),
+            _ => None,
+        }
+    }
+
     /// Whether the step mixes positions.
     pub(crate) fn is_spatial(&self) -> bool {
         matches!(self, Self::Window(_) | Self::Pool { .. })

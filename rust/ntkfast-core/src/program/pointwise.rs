@@ -48,7 +48,7 @@ impl<S> At<S> {
     where
         S: RowConstants<P::Scalar>,
     {
-        [self.constant(slot), self.constant(slot + 1), self.constant(slot + 2), self.constant(slot + 3)]
+        [self.constant(slot), self.constant(slot + 1)]
     }
 }
 

@@ -82,6 +82,34 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Make the program ready with the fits of another one, which has the same functions in the same order, such as the
+    /// same network with other scales of its weights. No function is called. Rows that the fits do not cover are refused
+    /// when they are used.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] where the functions differ in number or name.
+    pub fn prepare_like<T: Scalar>(&self, other: &Prepared<'_, T>) -> Result<Prepared<'_, T>> {
+        let functions: Vec<_> = self.functions().collect();
+        let fits: Vec<_> = other.program.steps.iter().filter(|step| step.op.fit_name().is_some()).collect();
+        let names = functions.iter().map(|&index| self.steps[index].op.function_name());
+        if !names.eq(fits.iter().map(|step| step.op.fit_name())) {
+            return Err(Error::Recipe(
+                "it has fits of other activations than this network: prepare this network itself".to_owned(),
+            ));
+        }
+        let mut program = Cow::Borrowed(self);
+        if !functions.is_empty() {
+            let program = program.to_mut();
+            for (index, fit) in functions.into_iter().zip(fits) {
+                program.steps[index].op = fit.op.clone();
+            }
+            program.number_slots();
+        }
+        Ok(Prepared::new(program, other.recipe.clone()))
+    }
+}
+
 impl<'a, T: Scalar> Prepared<'a, T> {
     /// The way for the pairs of a fitted program.
     pub(crate) fn new(program: Cow<'a, Program>, recipe: Recipe) -> Self {

@@ -5,9 +5,6 @@ use super::{FIXED_SLOTS, Integrated};
 
 /// Scales below this share of the largest are not compared.
 const SMALL: f64 = 1e-6;
-/// Errors that slopes may have because values are rounded, relative to these: differences over a piece have more.
-const ROUNDING: f64 = 2048.0 * f64::EPSILON;
-
 impl Integrated {
     /// The largest difference of cosines, and of cosines of slopes beyond what rounding of φ leaves of them.
     pub(in super::super) fn disagreement(&self) -> f64 {
@@ -31,8 +28,7 @@ impl Integrated {
                 let close = self.direct.pair([sides[i], sides[j]], defects);
                 let [delta, slope] = self.expanded(left, right, sign * (1.0 - near));
                 worst = worst.max((delta - close.defects[0]).abs());
-                let rounding = [i, j].map(|row| ROUNDING * sides[row].norm / sides[row].slope);
-                let unknown = rounding[0].max(rounding[1]);
+                let unknown = self.direct.unknown([sides[i], sides[j]]);
                 if slope.is_finite() && unknown.is_finite() {
                     worst = worst.max((slope - close.slope).abs() - unknown);
                 }

@@ -6,6 +6,9 @@ use crate::fitted::sampled::Sampled;
 use crate::scalar::Scalar;
 use crate::simd::Level;
 
+/// How much larger errors of slopes may be than the noise of values: these are differences over a piece.
+const ROUNDING: f64 = 2048.0;
+
 /// The function on the line, and how many standard deviations matter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direct {
@@ -22,6 +25,17 @@ impl Direct {
     /// A row of this scale.
     pub fn side(&self, scale: f64) -> Side {
         self.moments(scale).side(scale)
+    }
+
+    /// Whether values have more noise than rounding.
+    pub fn is_noisy(&self) -> bool {
+        self.line.noise > f64::EPSILON
+    }
+
+    /// How far cosines of slopes may be off because values have noise, if only that of rounding.
+    pub fn unknown(&self, sides: [Side; 2]) -> f64 {
+        let [a, b] = sides.map(|side| ROUNDING * self.line.noise * side.norm / side.slope);
+        a.max(b)
     }
 
     /// A pair by its 1 − ρ and 1 + ρ.

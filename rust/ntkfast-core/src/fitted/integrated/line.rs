@@ -45,6 +45,8 @@ pub enum Zero {
 pub struct Line {
     /// φ(0).
     pub origin: f64,
+    /// Noise of values relative to these.
+    pub noise: f64,
     pub spans: Vec<Span>,
     pub zero: Zero,
     /// Kinks and steps, zero among them where there is one.
@@ -86,7 +88,16 @@ impl Line {
                 let power = sampled.power(part);
                 sampled.has[part] && power > STEEP.0 && power < STEEP.1
             });
-        let mut line = Self { origin: sampled.origin, first, spans, zero, singular, jumps, is_steep };
+        let mut line = Self {
+            noise: sampled.noise,
+            origin: sampled.origin,
+            first,
+            spans,
+            zero,
+            singular,
+            jumps,
+            is_steep,
+        };
         line.is_steep |= line.is_unbounded(high);
         line
     }

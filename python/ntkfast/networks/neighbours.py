@@ -1,0 +1,107 @@
+"""Kernels of networks that differ in the scales of their weights alone, with shared fits."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ntkfast._arrays import FloatArray
+from ntkfast._ntkfast import NumericalError
+from ntkfast.kernels import KernelName, evaluate
+from ntkfast.networks.base import Network
+from ntkfast.networks.composition import Composition
+from ntkfast.networks.elementwise import Numerical
+
+if TYPE_CHECKING:
+    from ntkfast._ntkfast import Prepared
+
+__all__ = ["Neighbours"]
+
+Functions: TypeAlias = tuple[Numerical, ...]
+
+# Neighbourhoods that are kept; a search that returns to one finds it.
+_KEPT = 8
+
+
+class Neighbours:
+    """Gram matrices of networks that are neighbours, on one set of samples.
+
+    An activation without a closed form is fitted to the standard deviations of the rows, which
+    costs more than a small kernel. Here it is fitted for a neighbourhood: for the range that the
+    first network has, times e^(±l·reach) before the l-th such activation. The networks are equal
+    but for factors of their w_std and b_std. Each of them whose rows stay in the range shares the
+    fits. A network beyond it begins another neighbourhood.
+
+    The kernels have the precision of other kernels with fits, and the last bits of fits for wider
+    ranges. Networks without such activations have the bits of `Network.ntk` and `Network.nngp`.
+    """
+
+    def __init__(self, x: FloatArray, reach: float) -> None:
+        self.x, self.reach = x, reach
+        self._kept: list[tuple[Functions, Prepared]] = []
+        self._alone = False
+
+    def gram(self, network: Network, kernel: KernelName) -> FloatArray:
+        """Compute a kernel of the samples; the errors are those of `Network.ntk`."""
+        functions = _functions(network)
+        if functions and not self._alone:
+            for of, prepared in self._kept:
+                gram = self._shared(network, prepared, kernel) if of == functions else None
+                if gram is not None:
+                    return gram
+            own = self._around(network)
+            if own is not None:
+                self._kept = [(functions, own), *self._kept[: _KEPT - 1]]
+                return self._evaluate(network, own, kernel)
+        return self._evaluate(network, None, kernel)
+
+    def _shared(
+        self, network: Network, prepared: Prepared, kernel: KernelName
+    ) -> FloatArray | None:
+        """Compute a kernel with the fits of another network; None if they do not cover it."""
+        try:
+            return self._evaluate(network, network._program.prepare_like(prepared), kernel)
+        except ValueError:  # also for samples or scales that are rejected by every network
+            return None
+
+    def _around(self, network: Network) -> Prepared | None:
+        """Return the network with fits for a neighbourhood; None if they are not as exact."""
+        recipe = network._program.prepare(self.x).recipe
+        fits = [
+            _widened(scales, math.exp(self.reach * order))
+            for order, scales in enumerate(recipe["fits"], start=1)
+        ]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                return network._program.prepare_again({**recipe, "fits": fits})
+        except (RuntimeWarning, ValueError, NumericalError):
+            self._alone = True
+            return None
+
+    def _evaluate(
+        self, network: Network, prepared: Prepared | None, kernel: KernelName
+    ) -> FloatArray:
+        return evaluate(
+            network._program if prepared is None else prepared,
+            self.x,
+            None,
+            wanted=(kernel,),
+            out=(None,),
+            diagonal=False,
+            progress=None,
+            rank=network._rank,
+        )[0]
+
+
+def _widened(scales: dict[str, Any], factor: float) -> dict[str, Any]:
+    slack = factor * (1 + 1e-6)
+    return {**scales, "low": scales["low"] / slack, "high": scales["high"] * slack}
+
+
+def _functions(network: Network) -> Functions:
+    """Return the activations without a closed form, in order."""
+    if isinstance(network, Composition):
+        return tuple(function for layer in network.layers for function in _functions(layer))
+    return (network,) if isinstance(network, Numerical) else ()
