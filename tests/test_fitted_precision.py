@@ -232,3 +232,23 @@ def test_the_largest_rows() -> None:
     network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
     with pytest.raises(nk.NumericalError, match=r"sample 1 .* layer 2 \(Elementwise\(tanh\)\)"):
         network.nngp([[1.0], [1e308]])
+
+
+def test_values_with_noise() -> None:
+    # As functions have whose authors saved digits: refused, or enough for float32.
+    def single(u: Array) -> Array:
+        return np.tanh(u.astype(np.float32)).astype(np.float64)
+
+    def shaken(u: Array) -> Array:
+        return np.asarray(np.tanh(u) + 1e-12 * np.sin(1e9 * u))
+
+    x = rows([0.5, 1.0, 1.0, 2.0])
+    expected = nk.Serial(nk.Dense(), nk.Tanh(), nk.Dense()).kernels(x)
+    network = nk.Serial(nk.Dense(), nk.Elementwise(single), nk.Dense())
+    with pytest.raises(nk.NumericalError, match=r"errors of about \de-[78] .* float32 points"):
+        network.nngp(x)
+    got = network.kernels(x.astype(np.float32))
+    assert_kernels(nk.Kernels(*(k.astype(np.float64) for k in got)), expected, 1e-5)
+    assert_kernels(
+        nk.Serial(nk.Dense(), nk.Elementwise(shaken), nk.Dense()).kernels(x), expected, 1e-9
+    )

@@ -29,7 +29,7 @@ const NEARLY: f64 = 1e-11;
 const NARROWEST: f64 = 1e-12;
 /// Width of pieces that only a kink makes necessary.
 const NARROW: f64 = 1e-5;
-/// Errors up to this share of the values that three halvings leave at that share are noise of the values.
+/// Errors up to this share of the values are noise, where three halvings leave more than that share of them in all parts.
 const NOISE: f64 = 1e-7;
 const LASTING: f64 = 0.35;
 /// Values of less than this share of √E[φ²] are nothing, with all that they do; seen at so many scales.
@@ -73,10 +73,45 @@ pub fn sample(source: &Source<'_>, range: [f64; 2], top: f64) -> Result<Sampled>
     Ok(Sampled::new(sampler.origin, pieces, kinks, (doubts, noise), top))
 }
 
-/// An interval that is to be resolved, and the errors of the last three that it is a part of.
+/// An interval that is to be resolved.
 struct Pending {
     interval: Interval,
+    /// Errors of the last three intervals that it is a part of.
     errors: [f64; 3],
+    /// For how many halvings both halves were as bad.
+    together: usize,
+}
+
+impl Pending {
+    fn new(interval: Interval) -> Self {
+        Self { interval, errors: [f64::INFINITY; 3], together: 0 }
+    }
+
+    fn is_narrow(&self) -> bool {
+        is_narrow(self.interval)
+    }
+
+    /// Whether an error is one that halving does not reduce, neither here nor beside.
+    fn is_noisy(&self, error: f64, size: f64) -> bool {
+        self.together >= self.errors.len() && error > LASTING * self.errors[0] && error <= NOISE * size
+    }
+
+    /// Its halves, after this error; whether the other half of the same interval has one, too.
+    fn halves(&self, error: f64, both: bool) -> [Self; 2] {
+        let [from, to] = self.interval;
+        let middle = 0.5 * (from + to);
+        let [_, older, old] = self.errors;
+        let together = if both { self.together + 1 } else { 0 };
+        [[from, middle], [middle, to]].map(|interval| Self {
+            interval,
+            errors: [older, old, error],
+            together,
+        })
+    }
+}
+
+fn is_narrow([from, to]: Interval) -> bool {
+    to - from <= NARROWEST * to
 }
 
 /// Pieces in order.
@@ -136,35 +171,25 @@ impl Sampler<'_> {
     /// Halve intervals until they are resolved.
     fn resolve(&self, intervals: Vec<Interval>) -> Result<Resolved> {
         let mut resolved = Resolved { pieces: Vec::new(), doubts: Vec::new(), noise: 0.0, is_complete: true };
-        let mut pending: Vec<Pending> =
-            intervals.into_iter().map(|interval| Pending { interval, errors: [f64::INFINITY; 3] }).collect();
+        let mut pending: Vec<Pending> = intervals.into_iter().map(Pending::new).collect();
+        let mut halved = false;
         while !pending.is_empty() {
             let full = resolved.pieces.len() + 2 * pending.len() > MOST;
+            let tried: Vec<(Made, f64)> = (pending.iter().zip(self.values(&pending)?))
+                .map(|(pending, values)| self.attempt(pending.interval, &values))
+                .collect();
             let mut halves = Vec::new();
-            for (Pending { interval, errors }, values) in pending.iter().zip(self.values(&pending)?) {
-                let [from, to] = *interval;
-                let (values, ends) = values.split_at(2 * TERMS);
-                let made = self.transforms.piece(*interval, values, self.origin);
-                let narrow = to - from <= NARROWEST * to;
-                let error = if !self.matters(*interval, made.own) {
-                    0.0
-                } else if narrow || made.tail > 0.0 {
-                    made.tail
-                } else {
-                    let [low, high] = inside(*interval);
-                    let ends = [[low, ends[0], ends[1]], [high, ends[2], ends[3]]];
-                    self.miss(&made, &ends).max(self.miss(&made, self.probes_in(*interval)))
-                };
-                let [oldest, older, old] = *errors;
-                let noisy = error > LASTING * oldest && error <= NOISE * made.size;
-                if error > 0.0 && !narrow && !full && !noisy {
-                    let middle = 0.5 * (from + to);
-                    let errors = [older, old, error];
-                    let half = |interval| Pending { interval, errors };
-                    halves.extend([half([from, middle]), half([middle, to])]);
+            for (i, (pending, (made, error))) in pending.iter().zip(&tried).enumerate() {
+                let narrow = pending.is_narrow();
+                let noisy = pending.is_noisy(*error, made.size);
+                if *error > 0.0 && !narrow && !full && !noisy {
+                    // The other half of the same interval stands beside it. A kink lies in one of them.
+                    let both = halved && tried[i ^ 1].1 > 0.0;
+                    halves.extend(pending.halves(*error, both));
                     continue;
                 }
-                if error > 0.0 && !narrow {
+                if *error > 0.0 && !narrow {
+                    let [from, to] = pending.interval;
                     resolved.doubts.push([from, to, error * made.size]);
                     if noisy {
                         resolved.noise = resolved.noise.max(error / made.size);
@@ -172,12 +197,29 @@ impl Sampler<'_> {
                         resolved.is_complete = false;
                     }
                 }
-                resolved.pieces.push(made.piece);
+                resolved.pieces.push(made.piece.clone());
             }
             pending = halves;
+            halved = true;
         }
         resolved.pieces.sort_by(|a, b| a.from.total_cmp(&b.from));
         Ok(resolved)
+    }
+
+    /// The piece on an interval, from its values, and its error, where it is more than it may be, else 0.
+    fn attempt(&self, interval: Interval, values: &[f64]) -> (Made, f64) {
+        let (values, ends) = values.split_at(2 * TERMS);
+        let made = self.transforms.piece(interval, values, self.origin);
+        let error = if !self.matters(interval, made.own) {
+            0.0
+        } else if made.tail > 0.0 || is_narrow(interval) {
+            made.tail
+        } else {
+            let [low, high] = inside(interval);
+            let ends = [[low, ends[0], ends[1]], [high, ends[2], ends[3]]];
+            self.miss(&made, &ends).max(self.miss(&made, self.probes_in(interval)))
+        };
+        (made, error)
     }
 
     /// Whether values of this size are anything at all of φ − φ(0), for rows of any scale.
