@@ -12,7 +12,7 @@ import ntkfast as nk
 from fitted import Array, elementwise_cases
 
 CASES = {(name, rows): case for name, *case in elementwise_cases() for rows in [case[1]]}
-# Waves of 300 radians a standard deviation: refused, see docs/activations.md.
+# Waves of 300 radians (48 waves) a standard deviation: refused, see docs/activations.md.
 REFUSED = {("sin_3", "four decades")}
 TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
 

@@ -111,7 +111,8 @@ class Elementwise(Numerical):
         ``kinks`` are NaN or infinite.
     NumericalError
         By calls: the function varies too fast for the standard deviations of the points, as more
-        than about 300 waves in one of them, or E[φ'²], and with it the NTK, is infinite.
+        than about 30 waves in one of them, or its values have noise, or E[φ'²] is infinite, and
+        with it the NTK.
 
     References
     ----------
