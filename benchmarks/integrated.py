@@ -1,4 +1,4 @@
-"""What functions cost that no polynomials resolve: a function, a row, a pair, a nearly parallel pair.
+"""What functions cost that no polynomials resolve: each function, row, pair and near pair.
 
 Differences of whole NNGP + NTK calls of one layer on one thread, best of several, into a table of
 docs/activations.md. Rows have different norms, but for the last column.
@@ -27,18 +27,22 @@ ROWS, FEW, EQUAL = 500, 100, 2000
 
 
 def sine(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a wave."""
     return np.sin(5 * z)
 
 
 def bump(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a smooth function with a narrow bump."""
     return np.asarray(np.tanh(z) + 100 * np.exp(-1e6 * (z - 1) ** 2))
 
 
 def relu6(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ReLU up to 6."""
     return np.clip(z, 0.0, 6.0)
 
 
 def stairs(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a staircase."""
     return np.floor(3 * z)
 
 
@@ -53,6 +57,7 @@ FUNCTIONS: dict[str, nk.Network] = {
 
 
 def network(activation: nk.Network) -> nk.Serial:
+    """Return a network that has no program yet, and so no samples of its function."""
     return nk.Serial(nk.Dense(), activation, nk.Dense())
 
 
@@ -79,7 +84,9 @@ def costs(activation: nk.Network, repetitions: int) -> dict[str, float]:
         "equal": lambda: one.kernels(equal),
         "relu": lambda: relu.kernels(equal),
     }
-    best = {name: min(times) for name, times in alternate(works, repetitions, time.process_time).items()}
+    best = {
+        name: min(times) for name, times in alternate(works, repetitions, time.process_time).items()
+    }
     row = best["rows"] / ROWS
     pair = (best["gram"] - best["rows"]) / (ROWS * (ROWS - 1) / 2)
     near = (best["close"] - FEW * row) / (FEW * (FEW - 1) / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+
 def fill(page: str, measured: str, name: str = "measured") -> str:
     """Put Markdown between the marks of this name of a page, in the place of what was there."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"

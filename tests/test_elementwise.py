@@ -4,7 +4,6 @@ import pickle
 import re
 import subprocess
 import sys
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any

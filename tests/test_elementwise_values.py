@@ -58,7 +58,7 @@ def test_values(case: tuple[str, str], dtype: type, trainable: bool) -> None:
     root = np.sqrt(np.diagonal(got).astype(np.float64))
     assert (np.abs(got) <= np.outer(root, root) * (1 + 4 * np.finfo(dtype).eps)).all()
     if np.isinf(np.diagonal(slope)).any():
-        with pytest.raises(nk.NumericalError, match="NTK of Elementwise.* is infinite"):
+        with pytest.raises(nk.NumericalError, match=r"NTK of Elementwise.* is infinite"):
             network.ntk(points)
         return
     k = x @ x.T / x.shape[1]

@@ -120,7 +120,9 @@ def test_tiny_inputs_of_functions_that_do_not_vanish_there(fn: Any) -> None:
 
 def test_what_cannot_be_resolved_is_refused() -> None:
     network = nk.Serial(nk.Dense(), nk.Elementwise(lambda u: np.sin(200 * u)), nk.Dense())
-    message = r"Elementwise\(<lambda>\) is not resolved .* are 5\.000e-1 to 1\.000e0: .* of \de[+-]?\d"
+    message = (
+        r"Elementwise\(<lambda>\) is not resolved .* are 5\.000e-1 to 1\.000e0: .* of \de[+-]?\d"
+    )
     with pytest.raises(nk.NumericalError, match=message):
         network.kernels(rows([0.5, 1.0]))
 

@@ -101,7 +101,8 @@ class Elementwise(Numerical):
     kinks
         The points at which the derivative jumps, if known. Kernels detect kinks without this
         argument, and a kink at 0 need not be given. Features narrower than 1/1,000 of their
-        distance to 0 are found only at such points. Activation patterns of finite networks use them.
+        distance to 0 are found only at such points. Finite networks use them for activation
+        patterns.
 
     Raises
     ------
