@@ -195,10 +195,10 @@ impl fmt::Display for Error {
             Self::Function { name, reason } => {
                 write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")
             }
-            Self::Unresolved { name, noise, .. } if *noise > 1e-10 => write!(
+            Self::Unresolved { name, noise, error, .. } if *noise > 1e-10 => write!(
                 out,
-                "{name} is not resolved: its values have errors of about {noise:.0e} of their size, as if they were computed \
-                 in single precision. Compute them in float64, or pass float32 points, for which this is enough"
+                "{name} is not resolved: its kernels have an estimated relative error of {error:.0e}, because its values have \
+                 errors of about {noise:.0e} of their size, as if they were computed in single precision. Compute them in float64, or pass float32 points, for which this may be enough"
             ),
             Self::Unresolved { name, scales: [low, high], error, .. } => write!(
                 out,

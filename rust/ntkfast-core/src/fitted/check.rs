@@ -62,14 +62,20 @@ pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> R
             for (cosine, [delta, epsilon, slope]) in cosines.iter().zip(got).take(count) {
                 let close = direct.pair([sides[i], sides[j]], [cosine.delta, cosine.epsilon]);
                 let [near, far] = close.defects;
-                *error = f64::max(*error, (delta - near).abs().min((epsilon - far).abs()));
+                let apart = (delta - near).abs().min((epsilon - far).abs());
+                if (delta + slope).is_nan() {
+                    *error = f64::INFINITY;
+                }
+                *error = f64::max(*error, apart);
                 let unknown = direct.unknown([sides[i], sides[j]]);
                 *error = f64::max(*error, (slope - close.slope).abs() - if noisy { unknown } else { 0.0 });
             }
             Ok(())
         },
     )?;
-    Ok(errors.into_iter().fold(worst, f64::max))
+    // An error that is no number is infinite.
+    let all = errors.into_iter().chain([worst]);
+    Ok(all.fold(0.0, |most, error| if error.is_nan() { f64::INFINITY } else { most.max(error) }))
 }
 
 /// The difference of two sizes, relative to the second.

@@ -4,7 +4,7 @@ use super::chebyshev::{points, transform};
 use super::check::check;
 use super::forms::Forms;
 use super::grid::Grid;
-use super::integrated::{Direct, Integrated};
+use super::integrated::{Direct, Integrated, REACH};
 use super::moments::{Basis, Rule, reach};
 use super::row::Fitted;
 use super::sampled::{PARTS, Sampled};
@@ -25,6 +25,8 @@ const SCALES: [usize; 10] = [3, 5, 8, 12, 16, 20, 24, 28, 33, 38];
 const MAPS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015];
 /// Nodes of the quadrature of sizes.
 const SIZES: usize = 32;
+/// A function of more pieces in the reach of a row is not fitted: to check it would take seconds.
+const MOST_STRETCHES: usize = 300;
 /// Scales below this share of the largest are taken to reach as far as this one.
 const SMALL: f64 = 1e-9;
 /// From this many nodes on it can be told how fast quadratures converge.
@@ -51,7 +53,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let (ending, beyond) = reach(source, top, accuracy.negligible)?;
     // A function that is nothing near zero reaches further for smaller scales.
     let range @ [low, _] = [-1.0, 1.0].map(|place| grid.scale(place).max(TINIEST));
-    let (mut farthest, mut end) = (ending, ending * top);
+    let (mut farthest, mut end) = (ending, ending.max(REACH) * top);
     for scale in [low.max(SMALL * top), (low.max(SMALL * top) * top).sqrt()] {
         let (reach, _) = reach(source, scale, accuracy.negligible)?;
         (farthest, end) = (farthest.max(reach), end.max(reach * scale));
@@ -61,6 +63,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let mut error = f64::INFINITY;
     // Kinks that rows of different scales meet at different places are resolved by no series.
     if sampled.kinks.is_empty()
+        && direct.stretches(top) <= MOST_STRETCHES
         && let Some(fitted) = polynomials(source, &grid, (ending, beyond), &sampled, &direct, accuracy)?
     {
         if !fitted.is_unresolved() {
@@ -76,7 +79,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     if integrated.is_beyond_budget() {
         return Err(Error::Unresolved { name, scales: asked, error: doubt.max(error.min(1.0)), noise });
     }
-    let error = doubt.max(integrated.disagreement());
+    let error = doubt.max(integrated.disagreement(asked));
     if error > accuracy.tolerance {
         return Err(Error::Unresolved { name, scales: asked, error, noise });
     }

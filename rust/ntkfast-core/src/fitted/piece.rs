@@ -52,7 +52,11 @@ impl Transforms {
             if own <= 4.0 * f64::EPSILON * size.max(origin.abs()) {
                 return [0.0; TERMS];
             }
-            let chebyshev = self.chebyshev(&part);
+            let mut chebyshev = self.chebyshev(&part);
+            // Rounding errors of a constant would have a slope.
+            if largest(&chebyshev[1..]) <= 4.0 * f64::EPSILON * size.max(origin.abs()) {
+                chebyshev[1..].fill(0.0);
+            }
             let tail = chebyshev[TERMS - 2].abs() + chebyshev[TERMS - 1].abs();
             if tail > RESOLVED * own && tail > ROUNDING * noise && own > 1e-290 {
                 worst = worst.max(tail);
@@ -64,12 +68,13 @@ impl Transforms {
     }
 
     /// A piece around zero up to `end`, from its values at `end` times the Chebyshev points, where the function is
-    /// analytic there: powers of u alone, so that both parts keep their digits however small u.
-    pub fn central(&self, from: f64, end: f64, values: &[f64], origin: f64) -> Option<Made> {
+    /// analytic there and rounding leaves errors up to `lost`: powers of u alone, so that both parts keep their digits however small u.
+    pub fn central(&self, end: f64, values: &[f64], origin: f64, lost: f64) -> Option<Made> {
         let size = largest(values);
         let noise = self.smallest + size.max(origin.abs()) + swing(values);
         let chebyshev = self.chebyshev(&values.iter().map(|value| value - origin).collect::<Vec<_>>());
         let mut powers = [[0.0; TERMS]; PARTS];
+        let mut rest = 0f64;
         for (part, powers) in powers.iter_mut().enumerate() {
             // The odd part has the odd coefficients.
             let own: Vec<f64> =
@@ -80,19 +85,20 @@ impl Transforms {
             }
             let tail = own[TERMS - 4..].iter().map(|c| c.abs()).sum::<f64>();
             let of_powers = self.powers(&own);
-            if tail > RESOLVED * most && tail > ROUNDING * noise
-                || of_powers[0].abs() > 4.0 * ROUNDING * noise
+            rest = rest.max(tail);
+            if tail > RESOLVED * most && tail > (4.0 * ROUNDING * noise).max(lost)
+                || of_powers[0].abs() > (4.0 * ROUNDING * noise).max(lost)
             {
                 return None;
             }
             *powers = of_powers;
             // What is rounding would be all that is left at small u.
-            let rounding = 2.0 * ROUNDING * noise * TERMS as f64;
+            let rounding = (2.0 * ROUNDING * noise).max(lost) * TERMS as f64;
             powers.iter_mut().take_while(|power| power.abs() <= rounding).for_each(|power| *power = 0.0);
             powers[0] = 0.0;
         }
         Some(Made {
-            piece: Piece { from, middle: 0.0, zoom: 1.0 / end, powers },
+            piece: Piece { from: 0.0, middle: 0.0, zoom: 1.0 / end, powers },
             tail: 0.0,
             size,
             own: size,

@@ -25,16 +25,20 @@ const CENTRAL: i32 = 30;
 /// How many values near zero are compared with that piece, and to what they have to agree.
 const NEAR: i32 = 300;
 const NEARLY: f64 = 1e-11;
+/// Rounding errors that terms may leave that cancel near zero, relative to u times the steepness.
+const CANCELLED: f64 = 8.0 * f64::EPSILON;
 /// Width of a piece that is not halved any more, relative to its place.
 const NARROWEST: f64 = 1e-12;
 /// Width of pieces that only a kink makes necessary.
 const NARROW: f64 = 1e-5;
-/// Errors up to this share of the values are noise, where three halvings leave more than that share of them in all parts.
+/// Errors up to this share of the values are noise, where five halvings leave more than that share of them in all parts.
 const NOISE: f64 = 1e-7;
-const LASTING: f64 = 0.35;
+const LASTING: f64 = 0.2;
 /// Values of less than this share of √E[φ²] are nothing, with all that they do; seen at so many scales.
 const NOTHING: f64 = 1e-30;
 const SCALES: usize = 6;
+/// The smallest of them, relative to the largest.
+const LEAST: f64 = 1e-12;
 /// The most pieces of all.
 const MOST: usize = 1 << 13;
 /// A piece may miss values by this much of its size, and by so many rounding errors.
@@ -76,15 +80,15 @@ pub fn sample(source: &Source<'_>, range: [f64; 2], top: f64) -> Result<Sampled>
 /// An interval that is to be resolved.
 struct Pending {
     interval: Interval,
-    /// Errors of the last three intervals that it is a part of.
-    errors: [f64; 3],
+    /// Errors of the last five intervals that it is a part of.
+    errors: [f64; 5],
     /// For how many halvings both halves were as bad.
     together: usize,
 }
 
 impl Pending {
     fn new(interval: Interval) -> Self {
-        Self { interval, errors: [f64::INFINITY; 3], together: 0 }
+        Self { interval, errors: [f64::INFINITY; 5], together: 0 }
     }
 
     fn is_narrow(&self) -> bool {
@@ -100,11 +104,11 @@ impl Pending {
     fn halves(&self, error: f64, both: bool) -> [Self; 2] {
         let [from, to] = self.interval;
         let middle = 0.5 * (from + to);
-        let [_, older, old] = self.errors;
+        let [_, a, b, c, d] = self.errors;
         let together = if both { self.together + 1 } else { 0 };
         [[from, middle], [middle, to]].map(|interval| Self {
             interval,
-            errors: [older, old, error],
+            errors: [a, b, c, d, error],
             together,
         })
     }
@@ -146,25 +150,39 @@ impl Sampler<'_> {
             ends.iter().flat_map(|end| self.transforms.nodes.iter().map(move |t| end * t)).collect();
         let values = self.source.values(&inputs)?;
         for (end, values) in ends.iter().zip(values.chunks_exact(TERMS)) {
-            let Some(made) = self.transforms.central(0.0, *end, values, self.origin) else { continue };
-            if self.holds_near_zero(&made.piece, *end)? && self.agrees(&made, self.probes_in([0.0, *end])) {
+            let lost = CANCELLED * self.steepness(*end, values);
+            let Some(made) = self.transforms.central(*end, values, self.origin, lost * end) else { continue };
+            if self.holds_near_zero(&made, *end, lost)? && self.agrees(&made, self.probes_in([0.0, *end])) {
                 return Ok(Some(made.piece));
             }
         }
         Ok(None)
     }
 
+    /// How steep terms may be that cancel near zero: the function's |φ(u) − φ(0)|/u farther out, within bounds.
+    fn steepness(&self, end: f64, values: &[f64]) -> f64 {
+        let rise = |u: f64, value: f64| (value - self.origin).abs() / u.abs();
+        let nodes = self.transforms.nodes.iter().map(|t| end * t);
+        let here = nodes.zip(values).map(|(u, value)| rise(u, *value)).fold(0.0, f64::max);
+        let beyond = self.probes_in([end, 16.0 * end]).iter();
+        let beyond = beyond.map(|&[u, plus, minus]| rise(u, plus).max(rise(u, minus))).fold(here, f64::max);
+        beyond.min(64.0 * here)
+    }
+
     /// Whether both parts are right close to zero, as far as rounding of values lets this be seen: features there may be
     /// of any size.
-    fn holds_near_zero(&self, piece: &Piece, end: f64) -> Result<bool> {
+    fn holds_near_zero(&self, made: &Made, end: f64, lost: f64) -> Result<bool> {
         let near: Vec<f64> = (1..=NEAR).map(|k| end * 0.73f64.powi(k)).filter(|u| *u > 1e-290).collect();
         let inputs: Vec<f64> = near.iter().flat_map(|u| [*u, -u]).collect();
         let values = self.source.values(&inputs)?;
         Ok(near.iter().zip(values.chunks_exact(2)).all(|(&u, pair)| {
             let rounding = MISS.1 * pair[0].abs().max(pair[1].abs()).max(self.origin.abs());
+            // Terms that cancel near zero leave rounding errors of their own size: that of u, or of a constant, which
+            // the last coefficients show.
+            let rounding = rounding.max(lost * u).max(4.0 * made.tail);
             let sampled = [0.5 * (pair[0] - pair[1]), 0.5 * (pair[0] + pair[1]) - self.origin];
             let close = |(value, part): (f64, f64)| (value - part).abs() <= NEARLY * value.abs() + rounding;
-            sampled.into_iter().zip(piece.parts(u)).all(close)
+            sampled.into_iter().zip(made.piece.parts(u)).all(close)
         }))
     }
 
@@ -285,7 +303,7 @@ fn probes(source: &Source<'_>, low: f64, top: f64) -> Result<Vec<[f64; 3]>> {
 
 /// About √E[(φ − φ(0))²] at scales over a range, from values between the pieces' points.
 fn norms(probes: &[[f64; 3]], origin: f64, [low, high]: [f64; 2]) -> Vec<[f64; 2]> {
-    let scale = |i: usize| high * (low.max(high * NARROWEST) / high).powf(i as f64 / (SCALES - 1) as f64);
+    let scale = |i: usize| high * (low.max(high * LEAST) / high).powf(i as f64 / (SCALES - 1) as f64);
     let scales = (0..SCALES).map(scale);
     scales
         .map(|scale| {

@@ -3,14 +3,19 @@
 
 use super::{FIXED_SLOTS, Integrated};
 
+/// Rows with less than this share of the largest √E[φ²] are nothing beside others.
+const NOTHING: f64 = 1e-30;
 /// Scales below this share of the largest are not compared.
 const SMALL: f64 = 1e-6;
 impl Integrated {
     /// The largest difference of cosines, and of cosines of slopes beyond what rounding of φ leaves of them.
-    pub(in super::super) fn disagreement(&self) -> f64 {
-        let high = self.grid.scale(1.0);
-        let low = self.grid.scale(-1.0).max(SMALL * high);
-        let scales = if self.grid.is_point() { vec![high] } else { vec![high, (low * high).sqrt(), low] };
+    pub(in super::super) fn disagreement(&self, [low, high]: [f64; 2]) -> f64 {
+        let low = low.max(SMALL * high);
+        let mut scales = if self.grid.is_point() { vec![high] } else { vec![high, (low * high).sqrt(), low] };
+        let norms: Vec<f64> = scales.iter().map(|scale| self.direct.side(*scale).norm).collect();
+        let largest = norms.iter().fold(0f64, |most, norm| most.max(*norm));
+        let mut each = norms.iter();
+        scales.retain(|_| each.next().is_some_and(|norm| *norm > NOTHING * largest));
         let rows: Vec<Vec<f64>> = (scales.iter())
             .map(|scale| {
                 let mut constants = vec![0.0; self.slots()];
@@ -27,10 +32,11 @@ impl Integrated {
                 let defects = if sign > 0.0 { [near, far] } else { [far, near] };
                 let close = self.direct.pair([sides[i], sides[j]], defects);
                 let [delta, slope] = self.expanded(left, right, sign * (1.0 - near));
-                worst = worst.max((delta - close.defects[0]).abs());
+                worst = larger(worst, (delta - close.defects[0]).abs());
                 let unknown = self.direct.unknown([sides[i], sides[j]]);
-                if slope.is_finite() && unknown.is_finite() {
-                    worst = worst.max((slope - close.slope).abs() - unknown);
+                // Of rows whose derivative is nothing, there is nothing to compare.
+                if unknown.is_finite() {
+                    worst = larger(worst, (slope - close.slope).abs() - unknown);
                 }
             }
         }
@@ -58,4 +64,9 @@ impl Integrated {
         };
         [delta, slope]
     }
+}
+
+/// The larger error; one that is no number is infinite.
+fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }

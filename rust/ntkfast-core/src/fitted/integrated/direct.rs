@@ -22,6 +22,11 @@ impl Direct {
         Self { line: Line::new(sampled, range), reach: reach.max(REACH) }
     }
 
+    /// How many pieces of the function a row of this scale meets.
+    pub fn stretches(&self, scale: f64) -> usize {
+        self.line.stretches(scale, scale).iter().filter(|stretch| stretch.from.abs() < self.reach).count()
+    }
+
     /// A row of this scale.
     pub fn side(&self, scale: f64) -> Side {
         self.moments(scale).side(scale)

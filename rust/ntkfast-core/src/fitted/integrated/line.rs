@@ -17,6 +17,10 @@ const SMALLEST: f64 = 1e-12;
 const STEEP: (f64, f64) = (1e-3, 0.52);
 /// Share of E[φ'²] that lies so close to a kink that it is infinite, or cannot be told from it.
 const UNBOUNDED: f64 = 1e-9;
+/// So close, relative to its place: closer still, the polynomial may be one through the kink.
+const BESIDE: std::ops::Range<f64> = 1e-9..1e-7;
+/// Smaller changes, in units of the noise of values, are none.
+const CHANGE: f64 = 1e3;
 
 /// φ − φ(0) between two places, and φ', in powers of (u − middle)·zoom.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,8 +126,12 @@ impl Line {
             let energy = weight * mean.iter().sum::<f64>();
             all += energy;
             let distance = self.singular.iter().map(|kink| (span.middle - kink).abs());
-            let near = distance.fold(f64::INFINITY, f64::min) < 1e3 * SLIVER * span.middle.abs();
-            if near {
+            let near = BESIDE.contains(&(distance.fold(f64::INFINITY, f64::min) / span.middle.abs()));
+            let [low, high] = [span.from, span.to].map(|u| span.at(u)[0]);
+            // Rounding of a constant is steep on a narrow span.
+            let rises =
+                (high - low).abs() > CHANGE * self.noise * (low + self.origin).abs().max(self.origin.abs());
+            if near && rises {
                 close += energy;
             }
         }
@@ -148,7 +156,7 @@ impl Span {
 
     fn new([from, to]: [f64; 2], middle: f64, zoom: f64, value: [f64; TERMS]) -> Self {
         // Rounding errors of a constant would be steep on a narrow span.
-        let rounding = 8.0 * f64::EPSILON * value.iter().fold(0f64, |most, power| most.max(power.abs()));
+        let rounding = 64.0 * f64::EPSILON * value.iter().fold(0f64, |most, power| most.max(power.abs()));
         let slope = std::array::from_fn(|k| match value.get(k + 1) {
             Some(next) if next.abs() > rounding => (k + 1) as f64 * next * zoom,
             _ => 0.0,

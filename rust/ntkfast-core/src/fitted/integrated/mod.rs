@@ -18,7 +18,7 @@ mod row;
 mod rules;
 
 pub use direct::Direct;
-pub use near::Side;
+pub use near::{REACH, Side};
 pub use pair::sides;
 
 use super::grid::Grid;
@@ -224,6 +224,8 @@ impl Integrated {
     fn measure(&self, scale: f64) -> (Side, RowResponse, row::Moments) {
         let seen = if scale > 0.0 { scale.max(TINIEST) } else { TINIEST };
         let moments = self.direct.moments(seen);
+        // At zero itself, φ is φ(0), whatever it is beside a step there.
+        let moments = if scale == 0.0 { moments.at_zero(self.origin) } else { moments };
         let side = moments.side(seen);
         let shrunk = if scale < seen { (scale / seen).powf(self.power) } else { 1.0 };
         let row = RowResponse { scale: side.norm * shrunk / self.gain, slope: side.slope / seen / self.gain };

@@ -33,6 +33,11 @@ impl Moments {
         self.mean.hypot(self.centered)
     }
 
+    /// Those of a row of scale zero: φ is this constant.
+    pub fn at_zero(self, origin: f64) -> Self {
+        Self { mean: origin, less: 0.0, centered: 0.0, ..self }
+    }
+
     /// What pairs need of a row of this scale.
     pub fn side(self, scale: f64) -> Side {
         Side { scale, norm: self.norm(), slope: self.slope }
@@ -92,6 +97,10 @@ impl Direct {
         for [place, jump] in &self.line.jumps {
             let z = place / scale;
             let (mut below, mut polynomial, height) = (0.0, 1.0, jump * density(z));
+            // So far out, polynomials may be infinite.
+            if height == 0.0 {
+                continue;
+            }
             for (n, slope) in slopes.iter_mut().enumerate() {
                 *slope -= height * polynomial;
                 (below, polynomial) = (polynomial, next(n as f64, z, polynomial, below));
