@@ -31,9 +31,9 @@ const CANCELLED: f64 = 8.0 * f64::EPSILON;
 const NARROWEST: f64 = 1e-12;
 /// Width of pieces that only a kink makes necessary.
 const NARROW: f64 = 1e-5;
-/// Errors up to this share of the values are noise, where five halvings leave more than that share of them in all parts.
+/// Errors up to this share of the values are noise, where three halvings leave more than that share of them in all parts.
 const NOISE: f64 = 1e-7;
-const LASTING: f64 = 0.2;
+const LASTING: f64 = 0.35;
 /// Values of less than this share of √E[φ²] are nothing, with all that they do; seen at so many scales.
 const NOTHING: f64 = 1e-30;
 const SCALES: usize = 6;
@@ -80,15 +80,15 @@ pub fn sample(source: &Source<'_>, range: [f64; 2], top: f64) -> Result<Sampled>
 /// An interval that is to be resolved.
 struct Pending {
     interval: Interval,
-    /// Errors of the last five intervals that it is a part of.
-    errors: [f64; 5],
+    /// Errors of the last three intervals that it is a part of.
+    errors: [f64; 3],
     /// For how many halvings both halves were as bad.
     together: usize,
 }
 
 impl Pending {
     fn new(interval: Interval) -> Self {
-        Self { interval, errors: [f64::INFINITY; 5], together: 0 }
+        Self { interval, errors: [f64::INFINITY; 3], together: 0 }
     }
 
     fn is_narrow(&self) -> bool {
@@ -104,11 +104,11 @@ impl Pending {
     fn halves(&self, error: f64, both: bool) -> [Self; 2] {
         let [from, to] = self.interval;
         let middle = 0.5 * (from + to);
-        let [_, a, b, c, d] = self.errors;
+        let [_, older, old] = self.errors;
         let together = if both { self.together + 1 } else { 0 };
         [[from, middle], [middle, to]].map(|interval| Self {
             interval,
-            errors: [a, b, c, d, error],
+            errors: [older, old, error],
             together,
         })
     }

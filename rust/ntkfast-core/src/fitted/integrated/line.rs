@@ -9,7 +9,7 @@ const SLIVER: f64 = 1e-11;
 const WIDER: f64 = 100.0;
 /// A jump is one by more than this share of the values around it: kinks are known to some digits only.
 const JUMP: f64 = 1e-9;
-/// Errors that a polynomial on either side of zero may have.
+/// Errors that a polynomial on either side of zero may have at least.
 const SMOOTH: f64 = 1e-13;
 /// Scales below this share of the largest have no such polynomial of their own.
 const SMALLEST: f64 = 1e-12;
@@ -83,7 +83,7 @@ impl Line {
             Zero::Smooth
         } else {
             singular.push(0.0);
-            around_zero(&spans, [low.min(first), high]).map_or(Zero::Singular, Zero::Kinked)
+            around_zero(&spans, [low.min(first), high], sampled.noise).map_or(Zero::Singular, Zero::Kinked)
         };
         singular.sort_by(f64::total_cmp);
         let jumps = jumps(&spans, &singular);
@@ -201,7 +201,7 @@ fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
 
 /// Spans on either side of zero with ends at every third octave of the scales; `None` where the function is no polynomial
 /// there.
-fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> {
+fn around_zero(spans: &[Span], [low, high]: [f64; 2], noise: f64) -> Option<Vec<[Span; 2]>> {
     let middle = spans.partition_point(|span| span.to <= 0.0);
     let ends: Vec<f64> = spans[middle..].iter().map(|span| span.to).collect();
     let line = |u: f64| spans[spans.partition_point(|span| span.to <= u).min(spans.len() - 1)].at(u)[0];
@@ -213,7 +213,7 @@ fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> 
             continue;
         }
         // Very close to zero, rounding may hide what a larger one shows.
-        let Some(pair) = one_sided(end, line) else { continue };
+        let Some(pair) = one_sided(end, line, SMOOTH.max(16.0 * noise)) else { continue };
         found.push(pair);
         next = 7.9 * end;
     }
@@ -221,7 +221,7 @@ fn around_zero(spans: &[Span], [low, high]: [f64; 2]) -> Option<Vec<[Span; 2]>> 
 }
 
 /// One polynomial on either side of zero, if they are right.
-fn one_sided(end: f64, line: impl Fn(f64) -> f64) -> Option<[Span; 2]> {
+fn one_sided(end: f64, line: impl Fn(f64) -> f64, smooth: f64) -> Option<[Span; 2]> {
     let transforms = Transforms::new(1.0);
     let side = |sign: f64| {
         let middle = 0.5 * sign * end;
@@ -233,7 +233,7 @@ fn one_sided(end: f64, line: impl Fn(f64) -> f64) -> Option<[Span; 2]> {
         let right = (0..80).map(|k| sign * end * 0.73f64.powi(k)).all(|u| {
             // The end itself belongs to the next span.
             let u = u * (1.0 - f64::EPSILON);
-            (span.at(u)[0] - line(u)).abs() <= SMOOTH * size
+            (span.at(u)[0] - line(u)).abs() <= smooth * size
         });
         right.then_some(span)
     };
