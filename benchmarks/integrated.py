@@ -23,12 +23,12 @@ import ntkfast as nk
 Points = NDArray[np.floating[Any]]
 PAGE = Path(__file__).parents[1] / "docs" / "activations.md"
 NAME = "integrated"
-ROWS, FEW, EQUAL = 500, 100, 2000
+ROWS, FEW, EQUAL = 300, 30, 2000
 
 
 def sine(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a wave."""
-    return np.sin(5 * z)
+    return np.sin(3 * z)
 
 
 def bump(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ FUNCTIONS: dict[str, nk.Network] = {
     "`Elementwise(np.sign)`": nk.Elementwise(np.sign),
     "floor(3z)": nk.Elementwise(stairs),
     "tanh(z) + 100·e^(−10⁶(z − 1)²)": nk.Elementwise(bump),
-    "sin(5z), variances 1 to 900": nk.Elementwise(sine),
+    "sin(3z), variances 1 to 400": nk.Elementwise(sine),
 }
 
 
@@ -64,7 +64,7 @@ def network(activation: nk.Network) -> nk.Serial:
 def scaled(points: Points, activation: nk.Network) -> Points:
     """Spread the norms: more for the wave, which series resolve else."""
     wide = isinstance(activation, nk.Elementwise) and activation.fn is sine
-    return points * np.geomspace(1, 30 if wide else 2, len(points))[:, None]
+    return points * np.geomspace(1, 20 if wide else 2, len(points))[:, None]
 
 
 def costs(activation: nk.Network, repetitions: int) -> dict[str, float]:
