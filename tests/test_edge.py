@@ -62,8 +62,10 @@ FLOW = """spectrum = nk.Spectrum(np.arange(1.0, 3001), np.eye(3000))
     flow = nk.GradientFlow(spectrum, rng.standard_normal((3000, 1000)))"""
 
 # Its fit takes seconds.
-BENT = """bent = nk.Elementwise(lambda u: u + np.tanh(5 * u - 5) + np.tanh(5 * u + 7))
-    net = nk.Serial(nk.Dense(), bent)"""
+STEEP = """steep = nk.Elementwise(lambda u: np.tanh(1000 * u))
+    net = nk.Serial(nk.Dense(), steep)"""
+# Nearly parallel pairs are integrated one by one.
+KINKED = """net = nk.Serial(nk.Dense(), nk.Hardtanh())"""
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ BENT = """bent = nk.Elementwise(lambda u: u + np.tanh(5 * u - 5) + np.tanh(5 * u
         ("nk.cholesky(a)", "a = shallow.ntk(x) + np.eye(4000)", 4000, 0.1, 0.3),
         ("c.solve(a)", "a = shallow.ntk(x) + np.eye(4000); c = nk.cholesky(a)", 4000, 0.1, 0.3),
         ("flow.predict(spectrum.eigenvectors, t=np.linspace(0, 1, 9))", FLOW, 10, 0.5, 0.3),
-        ("net.nngp(x * np.logspace(-1, 1, len(x))[:, None])", BENT, 1000, 0.5, 0.2),
+        ("net.nngp(x[:20] * np.linspace(0.5, 2, 20)[:, None])", STEEP, 1000, 0.3, 0.2),
+        ("net.nngp((9 + x) * np.linspace(0.1, 0.3, len(x))[:, None])", KINKED, 1000, 0.7, 0.2),
     ],
     ids=[
         "ntk",
@@ -92,6 +95,7 @@ BENT = """bent = nk.Elementwise(lambda u: u + np.tanh(5 * u - 5) + np.tanh(5 * u
         "solve",
         "flow",
         "fit",
+        "integrated",
     ],
 )
 def test_ctrl_c_ends_a_call_soon(call: str, setup: str, n: int, after: float, limit: float) -> None:
