@@ -47,9 +47,9 @@ def stairs(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 FUNCTIONS: dict[str, nk.Network] = {
-    "`Hardtanh()`": nk.Hardtanh(),
-    "`Elementwise(relu6)`": nk.Elementwise(relu6),
-    "`Elementwise(np.sign)`": nk.Elementwise(np.sign),
+    "Hardtanh": nk.Hardtanh(),
+    "min(max(z, 0), 6)": nk.Elementwise(relu6),
+    "sign(z)": nk.Elementwise(np.sign),
     "floor(3z)": nk.Elementwise(stairs),
     "tanh(z) + 100·e^(−10⁶(z − 1)²)": nk.Elementwise(bump),
     "sin(3z), variances 1 to 400": nk.Elementwise(sine),

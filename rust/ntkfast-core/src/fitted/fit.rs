@@ -29,6 +29,8 @@ const SIZES: usize = 32;
 const MOST_STRETCHES: usize = 300;
 /// Scales below this share of the largest are taken to reach as far as this one.
 const SMALL: f64 = 1e-9;
+/// Series that leave more than this are not worth checking.
+const HOPELESS: f64 = 1e-4;
 /// From this many nodes on it can be told how fast quadratures converge.
 const TELLING: usize = 24;
 /// So many terms in the angle are tried whatever fewer have left: another map may suit.
@@ -237,7 +239,7 @@ impl<'a> Search<'a> {
             }
             hopeful = self.hopeful(count, rest).min(TRIED);
         }
-        let Some((rest, map, series)) = best.filter(|(rest, ..)| *rest <= self.accuracy.tolerance) else {
+        let Some((rest, map, series)) = best.filter(|(rest, ..)| *rest <= HOPELESS) else {
             return Ok(None);
         };
         let count = series[0].len().max(series[1].len());
@@ -272,11 +274,8 @@ impl<'a> Search<'a> {
             if error <= self.accuracy.target {
                 return Ok(Some(grid));
             }
-            if count == counts[counts.len() - 1] && error <= self.accuracy.tolerance {
-                return Ok(Some(grid));
-            }
             hopeful = self.hopeful(count, error);
         }
-        Ok(None)
+        Ok(Some(self.range.with(counts[counts.len() - 1])))
     }
 }
