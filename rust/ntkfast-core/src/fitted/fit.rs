@@ -29,6 +29,8 @@ const SIZES: usize = 32;
 const MOST_STRETCHES: usize = 300;
 /// Scales below this share of the largest are taken to reach as far as this one.
 const SMALL: f64 = 1e-9;
+/// The smallest scale of a narrow range, relative to the largest.
+const NARROW: f64 = 0.1;
 /// Series that leave more than this are not worth checking.
 const HOPELESS: f64 = 1e-4;
 /// From this many nodes on it can be told how fast quadratures converge.
@@ -276,6 +278,8 @@ impl<'a> Search<'a> {
             }
             hopeful = self.hopeful(count, error);
         }
-        Ok(Some(self.range.with(counts[counts.len() - 1])))
+        // Over a wide range, the check of a doubtful grid would miss the smallest scales.
+        let narrow = self.range.scale(-1.0) > NARROW * self.range.scale(1.0);
+        Ok(narrow.then(|| self.range.with(counts[counts.len() - 1])))
     }
 }
