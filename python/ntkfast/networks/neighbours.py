@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ntkfast._arrays import FloatArray
@@ -73,10 +72,8 @@ class Neighbours:
             for order, scales in enumerate(recipe["fits"], start=1)
         ]
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", RuntimeWarning)
-                return network._program.prepare_again({**recipe, "fits": fits})
-        except (RuntimeWarning, ValueError, NumericalError):
+            return network._program.prepare_again({**recipe, "fits": fits})
+        except (ValueError, NumericalError):
             self._alone = True
             return None
 

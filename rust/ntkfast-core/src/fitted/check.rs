@@ -2,7 +2,7 @@
 //! with it but the function's pieces.
 
 use super::integrated::{Direct, Side};
-use super::pair::PACKS_AT_ONCE;
+use super::pair::{Grouped, PACKS_AT_ONCE};
 use super::row::Fitted;
 use crate::dual::Cosine;
 use crate::error::Result;
@@ -33,13 +33,13 @@ pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> R
             constants.into_iter().map(T::from_f64).collect()
         })
         .collect();
-    let noisy = direct.is_noisy();
+    let unknown = |sides: [Side; 2]| if direct.is_noisy() { direct.unknown(sides) } else { 0.0 };
     let mut worst = 0f64;
     for (scale, side) in scales.iter().zip(&sides) {
         let row = fitted.row(*scale);
-        worst = worst.max(relative(row.scale * fitted.gain, side.norm));
+        worst = larger(worst, relative(row.scale * fitted.gain, side.norm));
         let slope = relative(row.slope * fitted.gain * scale, side.slope);
-        worst = worst.max(slope - if noisy { direct.unknown([*side; 2]) } else { 0.0 });
+        worst = larger(worst, slope - unknown([*side; 2]));
     }
     let pairs: Vec<[usize; 2]> =
         (0..scales.len()).flat_map(|i| (i..scales.len()).map(move |j| [i, j])).collect();
@@ -62,20 +62,18 @@ pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> R
             for (cosine, [delta, epsilon, slope]) in cosines.iter().zip(got).take(count) {
                 let close = direct.pair([sides[i], sides[j]], [cosine.delta, cosine.epsilon]);
                 let [near, far] = close.defects;
-                let apart = (delta - near).abs().min((epsilon - far).abs());
-                if (delta + slope).is_nan() {
-                    *error = f64::INFINITY;
-                }
-                *error = f64::max(*error, apart);
-                let unknown = direct.unknown([sides[i], sides[j]]);
-                *error = f64::max(*error, (slope - close.slope).abs() - if noisy { unknown } else { 0.0 });
+                *error = larger(*error, (delta - near).abs().min((epsilon - far).abs()));
+                *error = larger(*error, (slope - close.slope).abs() - unknown([sides[i], sides[j]]));
             }
             Ok(())
         },
     )?;
-    // An error that is no number is infinite.
-    let all = errors.into_iter().chain([worst]);
-    Ok(all.fold(0.0, |most, error| if error.is_nan() { f64::INFINITY } else { most.max(error) }))
+    Ok(errors.into_iter().fold(worst, larger))
+}
+
+/// The larger error; one that is no number is infinite.
+pub(super) fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
 /// The difference of two sizes, relative to the second.

@@ -67,7 +67,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let mut error = f64::INFINITY;
     // Kinks that rows of different scales meet at different places are resolved by no series.
     if sampled.kinks.is_empty()
-        && direct.stretches(top) <= MOST_STRETCHES
+        && direct.stretches(top, top) <= MOST_STRETCHES
         && let Some(fitted) = polynomials(source, &grid, (ending, beyond), &sampled, &direct, accuracy)?
     {
         if !fitted.is_unresolved() {

@@ -37,8 +37,8 @@ mod sizes;
 mod values;
 
 use fit::fit;
-pub use integrated::{Integrated, sides};
-pub use pair::PACKS_AT_ONCE;
+pub use integrated::{Integrated, SIDE_SLOTS, sides};
+pub use pair::{Grouped, PACKS_AT_ONCE};
 pub use row::Fitted;
 
 use crate::description::Values;

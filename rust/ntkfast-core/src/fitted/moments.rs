@@ -210,7 +210,7 @@ impl<'a> Basis<'a> {
 }
 
 /// 1 over a norm; nothing of a row without one.
-fn inverse(norm: f64) -> f64 {
+pub fn inverse(norm: f64) -> f64 {
     if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 

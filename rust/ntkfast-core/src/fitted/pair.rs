@@ -117,10 +117,22 @@ impl<P: Pack> Clenshaw<P> {
     }
 }
 
-impl Fitted {
+/// A dual that is evaluated on a group of registers at a time.
+pub trait Grouped {
     /// A group of pairs, as [`crate::dual::Dual::pair`], with constants from `slot` on.
+    fn pairs<P: Pack, const SIGNED: bool>(
+        &self,
+        cosines: [Cosine<P>; PACKS_AT_ONCE],
+        left: impl RowConstants<P::Scalar>,
+        right: impl RowConstants<P::Scalar>,
+        slot: usize,
+        first_pack: usize,
+    ) -> [Response<P>; PACKS_AT_ONCE];
+}
+
+impl Grouped for Fitted {
     #[inline(always)]
-    pub fn pairs<P: Pack, const SIGNED: bool>(
+    fn pairs<P: Pack, const SIGNED: bool>(
         &self,
         cosines: [Cosine<P>; PACKS_AT_ONCE],
         left: impl RowConstants<P::Scalar>,

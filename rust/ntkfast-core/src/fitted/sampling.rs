@@ -91,10 +91,6 @@ impl Pending {
         Self { interval, errors: [f64::INFINITY; 3], together: 0 }
     }
 
-    fn is_narrow(&self) -> bool {
-        is_narrow(self.interval)
-    }
-
     /// Whether an error is one that halving does not reduce, neither here nor beside.
     fn is_noisy(&self, error: f64, size: f64) -> bool {
         self.together >= self.errors.len() && error > LASTING * self.errors[0] && error <= NOISE * size
@@ -198,7 +194,7 @@ impl Sampler<'_> {
                 .collect();
             let mut halves = Vec::new();
             for (i, (pending, (made, error))) in pending.iter().zip(&tried).enumerate() {
-                let narrow = pending.is_narrow();
+                let narrow = is_narrow(pending.interval);
                 let noisy = pending.is_noisy(*error, made.size);
                 if *error > 0.0 && !narrow && !full && !noisy {
                     // The other half of the same interval stands beside it. A kink lies in one of them.

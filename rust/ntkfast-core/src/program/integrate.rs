@@ -2,8 +2,9 @@
 //! them, one by one.
 
 use super::Step;
-use super::frame::{Frame, Pair, Register, read, write};
-use crate::fitted::{Integrated, PACKS_AT_ONCE, sides};
+use super::frame::{Frame, Register};
+use super::pointwise::groups;
+use crate::fitted::{Integrated, SIDE_SLOTS, sides};
 use crate::scalar::Scalar;
 use crate::simd::{Pack, RowConstants, STRIP, Strip, Vectorized};
 
@@ -28,48 +29,43 @@ where
         let Self { integrated, step, frame } = self;
         let Frame { registers, left, right, .. } = frame;
         let input = registers[step.inputs[0]].clone();
-        let mut close = false;
-        for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
-            let pairs: [Pair<P>; PACKS_AT_ONCE] =
-                std::array::from_fn(|i| read::<P, NTK, SIGNED>(step, registers, 0, first + i));
-            for pair in pairs {
-                let least = pair.cosine.least::<SIGNED>();
-                close |= P::any(least.less(P::splat(integrated.nearness())));
-            }
-            let cosines = pairs.map(|pair| pair.cosine);
-            let responses = integrated.pairs::<P, SIGNED>(cosines, *left, *right, step.first_slot, first);
-            for (i, response) in responses.into_iter().enumerate() {
-                let pair = Pair { cosine: response.cosine, tau: response.slope * pairs[i].tau };
-                write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);
-            }
-        }
-        if close {
-            let mut constants = [[Strip([T::default(); STRIP]); 9]; 2];
+        groups::<P, _, NTK, SIGNED>(integrated, step, registers, *left, *right);
+        let signed = [SIGNED && step.signed[0], SIGNED];
+        if (0..STRIP).any(|lane| integrated.is_near(least(defects(&input, lane, signed[0])))) {
+            let mut constants = [[Strip([T::default(); STRIP]); SIDE_SLOTS]; 2];
             sides::<P>(*left, step.first_slot, &mut constants[0]);
             sides::<P>(*right, step.first_slot, &mut constants[1]);
-            let stored = [SIGNED && step.signed[0], SIGNED];
-            finish(integrated, &input, &constants, stored, &mut registers[step.output]);
+            finish(integrated, &input, &constants, signed, &mut registers[step.output]);
         }
     }
+}
+
+/// δ and ε of a pair; `signed` tells whether ε is stored.
+fn defects<T: Scalar>(input: &Register<T>, lane: usize, signed: bool) -> [f64; 2] {
+    let delta = input.delta.0[lane].to_f64();
+    [delta, if signed { input.epsilon.0[lane].to_f64() } else { 2.0 - delta }]
+}
+
+fn least([delta, epsilon]: [f64; 2]) -> f64 {
+    delta.min(epsilon)
 }
 
 /// Integrate the pairs of a strip that are too close; `signed` tells whether ε is stored of the input and of the output.
 fn finish<T: Scalar>(
     integrated: &Integrated,
     input: &Register<T>,
-    constants: &[[Strip<T>; 9]; 2],
+    constants: &[[Strip<T>; SIDE_SLOTS]; 2],
     signed: [bool; 2],
     output: &mut Register<T>,
 ) {
     for lane in 0..STRIP {
-        let delta = input.delta.0[lane].to_f64();
-        let epsilon = if signed[0] { input.epsilon.0[lane].to_f64() } else { 2.0 - delta };
-        let sides = constants.each_ref().map(|side| side.each_ref().map(|strip| strip.0[lane].to_f64()));
+        let defects = defects(input, lane, signed[0]);
         // Lanes without a row have no scale.
-        if sides[1][0] == 0.0 || !integrated.is_near(delta.min(epsilon)) {
+        if constants[1][0].0[lane].to_f64() == 0.0 || !integrated.is_near(least(defects)) {
             continue;
         }
-        let near = integrated.near(sides, [delta, epsilon]);
+        let sides = constants.each_ref().map(|side| side.each_ref().map(|strip| strip.0[lane].to_f64()));
+        let near = integrated.near(sides, defects);
         output.delta.0[lane] = T::from_f64(near.defects[0]);
         if signed[1] {
             output.epsilon.0[lane] = T::from_f64(near.defects[1]);

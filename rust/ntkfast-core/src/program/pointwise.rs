@@ -7,7 +7,7 @@ use super::Step;
 use super::frame::{Frame, Pair, Register, read, write};
 use crate::dual::blend::{SLOTS, blend, blend_constant};
 use crate::dual::{Cosine, Dual, DualConstants};
-use crate::fitted::{Fitted, PACKS_AT_ONCE};
+use crate::fitted::{Fitted, Grouped, PACKS_AT_ONCE};
 use crate::scalar::Scalar;
 use crate::simd::{Pack, RowConstants, Vectorized};
 
@@ -311,7 +311,7 @@ impl Pointwise for Carry {
     }
 }
 
-/// A fitted function on a whole strip: a group of registers at a time.
+/// A fitted function on a whole strip.
 pub struct Fit<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool> {
     pub fitted: &'a Fitted,
     pub step: &'a Step,
@@ -330,14 +330,14 @@ where
     #[inline(always)]
     fn run<P: Pack<Scalar = T>>(self) {
         let Frame { registers, left, right, .. } = self.frame;
-        fit::<P, NTK, SIGNED>(self.fitted, self.step, registers, *left, *right);
+        groups::<P, _, NTK, SIGNED>(self.fitted, self.step, registers, *left, *right);
     }
 }
 
-/// As [`whole`].
+/// As [`whole`], a group of registers at a time.
 #[inline(always)]
-fn fit<P: Pack, const NTK: bool, const SIGNED: bool>(
-    fitted: &Fitted,
+pub(super) fn groups<P: Pack, G: Grouped, const NTK: bool, const SIGNED: bool>(
+    dual: &G,
     step: &Step,
     registers: &mut [Register<P::Scalar>],
     left: impl RowConstants<P::Scalar>,
@@ -350,7 +350,7 @@ fn fit<P: Pack, const NTK: bool, const SIGNED: bool>(
             let pair = read::<P, NTK, SIGNED>(step, registers, 0, first + i);
             (cosines[i], taus[i]) = (pair.cosine, pair.tau);
         }
-        let responses = fitted.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
+        let responses = dual.pairs::<P, SIGNED>(cosines, left, right, step.first_slot, first);
         for i in 0..PACKS_AT_ONCE {
             let pair = Pair { cosine: responses[i].cosine, tau: responses[i].slope * taus[i] };
             write::<P, NTK, SIGNED>(&mut registers[step.output], first + i, pair);

@@ -1,34 +1,34 @@
 //! How far expansions and quadrature are apart where one takes over from the other: an estimate of the errors of both, as
 //! they share nothing but the function's pieces.
 
-use super::{FIXED_SLOTS, Integrated};
+use super::{FIXED_SLOTS, Integrated, MEAN, SHARE, STEEP};
+use crate::fitted::check::larger;
 
 /// Rows with less than this share of the largest √E[φ²] are nothing beside others.
 const NOTHING: f64 = 1e-30;
 /// Scales below this share of the largest are not compared.
 const SMALL: f64 = 1e-6;
+
 impl Integrated {
     /// The largest difference of cosines, and of cosines of slopes beyond what rounding of φ leaves of them.
     pub(in super::super) fn disagreement(&self, [low, high]: [f64; 2]) -> f64 {
         let low = low.max(SMALL * high);
-        let mut scales = if self.grid.is_point() { vec![high] } else { vec![high, (low * high).sqrt(), low] };
-        let norms: Vec<f64> = scales.iter().map(|scale| self.direct.side(*scale).norm).collect();
-        let largest = norms.iter().fold(0f64, |most, norm| most.max(*norm));
-        let mut each = norms.iter();
-        scales.retain(|_| each.next().is_some_and(|norm| *norm > NOTHING * largest));
-        let rows: Vec<Vec<f64>> = (scales.iter())
-            .map(|scale| {
+        let scales = if self.grid.is_point() { vec![high] } else { vec![high, (low * high).sqrt(), low] };
+        let mut sides: Vec<_> = scales.into_iter().map(|scale| self.direct.side(scale)).collect();
+        let largest = sides.iter().fold(0f64, |most, side| most.max(side.norm));
+        sides.retain(|side| side.norm > NOTHING * largest);
+        let rows: Vec<Vec<f64>> = (sides.iter())
+            .map(|side| {
                 let mut constants = vec![0.0; self.slots()];
-                self.constants(*scale, &mut constants);
+                self.constants(side.scale, &mut constants);
                 constants
             })
             .collect();
-        let sides: Vec<_> = scales.iter().map(|scale| self.direct.side(*scale)).collect();
         let mut worst = 0f64;
         for (i, left) in rows.iter().enumerate() {
             for (j, right) in rows.iter().enumerate().skip(i) {
                 let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
-                let (near, far) = (self.near, 2.0 - self.near);
+                let (near, far) = (self.threshold, 2.0 - self.threshold);
                 let defects = if sign > 0.0 { [near, far] } else { [far, near] };
                 let close = self.direct.pair([sides[i], sides[j]], defects);
                 let [delta, slope] = self.expanded(left, right, sign * (1.0 - near));
@@ -51,22 +51,17 @@ impl Integrated {
         };
         let horner = |terms: &[f64]| terms.iter().rev().fold(0.0, |sum, term| sum * rho + term);
         let values = products(0, self.terms);
-        let mean = left[9] - right[9];
-        let share = left[10] - right[10];
-        let shares = left[10] * right[10];
+        let mean = left[MEAN] - right[MEAN];
+        let share = left[SHARE] - right[SHARE];
+        let shares = left[SHARE] * right[SHARE];
         let delta = 0.5 * (mean * mean + share * share) + shares * (1.0 - rho * horner(&values));
         let slope = if self.slope_terms() > 0 {
             horner(&products(self.terms, self.slope_terms()))
         } else {
             let rising: Vec<f64> =
                 values.iter().enumerate().map(|(n, value)| (n + 1) as f64 * value).collect();
-            left[11] * right[11] * horner(&rising)
+            left[STEEP] * right[STEEP] * horner(&rising)
         };
         [delta, slope]
     }
-}
-
-/// The larger error; one that is no number is infinite.
-fn larger(a: f64, b: f64) -> f64 {
-    if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }

@@ -22,9 +22,9 @@ impl Direct {
         Self { line: Line::new(sampled, range), reach: reach.max(REACH) }
     }
 
-    /// How many pieces of the function a row of this scale meets.
-    pub fn stretches(&self, scale: f64) -> usize {
-        self.line.stretches(scale, scale).iter().filter(|stretch| stretch.from.abs() < self.reach).count()
+    /// How many pieces of the function a row of this scale meets; see [`Line::stretches`].
+    pub fn stretches(&self, scale: f64, unit: f64) -> usize {
+        self.line.stretches(scale, unit).iter().filter(|stretch| stretch.from.abs() < self.reach).count()
     }
 
     /// A row of this scale.

@@ -106,14 +106,9 @@ impl Line {
         line
     }
 
-    /// The span that holds a place, or the one nearest to it.
-    pub fn find(&self, u: f64) -> usize {
-        self.spans.partition_point(|span| span.to <= u).min(self.spans.len() - 1)
-    }
-
     /// φ − φ(0) and φ'.
     pub fn at(&self, u: f64) -> [f64; 2] {
-        self.spans[self.find(u)].at(u)
+        self.spans[find(&self.spans, u)].at(u)
     }
 
     /// Whether much of E[φ'²] lies in the narrowest spans beside kinks.
@@ -171,6 +166,11 @@ impl Span {
     }
 }
 
+/// The span that holds a place, or the one nearest to it.
+fn find(spans: &[Span], u: f64) -> usize {
+    spans.partition_point(|span| span.to <= u).min(spans.len() - 1)
+}
+
 /// Pieces and where they begin and end once slivers are left out. The wider neighbour of a gap covers it, where the gap is
 /// so much narrower that this is no extrapolation.
 fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
@@ -204,7 +204,7 @@ fn without_slivers(sampled: &Sampled) -> Vec<(&Piece, f64, f64)> {
 fn around_zero(spans: &[Span], [low, high]: [f64; 2], noise: f64) -> Option<Vec<[Span; 2]>> {
     let middle = spans.partition_point(|span| span.to <= 0.0);
     let ends: Vec<f64> = spans[middle..].iter().map(|span| span.to).collect();
-    let line = |u: f64| spans[spans.partition_point(|span| span.to <= u).min(spans.len() - 1)].at(u)[0];
+    let line = |u: f64| spans[find(spans, u)].at(u)[0];
     let mut found: Vec<[Span; 2]> = Vec::new();
     let mut next = 0.0;
     let smallest = low.max(SMALLEST * high) / 16.0;
@@ -244,7 +244,7 @@ fn one_sided(end: f64, line: impl Fn(f64) -> f64, smooth: f64) -> Option<[Span; 
 fn jumps(spans: &[Span], singular: &[f64]) -> Vec<[f64; 2]> {
     let mut jumps: Vec<[f64; 2]> = Vec::new();
     for &place in singular {
-        let after = spans.partition_point(|span| span.to <= place).min(spans.len() - 1);
+        let after = find(spans, place);
         // The edge nearest to the place, which was known to some digits only.
         let Some((after, edge)) = [after, after + 1]
             .into_iter()

@@ -22,10 +22,11 @@ pub use near::{REACH, Side};
 pub use pair::sides;
 
 use super::grid::Grid;
+use super::moments::inverse;
 use super::sampled::Sampled;
 use super::{Accuracy, TINIEST};
 use crate::dual::RowResponse;
-use rules::{NODES, inverse};
+use rules::NODES;
 
 /// The most Hermite coefficients of a row, and of rows whose pairs would else be too long to integrate.
 const TERMS: [usize; 2] = [512, 2048];
@@ -35,9 +36,14 @@ const NEGLIGIBLE: f64 = 1e-13;
 const COMPLETE: f64 = 1e-11;
 /// 1 − |ρ| below which differences have lost digits that matter, so that pairs are integrated whatever the expansion.
 const CLOSEST: f64 = 1e-3;
-/// Slots of a row: three numbers of three slots each (its scale, √E[φ²], scale·√E[φ'²]), E[φ]/√E[φ²], and √E[(φ − E[φ])²]
-/// over √E[φ²] and over scale·√E[φ'²]. Coefficients follow.
-const FIXED_SLOTS: usize = 12;
+/// Slots of a row that [`Side`] is made of: three numbers of three slots each.
+pub const SIDE_SLOTS: usize = 9;
+/// Then E[φ]/√E[φ²], and √E[(φ − E[φ])²] over √E[φ²] and over scale·√E[φ'²].
+const MEAN: usize = SIDE_SLOTS;
+const SHARE: usize = MEAN + 1;
+const STEEP: usize = MEAN + 2;
+/// Coefficients follow.
+const FIXED_SLOTS: usize = MEAN + 3;
 /// The most nodes of the quadrature of a pair.
 const MOST_NODES: f64 = 2e7;
 
@@ -49,15 +55,13 @@ pub struct Integrated {
     direct: Direct,
     grid: Grid,
     accuracy: Accuracy,
-    /// φ(0).
-    origin: f64,
     /// What φ was multiplied with.
     gain: f64,
     /// The power of the scale that tiny rows' √E[φ²] follows.
     power: f64,
     /// How many Hermite coefficients are used, and from which 1 − |ρ| on.
     terms: usize,
-    near: f64,
+    threshold: f64,
     /// Those of all rows, where these are alike.
     shared: Vec<f64>,
 }
@@ -79,11 +83,10 @@ impl Integrated {
             direct,
             grid: grid.with(1),
             accuracy,
-            origin: sampled.origin,
             gain,
             power: if power.is_finite() { power } else { 0.0 },
             terms: TERMS[0],
-            near: CLOSEST,
+            threshold: CLOSEST,
             shared: Vec::new(),
         };
         for terms in TERMS {
@@ -115,8 +118,8 @@ impl Integrated {
         self.terms = most;
         let lengths = scales.map(|scale| self.length(scale, most));
         match lengths.into_iter().try_fold(1, |longest, length| length.map(|length| longest.max(length))) {
-            Some(terms) => (self.terms, self.near) = (terms, CLOSEST),
-            None => self.near = -(NEGLIGIBLE.ln() / most as f64).exp_m1(),
+            Some(terms) => (self.terms, self.threshold) = (terms, CLOSEST),
+            None => self.threshold = -(NEGLIGIBLE.ln() / most as f64).exp_m1(),
         }
     }
 
@@ -160,22 +163,16 @@ impl Integrated {
     pub fn covers(&self, scale: f64) -> bool {
         // Rows of scale zero have no direction, and matter only where φ does not vanish.
         let seen = if scale > 0.0 { scale.max(TINIEST) } else { scale };
-        scale == 0.0 && self.origin == 0.0 || self.grid.contains(seen, self.accuracy)
+        scale == 0.0 && self.direct.line.origin == 0.0 || self.grid.contains(seen, self.accuracy)
     }
 
     /// About how many nodes the quadrature of a pair has.
     pub(super) fn nodes(&self) -> f64 {
         let high = self.grid.scale(1.0);
-        let sine = (2.0 * self.near).sqrt();
-        let spans = self
-            .direct
-            .line
-            .stretches(high, sine * high)
-            .iter()
-            .filter(|s| s.from.abs() < self.direct.reach)
-            .count();
-        let kinks =
-            self.direct.line.singular.iter().filter(|kink| (*kink / high).abs() < self.direct.reach).count();
+        let sine = (2.0 * self.threshold).sqrt();
+        let spans = self.direct.stretches(high, sine * high);
+        let kinks = self.direct.line.singular.iter();
+        let kinks = kinks.filter(|kink| (*kink / high).abs() < self.direct.reach).count();
         let share = sine.min(1.0);
         let nodes = NODES as f64;
         nodes * (spans + 7 * kinks + 10) as f64 * nodes * (share * spans as f64 + 10.0)
@@ -214,9 +211,9 @@ impl Integrated {
             slots.copy_from_slice(&split(number));
         }
         let over = inverse(side.norm);
-        fixed[9] = moments.mean * over;
-        fixed[10] = moments.centered * over;
-        fixed[11] = moments.centered * inverse(moments.slope);
+        fixed[MEAN] = moments.mean * over;
+        fixed[SHARE] = moments.centered * over;
+        fixed[STEEP] = moments.centered * inverse(moments.slope);
         self.expansion(side.scale, moments, coefficients);
         row
     }
@@ -225,7 +222,7 @@ impl Integrated {
         let seen = if scale > 0.0 { scale.max(TINIEST) } else { TINIEST };
         let moments = self.direct.moments(seen);
         // At zero itself, φ is φ(0), whatever it is beside a step there.
-        let moments = if scale == 0.0 { moments.at_zero(self.origin) } else { moments };
+        let moments = if scale == 0.0 { moments.at_zero(self.direct.line.origin) } else { moments };
         let side = moments.side(seen);
         let shrunk = if scale < seen { (scale / seen).powf(self.power) } else { 1.0 };
         let row = RowResponse { scale: side.norm * shrunk / self.gain, slope: side.slope / seen / self.gain };

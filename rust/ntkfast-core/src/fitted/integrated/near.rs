@@ -8,9 +8,10 @@
 //!
 //! so that they keep their digits where points nearly coincide, and are cosines of something whatever the error.
 
+use super::super::moments::inverse;
 use super::super::sampled::TERMS;
 use super::line::{Line, Span};
-use super::rules::{DENSITY, HERMITE, LEGENDRE, NODES, Stretch, WHOLE, density, double, inverse};
+use super::rules::{DENSITY, DOUBLE, HERMITE, LEGENDRE, NODES, Stretch, WHOLE, density};
 use crate::simd::math::decay;
 use crate::simd::{Pack, Vectorized};
 
@@ -159,7 +160,7 @@ impl Conditional<'_> {
             let Some(span) = stretch.span else {
                 // As a stretch of the inner variable; few functions have one.
                 let end = if stretch.to > 0.0 { stretch.to } else { stretch.from };
-                for &(x, weight) in double() {
+                for &(x, weight) in DOUBLE.iter() {
                     let v = end * x;
                     let weight = weight * end.abs() / sine * density((v - center) / sine);
                     let [value, rise] = line.at(scale * v);

@@ -1,17 +1,16 @@
 //! Evaluating expansions on pairs.
 
-use super::super::pair::PACKS_AT_ONCE;
+use super::super::pair::{Grouped, PACKS_AT_ONCE};
 use super::near::{Close, Side};
-use super::{FIXED_SLOTS, Integrated, joined};
+use super::{FIXED_SLOTS, Integrated, MEAN, SHARE, STEEP, joined};
 use crate::dual::{Cosine, Response};
 use crate::parallel::is_cancelled;
 use crate::simd::{Pack, RowConstants, STRIP, Strip, weight};
 
-impl Integrated {
-    /// A group of pairs, as [`crate::dual::Dual::pair`], with constants from `slot` on. Pairs that are nearly parallel
-    /// are wrong: see [`Integrated::near`].
+impl Grouped for Integrated {
+    /// Pairs that are nearly parallel are wrong: see [`Integrated::near`].
     #[inline(always)]
-    pub fn pairs<P: Pack, const SIGNED: bool>(
+    fn pairs<P: Pack, const SIGNED: bool>(
         &self,
         cosines: [Cosine<P>; PACKS_AT_ONCE],
         left: impl RowConstants<P::Scalar>,
@@ -50,34 +49,31 @@ impl Integrated {
         let mut responses = [Response { cosine: cosines[0], slope: zero }; PACKS_AT_ONCE];
         for (i, response) in responses.iter_mut().enumerate() {
             let pack = first_pack + i;
-            let mean = left.get::<P>(slot + 9, pack) - right.get::<P>(slot + 9, pack);
-            let share = left.get::<P>(slot + 10, pack) - right.get::<P>(slot + 10, pack);
-            let shares = weight::<P>(left, right, slot + 10, pack);
+            let mean = left.get::<P>(slot + MEAN, pack) - right.get::<P>(slot + MEAN, pack);
+            let share = left.get::<P>(slot + SHARE, pack) - right.get::<P>(slot + SHARE, pack);
+            let shares = weight::<P>(left, right, slot + SHARE, pack);
             let apart = half * mean.mul_add(mean, share * share);
             let delta = shares.mul_add(one - rho[i] * sums[i], apart).max(zero).min(two);
             let slope = if count > 0 {
                 steep[i]
             } else {
-                weight::<P>(left, right, slot + 11, pack) * rho[i].mul_add(slopes[i], sums[i])
+                weight::<P>(left, right, slot + STEEP, pack) * rho[i].mul_add(slopes[i], sums[i])
             };
             *response = Response { cosine: Cosine { delta, epsilon: two - delta }, slope };
         }
         responses
     }
+}
 
+impl Integrated {
     /// Whether a pair is too close for the expansion.
     pub fn is_near(&self, least: f64) -> bool {
-        least < self.near
-    }
-
-    /// The threshold of [`Integrated::is_near`].
-    pub fn nearness(&self) -> f64 {
-        self.near
+        least < self.threshold
     }
 
     /// A pair that is nearly parallel, by its 1 − ρ and 1 + ρ: theirs after the activation, and the cosine of slopes.
     /// Not computed once the job is cancelled.
-    pub fn near(&self, sides: [[f64; 9]; 2], defects: [f64; 2]) -> Close {
+    pub fn near(&self, sides: [[f64; MEAN]; 2], defects: [f64; 2]) -> Close {
         if is_cancelled() {
             return Close::default();
         }
@@ -92,7 +88,7 @@ impl Integrated {
 
 /// The constants of one side that [`Integrated::near`] needs, for a strip.
 #[inline(always)]
-pub fn sides<P: Pack>(side: impl RowConstants<P::Scalar>, slot: usize, out: &mut [Strip<P::Scalar>; 9]) {
+pub fn sides<P: Pack>(side: impl RowConstants<P::Scalar>, slot: usize, out: &mut [Strip<P::Scalar>; MEAN]) {
     for (number, strip) in out.iter_mut().enumerate() {
         for pack in 0..P::PACKS {
             side.get::<P>(slot + number, pack).store(strip, pack);

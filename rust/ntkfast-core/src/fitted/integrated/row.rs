@@ -1,8 +1,9 @@
 //! What integration makes of a row: moments, and coefficients in Hermite polynomials.
 
+use super::super::moments::inverse;
 use super::direct::Direct;
 use super::near::Side;
-use super::rules::{NODES, density, inverse};
+use super::rules::{NODES, density};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Pack, Vectorized};
 

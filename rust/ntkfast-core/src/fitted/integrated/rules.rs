@@ -2,7 +2,7 @@
 
 use super::super::chebyshev::gauss_legendre;
 use super::line::{Line, Span, Zero};
-use std::f64::consts::{FRAC_PI_2, PI};
+use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 /// Nodes in an interval. Sixteen Chebyshev terms that fall to 1e-14 fall so fast that eight nodes integrate products of
@@ -20,7 +20,7 @@ pub static LEGENDRE: LazyLock<[[f64; NODES]; 2]> =
 /// Gauss–Hermite nodes and weights of the standard Gaussian.
 pub static HERMITE: LazyLock<[[f64; WHOLE]; 2]> = LazyLock::new(|| columns(&gauss_hermite()));
 /// Nodes and weights on [0, 1] of a double exponential rule, for any power of the distance to 0.
-static DOUBLE: LazyLock<Vec<(f64, f64)>> = LazyLock::new(double_exponential);
+pub static DOUBLE: LazyLock<Vec<(f64, f64)>> = LazyLock::new(double_exponential);
 
 fn columns<const N: usize>(rule: &[(f64, f64)]) -> [[f64; N]; 2] {
     [std::array::from_fn(|i| rule[i].0), std::array::from_fn(|i| rule[i].1)]
@@ -54,24 +54,22 @@ fn gauss_hermite() -> Vec<(f64, f64)> {
     nodes
 }
 
+/// 1/(1 + e^{−s}), without cancellation where it is small.
+fn logistic(s: f64) -> f64 {
+    if s < 0.0 { s.exp() / (1.0 + s.exp()) } else { 1.0 / (1.0 + (-s).exp()) }
+}
+
 fn double_exponential() -> Vec<(f64, f64)> {
     const STEP: f64 = 0.2;
     (-28..=16)
         .map(|i| {
             let t = f64::from(i) * STEP;
-            let s = 2.0 * FRAC_PI_2 * t.sinh();
-            // x = 1/(1 + e^{−s}), without cancellation where it is small.
-            let x = if s < 0.0 { s.exp() / (1.0 + s.exp()) } else { 1.0 / (1.0 + (-s).exp()) };
-            let rest = if s < 0.0 { 1.0 / (1.0 + s.exp()) } else { (-s).exp() / (1.0 + (-s).exp()) };
+            let s = PI * t.sinh();
+            let (x, rest) = (logistic(s), logistic(-s));
             (x, STEP * PI * t.cosh() * x * rest)
         })
         .filter(|(_, weight)| *weight > 0.0)
         .collect()
-}
-
-/// Its nodes and weights.
-pub fn double() -> &'static [(f64, f64)] {
-    &DOUBLE
 }
 
 /// A part of a row's line, in standard deviations.
@@ -161,8 +159,3 @@ pub fn density(z: f64) -> f64 {
 
 /// 1/√(2π).
 pub const DENSITY: f64 = 0.398_942_280_401_432_7;
-
-/// 1 over a size; nothing of nothing.
-pub fn inverse(size: f64) -> f64 {
-    if size > 0.0 { 1.0 / size } else { 0.0 }
-}
