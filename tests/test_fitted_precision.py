@@ -308,3 +308,13 @@ def test_functions_that_vanish_far_out(scales: list[float]) -> None:
     fn = nk.Elementwise(lambda u: np.exp(-u * u) * np.sin(u))
     got = nk.Serial(nk.Dense(), fn, nk.Dense()).kernels(x)
     assert_kernels(got, nk.Serial(nk.Dense(), nk.Gabor(), nk.Dense()).kernels(x), 1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e-160, 1e-190])
+def test_integrated_rows_of_the_smallest_sizes(size: float) -> None:
+    # clip(u, −1, 1) = u there; E[z·clip(z, −1, 1)] is the chance of |z| < 1, and so is the slope's.
+    network = nk.Serial(nk.Dense(), nk.Hardtanh(), nk.Dense())
+    nngp, ntk = network.kernels([[size], [1.0], [-size]])
+    inside = math.erf(1 / math.sqrt(2))
+    np.testing.assert_allclose(nngp[[0, 2], 1], [size * inside, -size * inside], rtol=1e-12)
+    np.testing.assert_allclose(ntk[[0, 2], 1], [2 * size * inside, -2 * size * inside], rtol=1e-12)

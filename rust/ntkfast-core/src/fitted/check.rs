@@ -15,7 +15,8 @@ const DEFECTS: [f64; 15] =
     [1e-13, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 7e-3, 0.03, 0.1, 0.25, 0.5, 0.8, 0.97];
 /// Of these, every pair of rows takes one in so many: other pairs take others.
 const TURNS: usize = 3;
-const PLACES: [f64; 5] = [-0.97, -0.52, 0.04, 0.61, 0.98];
+/// Places of the rows beside the one of the smallest scale, where relative errors are largest.
+const PLACES: [f64; 4] = [-0.52, 0.04, 0.61, 0.98];
 
 /// The largest error found of the fit as it is evaluated in numbers of type `T`: of cosines, of cosines of slopes, and of
 /// rows' own values relative to these.
@@ -23,8 +24,11 @@ const PLACES: [f64; 5] = [-0.97, -0.52, 0.04, 0.61, 0.98];
 /// # Errors
 /// [`crate::error::Error::Cancelled`].
 pub(super) fn check<T: Scalar>(fitted: &Fitted, direct: &Direct, job: &Job) -> Result<f64> {
-    let (places, turns) = if fitted.grid.is_point() { (&[0.0][..], 1) } else { (&PLACES[..], TURNS) };
-    let scales: Vec<f64> = places.iter().map(|place| fitted.grid.scale(*place)).collect();
+    let point = fitted.grid.is_point();
+    let (places, turns) = if point { (&[0.0][..], 1) } else { (&PLACES[..], TURNS) };
+    let smallest = if point { None } else { Some(fitted.lowest) };
+    let scales: Vec<f64> =
+        smallest.into_iter().chain(places.iter().map(|place| fitted.grid.scale(*place))).collect();
     let sides: Vec<Side> = scales.iter().map(|scale| direct.side(*scale)).collect();
     let constants: Vec<Vec<T>> = (scales.iter())
         .map(|scale| {

@@ -29,8 +29,6 @@ const SIZES: usize = 32;
 const MOST_STRETCHES: usize = 300;
 /// Scales below this share of the largest are taken to reach as far as this one.
 const SMALL: f64 = 1e-9;
-/// The smallest scale of a narrow range, relative to the largest.
-const NARROW: f64 = 0.1;
 /// Series that leave more than this are not worth checking.
 const HOPELESS: f64 = 1e-4;
 /// From this many nodes on it can be told how fast quadratures converge.
@@ -65,10 +63,12 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
     let sampled = sample(source, [low, top], source.end(end)?)?;
     let direct = Direct::new(&sampled, range, farthest);
     let mut error = f64::INFINITY;
+    let lowest = asked[0].max(TINIEST);
     // Kinks that rows of different scales meet at different places are resolved by no series.
     if sampled.kinks.is_empty()
         && direct.stretches(top, top) <= MOST_STRETCHES
-        && let Some(fitted) = polynomials(source, &grid, (ending, beyond), &sampled, &direct, accuracy)?
+        && let Some(fitted) =
+            polynomials(source, &grid, lowest, (ending, beyond), &sampled, &direct, accuracy)?
     {
         if !fitted.is_unresolved() {
             return Ok(Numerical::Fitted(Arc::new(fitted)));
@@ -97,6 +97,7 @@ pub(super) fn fit(source: &Source<'_>, asked: [f64; 2], accuracy: Accuracy) -> R
 fn polynomials(
     source: &Source<'_>,
     range: &Grid,
+    lowest: f64,
     (reach, beyond): (f64, f64),
     sampled: &Sampled,
     direct: &Direct,
@@ -107,7 +108,7 @@ fn polynomials(
     let search = Search { sampled, sizes: &sizes, range, accuracy, job };
     let Some(rule) = search.rule(&RULES, reach)? else { return Ok(None) };
     let Some((map, degree)) = search.degree(&DEGREES, &rule)? else { return Ok(None) };
-    let Some(grid) = search.grid(&SCALES, &rule)? else { return Ok(None) };
+    let grid = search.grid(&SCALES, &rule)?;
 
     let basis = Basis::new(sampled, grid.scales(), &rule, job);
     let scaled = Scaled::new(&basis, &sizes, &grid, &rule);
@@ -129,6 +130,7 @@ fn polynomials(
         has: [sampled.has[0], sampled.has[1] || sampled.origin != 0.0],
         sizes: sizes.clone(),
         grid,
+        lowest,
         rule,
         sampled: sampled.clone(),
     };
@@ -254,10 +256,10 @@ impl<'a> Search<'a> {
         Ok(Some(shortest.unwrap_or((map, count))))
     }
 
-    /// The range with the first number of scales whose last coefficients are negligible; `None` where none is.
-    fn grid(&self, counts: &[usize], rule: &Rule) -> Result<Option<Grid>> {
+    /// The range with the first number of scales whose last coefficients are negligible, or with the last one.
+    fn grid(&self, counts: &[usize], rule: &Rule) -> Result<Grid> {
         if self.range.is_point() {
-            return Ok(Some(*self.range));
+            return Ok(*self.range);
         }
         let mut hopeful = 0;
         for &count in counts {
@@ -274,12 +276,10 @@ impl<'a> Search<'a> {
                 error = error.max(tail(&weighted, |_| 1.0));
             }
             if error <= self.accuracy.target {
-                return Ok(Some(grid));
+                return Ok(grid);
             }
             hopeful = self.hopeful(count, error);
         }
-        // Over a wide range, the check of a doubtful grid would miss the smallest scales.
-        let narrow = self.range.scale(-1.0) > NARROW * self.range.scale(1.0);
-        Ok(narrow.then(|| self.range.with(counts[counts.len() - 1])))
+        Ok(self.range.with(counts[counts.len() - 1]))
     }
 }

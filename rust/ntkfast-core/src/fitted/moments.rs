@@ -209,9 +209,9 @@ impl<'a> Basis<'a> {
     }
 }
 
-/// 1 over a norm; nothing of a row without one.
+/// 1 over a norm; nothing of a row without one, or with one whose inverse no number holds.
 pub fn inverse(norm: f64) -> f64 {
-    if norm > 0.0 { 1.0 / norm } else { 0.0 }
+    if norm >= f64::MIN_POSITIVE { 1.0 / norm } else { 0.0 }
 }
 
 /// Nodes [u, v, u − v] of a quarter of the unit circle and their weights: u and v are cos(ψ ∓ half_angle), and four

@@ -43,6 +43,8 @@ pub struct Fitted {
     /// What everything is divided by.
     pub(super) sizes: Sizes,
     pub(super) grid: Grid,
+    /// The smallest scale at which the error was estimated.
+    pub(super) lowest: f64,
     pub(super) rule: Rule,
     pub(super) sampled: Sampled,
 }
@@ -50,7 +52,9 @@ pub struct Fitted {
 impl Fitted {
     /// Whether a new fit would give the same.
     pub(super) fn serves(&self, range: [f64; 2], accuracy: Accuracy) -> bool {
-        self.accuracy == accuracy && self.grid.with(1) == Grid::new(range, 1, accuracy)
+        self.accuracy == accuracy
+            && self.grid.with(1) == Grid::new(range, 1, accuracy)
+            && self.lowest <= range[0].max(TINIEST)
     }
 
     /// Whether rows of that scale are among those that it was made for.

@@ -12,8 +12,8 @@ const MOMENTS: f64 = 0.7;
 /// Intervals on which the first Hermite polynomial is resolved, if those of order n have waves by √n shorter.
 const SHORT: f64 = 4.5;
 
-/// E[φ'²] below this share of E[(φ − E[φ])²] is rounding where there are steps.
-const FLAT: f64 = 1e-18;
+/// √E[φ'²] below this share of √E[(φ − E[φ])²] is rounding where there are steps.
+const FLAT: f64 = 1e-9;
 
 /// Moments of one row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,18 +57,15 @@ impl Direct {
         }
         let mean = nodes.iter().map(|[weight, value, _]| weight * value).sum::<f64>()
             / nodes.iter().map(|[weight, ..]| weight).sum::<f64>();
-        let [mut centered, mut slope] = [0.0; 2];
-        for [weight, value, rise] in &nodes {
-            centered += weight * (value - mean).powi(2);
-            slope += weight * rise * rise;
-        }
-        let slope = match slope.sqrt() {
+        let centered = root_mean_square(nodes.iter().map(|[weight, value, _]| [*weight, value - mean]));
+        let slope = root_mean_square(nodes.iter().map(|[weight, _, rise]| [*weight, *rise]));
+        let slope = match slope {
             _ if self.line.is_steep => f64::INFINITY,
             // Between steps, rounding of a constant.
-            slope if !self.line.jumps.is_empty() && slope * slope <= FLAT * centered => 0.0,
+            slope if !self.line.jumps.is_empty() && slope <= FLAT * centered => 0.0,
             slope => slope,
         };
-        Moments { mean: self.line.origin + mean, less: mean, centered: centered.sqrt(), slope }
+        Moments { mean: self.line.origin + mean, less: mean, centered, slope }
     }
 
     /// E[(φ − E[φ])·h_n]/√E[(φ − E[φ])²] of the normalised Hermite polynomials h_n from n = 1 on, and, where φ has steps,
@@ -110,6 +107,15 @@ impl Direct {
         let over = inverse(moments.slope);
         slopes.iter_mut().for_each(|slope| *slope *= over);
     }
+}
+
+/// √Σ weight·value², of weights and values; divided by the largest, so that no square leaves the range of a double.
+fn root_mean_square(nodes: impl Iterator<Item = [f64; 2]> + Clone) -> f64 {
+    let size = nodes.clone().fold(0f64, |most, [_, value]| most.max(value.abs()));
+    if size == 0.0 {
+        return 0.0;
+    }
+    size * nodes.map(|[weight, value]| weight * (value / size).powi(2)).sum::<f64>().sqrt()
 }
 
 /// h_{n+1} from h_n and h_{n−1}.
