@@ -281,7 +281,8 @@ proptest! {
                 }
                 prop_assert!((same.slope - 1.0).abs() < 1e-14);
                 // δ' / δ tends to a constant: p·E[φ'²]/E[φ²].
-                let limit = (scale * rows[0].slope / rows[0].scale).powi(2);
+                // The quotient first: a slope near the largest number must not overflow here.
+                let limit = (scale * (rows[0].slope / rows[0].scale)).powi(2);
                 let ratio = out.delta / (small * limit);
                 // The next term is of order √δ for a kink; for a saturated erf of order √(δ·variance).
                 let next = 2.0 * (small * (1.0 + scale * scale * 16.0)).sqrt() + 1e-9;
