@@ -42,12 +42,18 @@ def test_maximize_warns_at_the_callers_line():
     assert caught[0].filename == __file__
 
 
+def trained_ensemble():
+    ensemble = nk.Ensemble(NET, X, Y)
+    ensemble.predict()
+    return ensemble
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: nk.GradientFlow(NET.ntk(X), Y),
         lambda: nk.GradientDescent(NET.ntk(X), Y, learning_rate=0.01),
-        lambda: nk.Ensemble(NET, X, Y),
+        trained_ensemble,
     ],
 )
 def test_a_singular_kernel_is_told_with_its_rank(make):

@@ -5,6 +5,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import ntkfast as nk
 
 
+def expected_failures(estimator):
+    """Leaving out a sample of weight 2 leaves out both copies that it stands for."""
+    if isinstance(estimator, nk.sklearn.NTKRegressorCV):
+        return {"check_sample_weight_equivalence_on_dense_data": "leave-one-out of copies differs"}
+    return {}
+
+
 @parametrize_with_checks(
     [
         nk.sklearn.NTKRegressor(),
@@ -14,7 +21,8 @@ import ntkfast as nk
         nk.sklearn.NTKClassifier(),
         nk.sklearn.NTKClassifierCV(),
         nk.sklearn.NNGPClassifier(),
-    ]
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_conventions_of_scikit_learn(estimator, check):
     check(estimator)

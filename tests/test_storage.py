@@ -189,7 +189,7 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda model: (model.predict(X_TEST), model.score(X, Y > 0), model.best_score_),
     ),
     "NNGPRegressor": (
-        lambda: nk.sklearn.NNGPRegressor(noise_variance=np.linspace(0.1, 0.2, 24)).fit(X, Y),
+        lambda: nk.sklearn.NNGPRegressor(noise_variance="auto").fit(X, Y, np.arange(1.0, 25.0)),
         lambda model: (model.predict(X_TEST, return_std=True), model.log_marginal_likelihood()),
     ),
     "NNGPClassifier": (

@@ -123,7 +123,8 @@ def save(path: str | PathLike[str], value: object) -> None:
 
     Notes
     -----
-    Attributes that are computed on first access, and can be computed again, are not written.
+    Attributes that are computed on first access, and can be computed again, are not written, except
+    for ``Ensemble.flow``.
 
     A process that is killed while it writes leaves a file ``.NAME.….tmp`` in the same folder. The
     next `save` to the same path removes it, unless another living process is writing it.
@@ -315,14 +316,18 @@ def _class(name: str) -> type | None:
 
 
 def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of the fields that are always written, and of the fitted ones."""
+    """Return the annotations of what is always written, and of what is if it has been computed."""
     hints = get_type_hints(class_, localns=_CLASSES)
     if not is_dataclass(class_):  # an estimator, which checks its parameters in fit
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
     written = [field.name for field in fields(class_) if field.name not in derived]
-    return {name: hints[name] for name in written}, {}
+    kept = {
+        name: get_type_hints(vars(class_)[name].func, localns=_CLASSES)["return"]
+        for name in getattr(class_, "_kept", ())
+    }
+    return {name: hints[name] for name in written}, kept
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:

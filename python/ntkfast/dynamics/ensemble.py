@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
@@ -15,15 +16,22 @@ from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_gram
 from ntkfast._scalars import as_choice, as_real
-from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
+from ntkfast.dynamics._arguments import (
+    Reduction,
+    Times,
+    as_settings,
+    as_targets,
+    as_time,
+    as_times,
+)
 from ntkfast.dynamics._evolution import (
+    Block,
     Evolution,
-    Moments,
     as_cross_kernels,
     blocks_of_kernels,
     blocks_of_network,
-    kernels_of,
 )
+from ntkfast.dynamics._limit import Limit, moments_at
 from ntkfast.dynamics._predictive import (
     Covariance,
     as_prior,
@@ -35,8 +43,11 @@ from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.kernels import Kernels
 from ntkfast.networks import Network
+from ntkfast.solvers.cholesky import prepare_regular
 
 __all__ = ["Ensemble"]
+
+_SETTINGS = ("learning_rate", "reduction", "diag_reg", "relative_diag_reg")
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -64,13 +75,14 @@ class Ensemble(Displayed):
     Attributes
     ----------
     flow
-        The training itself, from f_0 = 0: a `GradientFlow` with its targets ``y``, its ``solver``,
-        and the ``prepared`` system, which contains the ``spectrum``.
+        The training itself, from f_0 = 0: a `GradientFlow` with its ``solver`` and the ``prepared``
+        system, which contains the ``spectrum``. It is computed on first use: for a finite time, or
+        for t = ∞ if Θ + r is singular to working precision.
     nngp
         Shape (n, n): Σ between the training points.
     network, x
         As passed by the user; None if the ensemble was made by `from_kernels`.
-    trained
+    y, learning_rate, reduction, diag_reg, relative_diag_reg, trained
         As passed by the user.
 
     Raises
@@ -82,7 +94,9 @@ class Ensemble(Displayed):
 
     Notes
     -----
-    Costs the kernels and one eigendecomposition, about 9·n³. The first covariance adds 4·n³.
+    Costs Σ at first. Predictions at t = ∞ need Θ and a Cholesky factor of Θ + r, n³/3 once.
+    Predictions at finite times need Θ and its eigendecomposition, about 9·n³ once, and the first
+    covariance 4·n³ more. Memory: two n × n arrays at t = ∞, seven at finite times.
 
     References
     ----------
@@ -98,9 +112,15 @@ class Ensemble(Displayed):
 
     network: Network | None
     x: FloatArray | None
+    y: FloatArray
     nngp: FloatArray
-    flow: GradientFlow
+    learning_rate: float
+    reduction: Reduction
+    diag_reg: float
+    relative_diag_reg: float
     trained: str
+
+    _kept: ClassVar[tuple[str, ...]] = ("flow",)  # written to files if it has been computed
 
     def __init__(
         self,
@@ -117,17 +137,10 @@ class Ensemble(Displayed):
         trained_ = as_choice(trained, "trained", ("all", "readout"))
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
-        kernels = kernels_of(network, points, None, trained_)
-        flow = GradientFlow(
-            kernels.ntk,
-            targets,
-            learning_rate=learning_rate,
-            reduction=reduction,
-            diag_reg=diag_reg,
-            relative_diag_reg=relative_diag_reg,
-        )
+        settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
+        nngp = network.nngp(points)
         vars(self).update(
-            network=network, x=points, nngp=kernels.nngp, flow=flow, trained=trained_
+            network=network, x=points, y=targets, nngp=nngp, trained=trained_, **settings
         )  # frozen from here on
 
     @classmethod
@@ -170,8 +183,17 @@ class Ensemble(Displayed):
                 "like the kernel of the flow"
             )
         ensemble = cls.__new__(cls)
-        vars(ensemble).update(network=None, x=None, nngp=gram, flow=flow, trained="all")
+        settings = {name: getattr(flow, name) for name in _SETTINGS}
+        vars(ensemble).update(
+            network=None, x=None, y=flow.y, nngp=gram, flow=flow, trained="all", **settings
+        )
         return ensemble
+
+    @cached_property
+    def flow(self) -> GradientFlow:
+        """The training itself. Costs Θ and its eigendecomposition on first use."""
+        settings: dict[str, Any] = {name: getattr(self, name) for name in _SETTINGS}
+        return GradientFlow(self._theta(), self.y, **settings)
 
     @by_keyword("the test input")
     def predict(
@@ -248,11 +270,13 @@ class Ensemble(Displayed):
         kind = covariance_kind(covariance)
         noise = as_real(noise_variance, "noise_variance", least=0.0)
         if x_test is None:
-            return self._gaussians(times, self._evolution.on_training_points(times, kind, noise))
+            return self._gaussians(times, None, kind, noise)
         points = as_test_points(x_test, self.x, "Ensemble")
 
-        blocks = blocks_of_network(self.network, points, self.x, self.trained, kind)
-        return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
+        def blocks() -> Iterator[Block]:
+            return blocks_of_network(self.network, points, self.x, self.trained, kind)
+
+        return self._gaussians(times, blocks, kind, noise)
 
     @by_keyword("the test input")
     def predict_kernels(
@@ -286,25 +310,66 @@ class Ensemble(Displayed):
         kind = covariance_kind(covariance)
         noise = as_real(noise_variance, "noise_variance", least=0.0)
         both = as_cross_kernels(kernels, len(self.nngp), self.trained)
-        blocks = blocks_of_kernels(both, as_prior(nngp_test, len(both.nngp), kind), kind)
-        return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))[0]
+        given = as_prior(nngp_test, len(both.nngp), kind)
+
+        def blocks() -> Iterator[Block]:
+            return blocks_of_kernels(both, given, kind)
+
+        return self._gaussians(times, blocks, kind, noise)[0]
 
     def _facts(self) -> Iterator[Fact]:
         yield "", "kernels" if self.network is None else self.network
-        yield "", self.flow
+        if "flow" in vars(self):
+            yield "", self.flow
+        else:
+            yield "n=", len(self.y)
+            yield "y of shape", self.y.shape
+            for name in _SETTINGS:
+                value = getattr(self, name)
+                yield f"{name}=", repr(value) if isinstance(value, str) else f"{value:g}"
         yield "trained=", repr(self.trained)
 
     def _remarks(self) -> Iterator[str]:
-        return self.flow._remarks()
+        known = vars(self)
+        limit: Limit | None = known.get("_limit")
+        if limit is not None:
+            yield f"factorised for t = inf in {limit.prepared.seconds:.3g} s"
+        if "flow" in known:
+            yield from self.flow._remarks()
+
+    def _theta(self) -> FloatArray:
+        """Θ between the training points."""
+        if self.network is None or self.x is None or self.trained == "readout":
+            return self.nngp
+        return self.network.ntk(self.x)
+
+    @cached_property
+    def _limit(self) -> Limit | None:
+        """The way to t = ∞ by a Cholesky factor; None if Θ + r may be singular."""
+        theta = self._theta()
+        mean = float(theta.diagonal().mean(dtype=np.float64)) if len(theta) else 0.0
+        ridge = self.diag_reg + self.relative_diag_reg * mean
+        prepared = prepare_regular(theta, ridge)
+        if prepared is None:
+            return None
+        targets = self.y.reshape(len(self.y), -1)
+        return Limit(prepared, targets, self.nngp, self.trained == "readout")
 
     @cached_property
     def _evolution(self) -> Evolution:
         return Evolution(self.flow, self.nngp, self.trained == "readout")
 
-    def _gaussians(self, times: Times, moments: Iterable[Moments]) -> list[Normal]:
+    def _gaussians(
+        self, times: Times, blocks: Callable[[], Iterator[Block]] | None, kind: str, noise: float
+    ) -> list[Normal]:
+        """Return the distributions at test points, or at the training points for None."""
+        limit = None
+        if self.network is not None and np.isinf(times).any():
+            limit = self._limit
+        moments = moments_at(times, limit, lambda: self._evolution, blocks, kind, noise)
         return [
             Normal(
-                mean.reshape(len(mean), *self.flow.y.shape[1:]),
+                mean.reshape(len(mean), *self.y.shape[1:]),
                 covariance,
                 f"networks trained by gradient flow to t = {t:g}",
             )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._scalars import as_choice
 from ntkfast.networks import Network
 from ntkfast.sklearn._networks import named_network
+from ntkfast.sklearn._weights import as_weights
 
 __all__ = ["KEPT_TYPES", "NetworkEstimator"]
 
@@ -27,18 +31,57 @@ class NetworkEstimator(BaseEstimator):
     activation: str | Network
     w_std: float
     b_std: float | None
+    kernel: str
 
     # Fitted attributes are annotated: `nk.save` writes those annotated here and in the subclasses.
     network_: Network
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.kernel == "precomputed"
+        return tags
+
+    @property
+    def _precomputed(self) -> bool:
+        """Whether X is a kernel matrix instead of points."""
+        return as_choice(self.kernel, "kernel", (self._computed, "precomputed")) == "precomputed"
+
+    @property
+    @abstractmethod
+    def _computed(self) -> str:
+        """The name of the kernel that the network computes."""
+
     def _network(self) -> Network:
         return named_network(self.network, self.depth, self.activation, self.w_std, self.b_std)
 
+    def _check_network(self, what: str) -> None:
+        """Refuse a result that needs more than the kernel in X."""
+        if self._precomputed:
+            raise ValueError(
+                f'{what} need the covariance of the untrained network, which kernel="precomputed" '
+                "does not give; use nk.Ensemble.from_kernels or nk.Posterior.from_kernels"
+            )
+
+    def _positive(
+        self, points: FloatArray, targets: npt.NDArray[Any], sample_weight: npt.ArrayLike | None
+    ) -> tuple[FloatArray, npt.NDArray[Any], npt.NDArray[np.float64] | None]:
+        """Return the samples with weights > 0, their targets and weights; None for equal ones."""
+        weights = as_weights(sample_weight, len(points))
+        if weights is None or weights.all():
+            return points, targets, weights
+        if self._precomputed:
+            raise ValueError(
+                f"sample_weight is 0 for sample {int(np.argmin(weights))}; with "
+                'kernel="precomputed" drop such samples from the rows and columns of X'
+            )
+        kept = weights > 0
+        return points[kept], targets[kept], weights[kept]
+
     @abstractmethod
-    def _learn(self, points: FloatArray, targets: FloatArray) -> None:
-        """Fit to targets of shape (n,) or (n, c)."""
+    def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
+        """Fit to targets of shape (n,) or (n, c), with weights > 0 of shape (n,)."""
 
     @abstractmethod
     def _outputs(self, points: FloatArray) -> FloatArray:
@@ -47,6 +90,10 @@ class NetworkEstimator(BaseEstimator):
     @abstractmethod
     def _deviations(self, points: FloatArray) -> FloatArray:
         """Return the standard deviation at m points, shape (m,), the same for every output."""
+
+    @abstractmethod
+    def _noise(self) -> npt.NDArray[np.float64] | float:
+        """Return the variance of the noise, a number or one for each output."""
 
     def _new_points(self, X: npt.ArrayLike) -> FloatArray:
         """Return points to predict at, with the same features as the fitted ones."""

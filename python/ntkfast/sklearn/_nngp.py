@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import numpy.typing as npt
+from typing import Literal
+
 from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
+from ntkfast._gram import as_gram
+from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics import Posterior
+from ntkfast.dynamics._predictive import as_training_points
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._noise import noise_by_evidence
+from ntkfast.sklearn._weights import per_weight
 
 __all__ = ["NNGPEstimator"]
 
@@ -15,21 +21,45 @@ __all__ = ["NNGPEstimator"]
 class NNGPEstimator(NetworkEstimator):
     """The posterior of an infinitely wide network's random weights."""
 
-    noise_variance: npt.ArrayLike
+    noise_variance: float | Literal["auto"]
 
+    noise_variance_: float
     posterior_: Posterior
 
-    def _learn(self, points: FloatArray, targets: FloatArray) -> None:
-        self.network_ = self._network()
-        self.posterior_ = Posterior(
-            self.network_, points, targets, noise_variance=self.noise_variance
-        )
+    @property
+    def _computed(self) -> str:
+        return "nngp"
+
+    def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
+        gram = None
+        if self._precomputed:
+            gram = as_gram(points, "X", "net.nngp(x)")
+        else:
+            self.network_ = self._network()
+        if isinstance(self.noise_variance, str):
+            as_choice(self.noise_variance, "noise_variance", ("auto",))
+            if gram is None:
+                gram = as_training_points(self.network_, points)[0].nngp(points)
+            self.noise_variance_ = noise_by_evidence(gram, targets, weights)
+        else:
+            self.noise_variance_ = _as_noise(self.noise_variance)
+        noise = per_weight(self.noise_variance_, weights)
+        if gram is not None and self._precomputed:
+            self.posterior_ = Posterior.from_kernels(gram, targets, noise_variance=noise)
+        else:
+            self.posterior_ = Posterior(self.network_, points, targets, noise_variance=noise)
 
     def _outputs(self, points: FloatArray) -> FloatArray:
+        if self._precomputed:
+            return self.posterior_.predict_kernels(points).mean
         return self.posterior_.predict(points).mean
 
     def _deviations(self, points: FloatArray) -> FloatArray:
+        self._check_network("standard deviations")
         return self.posterior_.predict(points, covariance="diagonal").std
+
+    def _noise(self) -> float:
+        return self.noise_variance_
 
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y) of the targets that were learnt, summed over the outputs.
@@ -42,3 +72,14 @@ class NNGPEstimator(NetworkEstimator):
         """
         check_is_fitted(self)
         return self.posterior_.log_marginal_likelihood()
+
+
+def _as_noise(value: object) -> float:
+    """Return a noise variance >= 0; an array is refused with a hint at the weights of samples."""
+    shape = getattr(value, "shape", None)
+    if shape or isinstance(value, (list, tuple)):
+        raise ValueError(
+            f"noise_variance is {value!r}; expected one number, or 'auto'. The noise of single "
+            "samples belongs to fit: noise_variance=1.0 and fit(X, y, sample_weight=1 / variances)"
+        )
+    return as_real(value, "noise_variance", least=0.0)

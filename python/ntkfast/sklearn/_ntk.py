@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._gram import row_blocks
+from ntkfast._gram import as_gram, row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
@@ -13,6 +17,8 @@ from ntkfast.dynamics._predictive import as_covariance, as_training_points, test
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._noise import noise_by_leave_one_out
+from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
 
 __all__ = ["NTKEstimator"]
 
@@ -21,7 +27,7 @@ class NTKEstimator(NetworkEstimator):
     """An infinitely wide network trained by gradient flow from random weights.
 
     At t = ∞ a Cholesky factor of Θ gives both mean and variance. A finite time needs the
-    eigenvectors of Θ.
+    eigenvectors of Θ, or of √w·Θ·√w if samples have weights w.
     """
 
     t: float
@@ -33,35 +39,87 @@ class NTKEstimator(NetworkEstimator):
     training_: KernelRegression | GradientFlow
     X_fit_: FloatArray
     dual_coef_: FloatArray
+    sample_weight_: FloatArray | None
 
-    def _learn(self, points: FloatArray, targets: FloatArray) -> None:
-        self.network_, self.X_fit_ = as_training_points(self._network(), points)
+    @property
+    def _computed(self) -> str:
+        return "ntk"
+
+    def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
-        theta = self.network_.ntk(points)
+        theta = self._gram(points)
+        ridge = settings["diag_reg"] + settings["relative_diag_reg"] * mean_diagonal(theta, weights)
+        self._train(theta, targets, weights, ridge, time, settings)
+
+    def _gram(self, points: FloatArray) -> FloatArray:
+        """Return Θ between the training points, and keep what further kernels need."""
+        if self._precomputed:
+            return as_gram(points, "X", "net.ntk(x)")
+        self.network_, self.X_fit_ = as_training_points(self._network(), points)
+        return self.network_.ntk(points)
+
+    def _train(
+        self,
+        theta: FloatArray,
+        targets: FloatArray,
+        weights: FloatArray | None,
+        ridge: float,
+        time: float,
+        settings: dict[str, Any],
+    ) -> None:
+        """Train to a time; a weight acts as that many copies of its sample would."""
+        self.__dict__.pop("noise_variance_", None)  # of an earlier fit
+        self.sample_weight_ = weights
         if np.isinf(time):
-            size = float(theta.diagonal().mean(dtype=np.float64))
-            ridge = settings["diag_reg"] + settings["relative_diag_reg"] * size
-            self.training_ = KernelRegression(theta, targets, diag_reg=ridge)
+            self.training_ = KernelRegression(theta, targets, diag_reg=per_weight(ridge, weights))
             self.dual_coef_ = self.training_.coefficients
-        else:
-            self.training_ = GradientFlow(theta, targets, **settings)
-            self.dual_coef_ = self.training_.coefficients(t=time)
+            return
+        rate = settings["learning_rate"]
+        if weights is not None:
+            theta, targets = scaled(theta, targets, weights)
+            if settings["reduction"] == "mean":  # over the weights instead of the samples
+                rate = rate * len(weights) / float(weights.sum())
+        self.training_ = GradientFlow(
+            theta, targets, learning_rate=rate, reduction=settings["reduction"], diag_reg=ridge
+        )
+        coefficients = self.training_.coefficients(t=time)
+        self.dual_coef_ = coefficients * roots(weights, coefficients)
+
+    @cached_property
+    def noise_variance_(self) -> npt.NDArray[np.float64]:
+        """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
+        return noise_by_leave_one_out(
+            self.training_, float(self.t), self._prior(), self.sample_weight_
+        )
+
+    def _noise(self) -> npt.NDArray[np.float64]:
+        return self.noise_variance_
 
     def _outputs(self, points: FloatArray) -> FloatArray:
-        n = len(self.X_fit_)
+        n = len(self.dual_coef_)
         columns = self.dual_coef_.reshape(n, -1)
-        means = [
-            matmul(self.network_.ntk(as_others(points[rows], self.X_fit_), self.X_fit_), columns)
-            for rows in test_blocks(len(points), n, "none")
-        ]
+        if self._precomputed:
+            means = [matmul(points, columns)]
+        else:
+            means = [
+                matmul(
+                    self.network_.ntk(as_others(points[rows], self.X_fit_), self.X_fit_), columns
+                )
+                for rows in test_blocks(len(points), n, "none")
+            ]
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
+
+    def _prior(self) -> FloatArray:
+        """Σ between the training points."""
+        self._check_network("standard deviations")
+        return self.network_.nngp(self.X_fit_)
 
     def _deviations(self, points: FloatArray) -> FloatArray:
         # Training maps f_0 to f_0(x) − B·f_0(X), whose covariance follows from Σ.
-        nngp = self.network_.nngp(self.X_fit_)
+        nngp = self._prior()
         trace = float(nngp.trace(dtype=np.float64))
         variances = []
         for rows in row_blocks(len(points), len(nngp)):
@@ -78,4 +136,5 @@ class NTKEstimator(NetworkEstimator):
         """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""
         if isinstance(self.training_, KernelRegression):
             return self.training_.prepared.solve(ntk.T).T
-        return response(self.training_, ntk, as_time(self.t))
+        root = roots(self.sample_weight_, ntk.T).T
+        return response(self.training_, ntk * root, as_time(self.t)) * root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     classes_: npt.NDArray[Any]
 
-    def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+    def fit(
+        self: Self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
         """Fit to training data.
 
         Parameters
@@ -39,6 +41,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             Shape (n, n_features), one sample per row; float64 and float32 are kept.
         y
             Shape (n,): labels of any kind, with two classes or more.
+        sample_weight
+            Shape (n,): weights w >= 0, as for `NTKRegressor.fit`.
 
         Returns
         -------
@@ -51,8 +55,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         NumericalError
             The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
-        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES)
+        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES, copy=self._precomputed)
         check_classification_targets(labels)
+        points, labels, weights = self._positive(points, labels, sample_weight)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -60,7 +65,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 "expected labels of at least two classes"
             )
         targets = one_hot(numbers, len(self.classes_)) - 1 / len(self.classes_)
-        self._learn(points, targets.astype(points.dtype))
+        self._learn(points, targets.astype(points.dtype), weights)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -114,6 +119,9 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         The network, as for `NTKRegressor`.
     t, learning_rate, reduction, diag_reg, relative_diag_reg
         Its training, as for `NTKRegressor`.
+    kernel
+        ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
+        (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
 
     Attributes
     ----------
@@ -151,6 +159,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
+        kernel: Literal["ntk", "precomputed"] = "ntk",
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -162,6 +171,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         self.reduction = reduction
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
+        self.kernel = kernel
 
 
 class NNGPClassifier(NetworkClassifier, NNGPEstimator):
@@ -175,13 +185,17 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
     noise_variance
-        Variance ≥ 0 of the noise on the one-hot targets, a number or one per training point.
+        Variance ≥ 0 of the noise on the one-hot targets, or ``"auto"``: the one with the largest
+        evidence.
+    kernel
+        ``"nngp"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
+        (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
 
     Attributes
     ----------
     classes_
         The labels, sorted.
-    network_, posterior_, n_features_in_, feature_names_in_
+    network_, posterior_, noise_variance_, n_features_in_, feature_names_in_
         As for `NNGPRegressor`, with one output per class.
 
     Notes
@@ -207,7 +221,8 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         w_std: float = math.sqrt(2),
         b_std: float | None = 1.0,
         network: Network | None = None,
-        noise_variance: npt.ArrayLike = 1e-2,
+        noise_variance: float | Literal["auto"] = 1e-2,
+        kernel: Literal["nngp", "precomputed"] = "nngp",
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -215,3 +230,4 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         self.b_std = b_std
         self.network = network
         self.noise_variance = noise_variance
+        self.kernel = kernel

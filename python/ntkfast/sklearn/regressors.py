@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,9 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
     y_mean_: npt.NDArray[np.float64] | float
     y_scale_: npt.NDArray[np.float64] | float
 
-    def fit(self: Self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+    def fit(
+        self: Self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
         """Fit to training data.
 
         Parameters
@@ -40,6 +42,10 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             Shape (n, n_features), one sample per row; float64 and float32 are kept.
         y
             Shape (n,) or (n, n_outputs): targets.
+        sample_weight
+            Shape (n,): weights w >= 0 of the squared errors. Noise or regularisation r becomes r/w,
+            so a weight of 2 acts as two copies of the sample, and 0 drops it. For targets whose
+            noise has known variances, use their inverses.
 
         Returns
         -------
@@ -53,8 +59,15 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
         points, targets = validate_data(
-            self, X, y, dtype=KEPT_TYPES, multi_output=True, y_numeric=True
+            self,
+            X,
+            y,
+            dtype=KEPT_TYPES,
+            copy=self._precomputed,
+            multi_output=True,
+            y_numeric=True,
         )
+        points, targets, weights = self._positive(points, targets, sample_weight)
         targets = targets.astype(points.dtype, copy=False)
         outputs = targets.shape[1:]
         self.y_mean_, self.y_scale_ = np.zeros(outputs), np.ones(outputs)
@@ -63,15 +76,26 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             largest = np.abs(targets).max(axis=0).astype(np.float64)
             unit = np.where(largest > 0, largest, 1.0)
             units = targets / unit
-            mean, spread = units.mean(axis=0), units.std(axis=0)
-            varied = spread > 0
+            mean = np.average(units, axis=0, weights=weights)
+            spread = np.sqrt(np.average((units - mean) ** 2, axis=0, weights=weights))
+            varied = units.max(axis=0) > units.min(axis=0)
             self.y_mean_, self.y_scale_ = unit * mean, np.where(varied, unit * spread, 1.0)
             targets = ((units - mean) / np.where(varied, spread, 1.0)).astype(points.dtype)
-        self._learn(points, targets)
+        self._learn(points, targets, weights)
         return self
 
+    @overload
     def predict(
-        self, X: npt.ArrayLike, return_std: bool = False
+        self, X: npt.ArrayLike, return_std: Literal[False] = False, *, noise: bool = False
+    ) -> FloatArray: ...
+
+    @overload
+    def predict(
+        self, X: npt.ArrayLike, return_std: Literal[True], *, noise: bool = False
+    ) -> tuple[FloatArray, FloatArray]: ...
+
+    def predict(
+        self, X: npt.ArrayLike, return_std: bool = False, *, noise: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
         """Predict the targets.
 
@@ -81,21 +105,29 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             Shape (m, n_features).
         return_std
             Whether to return standard deviations as well.
+        noise
+            Whether these are of new observations, in the units of the targets: with the variance
+            ``noise_variance_`` of the noise. Otherwise they are of the function.
 
         Returns
         -------
         mean : ndarray
             Shape (m,) or (m, n_outputs).
         std : ndarray
-            Same shape: standard deviation of the function, without observation noise. Only with
-            ``return_std``.
+            Same shape: standard deviation. Only with ``return_std``.
         """
         points = self._new_points(X)
         outputs = self._outputs(points)
         mean = (self.y_mean_ + self.y_scale_ * outputs).astype(outputs.dtype)
         if not as_flag(return_std, "return_std"):
+            if as_flag(noise, "noise"):
+                raise ValueError(
+                    "noise is True, but it changes standard deviations only; pass return_std=True"
+                )
             return mean
         deviations = self._deviations(points).reshape(-1, *[1] * (mean.ndim - 1))
+        if as_flag(noise, "noise"):
+            deviations = np.hypot(deviations, np.sqrt(self._noise()))
         return mean, (self.y_scale_ * deviations).astype(mean.dtype)
 
 
@@ -131,6 +163,9 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     normalize_y
         Whether to subtract the mean of the targets and divide by their standard deviation. The
         network itself has prior mean zero.
+    kernel
+        ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
+        (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
 
     Attributes
     ----------
@@ -141,6 +176,12 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     training_
         `nk.KernelRegression` at t = ∞, with ``leave_one_out`` and ``condition_estimate``;
         `nk.GradientFlow` for a finite time, with the whole course of training.
+    noise_variance_
+        Variance of the noise of each output, shape () or (n_outputs,), in units of y_scale_²: the
+        mean square of the leave-one-out residuals, less the variance of the networks there.
+        Computed on first use, for 4·n³.
+    sample_weight_
+        Weights of the training points, or None.
     y_mean_, y_scale_
         Mean and scale from ``normalize_y``; 0 and 1 without it.
     n_features_in_, feature_names_in_
@@ -176,6 +217,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
         normalize_y: bool = False,
+        kernel: Literal["ntk", "precomputed"] = "ntk",
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -188,6 +230,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
         self.normalize_y = normalize_y
+        self.kernel = kernel
 
 
 class NNGPRegressor(NetworkRegressor, NNGPEstimator):
@@ -198,10 +241,13 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
     noise_variance
-        Variance ≥ 0 of the noise on the targets, a number or one per training point. With
-        ``normalize_y`` it is in units of the variance of the targets.
+        Variance ≥ 0 of the noise on the targets, or ``"auto"``: the one with the largest evidence.
+        With ``normalize_y`` it is in units of the variance of the targets.
     normalize_y
         As for `NTKRegressor`.
+    kernel
+        ``"nngp"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
+        (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
 
     Attributes
     ----------
@@ -209,6 +255,8 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         The network.
     posterior_
         The `nk.Posterior`, with joint distributions, ``leave_one_out`` and ``regression``.
+    noise_variance_
+        The given or the chosen noise variance, in units of y_scale_².
     y_mean_, y_scale_
         Mean and scale from ``normalize_y``; 0 and 1 without it.
     n_features_in_, feature_names_in_
@@ -216,8 +264,8 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
 
     Notes
     -----
-    Fitting costs the kernel and n³/3. Means cost the kernel and 2·m·n, standard deviations 2·m·n²
-    more.
+    Fitting costs the kernel and n³/3, with ``noise_variance="auto"`` 20 times n³/3. Means cost the
+    kernel and 2·m·n, standard deviations 2·m·n² more.
 
     References
     ----------
@@ -239,8 +287,9 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         w_std: float = math.sqrt(2),
         b_std: float | None = 1.0,
         network: Network | None = None,
-        noise_variance: npt.ArrayLike = 1e-2,
+        noise_variance: float | Literal["auto"] = 1e-2,
         normalize_y: bool = False,
+        kernel: Literal["nngp", "precomputed"] = "nngp",
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -249,3 +298,4 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         self.network = network
         self.noise_variance = noise_variance
         self.normalize_y = normalize_y
+        self.kernel = kernel

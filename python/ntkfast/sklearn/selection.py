@@ -13,12 +13,13 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_count, as_real
-from ntkfast.dynamics import GradientFlow
-from ntkfast.networks import Network, ntk_by_depth
+from ntkfast.networks import Network
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._ntk import NTKEstimator
+from ntkfast.sklearn._weights import mean_diagonal, roots, scaled
 from ntkfast.sklearn.classifiers import NetworkClassifier
 from ntkfast.sklearn.regressors import NetworkRegressor
+from ntkfast.solvers import EigenSolver, PreparedEigen
 from ntkfast.spectrum import eigh
 
 __all__ = ["NTKClassifierCV", "NTKRegressorCV"]
@@ -30,14 +31,15 @@ _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 class LeaveOneOut(NTKEstimator):
     """Networks of several depths, trained to t = ∞ with several regularisations.
 
-    One pass gives the kernels of all depths. One eigendecomposition per depth gives the
-    leave-one-out predictions for every regularisation.
+    One eigendecomposition per depth gives the leave-one-out predictions for every regularisation.
+    One depth is in memory at a time.
     """
 
     depths: Sequence[int]
     relative_diag_regs: Sequence[float]
 
     t = math.inf  # training to t = ∞
+    kernel = "ntk"
 
     best_depth_: int
     best_relative_diag_reg_: float
@@ -46,59 +48,78 @@ class LeaveOneOut(NTKEstimator):
     cv_results_: dict[str, npt.NDArray[Any]]
 
     @abstractmethod
-    def _score(self, targets: FloatArray, predicted: FloatArray) -> float:
+    def _score(
+        self, targets: FloatArray, predicted: FloatArray, weights: FloatArray | None
+    ) -> float:
         """Return the score of predictions, both of shape (n,) or (n, c); higher is better."""
 
-    def _learn(self, points: FloatArray, targets: FloatArray) -> None:
+    def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         depths = [as_count(depth, "depths", least=0) for depth in _some(self.depths, "depths")]
         ridges = [
             as_real(ridge, "relative_diag_regs", least=0.0)
             for ridge in _some(self.relative_diag_regs, "relative_diag_regs")
         ]
         self.X_fit_ = points.copy()
-        thetas = ntk_by_depth(self._mlp(max(depths)), points)
         scores = np.full((len(depths), len(ridges)), -math.inf)
-        best: GradientFlow | None = None
         for row, depth in enumerate(depths):
-            spectrum = eigh(thetas[depth])
-            for column, ridge in enumerate(ridges):
-                flow = GradientFlow(spectrum, targets, relative_diag_reg=ridge)
-                predicted = leave_one_out(flow)
-                if predicted is None:
-                    continue
-                scores[row, column] = self._score(targets, predicted)
-                if best is None or scores[row, column] > self.best_score_:
-                    best, self.best_score_ = flow, float(scores[row, column])
-                    self.best_depth_, self.best_relative_diag_reg_ = depth, ridge
-        if best is None:
+            scores[row] = self._scores(depth, ridges, targets, weights)
+        if not np.isfinite(scores).any():
             raise NumericalError(
                 "the NTK is singular to working precision at every depth, so leave-one-out "
                 "predictions are undefined; use larger relative_diag_regs"
             )
-        self.best_diag_reg_ = best.ridge
-        self.network_ = self._mlp(self.best_depth_)
-        self.training_, self.dual_coef_ = best, best.coefficients(t=math.inf)
+        row, column = divmod(int(scores.argmax()), len(ridges))
+        self.best_score_ = float(scores[row, column])
+        self.best_depth_, self.best_relative_diag_reg_ = depths[row], ridges[column]
         self.cv_results_ = _as_results(depths, ridges, scores)
+        self.network_ = self._mlp(self.best_depth_)
+        theta = self.network_.ntk(points)
+        self.best_diag_reg_ = self.best_relative_diag_reg_ * mean_diagonal(theta, weights)
+        self._train(theta, targets, weights, self.best_diag_reg_, math.inf, {})
+
+    def _scores(
+        self,
+        depth: int,
+        ridges: list[float],
+        targets: FloatArray,
+        weights: FloatArray | None,
+    ) -> list[float]:
+        """Return the score of every regularisation, from one eigendecomposition."""
+        theta = self._mlp(depth).ntk(self.X_fit_)
+        size, shares = mean_diagonal(theta, weights), targets
+        if weights is not None:
+            theta, shares = scaled(theta, targets, weights)
+        root = roots(weights, targets)
+        spectrum = eigh(theta)
+        del theta
+        scores = []
+        for ridge in ridges:
+            left = leave_one_out(EigenSolver().prepare(spectrum, ridge * size), shares)
+            predicted = None if left is None else targets - left / root
+            scores.append(
+                -math.inf if predicted is None else self._score(targets, predicted, weights)
+            )
+        return scores
 
     def _mlp(self, depth: int) -> Network:
         return named_network(None, depth, self.activation, self.w_std, self.b_std)
 
 
-def leave_one_out(flow: GradientFlow) -> FloatArray | None:
-    """Predict each point from all the others, after training to t = ∞.
+def leave_one_out(prepared: PreparedEigen, targets: FloatArray) -> FloatArray | None:
+    """Return what predictions of each point from all the others miss, after training to t = ∞.
 
     Returns
     -------
     ndarray or None
-        Shape of y: y_i − α_i/[(Θ + r)⁻¹]_ii; None if Θ + r is singular to working precision.
-        Costs 2·n²·(1 + c).
+        Shape of targets: α_i/[(Θ + r)⁻¹]_ii; None if Θ + r is singular to working precision. Costs
+        n²·(1 + 4·c).
     """
-    if flow.prepared.singular:
+    if prepared.singular:
         return None
-    alpha = flow.coefficients(t=math.inf)
-    by_point = flow.prepared.inverse_diagonal.reshape(-1, *[1] * (alpha.ndim - 1))
-    predicted: FloatArray = flow.y - alpha / by_point
-    return predicted
+    alpha = prepared.solve(targets)
+    by_point = prepared.inverse_diagonal.reshape(-1, *[1] * (alpha.ndim - 1))
+    residuals: FloatArray = alpha / by_point
+    return residuals
 
 
 def _some(values: Sequence[Any], name: str) -> list[Any]:
@@ -144,8 +165,10 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
         A dictionary of arrays, one entry for each pair of a depth and a regularisation:
         ``param_depth``, ``param_relative_diag_reg``, ``mean_test_score`` (−inf if the kernel is
         singular to working precision), ``rank_test_score``.
-    network_, X_fit_, dual_coef_, training_, y_mean_, y_scale_, n_features_in_, feature_names_in_
-        As for `NTKRegressor`; ``training_`` is a `nk.GradientFlow`.
+    network_, X_fit_, dual_coef_, training_, noise_variance_, sample_weight_, y_mean_, y_scale_
+        As for `NTKRegressor`; ``training_`` is a `nk.KernelRegression`.
+    n_features_in_, feature_names_in_
+        As for all scikit-learn estimators.
 
     Raises
     ------
@@ -154,8 +177,8 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
 
     Notes
     -----
-    Costs one pass for the kernels of all depths, 9·n³ per depth, and 2·n²·(1 + c) per
-    regularisation, instead of n fits of each. Memory: one matrix per depth up to the largest.
+    Costs the kernel and 9·n³ per depth, and n²·(1 + 4·c) per regularisation, instead of n fits of
+    each. Memory: that of one eigendecomposition, 5·n² numbers.
 
     Examples
     --------
@@ -182,9 +205,11 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
         self.relative_diag_regs = relative_diag_regs
         self.normalize_y = normalize_y
 
-    def _score(self, targets: FloatArray, predicted: FloatArray) -> float:
-        errors = (predicted - targets) * self.y_scale_
-        return -float(np.mean(errors**2, dtype=np.float64))
+    def _score(
+        self, targets: FloatArray, predicted: FloatArray, weights: FloatArray | None
+    ) -> float:
+        errors = ((predicted - targets) * self.y_scale_).astype(np.float64)
+        return -float(np.mean(np.average(errors**2, axis=0, weights=weights)))
 
 
 class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
@@ -202,7 +227,7 @@ class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
     best_score_
         The share of points that the others classify correctly. Ties go to the first pair.
     classes_, network_, X_fit_, dual_coef_, training_, n_features_in_, feature_names_in_
-        As for `NTKClassifier`; ``training_`` is a `nk.GradientFlow`.
+        As for `NTKClassifier`; ``training_`` is a `nk.KernelRegression`.
 
     Notes
     -----
@@ -230,5 +255,8 @@ class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
         self.b_std = b_std
         self.relative_diag_regs = relative_diag_regs
 
-    def _score(self, targets: FloatArray, predicted: FloatArray) -> float:
-        return float(np.mean(predicted.argmax(axis=1) == targets.argmax(axis=1)))
+    def _score(
+        self, targets: FloatArray, predicted: FloatArray, weights: FloatArray | None
+    ) -> float:
+        right = predicted.argmax(axis=1) == targets.argmax(axis=1)
+        return float(np.average(right, weights=weights))
