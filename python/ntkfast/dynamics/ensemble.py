@@ -352,7 +352,7 @@ class Ensemble(Displayed):
         prepared = prepare_regular(theta, ridge)
         if prepared is None:
             return None
-        targets = self.y.reshape(len(self.y), -1)
+        targets = self.y.reshape(len(self.y), math.prod(self.y.shape[1:]))
         return Limit(prepared, targets, self.nngp, self.trained == "readout")
 
     @cached_property

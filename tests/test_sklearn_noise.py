@@ -1,0 +1,150 @@
+"""Error bars of new observations, and noise that estimators choose themselves."""
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from estimators import Data
+
+DATA = Data(n=20)
+NET = nk.mlp(2, w_std=2**0.5, b_std=1.0)
+
+
+def observations(n, seed, noise, features):
+    """Targets of scale 1,000 around 5,000."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, features))
+    signal = np.sin(2 * x[:, 0]) + (x[:, 1] * x[:, 2] if features > 2 else 0.0)
+    return x, 5000 + 1000 * signal + noise * rng.normal(size=n)
+
+
+MODELS = [
+    nk.sklearn.NNGPRegressor(noise_variance="auto", normalize_y=True),
+    nk.sklearn.NTKRegressor(relative_diag_reg=0.01, normalize_y=True),
+    nk.sklearn.NTKRegressor(relative_diag_reg=0.1, normalize_y=True),
+    nk.sklearn.NTKRegressor(t=1.0, normalize_y=True),
+    nk.sklearn.NTKRegressorCV(normalize_y=True),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_error_bars_cover_new_observations(model, weighted):
+    """68 ± 4 % within one standard deviation and 95 ± 2 % within two, averaged over data sets."""
+    covered = []
+    for seed in range(8):
+        x, y = observations(250, seed, 400.0, 2)
+        # Samples of weight 1/4 have twice the noise.
+        weights = np.where(np.arange(len(x)) % 2, 1.0, 0.25)
+        if weighted:
+            y[::2] += 400 * 3**0.5 * np.random.default_rng(seed + 50).normal(size=len(x) // 2)
+        x_test, y_test = observations(500, seed + 100, 400.0, 2)
+        mean, std = model.fit(x, y, weights if weighted else None).predict(
+            x_test, return_std=True, noise=True
+        )
+        score = np.abs(y_test - mean) / std
+        covered.append([np.mean(score < 1), np.mean(score < 2)])
+    one, two = np.mean(covered, axis=0)
+    assert 0.64 < one < 0.72
+    assert 0.93 < two < 0.97
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_predictive_variances_are_sums(model):
+    x, y = observations(60, 0, 300.0, 3)
+    model.fit(x, y)
+    mean, inner = model.predict(x[:5], return_std=True)
+    again, outer = model.predict(x[:5], return_std=True, noise=True)
+    np.testing.assert_array_equal(mean, again)
+    noise = model.noise_variance_ * model.y_scale_**2
+    np.testing.assert_allclose(outer**2, inner**2 + noise, rtol=1e-10)
+    assert noise > 0
+    with pytest.raises(ValueError, match="pass return_std=True"):
+        model.predict(x, noise=True)
+    with pytest.raises(TypeError, match=r"noise is 0\.1"):
+        model.predict(x, return_std=True, noise=0.1)
+
+
+def test_noise_of_several_outputs():
+    x, y = observations(200, 0, 100.0, 2)
+    other = np.random.default_rng(1).normal(size=len(x))
+    model = nk.sklearn.NTKRegressor(relative_diag_reg=0.05).fit(x, np.stack([y / 1e3, other], 1))
+    assert model.noise_variance_.shape == (2,)
+    assert model.noise_variance_[1] > 10 * model.noise_variance_[0]
+    assert 0.8 < model.noise_variance_[1] < 1.5
+    mean, std = model.predict(x[:4], return_std=True, noise=True)
+    assert mean.shape == std.shape == (4, 2)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 4.0, len(DATA.x))])
+def test_noise_is_what_leaving_out_leaves(weights):
+    """Literal refits: squared residuals less the variance of the networks at the point."""
+    x, y = DATA.x, DATA.y[:, 0] - 5
+    model = nk.sklearn.NTKRegressor(diag_reg=0.4, relative_diag_reg=0.0).fit(x, y, weights)
+    excess = []
+    for i in range(len(x)):
+        kept = np.arange(len(x)) != i
+        noise = np.full(len(x), 0.4) if weights is None else 0.4 / weights
+        theta, sigma = NET.ntk(x), NET.nngp(x)
+        b = np.linalg.solve(theta[np.ix_(kept, kept)] + np.diag(noise[kept]), theta[kept, i])
+        variance = sigma[i, i] - 2 * b @ sigma[kept, i] + b @ sigma[np.ix_(kept, kept)] @ b
+        excess.append((y[i] - b @ y[kept]) ** 2 - variance)
+    expected = max(np.mean(np.array(excess) * (1 if weights is None else weights)), 0.0)
+    assert expected > 0
+    assert float(model.noise_variance_) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.02, 5.0])
+def test_noise_at_a_finite_time_is_by_the_operator_of_the_residuals(t):
+    x, y = DATA.x, DATA.y[:, 0] - 5
+    weights = np.linspace(0.5, 4.0, len(x))
+    model = nk.sklearn.NTKRegressor(t=t, diag_reg=0.4, relative_diag_reg=0.0).fit(x, y, weights)
+    root = np.sqrt(weights)
+    theta, sigma = NET.ntk(x) * np.outer(root, root), NET.nngp(x) * np.outer(root, root)
+    values, vectors = np.linalg.eigh(theta)
+    learnt = values * -np.expm1(-(values + 0.4) * t) / (values + 0.4)
+    left = np.eye(len(x)) - (vectors * learnt) @ vectors.T
+    residuals, own = left @ (root * y), left.diagonal()
+    expected = np.mean((residuals**2 - (left @ sigma @ left).diagonal()) / own**2)
+    assert float(model.noise_variance_) == pytest.approx(max(expected, 0.0), rel=1e-9)
+
+
+def test_a_refit_forgets_the_noise():
+    model = nk.sklearn.NTKRegressor(relative_diag_reg=0.1).fit(*observations(40, 0, 10.0, 3))
+    before = model.noise_variance_
+    assert model.fit(*observations(40, 1, 500.0, 3)).noise_variance_ != before
+
+
+def test_fitted_to_working_precision_leaves_no_residuals():
+    model = nk.sklearn.NTKRegressor(t=1e9, relative_diag_reg=0.0).fit(DATA.x, DATA.y)
+    with pytest.raises(nk.NumericalError, match="increase diag_reg, or train for a shorter time"):
+        model.predict(DATA.x, return_std=True, noise=True)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 4.0, len(DATA.x))])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_auto_is_the_maximum_of_the_evidence(scale, weights):
+    x = DATA.x
+    y = scale * (np.sin(2 * x[:, 0]) + 0.3 * np.random.default_rng(5).normal(size=len(x)))
+    model = nk.sklearn.NNGPRegressor(noise_variance="auto").fit(x, y, weights)
+    inverse = np.ones(len(x)) if weights is None else 1 / weights
+    gram = NET.nngp(x)
+
+    def evidence(noise):
+        k = gram + np.diag(noise * inverse)
+        return -0.5 * (y @ np.linalg.solve(k, y) + np.linalg.slogdet(k)[1])
+
+    grid = np.geomspace(1e-11, 1e8, 4000)
+    best = max(map(evidence, grid))
+    assert evidence(model.noise_variance_) > best - 1e-3
+    assert model.posterior_.noise_variance.shape == (() if weights is None else (len(x),))
+
+
+@pytest.mark.parametrize("y", [np.zeros(20), np.full(20, 3.0)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_auto_has_an_answer_for_any_targets(y, dtype):
+    for normalize_y in (False, True):
+        model = nk.sklearn.NNGPRegressor(noise_variance="auto", normalize_y=normalize_y)
+        model.fit(DATA.x.astype(dtype), y)
+        assert 0 < model.noise_variance_ < np.inf
+        assert np.isfinite(model.predict(DATA.x, return_std=True, noise=True)).all()
