@@ -9,7 +9,7 @@
 
 from typing import TYPE_CHECKING
 
-from ntkfast import classic, data, finite, solvers, theory
+from ntkfast import classic, data, finite, operators, solvers, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
@@ -78,6 +78,7 @@ from ntkfast.networks import (
     ntk_by_frozen,
     wide_resnet,
 )
+from ntkfast.operators import KernelOperator, as_operator, pivoted_cholesky
 from ntkfast.spectrum import Spectrum, eigh
 from ntkfast.storage import load, save
 
@@ -116,6 +117,7 @@ __all__ = [
     "Hardtanh",
     "Hermite",
     "Identity",
+    "KernelOperator",
     "KernelRegression",
     "Kernels",
     "LayerNorm",
@@ -149,6 +151,7 @@ __all__ = [
     "Tanh",
     "Trajectory",
     "__version__",
+    "as_operator",
     "cholesky",
     "classic",
     "cntk",
@@ -163,6 +166,8 @@ __all__ = [
     "ntk_by_depth",
     "ntk_by_frozen",
     "num_threads",
+    "operators",
+    "pivoted_cholesky",
     "plots",
     "save",
     "set_num_threads",

@@ -1,6 +1,6 @@
 """The compiled core. Arrays are native-endian float32 or float64; the Python code ensures this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -18,6 +18,7 @@ __all__ = [
     "flow_filter",
     "info",
     "matmul",
+    "multiply_blocks",
     "num_threads",
     "panic_for_test",
     "set_num_threads",
@@ -108,6 +109,16 @@ def cholesky_solve(l: _Array, b: _Array) -> _Array: ...
 # The solution and the diagonal of the factor, or None if float64 must do all of the work.
 def solve_refined(theta: _Array, diagonal: _Array, b: _Array) -> tuple[_Array, _Array] | None: ...
 def matmul(a: _Array, b: _Array) -> _Array: ...
+
+# Add products of blocks at these rows and columns to out; "given", "transposed" or "symmetric".
+def multiply_blocks(
+    blocks: Sequence[_Array],
+    places: Sequence[tuple[int, int]],
+    form: str,
+    vectors: NDArray[np.float64],
+    out: NDArray[np.float64],
+    progress: _Report | None,
+) -> None: ...
 
 # One row per time, one column per eigenvalue.
 def flow_filter(

@@ -23,6 +23,7 @@
 
 #![cfg_attr(feature = "quick", allow(dead_code))] // the registers of other instruction sets
 
+pub mod blocks;
 pub mod description;
 pub mod dual;
 pub mod fitted;

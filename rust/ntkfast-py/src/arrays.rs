@@ -1,5 +1,6 @@
 //! The array edge: NumPy arrays as borrowed views and as targets of the tile writer.
 
+use ntkfast_core::blocks::BlockFloat;
 use ntkfast_core::kernel::Target;
 use ntkfast_core::{Result, memory};
 use ntkfast_linalg::{Field, Matrix};
@@ -12,7 +13,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A number that both the core and NumPy know.
-pub trait ArrayFloat: ntkfast_core::KernelFloat + Field + Element {}
+pub trait ArrayFloat: ntkfast_core::KernelFloat + BlockFloat + Field + Element {}
 impl ArrayFloat for f32 {}
 impl ArrayFloat for f64 {}
 
@@ -94,6 +95,11 @@ impl<'py, T: ArrayFloat, D: Dimension> Output<'py, T, D> {
                 "{argument} overlaps an input or another output; pass an array with memory of its own"
             ))),
         }
+    }
+
+    /// The entries, row after row, where they are contiguous.
+    pub fn entries(&mut self) -> Option<&mut [T]> {
+        self.0.as_slice_mut().ok()
     }
 
     /// The array as a target of the tile writer.

@@ -15,6 +15,7 @@
 //! it back now and then to look for Ctrl-C and to report progress. No other module does any of that.
 
 mod arrays;
+mod blocks;
 mod description;
 mod door;
 mod errors;
@@ -132,6 +133,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linalg::cholesky_solve, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::solve_refined, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
+    module.add_function(wrap_pyfunction!(blocks::multiply_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;
     module.add_function(wrap_pyfunction!(door::panic_for_test, module)?)?;

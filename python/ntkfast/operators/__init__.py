@@ -1,0 +1,15 @@
+"""Matrices that need not exist: products, rows and diagonals of kernels of any size."""
+
+from ntkfast.operators.kernel import KernelOperator
+from ntkfast.operators.matrix import MatrixOperator, as_operator
+from ntkfast.operators.operator import Operator
+from ntkfast.operators.pivoted import PivotedCholesky, pivoted_cholesky
+
+__all__ = [
+    "KernelOperator",
+    "MatrixOperator",
+    "Operator",
+    "PivotedCholesky",
+    "as_operator",
+    "pivoted_cholesky",
+]

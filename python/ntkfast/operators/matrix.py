@@ -1,0 +1,89 @@
+"""Arrays as operators: precomputed kernels, in memory or in files."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_kernel
+from ntkfast._memory import zeros
+from ntkfast._ntkfast import multiply_blocks
+from ntkfast.operators.operator import Indices, Operator
+
+__all__ = ["MatrixOperator", "as_operator"]
+
+# Entries per block: 4 MB in float32, so that a file is read piece by piece.
+_BLOCK = 1 << 20
+
+
+class MatrixOperator(Operator):
+    """An array as an operator; created by `as_operator`."""
+
+    def __init__(self, matrix: FloatArray) -> None:
+        self._matrix = matrix
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self._matrix.shape
+        return rows, columns
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The type of the entries."""
+        return self._matrix.dtype
+
+    @property
+    def symmetric(self) -> bool:
+        """False: both triangles of an array are used."""
+        return False
+
+    def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
+        out = zeros(
+            (self.shape[1 if transposed else 0], vectors.shape[1]), np.float64, "the product"
+        )
+        step = max(1, _BLOCK // max(self.shape[1], 1))
+        for top in range(0, self.shape[0], step):
+            block = np.ascontiguousarray(self._matrix[top : top + step])
+            form = "transposed" if transposed else "given"
+            multiply_blocks([block], [(top, 0)], form, vectors, out, None)
+        return out
+
+    def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
+        some = self._matrix[rows]
+        return np.array(some if columns is None else some[:, columns])
+
+    def _diagonal(self) -> FloatArray:
+        return np.array(self._matrix.diagonal())
+
+
+def as_operator(matrix: npt.ArrayLike | Operator) -> Operator:
+    """Return an array as an operator, or an operator as it is.
+
+    Parameters
+    ----------
+    matrix
+        Shape (n, m), float64 or float32; kept without a copy, also if it is memory-mapped. Do not
+        change it afterwards.
+
+    Returns
+    -------
+    Operator
+        Products read the array once, and add in float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``matrix`` does not consist of real numbers, or has another number of axes.
+
+    Examples
+    --------
+    >>> as_operator([[2.0, 1.0], [1.0, 2.0]]) @ [1.0, 1.0]
+    array([3., 3.])
+    """
+    if isinstance(matrix, Operator):
+        return matrix
+    array = as_kernel(matrix, "matrix", "net.ntk(x)")
+    if array.ndim != 2:
+        raise ValueError(f"matrix has shape {array.shape}; expected (n, m)")
+    return MatrixOperator(array)
