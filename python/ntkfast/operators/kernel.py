@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,7 +96,8 @@ class KernelOperator(Operator):
         progress: Progress = None,
     ) -> None:
         self.network = as_network(network, "network")
-        self.kernel = as_choice(kernel, "kernel", ("ntk", "nngp"))
+        as_choice(kernel, "kernel", ("ntk", "nngp"))
+        self.kernel: KernelName = kernel
         self.memory = memory
         self.progress = progress
         if memory is not None:
@@ -213,6 +216,27 @@ class KernelOperator(Operator):
     def to_array(self) -> FloatArray:
         """Compute the whole matrix, shape (n, m); MemoryError if it would not fit."""
         return self._kernel(self.x, self.x2)
+
+    def cast(self, dtype: npt.DTypeLike, *, memory: float | None = None) -> KernelOperator:
+        """Return the kernel with entries of another type, and memory of its own; None: as here."""
+        return KernelOperator(
+            self.network,
+            self.x,
+            self.x2,
+            kernel=self.kernel,
+            memory=self.memory if memory is None else memory,
+            dtype=dtype,
+            progress=self.progress,
+        )
+
+    def fingerprint(self) -> str:
+        """Return a digest of the network, the points and the type."""
+        digest = hashlib.sha256(json.dumps(self.network.to_dict(), sort_keys=True).encode())
+        for points in (self.x, self.x2):
+            if points is not None:
+                digest.update(repr((points.shape, points.dtype.str, self.kernel)).encode())
+                digest.update(points.tobytes())
+        return digest.hexdigest()
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -139,6 +140,13 @@ class Operator(Displayed, ABC):
         size = self.shape[0] * self.shape[1] * self.dtype.itemsize
         check(size, f"the matrix of shape {self.shape} in {self.dtype}", _REMEDY)
         return self._entries(np.arange(self.shape[0]), None)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the shape, the type, the diagonal and some rows."""
+        digest = hashlib.sha256(repr((self.shape, self.dtype.str)).encode())
+        for part in (self.diagonal(), self.rows(np.arange(min(len(self), 4)))):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

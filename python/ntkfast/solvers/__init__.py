@@ -5,17 +5,25 @@ its `Prepared` system only through the interface in `protocol`.
 """
 
 from ntkfast.solvers.cholesky import CholeskySolver, PreparedCholesky
+from ntkfast.solvers.conjugate_gradients import (
+    ConjugateGradients,
+    PreparedConjugateGradients,
+    SolveReport,
+)
 from ntkfast.solvers.eigen import EigenSolver, PreparedEigen
 from ntkfast.solvers.protocol import Prepared, Solver
 from ntkfast.solvers.refined import PreparedRefined, RefinedSolver
 
 __all__ = [
     "CholeskySolver",
+    "ConjugateGradients",
     "EigenSolver",
     "Prepared",
     "PreparedCholesky",
+    "PreparedConjugateGradients",
     "PreparedEigen",
     "PreparedRefined",
     "RefinedSolver",
+    "SolveReport",
     "Solver",
 ]

@@ -1,0 +1,55 @@
+"""Files from which a solve goes on after the process has ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._atomic import replacing
+from ntkfast.data.files import read_npz
+
+__all__ = ["Checkpoint"]
+
+# Seconds between two states that are written.
+_INTERVAL = 60.0
+
+
+@dataclass
+class Checkpoint:
+    """A file for the states of one system, with its fingerprint; None: nothing is written."""
+
+    path: Path | None
+    fingerprint: str
+    interval: float = _INTERVAL
+    _last: float = field(default_factory=time.monotonic)
+
+    def read(self) -> dict[str, npt.NDArray[Any]] | None:
+        """Return the arrays of the last state, if there is one; refuse that of another system."""
+        if self.path is None or not self.path.exists():
+            return None
+        arrays = read_npz(self.path, compressed=False)
+        if "fingerprint" not in arrays or str(arrays["fingerprint"]) != self.fingerprint:
+            raise ValueError(
+                f"checkpoint {self.path} belongs to another system, right-hand side or solver; "
+                "remove it, or choose another file"
+            )
+        return arrays
+
+    def offer(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Write a state, if the last one is long ago."""
+        if self.path is None or time.monotonic() - self._last < self.interval:
+            return
+        with replacing(self.path) as file:
+            members: dict[str, Any] = {"fingerprint": np.array(self.fingerprint), **arrays}
+            np.savez(file, **members)
+        self._last = time.monotonic()
+
+    def end(self) -> None:
+        """Remove the file."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)

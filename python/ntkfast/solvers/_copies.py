@@ -1,0 +1,38 @@
+"""Equal points, which make a kernel singular: they count as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast.operators import KernelOperator, Operator
+
+__all__ = ["copies_of", "distinct"]
+
+
+def copies_of(op: Operator) -> npt.NDArray[np.intp] | None:
+    """Return the number of the distinct point for each point; None if there are no copies."""
+    if not isinstance(op, KernelOperator) or not op.symmetric or len(op.x) == 0:
+        return None
+    rows = np.ascontiguousarray(op.x.reshape(len(op.x), -1)) + 0.0  # so that -0.0 equals 0.0
+    whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, first, groups = np.unique(whole, return_index=True, return_inverse=True)
+    if len(first) == len(rows):
+        return None
+    # Numbered by the first appearance.
+    order = np.empty(len(first), np.intp)
+    order[np.argsort(first)] = np.arange(len(first))
+    return order[groups.ravel()]
+
+
+def distinct(op: Operator, groups: npt.NDArray[np.intp]) -> KernelOperator:
+    """Return the kernel of the distinct points."""
+    assert isinstance(op, KernelOperator)
+    first = np.unique(groups, return_index=True)[1]
+    return KernelOperator(
+        op.network,
+        op.x[first],
+        kernel=op.kernel,
+        memory=op.memory,
+        progress=op.progress,
+    )

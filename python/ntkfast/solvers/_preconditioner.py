@@ -1,0 +1,60 @@
+"""A preconditioner of low rank: the matrix is taken for F·Fᵀ + ρ with F of some pivots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._seed import Seed
+from ntkfast.operators import MatrixOperator, Operator, pivoted_cholesky
+
+__all__ = ["Preconditioner", "automatic_rank"]
+
+# ρ relative to the mean diagonal entry, below which it would be rounding.
+_LEAST = 1e-14
+
+
+@dataclass(frozen=True, eq=False)
+class Preconditioner:
+    """P/ρ = U·diag(s²/ρ)·Uᵀ + 1 with orthonormal U, and ρ the ridge plus the mean of the rest.
+
+    The ridge alone would make the rest look smaller than it is: with a ridge of 0 on digits, that
+    takes 617 products in place of 46.
+    """
+
+    vectors: Operator
+    kept: npt.NDArray[np.float64]
+    shift: float
+
+    @classmethod
+    def of(cls, op: Operator, ridge: float, rank: int, seed: Seed) -> Preconditioner:
+        """Return the preconditioner for op + ridge, from `rank` rows of op."""
+        n = op.shape[0]
+        found = pivoted_cholesky(op, rank, seed=seed)
+        shift = ridge + found.residual_trace / max(n, 1)
+        shift = max(shift, _LEAST * found.trace / max(n, 1)) or 1.0
+        orthogonal, triangle = np.linalg.qr(found.factor.T)
+        left, sizes, _ = np.linalg.svd(triangle.astype(np.float64))
+        vectors = (orthogonal @ left.astype(orthogonal.dtype)).astype(op.dtype, copy=False)
+        squares = sizes**2
+        return cls(MatrixOperator(vectors), squares / (squares + shift), shift)
+
+    @property
+    def rank(self) -> int:
+        """Number of pivots."""
+        return len(self.kept)
+
+    def solve(self, r: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return ρ·P⁻¹·r for r of shape (n, c)."""
+        if self.rank == 0:
+            return r.copy()
+        shares = self.kept[:, None] * (self.vectors.T @ r)
+        solved: npt.NDArray[np.float64] = r - self.vectors @ shares
+        return solved
+
+
+def automatic_rank(n: int) -> int:
+    """Return the number of pivots that usually pays: the products are few, and the factor small."""
+    return int(min(1000, n / 10, 2 * n**0.5))

@@ -1,0 +1,202 @@
+"""Conjugate gradients in rounds, each of which corrects what a true residual shows."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._display import Displayed, Fact
+from ntkfast._progress import Report
+from ntkfast._warnings import warn
+from ntkfast.operators import KernelOperator
+from ntkfast.solvers._checkpoint import Checkpoint
+from ntkfast.solvers._iteration import Doubles, Iteration, State, norms, ritz_values
+
+if TYPE_CHECKING:
+    from ntkfast.solvers.conjugate_gradients import PreparedConjugateGradients
+
+__all__ = ["Refinement", "SolveReport"]
+
+# Residual to which a system in float32 is solved between two corrections in float64.
+_INNER = 1e-4
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SolveReport(Displayed):
+    """What a solve took and how exact it is.
+
+    Attributes
+    ----------
+    residuals
+        Shape (c,): ‖b − A·x‖/‖b‖ of each column, computed from x.
+    products
+        Number of products with a block of vectors, in float32 and float64 together.
+    rank
+        Number of pivots of the preconditioner.
+    memory
+        Bytes of kept blocks and of the preconditioner.
+    smallest, largest
+        Bounds from inside of the spectrum of the preconditioned matrix, as the iteration saw it.
+    seconds
+        Wall-clock time of each phase.
+    """
+
+    residuals: npt.NDArray[np.float64]
+    products: int
+    rank: int
+    memory: int
+    smallest: float
+    largest: float
+    seconds: dict[str, float]
+
+    def _facts(self) -> Iterator[Fact]:
+        yield "products=", self.products
+        yield "largest residual", f"{self.residuals.max(initial=0.0):.2g}"
+        yield "rank=", self.rank
+        yield "memory", f"{self.memory / 1e9:.3g} GB"
+        yield "preconditioned spectrum", f"{self.smallest:.3g} to {self.largest:.3g}"
+        yield "", ", ".join(f"{name} {value:.3g} s" for name, value in self.seconds.items())
+
+
+class Refinement:
+    """One solve: rounds of conjugate gradients, and its report."""
+
+    def __init__(self, prepared: PreparedConjugateGradients, b: Doubles) -> None:
+        self.prepared, self.b = prepared, b
+        self.sizes = norms(b)
+        self.x = np.zeros_like(b)
+        self.r = b.copy()
+        self.products = 0
+        self.mixed = prepared.inner is not prepared.op
+        self.values = np.ones(1)
+        solver = prepared.solver
+        path = None if solver.checkpoint is None else Path(solver.checkpoint)
+        self.checkpoint = Checkpoint(path, "" if path is None else self._fingerprint())
+        self.seconds = {"preconditioner": prepared.seconds, "products": 0.0}
+
+    @property
+    def _outer(self) -> Iteration:
+        own = self.prepared
+        return Iteration(own.op, float(own.ridge), own.preconditioner, own.name, own.remedy)
+
+    @property
+    def _inner(self) -> Iteration:
+        own = self.prepared
+        op = own.inner if self.mixed else own.op
+        return Iteration(op, float(own.ridge), own.preconditioner, own.name, own.remedy)
+
+    @property
+    def reached(self) -> Doubles:
+        """Residuals of the columns, relative to their right-hand sides."""
+        return norms(self.r) / np.where(self.sizes > 0, self.sizes, 1.0)
+
+    def run(self, report: Report | None) -> Doubles:
+        """Return the solution; a warning says if its residual is too large."""
+        begun = time.perf_counter()
+        solver = self.prepared.solver
+        state = self._resume()
+        while self.reached.max(initial=0.0) > solver.tolerance or state is not None:
+            before = self.reached.max(initial=0.0)
+            if state is None:
+                state = self._inner.begin(self.r, self._goals())
+            while self.products < solver.most_products and self._inner.step(state):
+                self.products += 1
+                self._tell(report, before, state)
+                self.checkpoint.offer(self._arrays(state))
+            if len(state.alphas) > 1:
+                self.values = ritz_values(state.alphas, state.betas)
+            self.x += state.d
+            self.r = self.b - self._outer.times(self.x)
+            self.products += 1
+            state = None
+            if self.products >= solver.most_products:
+                break
+            if self.reached.max(initial=0.0) > before / 2:
+                if not self.mixed:
+                    break
+                self.mixed = False
+        self.checkpoint.end()
+        self.seconds["products"] = time.perf_counter() - begun
+        if self.reached.max(initial=0.0) > solver.tolerance:
+            warn(
+                f"ConjugateGradients reached a residual of {self.reached.max():.2g} after "
+                f"{self.products} products, instead of {solver.tolerance:g}; increase the "
+                "regularisation or rank, or accept it as tolerance"
+            )
+        return self.x
+
+    def _goals(self) -> Doubles:
+        """Norms to which a round brings the residuals: half of what is asked for, at the end."""
+        last = 0.5 * self.prepared.solver.tolerance * self.sizes
+        return np.maximum(last, _INNER * norms(self.r)) if self.mixed else last
+
+    def _tell(self, report: Report | None, before: float, state: State) -> None:
+        if report is None:
+            return
+        tolerance = self.prepared.solver.tolerance
+        now = state.worst * float((state.goals / np.where(self.sizes > 0, self.sizes, 1.0)).max())
+        wanted = max(1, round(-math.log10(tolerance) * 10))
+        done = -math.log10(max(min(now, before), tolerance)) * 10
+        report(min(max(0, round(done)), wanted), wanted)
+
+    @property
+    def report(self) -> SolveReport:
+        """What the solve took."""
+        own = self.prepared
+        kept = sum(op.kept for op in {own.op, own.inner} if isinstance(op, KernelOperator))
+        rank, n = own.preconditioner.rank, own.op.shape[0]
+        return SolveReport(
+            residuals=self.reached,
+            products=self.products,
+            rank=rank,
+            memory=kept + rank * n * own.inner.dtype.itemsize,
+            smallest=float(self.values[0]) / own.preconditioner.shift,
+            largest=float(self.values[-1]) / own.preconditioner.shift,
+            seconds=dict(self.seconds),
+        )
+
+    def _fingerprint(self) -> str:
+        """Return a digest of everything that determines the bits of the solution."""
+        own, solver = self.prepared, self.prepared.solver
+        settings = (
+            own.op.fingerprint(),
+            float(own.ridge),
+            solver.tolerance,
+            own.preconditioner.rank,
+        )
+        digest = hashlib.sha256(repr((*settings, solver.mixed, solver.seed, self.b.shape)).encode())
+        digest.update(np.ascontiguousarray(self.b).tobytes())
+        return digest.hexdigest()
+
+    def _arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:
+        arrays = {name: np.asarray(value) for name, value in vars(state).items()}
+        return {
+            **arrays,
+            "outer_x": self.x,
+            "outer_r": self.r,
+            "products": np.asarray(self.products),
+            "mixed": np.asarray(self.mixed),
+        }
+
+    def _resume(self) -> State | None:
+        """Return the state of an earlier process, or None to begin."""
+        arrays = self.checkpoint.read()
+        if arrays is None:
+            return None
+        self.x, self.r = arrays["outer_x"], arrays["outer_r"]
+        self.products, self.mixed = int(arrays["products"]), bool(arrays["mixed"])
+        return State(
+            **{name: arrays[name] for name in ("d", "r", "p", "rz", "goals", "active")},
+            best=float(arrays["best"]),
+            since=int(arrays["since"]),
+            alphas=arrays["alphas"].tolist(),
+            betas=arrays["betas"].tolist(),
+        )
