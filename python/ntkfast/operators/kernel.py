@@ -205,7 +205,16 @@ class KernelOperator(Operator):
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         others = self.x if self.x2 is None else self.x2
-        return self._kernel(self.x[rows], others if columns is None else others[columns])
+        some = self.x[rows]
+        found = self._kernel(some, others if columns is None else others[columns])
+        if self.symmetric and len(rows):
+            # Under dropout, a sample with itself is not a pair of two equal samples.
+            own = self._kernel(some, None, diagonal=True)
+            if columns is None:
+                found[np.arange(len(rows)), rows] = own
+            else:
+                found = np.where(rows[:, None] == columns, own[:, None], found)
+        return found
 
     def _diagonal(self) -> FloatArray:
         if self.x2 is None:

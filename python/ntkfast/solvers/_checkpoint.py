@@ -25,7 +25,6 @@ class Checkpoint:
 
     path: Path | None
     fingerprint: str
-    interval: float = _INTERVAL
     _last: float = field(default_factory=time.monotonic)
 
     def read(self) -> dict[str, npt.NDArray[Any]] | None:
@@ -42,7 +41,7 @@ class Checkpoint:
 
     def offer(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Write a state, if the last one is long ago."""
-        if self.path is None or time.monotonic() - self._last < self.interval:
+        if self.path is None or time.monotonic() - self._last < _INTERVAL:
             return
         with replacing(self.path) as file:
             members: dict[str, Any] = {"fingerprint": np.array(self.fingerprint), **arrays}

@@ -17,12 +17,21 @@ def copies_of(op: Operator) -> npt.NDArray[np.intp] | None:
     rows = np.ascontiguousarray(op.x.reshape(len(op.x), -1)) + 0.0  # so that -0.0 equals 0.0
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     _, first, groups = np.unique(whole, return_index=True, return_inverse=True)
-    if len(first) == len(rows):
+    if len(first) == len(rows) or not _is_singular(op, groups.ravel(), first):
         return None
     # Numbered by the first appearance.
     order = np.empty(len(first), np.intp)
     order[np.argsort(first)] = np.arange(len(first))
     return order[groups.ravel()]
+
+
+def _is_singular(
+    op: KernelOperator, groups: npt.NDArray[np.intp], first: npt.NDArray[np.intp]
+) -> bool:
+    """Whether a copy has the kernel of a point with itself; not so under dropout."""
+    copy = int(np.flatnonzero(first[groups] != np.arange(len(groups)))[0])
+    pair = op.rows([int(first[groups[copy]])])[0]
+    return bool(np.isclose(pair[copy], pair[first[groups[copy]]], rtol=1e-5))
 
 
 def distinct(op: Operator, groups: npt.NDArray[np.intp]) -> KernelOperator:

@@ -145,7 +145,5 @@ def ritz_values(alphas: list[float], betas: list[float]) -> Doubles:
     diagonal: Doubles = 1 / a
     diagonal[1:] += b / a[:-1]
     beside: Doubles = np.sqrt(np.maximum(b, 0)) / a[:-1]
-    values = np.linalg.eigvalsh(
-        np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-    )
+    values = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
     return np.asarray(values, np.float64)

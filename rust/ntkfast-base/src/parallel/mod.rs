@@ -8,7 +8,7 @@ pub use pool::{Lease, lease, set_threads, threads};
 
 use crate::error::{Error, Result};
 use crate::reserve;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,6 +57,23 @@ impl Job {
 thread_local! {
     /// Whether the job is cancelled whose piece this thread works on.
     static CANCELLED: RefCell<Arc<AtomicBool>> = RefCell::default();
+    /// Whether this thread has its thread-local data.
+    static READY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Make this thread's data. The C library ends the process if there is no memory for the first use of it.
+fn touch() {
+    CANCELLED.with_borrow(|_| ());
+    pool::touch();
+    READY.set(true);
+}
+
+/// Make this thread's data, from the reserve if need be.
+///
+/// # Errors
+/// [`Error::Memory`].
+fn ready() -> Result<()> {
+    if READY.get() { Ok(()) } else { reserve::lend(touch) }
 }
 
 /// Whether the job is cancelled whose piece this thread works on: pieces that take long end early then, and may leave
@@ -77,6 +94,7 @@ pub fn for_each_index<S>(
     state: impl Fn() -> S + Sync,
     body: impl Fn(&mut S, usize) -> Result<()> + Sync,
 ) -> Result<()> {
+    ready()?;
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(None);
     let work = || {

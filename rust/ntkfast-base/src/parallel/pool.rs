@@ -46,6 +46,11 @@ thread_local! {
     static DEPTH: OnceCell<Arc<AtomicUsize>> = const { OnceCell::new() };
 }
 
+/// Make this thread's data.
+pub(super) fn touch() {
+    DEPTH.with(|_| ());
+}
+
 /// How many threads a pool has.
 pub fn threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {
@@ -103,8 +108,9 @@ impl Drop for Lease {
 ///
 /// # Errors
 /// [`Error::Threads`] if the system refuses to start them, [`Error::ThreadMemory`] if that is for lack of memory;
-/// [`Error::Recursion`].
+/// [`Error::Recursion`]; [`Error::Memory`].
 pub fn lease() -> Result<Lease> {
+    super::ready()?;
     let depth = 1 + DEPTH.with(|depth| depth.get().map_or(0, |depth| depth.load(Ordering::Relaxed)));
     if depth > DEEPEST {
         return Err(Error::Recursion { depth: DEEPEST });
@@ -140,6 +146,7 @@ impl Pool {
             .num_threads(threads)
             .thread_name(|index| format!("ntkfast-{index}"))
             .start_handler(move |_| {
+                super::touch();
                 DEPTH.with(|depth| {
                     let _ = depth.set(Arc::clone(&of_thread));
                 });

@@ -1,0 +1,232 @@
+"""Conjugate gradients against dense solves: residuals, copies, refinement, checkpoints, faults."""
+
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from catalogue import NETWORKS, build
+from contract import same_bits
+from ntkfast.solvers import ConjugateGradients
+
+RNG = np.random.default_rng(6)
+X = RNG.normal(size=(700, 6))
+Y = np.stack([np.sin(X[:, 0]), X[:, 1] * X[:, 2], np.ones(len(X))], axis=1)
+NET = nk.mlp(2, b_std=0.5)
+
+
+def residuals(matrix, x, y):
+    return np.linalg.norm(matrix @ x - y, axis=0) / np.linalg.norm(y, axis=0)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-11])
+@pytest.mark.parametrize("ridge", [0.0, 1e-3, 0.1])
+def test_every_column_reaches_the_tolerance(ridge, tolerance, mixed):
+    dense = NET.ntk(X) + ridge * np.eye(len(X))
+    solver = ConjugateGradients(tolerance=tolerance, mixed=mixed)
+    prepared = solver.prepare(nk.KernelOperator(NET, X), ridge)
+    solution = prepared.solve(Y)
+    assert (residuals(dense, solution, Y) <= tolerance * (1 + 1e-3) + 1e-14).all()
+    report = prepared.report
+    np.testing.assert_allclose(report.residuals, residuals(dense, solution, Y), atol=1e-14)
+    assert 0 < report.products < 400
+    assert report.rank == 52  # 2·√700
+    assert "products=" in repr(report)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_network_of_the_catalogue(name, dtype):
+    network, x = build(NETWORKS[name]), X[:60].astype(dtype)
+    dense = network.ntk(x).astype(np.float64)
+    ridge = 1e-3 * max(dense.diagonal().mean(), 1e-2)
+    dense += ridge * np.eye(60)
+    solution = ConjugateGradients(tolerance=1e-9).prepare(nk.KernelOperator(network, x), ridge)
+    found = solution.solve(Y[:60])
+    np.testing.assert_allclose(found, np.linalg.solve(dense, Y[:60]), rtol=0, atol=_error(dense))
+
+
+def _error(dense):
+    return 1e-9 * np.linalg.cond(dense) * np.abs(np.linalg.solve(dense, Y[:60])).max()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 255, 257])
+def test_numbers_of_points(n):
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(NET, X[:n]), 0.1)
+    expected = np.linalg.solve(NET.ntk(X[:n]) + 0.1 * np.eye(n), Y[:n]) if n else Y[:0]
+    np.testing.assert_allclose(prepared.solve(Y[:n]), expected, atol=1e-4)
+    assert prepared.solve(Y[:n, 0]).shape == (n,)
+
+
+@pytest.mark.parametrize("gap", [0.0, 2.0])
+def test_copies_at_a_ridge_of_zero_have_predictions_of_minimum_norm(gap):
+    """Equal and contradictory targets, against the pseudo-inverse."""
+    x, y = np.concatenate([X[:200], X[:50]]), np.concatenate([Y[:200], Y[:50] + gap])
+    solver = ConjugateGradients(tolerance=1e-10)
+    found = solver.prepare(nk.KernelOperator(NET, x)).solve(y)
+    cross = NET.ntk(X[300:320], x)
+    expected = cross @ np.linalg.pinv(NET.ntk(x), rcond=1e-11, hermitian=True) @ y
+    np.testing.assert_allclose(cross @ found, expected, atol=1e-7)
+
+
+def test_copies_under_dropout_are_points_of_their_own():
+    network = nk.Serial(nk.Dense(), nk.Relu(), nk.Dropout(keep=0.7), nk.Dense())
+    x = np.concatenate([X[:40], X[:10]])
+    found = ConjugateGradients(tolerance=1e-10).prepare(nk.KernelOperator(network, x)).solve(Y[:50])
+    np.testing.assert_allclose(network.ntk(x) @ found, Y[:50], atol=1e-8)
+
+
+def test_arrays_and_sums_are_systems():
+    dense = NET.ntk(X) + NET.nngp(X)
+    for op in (dense, nk.KernelOperator(NET, X) + nk.KernelOperator(NET, X, kernel="nngp")):
+        found = ConjugateGradients(tolerance=1e-8).prepare(op, 0.01).solve(Y)
+        assert residuals(dense + 0.01 * np.eye(700), found, Y).max() <= 1.01e-8
+
+
+def test_zeros_and_columns_that_converge_early():
+    y = np.stack([np.zeros(700), NET.ntk(X)[3], Y[:, 0]], axis=1)
+    prepared = ConjugateGradients(tolerance=1e-9).prepare(nk.KernelOperator(NET, X))
+    found = prepared.solve(y)
+    np.testing.assert_array_equal(found[:, 0], 0)
+    np.testing.assert_allclose(found[:, 1], np.eye(700)[3], atol=1e-4)
+    assert prepared.report.residuals[0] == 0
+
+
+def test_the_preconditioner_pays():
+    op = nk.KernelOperator(NET, X)
+    products = []
+    for rank in (0, 50, 200):
+        prepared = ConjugateGradients(rank=rank).prepare(op, 1e-3)
+        prepared.solve(Y)
+        products.append(prepared.report.products)
+    assert products[0] > 2 * products[1] > 2 * products[2] > 0
+
+
+def test_the_spectrum_is_bounded_from_inside():
+    prepared = ConjugateGradients(rank=30, mixed=False).prepare(nk.KernelOperator(NET, X), 0.01)
+    prepared.solve(Y)
+    dense = NET.ntk(X) + 0.01 * np.eye(700)
+    inverse = prepared.preconditioner.solve(np.eye(700)) / prepared.preconditioner.shift
+    values = np.sort(np.linalg.eigvals(inverse @ dense).real)
+    report = prepared.report
+    assert values[0] * (1 - 1e-6) <= report.smallest <= 3 * values[0]
+    assert values[-1] / 2 <= report.largest <= values[-1] * (1 + 1e-6)
+
+
+def test_stagnation_has_a_name():
+    """Rounding of a singular system in float32 ends what products can reach."""
+    vectors = np.linalg.qr(RNG.normal(size=(300, 300)))[0]
+    dense = ((vectors * np.geomspace(1e-13, 1, 300)) @ vectors.T).astype(np.float32)
+    dense = (dense + dense.T) / 2 + 3e-7 * np.eye(300, dtype=np.float32)
+    prepared = ConjugateGradients(tolerance=1e-14, rank=0).prepare(dense)
+    with pytest.warns(RuntimeWarning, match=r"reached a residual of .* instead of 1e-14"):
+        prepared.solve(Y[:300])
+    assert prepared.report.residuals.max() > 1e-14
+    prepared = ConjugateGradients(most_products=3).prepare(nk.KernelOperator(NET, X))
+    with pytest.warns(RuntimeWarning, match="after 4 products"):
+        prepared.solve(Y)
+
+
+def test_a_matrix_that_is_not_semi_definite_is_named():
+    dense = np.diag(np.r_[np.ones(50), -0.5])
+    with pytest.raises(ValueError, match=r"-0\.5 on its diagonal"):
+        ConjugateGradients().prepare(dense)
+    hidden = np.eye(51)
+    hidden[0, 1] = hidden[1, 0] = 2.0
+    with pytest.raises(nk.NumericalError, match="theta is not positive semi-definite: v·A·v is -"):
+        ConjugateGradients(rank=0).prepare(hidden).solve(RNG.normal(size=51))
+
+
+def test_what_products_cannot_give_is_refused():
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(NET, X[:30]), 0.1)
+    for name in ("log_determinant", "inverse_diagonal", "cholesky"):
+        with pytest.raises(ValueError, match="use CholeskySolver"):
+            getattr(prepared, name)
+    assert prepared.trace == pytest.approx(NET.ntk(X[:30]).trace() + 3)
+    with pytest.raises(ValueError, match=r"b has shape \(3,\); expected \(30,\)"):
+        prepared.solve([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"ridge has shape \(30,\); expected one number"):
+        ConjugateGradients().prepare(nk.KernelOperator(NET, X[:30]), np.ones(30))
+    with pytest.raises(ValueError, match="expected a square operator"):
+        ConjugateGradients().prepare(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="tolerance is 0"):
+        ConjugateGradients(tolerance=0.0).prepare(np.eye(3))
+
+
+def test_bits_do_not_depend_on_memory_and_threads():
+    before, found = nk.num_threads(), []
+    try:
+        for threads, memory in ((1, 0), (2, None), (3, 5e6)):
+            nk.set_num_threads(threads)
+            op = nk.KernelOperator(NET, X, memory=memory)
+            found.append(ConjugateGradients(tolerance=1e-9).prepare(op, 1e-3).solve(Y))
+    finally:
+        nk.set_num_threads(before)
+    assert same_bits(found[0], found[1])
+    assert same_bits(found[0], found[2])
+
+
+SCRIPT = """
+import sys, time
+import numpy as np, ntkfast as nk
+from ntkfast.solvers import ConjugateGradients, _checkpoint
+_checkpoint._INTERVAL = 0.0
+x = np.random.default_rng(0).normal(size=(400, 5))
+y = np.stack([np.sin(x[:, 0]), x[:, 1]], axis=1)
+slow = float(sys.argv[3])
+report = lambda done, total: time.sleep(slow)
+solver = ConjugateGradients(tolerance=1e-10, rank=10, checkpoint=sys.argv[1], progress=report)
+np.save(sys.argv[2], solver.prepare(nk.KernelOperator(nk.mlp(2), x), 1e-3).solve(y))
+"""
+
+
+@pytest.mark.alone
+def test_a_killed_solve_goes_on_to_the_same_result(tmp_path):
+    script = tmp_path / "solve.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    state, out = tmp_path / "state.npz", tmp_path / "x.npy"
+    whole = tmp_path / "whole.npy"
+    command = [sys.executable, str(script)]
+    subprocess.run(
+        [*command, str(tmp_path / "other.npz"), str(whole), "0"], check=True, timeout=120
+    )
+    for _ in range(3):  # killed three times, each time a little later
+        process = subprocess.Popen([*command, str(state), str(out), "0.05"])
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        deadline = time.monotonic() + 60
+        while not (state.exists() and state.stat().st_mtime_ns > before):
+            assert process.poll() is None, "it ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.2)
+        process.kill()
+        process.wait()
+        assert not out.exists()
+    subprocess.run([*command, str(state), str(out), "0"], check=True, timeout=120)
+    assert same_bits(np.load(out), np.load(whole))
+    assert not state.exists()
+
+
+def test_a_checkpoint_of_another_system_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ntkfast.solvers._checkpoint._INTERVAL", 0.0)
+    path = tmp_path / "state.npz"
+
+    def stop(done, total):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    solver = ConjugateGradients(checkpoint=path, progress=stop)
+    op = nk.KernelOperator(NET, X)
+    with pytest.raises(KeyboardInterrupt):
+        solver.prepare(op, 1e-3).solve(Y)
+    with pytest.raises(ValueError, match=r"state\.npz belongs to another system"):
+        ConjugateGradients(checkpoint=path).prepare(op, 2e-3).solve(Y)
+    with pytest.raises(ValueError, match="belongs to another system"):
+        ConjugateGradients(checkpoint=path).prepare(op, 1e-3).solve(2 * Y)
+    found = ConjugateGradients(checkpoint=path).prepare(op, 1e-3).solve(Y)
+    assert same_bits(found, ConjugateGradients().prepare(op, 1e-3).solve(Y))

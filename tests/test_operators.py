@@ -1,0 +1,239 @@
+"""Operators against dense kernels: products, rows, transposes, sums; the same bits in every way."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import aslinearoperator
+
+import ntkfast as nk
+from catalogue import NETWORKS, build
+from contract import same_bits
+
+RNG = np.random.default_rng(2)
+X, X2 = RNG.normal(size=(2100, 5)), RNG.normal(size=(300, 5))
+V = RNG.normal(size=(2100, 3))
+NET = nk.mlp(2, b_std=0.5)
+IMAGES = RNG.normal(size=(150, 4, 4, 2))
+CONV = nk.Serial(nk.Conv((3, 3), b_std=0.1), nk.Relu(), nk.Flatten(), nk.Dense())
+
+
+@pytest.mark.parametrize("kernel", ["ntk", "nngp"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_are_those_of_the_dense_kernel(kernel, dtype):
+    x, x2 = X.astype(dtype), X2.astype(dtype)
+    for second in (None, x2):
+        dense = getattr(NET, kernel)(x, second).astype(np.float64)
+        op = nk.KernelOperator(NET, x, second, kernel=kernel)
+        v = V[: dense.shape[1]]
+        assert op.shape == dense.shape
+        assert op.dtype == dtype
+        np.testing.assert_allclose(op @ v, dense @ v, atol=1e-10)
+        np.testing.assert_allclose(op @ v[:, 0], dense @ v[:, 0], atol=1e-10)
+        np.testing.assert_allclose(op.T @ V, dense.T @ V, atol=1e-10)
+        np.testing.assert_allclose(V.T @ op, V.T @ dense, atol=1e-10)
+        assert (op @ v).dtype == np.float64
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_of_the_catalogue(name):
+    network = build(NETWORKS[name])
+    op, dense = nk.KernelOperator(network, X[:70]), network.ntk(X[:70])
+    assert same_bits(op.to_array(), dense)
+    assert same_bits(op.diagonal(), network.ntk(X[:70], diagonal=True))
+    np.testing.assert_allclose(op.rows([3, -1]), dense[[3, -1]], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(op @ V[:70], dense @ V[:70], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [0, 1, 255, 257, 1024, 1025])
+def test_numbers_of_points_at_the_ends_of_blocks(n):
+    op = nk.KernelOperator(NET, X[:n], memory=0)
+    np.testing.assert_allclose(op @ V[:n], NET.ntk(X[:n]) @ V[:n], atol=1e-10)
+    assert op.rows([]).shape == (0, n)
+
+
+@pytest.mark.parametrize(("network", "x"), [(NET, X), (CONV, IMAGES), (nk.mlp(2, nk.Tanh()), X)])
+def test_bits_do_not_depend_on_memory_threads_or_process(network, x):
+    v = V[: len(x)]
+    expected = nk.KernelOperator(network, x, memory=0) @ v
+    before = nk.num_threads()
+    try:
+        for threads in (1, 2, 3):
+            nk.set_num_threads(threads)
+            for memory in (0, 10 * 1024**2, None):
+                op = nk.KernelOperator(network, x, memory=memory)
+                assert same_bits(op @ v, expected)
+                assert same_bits(op @ v, expected)  # with the blocks that were kept
+                assert op.kept <= (np.inf if memory is None else memory)
+    finally:
+        nk.set_num_threads(before)
+    assert same_bits(pickle.loads(pickle.dumps(op)) @ v, expected)
+
+
+def test_memory_holds_what_it_may():
+    op = nk.KernelOperator(NET, X, memory=3 * 8 * 1024**2)
+    assert op.kept == 0
+    op @ V
+    assert op.kept == 2 * 8 * 1024**2 + 8 * 1024 * 52  # of a row of blocks, the third is narrow
+    assert "3 of 6 blocks in memory" in str(op)
+
+
+def test_images_of_one_call():
+    op = nk.KernelOperator(CONV, IMAGES)
+    dense = CONV.ntk(IMAGES)
+    np.testing.assert_allclose(op @ V[:150], dense @ V[:150], rtol=1e-12)
+    other = nk.KernelOperator(CONV, IMAGES[:9], IMAGES)
+    np.testing.assert_allclose(other @ V[:150], dense[:9] @ V[:150], rtol=1e-10)
+
+
+def test_arrays_are_operators(tmp_path):
+    matrix = RNG.normal(size=(70, 90))
+    np.save(tmp_path / "k.npy", matrix)
+    for array in (matrix, np.load(tmp_path / "k.npy", mmap_mode="r"), np.asfortranarray(matrix)):
+        op = nk.as_operator(array)
+        np.testing.assert_allclose(op @ V[:90], matrix @ V[:90], atol=1e-12)
+        np.testing.assert_allclose(op.T @ V[:70], matrix.T @ V[:70], atol=1e-12)
+        np.testing.assert_array_equal(op.rows([5, 2]), matrix[[5, 2]])
+        np.testing.assert_array_equal(op.T.rows([5]), matrix.T[[5]])
+    assert nk.as_operator(op) is op
+
+
+def test_operators_add_and_scale():
+    a, b = NET.ntk(X[:80]), NET.nngp(X[:80])
+    op = 2.0 * nk.KernelOperator(NET, X[:80]) + nk.as_operator(b) * 0.5 + nk.as_operator(b)
+    dense = 2 * a + 1.5 * b
+    np.testing.assert_allclose(op @ V[:80], dense @ V[:80], atol=1e-12)
+    np.testing.assert_allclose(op.diagonal(), dense.diagonal())
+    np.testing.assert_allclose(op.rows([7]), dense[[7]])
+    np.testing.assert_allclose(np.asarray(op), dense)
+    assert not op.symmetric
+    assert (op + op).shape == (80, 80)
+    with pytest.raises(ValueError, match=r"\(80, 80\) and \(70, 90\) cannot be added"):
+        op + nk.as_operator(np.ones((70, 90)))
+
+
+def test_scipy_takes_operators():
+    dense = NET.ntk(X[:90], X2[:60])
+    linear = aslinearoperator(nk.KernelOperator(NET, X[:90], X2[:60]))
+    np.testing.assert_allclose(linear @ V[:60], dense @ V[:60], atol=1e-12)
+    np.testing.assert_allclose(linear.rmatvec(V[:90, 0]), dense.T @ V[:90, 0], atol=1e-12)
+    np.testing.assert_allclose(linear.T @ V[:90], dense.T @ V[:90], atol=1e-12)
+
+
+def test_points_are_copied():
+    x = X[:50].copy()
+    op = nk.KernelOperator(NET, x, memory=0)
+    x[:] = 0
+    np.testing.assert_allclose(op @ V[:50], NET.ntk(X[:50]) @ V[:50], atol=1e-12)
+
+
+def test_progress_and_its_exceptions():
+    calls = []
+    op = nk.KernelOperator(NET, X, memory=0, progress=lambda *call: calls.append(call))
+    op @ V
+    assert calls[-1] == (6, 6)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nk.KernelOperator(NET, X, progress=stop) @ V
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda op: op @ V[:7], ValueError, r"\(50, 50\) and the other factor \(7, 3\)"),
+        (lambda op: op @ np.full(50, np.nan), ValueError, "the vectors has a NaN"),
+        (lambda op: op.rows([50]), IndexError, r"indices go from 50 to 50; expected -50 to 49"),
+        (lambda op: op.rows([0.5]), TypeError, "expected integers"),
+        (lambda op: op * "a", TypeError, "the factor of an operator"),
+        (
+            lambda op: nk.KernelOperator(NET, X[:3], X[:4]).diagonal(),
+            ValueError,
+            "only square ones",
+        ),
+        (lambda op: nk.KernelOperator(NET, X, kernel="both"), ValueError, "'ntk' or 'nngp'"),
+        (lambda op: nk.KernelOperator(NET, X, dtype=np.int64), ValueError, "dtype is int64"),
+        (lambda op: nk.KernelOperator(NET, X, memory=-1), ValueError, "memory is -1"),
+        (lambda op: nk.KernelOperator(NET, X, X2[:, :3]), ValueError, "features"),
+        (lambda op: nk.as_operator(np.ones(3)), ValueError, r"shape \(3,\); expected \(n, m\)"),
+    ],
+)
+def test_wrong_arguments_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call(nk.KernelOperator(NET, X[:50]))
+
+
+def test_a_matrix_beyond_memory_is_not_made(monkeypatch):
+    monkeypatch.setattr("ntkfast._memory.available", lambda: 1e6)
+    op = nk.KernelOperator(NET, np.resize(X, (8000, 5)), memory=0)
+    with pytest.raises(MemoryError, match=r"0\.512 GB, but 0\.001 GB of memory is free"):
+        np.asarray(op)
+
+
+class TestPivotedCholesky:
+    """Randomly pivoted Cholesky."""
+
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_pivots_are_reproduced(self, dtype):
+        op = nk.KernelOperator(NET, X[:600].astype(dtype))
+        found = nk.pivoted_cholesky(op, 80, seed=1)
+        dense = NET.ntk(X[:600])
+        product = found.factor.T.astype(np.float64) @ found.factor
+        rounding = 1e-11 if dtype == np.float64 else 3e-4
+        assert len(set(found.pivots.tolist())) == found.rank == 80
+        np.testing.assert_allclose(product[found.pivots], dense[found.pivots], atol=rounding)
+        rest = dense - product
+        assert found.residual_trace == pytest.approx(np.trace(rest), abs=1e3 * rounding)
+        assert np.linalg.eigvalsh(rest).min() > -rounding * 100
+        assert found.factor.dtype == dtype
+
+    def test_the_rest_is_as_small_as_the_theorem_says(self):
+        """E[tr rest] ≤ (1 + ε)·tr(A − A_r) for k ≥ r/ε + r·log(1/(ε·η)) (Chen et al. 2023)."""
+        dense = NET.ntk(X[:400])
+        values = np.linalg.eigvalsh(dense)[::-1]
+        r, epsilon = 10, 1.0
+        best = values[r:].sum()
+        eta = best / values.sum()
+        k = int(np.ceil(r / epsilon + r * np.log(1 / (epsilon * eta))))
+        rests = [nk.pivoted_cholesky(dense, k, seed=s).residual_trace for s in range(10)]
+        assert np.mean(rests) <= (1 + epsilon) * best
+
+    def test_blocks_draw_as_single_pivots_do(self):
+        """The first two pivots have the probabilities of one-by-one draws."""
+        matrix = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 2.0]])
+        counts = np.zeros((3, 3))
+        draws = 4000
+        for seed in range(draws):
+            i, j = nk.pivoted_cholesky(matrix, 2, seed=seed).pivots
+            counts[i, j] += 1
+        expected = np.zeros((3, 3))
+        for i in range(3):
+            left = np.maximum(matrix.diagonal() - matrix[i] ** 2 / matrix[i, i], 0)
+            expected[i] = matrix[i, i] / 8 * left / left.sum()
+        np.testing.assert_allclose(counts / draws, expected, atol=4 * 0.5 / draws**0.5)
+
+    def test_low_rank_ends_early(self):
+        low = RNG.normal(size=(60, 4))
+        found = nk.pivoted_cholesky(low @ low.T, 30)
+        assert found.rank == 4
+        assert found.residual_trace < 1e-10 * found.trace
+        assert nk.pivoted_cholesky(np.zeros((5, 5)), 3).rank == 0
+        assert nk.pivoted_cholesky(np.empty((0, 0)), 3).rank == 0
+        copies = np.concatenate([X[:20], X[:20]])
+        assert nk.pivoted_cholesky(nk.KernelOperator(NET, copies), 40).rank == 20
+
+    def test_the_same_seed_gives_the_same_bits(self):
+        op = nk.KernelOperator(NET, X[:500])
+        first, second = (nk.pivoted_cholesky(op, 50, seed=3) for _ in range(2))
+        assert same_bits(first.factor, second.factor)
+        assert (nk.pivoted_cholesky(op, 50, seed=4).pivots != first.pivots).any()
+
+    def test_wrong_arguments_are_refused(self):
+        with pytest.raises(ValueError, match=r"shape \(2, 3\); expected a square"):
+            nk.pivoted_cholesky(np.ones((2, 3)), 1)
+        with pytest.raises(ValueError, match="-1 on its diagonal"):
+            nk.pivoted_cholesky(-np.eye(2), 1)
+        with pytest.raises(ValueError, match="rank is -1"):
+            nk.pivoted_cholesky(np.eye(2), -1)
