@@ -24,6 +24,7 @@ MODULES = {
     "nk.classic": nk.classic,
     "nk.data": nk.data,
     "nk.finite": nk.finite,
+    "nk.operators": nk.operators,
     "nk.solvers": nk.solvers,
     "nk.theory": nk.theory,
     "nk.plots": nk.plots,
