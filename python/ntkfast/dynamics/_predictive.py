@@ -64,9 +64,12 @@ def as_test_points(x_test: npt.ArrayLike, x: FloatArray | None, owner: str) -> F
         )
     points = as_floats(x_test, "x_test")
     if points.ndim != x.ndim or points.shape[1:] != x.shape[1:]:
+        hint = ""
+        if points.ndim == x.ndim == 4 and np.moveaxis(points, 1, 3).shape[1:] == x.shape[1:]:
+            hint = ". For images with their channels first use x_test.transpose(0, 2, 3, 1)"
         raise ValueError(
             f"x_test has shape {points.shape}; expected (m, "
-            f"{', '.join(map(str, x.shape[1:]))}), with rows like those of x"
+            f"{', '.join(map(str, x.shape[1:]))}), with rows like those of x{hint}"
         )
     check_finite(points, "x_test")
     return points

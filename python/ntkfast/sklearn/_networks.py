@@ -23,7 +23,7 @@ def named_network(
     """
     if network is not None:
         network = as_network(network, "network")
-        if network._spatial:
+        if network._rank is not None:
             raise ValueError(
                 f"network is {network!r}, which takes images or sequences, but estimators take "
                 "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
