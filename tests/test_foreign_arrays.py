@@ -26,7 +26,8 @@ DAYS = pd.to_datetime(["2020-01-01", "2020-01-03"])
     ],
 )
 def test_tables_of_numbers_and_booleans(types: Any) -> None:
-    table = pd.DataFrame(NUMBERS, columns=["a", "b", "c"]).astype(dict(zip("abc", types)))
+    table = pd.DataFrame(NUMBERS, columns=["a", "b", "c"])
+    table = table.astype(dict(zip("abc", types, strict=True)))
     np.testing.assert_array_equal(NET.ntk(table), NET.ntk(NUMBERS))
     np.testing.assert_array_equal(NET.ntk(table, NUMBERS), NET.ntk(NUMBERS, NUMBERS.copy()))
     flow = nk.GradientFlow(NET.ntk(table), table["a"])
@@ -59,7 +60,7 @@ def test_days_of_the_message_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        (table(when=DAYS), r"Column 'when' holds dates: .*\(x2?\['when'\] - x2?\['when'\]\.min\(\)"),
+        (table(when=DAYS), r"Column 'when' holds dates: .* x2?\['when'\]\.min\(\)\) /"),
         (table(when=DAYS.tz_localize("UTC")), r"Column 'when' holds dates"),
         (table(when=DAYS)[["when"]], r"Column 'when' holds dates"),
         (table(wait=DAYS - DAYS[0]), r"Column 'wait' holds dates"),

@@ -1,4 +1,4 @@
-"""Numbers are numbers, whatever holds them: arrays without dimensions, and those of other libraries."""
+"""Numbers are numbers, whatever holds them: arrays without dimensions, other libraries."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -44,12 +44,12 @@ REALS: dict[str, Callable[[Any], Any]] = {
     "b_std": lambda v: nk.Conv((3, 3), b_std=v),
     "mlp": lambda v: nk.mlp(1, w_std=v, b_std=v),
     "cntk": lambda v: nk.cntk(1, w_std=v),
-    "LeakyRelu": lambda v: nk.LeakyRelu(v),
-    "Elu": lambda v: nk.Elu(v),
-    "Rbf": lambda v: nk.Rbf(v),
+    "LeakyRelu": nk.LeakyRelu,
+    "Elu": nk.Elu,
+    "Rbf": nk.Rbf,
     "Polynomial": lambda v: nk.Polynomial((v, 1.0)),
     "kinks": lambda v: nk.Elementwise(np.abs, kinks=(v,)),
-    "eps": lambda v: nk.LayerNorm(v),
+    "eps": nk.LayerNorm,
     "keep": lambda v: nk.Dropout(keep=v),
     "summary": lambda v: NET.summary(norm=v),
     "flow": lambda v: nk.GradientFlow(THETA, Y, diag_reg=v, learning_rate=v).loss(t=1.0),
@@ -63,18 +63,18 @@ REALS: dict[str, Callable[[Any], Any]] = {
     "kernel": lambda v: nk.sklearn.NTKKernel(w_std=v, amplitude=v)(X),
 }
 COUNTS: dict[str, Callable[[Any], Any]] = {
-    "width": lambda v: nk.Dense(v),
+    "width": nk.Dense,
     "filter": lambda v: nk.Conv((v, 3), strides=(v, 1)),
-    "depth": lambda v: nk.mlp(v),
-    "cntk": lambda v: nk.cntk(v),
-    "Monomial": lambda v: nk.Monomial(v),
+    "depth": nk.mlp,
+    "cntk": nk.cntk,
+    "Monomial": nk.Monomial,
     "n_features": lambda v: NET.summary(n_features=v),
     "init": lambda v: nk.finite.init(NET, v, v, width=v).parameters,
     "input_shape": lambda v: nk.finite.init(NET, (v,), 0, width=v, output_dim=v).parameters,
     "seed": lambda v: nk.data.random_labels(Y, 0.5, v),
     "samples": lambda v: nk.finite.monte_carlo_kernels(NET, X, n_samples=v, seed=v, width=v).ntk,
     "classic": lambda v: nk.classic.polynomial_kernel(X, degree=v),
-    "problem": lambda v: nk.data.circle(v),
+    "problem": nk.data.circle,
     "digits": lambda v: nk.data.two_digits(v, 7, n=v)[0],
 }
 

@@ -38,8 +38,8 @@ def as_floats(value: object, name: str) -> FloatArray:
         ) from None
     if callable(getattr(value, "nngp", None)):
         raise TypeError(
-            f"{name} is a network, {value!r}; expected an array. A network comes before the points: "
-            "(network, x, ...)"
+            f"{name} is a network, {value!r}; expected an array. The network comes before the "
+            "points: (network, x, ...)"
         )
     if array.dtype.kind == "O":
         array = as_numbers(value, array)

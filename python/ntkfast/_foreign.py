@@ -1,4 +1,4 @@
-"""Arguments that NumPy does not see as numbers: tables, numbers of other types, and advice on the others.
+"""Arguments that NumPy does not see as numbers: tables, other numbers, advice on the rest.
 
 Other libraries are recognised by the methods of their classes, so that none is imported.
 """
