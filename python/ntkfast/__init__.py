@@ -181,3 +181,6 @@ if not TYPE_CHECKING:
 
             return import_module(f"ntkfast.{name}")
         raise AttributeError(f"module 'ntkfast' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, "sklearn"})

@@ -67,6 +67,8 @@ def as_kernel(value: object, name: str, call: str) -> FloatArray:
             f"{name} is {what}, of type {type(value).__name__}; "
             f"expected one kernel matrix: pass {call}"
         )
+    if callable(value) and hasattr(value, "__self__"):
+        raise TypeError(f"{name} is a method, which was not called; pass its result: {call}")
     return as_floats(value, name)
 
 

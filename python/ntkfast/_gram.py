@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "check_symmetric",
     "number_or_shape",
     "row_blocks",
+    "with_relative",
 ]
 
 # Maximum number of entries in a block of rows: 8 MB in float64.
@@ -56,6 +58,28 @@ def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
     if (diagonal < 0).any():
         raise ValueError(f"{name} is {diagonal.min():g}; expected >= 0")
     return diagonal.copy()
+
+
+def with_relative(absolute: FloatArray, relative: float, gram: FloatArray, name: str) -> FloatArray:
+    """Return absolute + relative·mean(diag), an addition to the diagonal of the matrix `name`."""
+    if relative == 0 or not len(gram):
+        return absolute
+    own = gram.diagonal()
+    check_finite(own, name)
+    mean = math.fsum(own / own.dtype.type(len(own)))
+    if mean < 0:
+        raise ValueError(
+            f"relative_diag_reg is {relative:g}, in units of the mean diagonal entry of {name}, "
+            f"which is {mean:g}; expected a positive semi-definite matrix"
+        )
+    with np.errstate(over="ignore"):
+        ridge = absolute.astype(np.float64) + relative * mean
+    if not np.isfinite(ridge).all():
+        raise ValueError(
+            f"relative_diag_reg is {relative:g}, in units of the mean diagonal entry of {name}, "
+            f"{mean:g}; expected a regularisation within the range of a float"
+        )
+    return np.asarray(ridge)
 
 
 def number_or_shape(value: FloatArray) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -120,6 +120,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
+        Pipelines and estimators of other packages; use `joblib.dump` for these, or save the step.
 
     Notes
     -----
@@ -137,6 +138,12 @@ def save(path: str | PathLike[str], value: object) -> None:
     ...     load(f"{folder}/spectrum.npz")
     Spectrum(n=2, eigenvalues from 1 to 2, condition number 2, rank 2, float64)
     """
+    if not isinstance(path, (str, PathLike)):
+        swapped = isinstance(value, (str, PathLike))
+        raise TypeError(
+            f"path is of type {type(path).__name__}; expected the name of a file"
+            + (f", and value is {str(value)!r}; the order is save(path, value)" if swapped else "")
+        )
     arrays: dict[str, npt.NDArray[Any]] = {}
     header = {
         "format": _FORMAT,
@@ -239,8 +246,25 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
+    raise TypeError(_refusal(where, value))
+
+
+def _refusal(where: str, value: object) -> str:
+    """Say what cannot be saved, and what can be done with it."""
+    name = type(value).__name__
+    if callable(getattr(value, "get_params", None)) and callable(getattr(value, "fit", None)):
+        if hasattr(value, "steps"):
+            part = "the fitted step, such as pipeline[-1], which takes transformed features"
+        elif hasattr(value, "best_estimator_"):
+            part = "its best_estimator_"
+        else:
+            part = "an estimator of ntkfast.sklearn"
+        return (
+            f"{where} of type {name}, an estimator of another package: write it with joblib.dump "
+            f"or pickle, or save {part}"
+        )
     advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
-    raise TypeError(f"{where} {value!r}, of type {name}; {advice}")
+    return f"{where} {value!r}, of type {name}; {advice}"
 
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
@@ -321,8 +345,10 @@ def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
-    written = [field.name for field in fields(class_) if field.name not in derived]
-    return {name: hints[name] for name in written}, {}
+    written = [field for field in fields(class_) if field.name not in derived]
+    # Fields with defaults may be younger than a file.
+    older = {field.name: hints[field.name] for field in written if field.default is MISSING}
+    return older, {field.name: hints[field.name] for field in written if field.name not in older}
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:

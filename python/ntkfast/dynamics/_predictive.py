@@ -13,7 +13,7 @@ from ntkfast._gram import as_gram, row_blocks
 from ntkfast._ntkfast import check
 from ntkfast._scalars import as_choice
 from ntkfast.networks import Network, Relu
-from ntkfast.networks.composition import as_network
+from ntkfast.networks.composition import as_first
 from ntkfast.networks.description import for_core
 
 __all__ = [
@@ -42,7 +42,7 @@ def covariance_kind(value: object) -> str:
 
 def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, FloatArray]:
     """Return a network with Gaussian outputs and a copy of its points; it checks their features."""
-    network = as_network(network, "network")
+    network = as_first(network)
     try:  # An activation has the same requirement: Gaussian input with mean zero.
         check({"type": "Serial", "layers": [for_core(network), for_core(Relu())]})
     except ValueError:
@@ -51,7 +51,10 @@ def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, Flo
         ) from None
     points = as_floats(x, "x")
     if points.ndim < 2:
-        raise ValueError(f"x has shape {points.shape}; expected samples in rows: (n, n_features)")
+        raise ValueError(
+            f"x has shape {points.shape}; expected samples in rows: (n, n_features). "
+            "The order is (network, x, y)"
+        )
     return network, points.copy()
 
 

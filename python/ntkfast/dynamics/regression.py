@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
-from ntkfast._gram import as_diagonal, number_or_shape
-from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
+from ntkfast._gram import as_diagonal, number_or_shape, with_relative
+from ntkfast._scalars import as_real
+from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.linalg import Cholesky, as_square, matmul
 from ntkfast.solvers import Prepared, RefinedSolver, Solver
 
@@ -39,6 +40,8 @@ class KernelRegression(Displayed):
     diag_reg
         The regularisation r ≥ 0, a number or one per point, shape (n,). At 0 the outputs
         interpolate the training points.
+    relative_diag_reg
+        The same in units of mean(diag Θ), a number ≥ 0; both may be given, and r is their sum.
 
     Attributes
     ----------
@@ -46,13 +49,15 @@ class KernelRegression(Displayed):
         Shape of ``y``: α = (Θ + r)⁻¹·y, so that f(x) = Θ(x, X)·α.
     solver, prepared
         The `nk.solvers.Solver` that solved the system, and the `nk.solvers.Prepared` system, which
-        solves for further right-hand sides. Together with ``y`` and ``diag_reg`` they hold
+        solves for further right-hand sides. Together with ``y`` and the regularisation they hold
         everything that was learnt.
+    y, diag_reg, relative_diag_reg
+        As passed by the user.
     cholesky
         The factor of Θ + r, in its own precision. It is computed on first use if a float32 factor
         was enough for the solve.
     jitter
-        Number added to the diagonal in addition to ``diag_reg``. It is 0 unless Θ + r is singular
+        Number added to the diagonal in addition to r. It is 0 unless Θ + r is singular
         to working precision. It is then at most √ε times the largest diagonal entry, and a
         RuntimeWarning reports it.
     condition_estimate
@@ -67,7 +72,7 @@ class KernelRegression(Displayed):
         An argument does not consist of real numbers.
     ValueError
         ``theta`` is not square, symmetric or finite; ``y`` or ``diag_reg`` has another length; or
-        ``diag_reg`` is negative.
+        a regularisation is negative or exceeds the range of a float.
     NumericalError
         Θ + r is not positive semi-definite, even with the largest jitter, or so small that α
         overflows.
@@ -100,14 +105,24 @@ class KernelRegression(Displayed):
     diag_reg: FloatArray
     coefficients: FloatArray
     seconds: float
+    relative_diag_reg: float = 0.0
 
     def __init__(
-        self, theta: npt.ArrayLike, y: npt.ArrayLike, *, diag_reg: npt.ArrayLike = 0.0
+        self,
+        theta: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        diag_reg: npt.ArrayLike = 0.0,
+        relative_diag_reg: float = 0.0,
     ) -> None:
+        check_order(theta, y, "theta")
         gram = as_square(theta, "theta")
         targets = as_targets(y, len(gram))
-        ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
+        absolute = as_diagonal(diag_reg, len(gram), "diag_reg")
+        relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
+        ridge = with_relative(absolute, relative, gram, "theta")
         self._learn(RefinedSolver(), gram, targets, ridge, name="theta", remedy=_REMEDY)
+        vars(self).update(diag_reg=absolute, relative_diag_reg=relative)
 
     @classmethod
     def _of(
@@ -153,7 +168,7 @@ class KernelRegression(Displayed):
 
     @property
     def jitter(self) -> float:
-        """Number added to the diagonal in addition to ``diag_reg``."""
+        """Number added to the diagonal in addition to the regularisation."""
         return self.prepared.jitter
 
     @property
@@ -199,7 +214,7 @@ class KernelRegression(Displayed):
 
     @property
     def diagonal(self) -> FloatArray:
-        """Shape (n,): numbers added to the diagonal of Θ, ``diag_reg`` plus ``jitter``."""
+        """Shape (n,): numbers added to the diagonal of Θ, the regularisation plus ``jitter``."""
         return self.prepared.diagonal
 
     @property
@@ -215,6 +230,8 @@ class KernelRegression(Displayed):
         yield "n=", len(self.y)
         yield "y of shape", self.y.shape
         yield "diag_reg=", number_or_shape(self.diag_reg)
+        if self.relative_diag_reg:
+            yield "relative_diag_reg=", f"{self.relative_diag_reg:g}"
         yield "jitter=", f"{self.jitter:.2g}"
         yield "condition number", f">= {self.condition_estimate:.3g}"
         yield "", self.coefficients.dtype

@@ -84,11 +84,6 @@ class Builder:
         if isinstance(network, Composition):
             return self._composition(network, n_in, n_out, place)
         place = place or type(network).__name__
-        if network._rank is not None:
-            raise TypeError(
-                f"{place} is {network!r}, a layer for images or sequences, which finite networks "
-                "do not support; use a network on rows, such as nk.mlp(3)"
-            )
         if isinstance(network, Dense):
             return self._dense(network, n_in, n_out, place)
         if n_out not in (None, n_in):
