@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ntkfast import classic, data, finite, solvers, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
+from ntkfast._workers import obey_limits
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
@@ -88,6 +89,8 @@ if TYPE_CHECKING:
     from ntkfast import sklearn as sklearn
 
 __version__: str = info()["version"]
+
+obey_limits()
 
 __all__ = [
     "ABRelu",
