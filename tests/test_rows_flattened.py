@@ -1,5 +1,7 @@
 """Rows have no positions: Flatten and global pooling leave them as they are."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import ntkfast as nk
 from contract import KERNELS, kernel
 from images import random_images
+from ntkfast.cli import main
 
 X = np.random.default_rng(0).standard_normal((6, 4))
 Y = np.sin(X[:, 0])
@@ -72,3 +75,21 @@ def test_everything_on_rows_takes_such_networks(end: nk.Network) -> None:
         # The rows of the table are called by their places.
         rows = [(row.variance, row.chi, row.ntk, row.share) for row in net.summary().rows]
         assert rows == [(r.variance, r.chi, r.ntk, r.share) for r in PLAIN.summary().rows]
+
+
+@pytest.mark.parametrize(
+    ("net", "x"),
+    [
+        (nk.Serial(nk.Flatten(), *PLAIN.layers), X),
+        (nk.Serial(nk.Conv((3,)), nk.Relu(), nk.Flatten(), nk.Dense()), X.reshape(3, 4, 2)),
+    ],
+    ids=["rows", "sequences"],
+)
+def test_files_of_rows_and_sequences(
+    net: nk.Network, x: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", x)
+    Path("net.json").write_text(json.dumps(net.to_dict()), encoding="utf-8")
+    assert main(["gram", "x.npy", "k.npy", "--network", "net.json"]) == 0
+    np.testing.assert_allclose(np.load("k.npy"), net.ntk(x), rtol=1e-14)

@@ -122,15 +122,8 @@ class Posterior(Displayed):
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
         gram = network.nngp(points)
-        name = "the NNGP of x"
-        regression = _regression(gram, targets, with_relative(noise, relative, gram, name), name)
-        vars(self).update(
-            network=network,
-            x=points,
-            noise_variance=noise,
-            relative_diag_reg=relative,
-            regression=regression,
-        )  # frozen from here on
+        self._learn(gram, targets, noise, relative, "the NNGP of x")
+        vars(self).update(network=network, x=points)  # frozen from here on
 
     @classmethod
     def from_kernels(
@@ -161,16 +154,16 @@ class Posterior(Displayed):
         targets = as_targets(y, len(gram), "nngp")
         noise = as_diagonal(noise_variance, len(gram), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
-        total = with_relative(noise, relative, gram, "nngp")
         posterior = cls.__new__(cls)
-        vars(posterior).update(
-            network=None,
-            x=None,
-            noise_variance=noise,
-            relative_diag_reg=relative,
-            regression=_regression(gram, targets, total, "nngp"),
-        )
+        posterior._learn(gram, targets, noise, relative, "nngp")
+        vars(posterior).update(network=None, x=None)
         return posterior
+
+    def _learn(
+        self, gram: FloatArray, y: FloatArray, noise: FloatArray, relative: float, name: str
+    ) -> None:
+        regression = _regression(gram, y, with_relative(noise, relative, gram, name), name)
+        vars(self).update(noise_variance=noise, relative_diag_reg=relative, regression=regression)
 
     @classmethod
     def maximize(
