@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -92,6 +92,12 @@ _DAMAGE = ValueError, TypeError, LookupError, ArithmeticError, AttributeError, R
 # Fields that follow from the others, and the functions that create an object from those.
 _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
     FiniteNetwork: ({"_layer", "_affine"}, restored),
+}
+
+# Fields that older files do not have; the classes have defaults for them.
+_LATER: dict[type, tuple[str, ...]] = {
+    KernelRegression: ("relative_diag_reg",),
+    Posterior: ("relative_diag_reg",),
 }
 
 
@@ -252,7 +258,8 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
 def _refusal(where: str, value: object) -> str:
     """Say what cannot be saved, and what can be done with it."""
     name = type(value).__name__
-    if callable(getattr(value, "get_params", None)) and callable(getattr(value, "fit", None)):
+    ours = any(_class(base.__name__) is base for base in type(value).__mro__)
+    if not ours and hasattr(value, "get_params") and callable(getattr(value, "fit", None)):
         if hasattr(value, "steps"):
             part = "the fitted step, such as pipeline[-1], which takes transformed features"
         elif hasattr(value, "best_estimator_"):
@@ -339,16 +346,15 @@ def _class(name: str) -> type | None:
 
 
 def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of the fields that are always written, and of the fitted ones."""
+    """Return the annotations of the fields that are always written, and of those that may lack."""
     hints = get_type_hints(class_, localns=_CLASSES)
     if not is_dataclass(class_):  # an estimator, which checks its parameters in fit
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
-    written = [field for field in fields(class_) if field.name not in derived]
-    # Fields with defaults may be younger than a file.
-    older = {field.name: hints[field.name] for field in written if field.default is MISSING}
-    return older, {field.name: hints[field.name] for field in written if field.name not in older}
+    written = {field.name: hints[field.name] for field in fields(class_)}
+    later = {name: written.pop(name) for name in _LATER.get(class_, ())}
+    return {name: hint for name, hint in written.items() if name not in derived}, later
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:
