@@ -71,6 +71,8 @@ def test_the_whole_way_by_messages(axes: Any) -> None:
 
 
 def test_both_orders_are_named_if_both_are_possible() -> None:
+    with pytest.raises(ValueError, match=r"theta\.reshape\(4, 4\) for axes \(n, c, n, c\)"):
+        nk.GradientFlow(np.zeros((2, 2, 2, 2)), np.eye(2))
     with pytest.raises(ValueError, match=r"axes \(n, n, c, c\).*; use theta\.reshape.* \(n, c, n"):
         nk.eigh(np.zeros((2, 2, 2, 2)))
 

@@ -131,7 +131,7 @@ def _check_pair(x: npt.ArrayLike, x2: npt.ArrayLike, wanted: tuple[KernelName, .
         raise ValueError(
             f"x and x2 have shape {first}, one sample each, as scikit-learn calls a function for "
             f"each pair of rows: pass kernel=nk.sklearn.{method.upper()}Kernel(network=net) to it, "
-            f"not net.{method}. For one sample use x[None, :]"
+            f"not net.{method}. For one sample use x[None, :], for one feature x[:, None]"
         )
     if first[:1] == second:
         raise ValueError(

@@ -58,7 +58,7 @@ def check_order(first: object, y: object, name: str, what: str = "a kernel") -> 
     """Reject a kernel, or features, as `y` and targets as `first`, the argument before it."""
     a, b = (() if isinstance(value, Spectrum) else _shape(value) for value in (first, y))
     if what == "a kernel":
-        swapped = len(b) == 2 and b[0] == b[1] and a[:1] == b[:1] and a != b
+        swapped = len(b) == 2 and b[0] == b[1] and len(a) < 3 and a[:1] == b[:1] and a != b
     else:
         swapped = len(a) == 1 and len(b) == 2 and a[:1] == b[:1]
     if swapped or isinstance(y, Spectrum):
