@@ -108,7 +108,6 @@ STANDARD = nk.Conv((2, 2), parameterization="standard")
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: nk.Serial(nk.Flatten(), nk.Flatten()), r"layer 2 \(Flatten\) needs .*positions"),
         (
             lambda: nk.Serial(IMAGE, nk.GlobalAvgPool(), IMAGE),
             r"layer 3 \(Conv\) needs .*positions",
@@ -163,7 +162,8 @@ def test_positions_have_to_end(net: nk.Network) -> None:
         (NET, X[:, :0], r"has shape \(3, 0, 5, 2\), so it has no features"),
         (SEQUENCES, X, r"has shape \(3, 4, 5, 2\); expected sequences, .*\(n_samples, length, ch"),
         (SEQUENCES, X[:, 0, :, 0], r"has shape \(3, 5\).*reshape\(len\(x2?\), length, channels\)"),
-        (EITHER, X[:, 0, 0], r"has shape \(3, 2\); expected sequences, .* or images, "),
+        (EITHER, X[0, 0, 0], r"has shape \(2,\); expected rows, .* or images, .*x2?\[None"),
+        (EITHER, X[None], r"has shape \(1, 3, 4, 5, 2\); .*reshape\(-1, \*x2?.shape\[-3:\]\)$"),
         (nk.mlp(2), X, r"has shape \(3, 4, 5, 2\); expected \(n_samples, n_features\)"),
     ],
 )  # fmt: skip
@@ -215,6 +215,63 @@ def test_windows_have_to_fit(layer: nk.Network, words: str) -> None:
             call(X)
 
 
+FIRST = np.zeros((2, 3, 32, 32))  # channels first, as in PyTorch
+GREY = np.zeros((2, 1, 28, 28), np.float32)
+
+
+@pytest.mark.parametrize("x", [FIRST, GREY])
+@pytest.mark.parametrize(
+    "net", [nk.myrtle(5), nk.Serial(nk.Conv((5, 5), padding="VALID"), nk.Flatten())]
+)
+def test_channels_in_front_of_positions_are_recognised(net: nk.Network, x: Any) -> None:
+    advice = r"Channels are the last axis: .* use x\.transpose\(0, 2, 3, 1\)$"
+    for name in KERNELS:
+        with pytest.raises(ValueError, match=rf"do not fit .*{advice}"):
+            kernel(net, name)(x)
+    assert net.ntk(x.transpose(0, 2, 3, 1)).shape == (2, 2)
+    # Few positions alone are no reason for this advice.
+    for other in (np.zeros((2, 3, 2, 3)), np.zeros((2, 3, 32, 1)), np.zeros((2, 3, 3, 32))):
+        with pytest.raises(ValueError, match=r"(larger images|\d\))$"):
+            net.ntk(other)
+
+
+@pytest.mark.parametrize("x", [FIRST, GREY])
+def test_channels_in_front_of_one_of_two_sets_are_recognised(x: Any) -> None:
+    net, right = nk.cntk(1), x.transpose(0, 2, 3, 1)
+    with pytest.raises(ValueError, match=r"^x2 has .*as in x\. .* x\.transpose\(0, 2, 3, 1\)$"):
+        net.ntk(x, right)
+    with pytest.raises(ValueError, match=r"^x2 has .*as in x\. .* x2\.transpose\(0, 2, 3, 1\)$"):
+        net.ntk(right, x)
+    trained = nk.Posterior(net, right, [0.0, 1.0], noise_variance=1.0)
+    with pytest.raises(ValueError, match=r"^x_test has .* x_test\.transpose\(0, 2, 3, 1\)$"):
+        trained.predict(x)
+
+
+@pytest.mark.parametrize(
+    ("net", "x", "x2", "words"),
+    [
+        (SEQUENCES, X[:, 0], X[:, :, 0], r"^x2 has shape \(3, 4, 2\); expected \(n, 5, 2\)"),
+        (SEQUENCES, X[:, 0], X[:, 0, :, :1], r"^x2 has shape \(3, 5, 1\); expected \(n, 5, 2\)"),
+        (EITHER, X[:, 0], X, r"^x2 has shape \(3, 4, 5, 2\); expected \(n, 5, 2\), as in x$"),
+        (EITHER, X[:, 0, 0], X[:, 0, :, 0], r"^x2 has shape \(3, 5\); expected \(n, 2\), as in x$"),
+        (EITHER, X[:, 0] * np.nan, None, r"^x must be finite, but has NaN at index \(0, 0, 0\)"),
+        (EITHER, X[:, 0, 0] * np.nan, None, r"^x must be finite, but has NaN at row 0, column 0"),
+        (
+            nk.Serial(nk.Conv((6,), padding="VALID"), nk.Flatten()),
+            X[:, 0],
+            None,
+            r"windows of 6, which do not fit into its input of 5 positions: .*longer sequences$",
+        ),
+    ],
+)  # fmt: skip
+def test_messages_show_the_shape_that_was_given(
+    net: nk.Network, x: Any, x2: Any, words: str
+) -> None:
+    for name in KERNELS:
+        with pytest.raises(ValueError, match=words):
+            kernel(net, name)(x, x2)
+
+
 def test_branches_have_to_keep_their_size() -> None:
     shrinking = nk.Conv((3, 3), strides=(2, 2))
     net = nk.Serial(nk.Conv((3, 3)), nk.Residual(nk.Relu(), shrinking), nk.Flatten())
@@ -240,6 +297,8 @@ def test_what_knows_no_positions_says_so() -> None:
         nk.finite.init(NET, 4, seed=0, width=3)
     with pytest.raises(ValueError, match="mean_field"):
         nk.theory.mean_field(NET)
+    with pytest.raises(ValueError, match=r"has a Flatten"):
+        nk.ntk_by_depth(EITHER, X[:, 0, 0])
     for layer in (nk.Flatten(), nk.GlobalAvgPool(), nk.AvgPool((1, 1)), nk.Conv((1, 1))):
         with pytest.raises(ValueError, match="mean_field"):
             nk.theory.mean_field(nk.Serial(nk.Dense(), layer, nk.Dense()))

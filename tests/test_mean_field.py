@@ -251,7 +251,7 @@ FIELD = mean_field(nk.Erf(), w_std=1.5)
     [
         (lambda: mean_field(nk.Erf()), TypeError, "w_std is missing"),
         (lambda: mean_field(nk.mlp(2), w_std=1.0), TypeError, "set by the network's Dense"),
-        (lambda: mean_field("relu", w_std=1.0), TypeError, "mean_field: network is 'relu'"),
+        (lambda: mean_field(3, w_std=1.0), TypeError, "mean_field: network is 3"),
         (lambda: mean_field(nk.Relu, w_std=1.0), TypeError, r"write Relu\(\)"),
         (lambda: mean_field(nk.Erf(), w_std=-1.0), ValueError, "w_std is -1.0"),
         (lambda: mean_field(nk.Dense()), ValueError, "expected equal blocks"),

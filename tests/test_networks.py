@@ -147,7 +147,7 @@ def test_piecewise_linear_activations_are_one_kind_for_the_core():
         (lambda: nk.Sum(nk.Dense(), 3), TypeError, ["Sum: argument 2 is 3", "int"]),
         (lambda: nk.mlp(-1), ValueError, ["depth is -1", ">= 0"]),
         (lambda: nk.mlp(10**9), ValueError, ["depth is 1000000000", "<= 100000"]),
-        (lambda: nk.mlp(2, "relu"), TypeError, ["activation is 'relu'", "such as nk.Relu()"]),
+        (lambda: nk.mlp(2, 3), TypeError, ["activation is 3", "such as nk.Relu()"]),
         (lambda: nk.mlp(2.0), TypeError, ["depth is 2.0", "integer"]),
         (lambda: nk.mlp(1, nk.Erf), TypeError, ["activation is the class Erf", "write Erf()"]),
         (lambda: nk.mlp(1, w_std=-1), ValueError, ["w_std is -1.0"]),

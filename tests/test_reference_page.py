@@ -13,7 +13,17 @@ from ntkfast.plots import figures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 ENTRIES = re.findall(r"^::: (\S+)$", PAGE, re.MULTILINE)
-MODULES = [nk, nk.classic, nk.data, nk.finite, nk.operators, nk.solvers, nk.theory, nk.plots, nk.sklearn]
+MODULES = [
+    nk,
+    nk.classic,
+    nk.data,
+    nk.finite,
+    nk.operators,
+    nk.solvers,
+    nk.theory,
+    nk.plots,
+    nk.sklearn,
+]
 
 
 def named(path: str) -> object:

@@ -8,6 +8,7 @@ import pytest
 import scipy.linalg
 
 import ntkfast as nk
+from ntkfast.solvers import ConjugateGradients, RefinedSolver
 
 EPS = np.finfo(float).eps
 
@@ -99,3 +100,42 @@ def test_large_systems_are_refused_and_mended_as_small_ones(threads):
     theta[1, 2] = np.inf
     with pytest.raises(ValueError, match="theta has an infinity at index 1, 2"):
         nk.KernelRegression(theta, y)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigen", "cg", "auto", ConjugateGradients(1e-12)])
+@pytest.mark.parametrize("as_matrix", [np.asarray, lambda op: op])
+def test_every_solver_gives_one_regression(solver, as_matrix):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(300, 5)), rng.normal(size=(300, 2))
+    net = nk.mlp(2, b_std=0.5)
+    theta = as_matrix(nk.KernelOperator(net, x))
+    found = nk.KernelRegression(theta, y, diag_reg=0.1, relative_diag_reg=0.1, solver=solver)
+    dense = net.ntk(x)
+    ridge = 0.1 + 0.1 * dense.diagonal().mean()
+    expected = np.linalg.solve(dense + ridge * np.eye(300), y)
+    tolerance = 1e-4 if solver == "cg" else 1e-10
+    np.testing.assert_allclose(found.coefficients, expected, atol=tolerance)
+    x_test = rng.normal(size=(20, 5))
+    outputs = net.ntk(x_test, x) @ found.coefficients
+    np.testing.assert_allclose(found.predict(net.ntk(x_test, x)), outputs, rtol=1e-10)
+    streamed = found.predict(nk.KernelOperator(net, x_test, x, memory=0))
+    np.testing.assert_allclose(streamed, outputs, rtol=1e-10, atol=1e-12)
+
+
+def test_what_does_not_fit_is_solved_by_products(monkeypatch):
+    x = np.random.default_rng(1).normal(size=(600, 5))
+    op = nk.KernelOperator(nk.mlp(1), x)
+    assert isinstance(nk.KernelRegression(op, x[:, 0]).solver, RefinedSolver)
+    monkeypatch.setattr("ntkfast.dynamics._solvers._FACTORED", 500)
+    found = nk.KernelRegression(op, x[:, 0], diag_reg=0.1)
+    assert isinstance(found.solver, ConjugateGradients)
+    assert "solved by ConjugateGradients in" in str(found)
+    with pytest.raises(ValueError, match="use CholeskySolver"):
+        found.leave_one_out()
+
+
+def test_solvers_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="solver is 'lu'; expected 'auto' or 'cholesky' or"):
+        nk.KernelRegression(np.eye(2), [1.0, 2.0], solver="lu")
+    with pytest.raises(ValueError, match=r"shape \(2, 3\); expected a square operator"):
+        nk.KernelRegression(nk.as_operator(np.ones((2, 3))), [1.0, 2.0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ntkfast import classic, data, finite, operators, solvers, theory
 from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
+from ntkfast._workers import obey_limits
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
@@ -89,6 +90,8 @@ if TYPE_CHECKING:
     from ntkfast import sklearn as sklearn
 
 __version__: str = info()["version"]
+
+obey_limits()
 
 __all__ = [
     "ABRelu",
@@ -186,3 +189,6 @@ if not TYPE_CHECKING:
 
             return import_module(f"ntkfast.{name}")
         raise AttributeError(f"module 'ntkfast' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, "sklearn"})

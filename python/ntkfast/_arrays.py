@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._foreign import advice, as_numbers
 from ntkfast._memory import KERNELS, check, empty
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -35,6 +36,13 @@ def as_floats(value: object, name: str) -> FloatArray:
             f"{name} cannot be converted to an array; expected rows of numbers of equal length "
             f"({error})"
         ) from None
+    if callable(getattr(value, "nngp", None)):
+        raise TypeError(
+            f"{name} is a network, {value!r}; expected an array. The network comes before the "
+            "points: (network, x, ...)"
+        )
+    if array.dtype.kind == "O":
+        array = as_numbers(value, array)
     native = array.dtype.newbyteorder("=")
     if native in _KEPT and not isinstance(value, (list, tuple)):
         dtype = native
@@ -44,25 +52,11 @@ def as_floats(value: object, name: str) -> FloatArray:
         given = "is None" if value is None else f"has dtype {array.dtype}"
         raise TypeError(
             f"{name} {given}; expected real numbers: float64 or float32, or types that become "
-            f"float64 (float16, integers, booleans){_conversion_hint(name, array)}"
+            f"float64 (float16, integers, booleans){advice(value, array, name)}"
         )
     if array.dtype != dtype:
         check(array.size * dtype.itemsize, f"{name}, converted to {dtype},", "pass float32")
     return np.require(array, dtype, "A")
-
-
-def _conversion_hint(name: str, array: npt.NDArray[Any]) -> str:
-    """Suggest a conversion, if one works."""
-    if array.dtype.names:
-        return f". Choose a field, e.g. {name}[{array.dtype.names[0]!r}]"
-    if array.dtype.kind == "c":
-        return f". Choose a part, e.g. np.real({name})"
-    try:
-        with np.errstate(all="ignore"):
-            works = bool(np.isfinite(array.astype(np.float64)).all())
-    except (TypeError, ValueError, OverflowError):
-        works = False
-    return f". Convert it first: np.asarray({name}).astype(np.float64)" if works else ""
 
 
 def as_kernel(value: object, name: str, call: str) -> FloatArray:
@@ -73,6 +67,8 @@ def as_kernel(value: object, name: str, call: str) -> FloatArray:
             f"{name} is {what}, of type {type(value).__name__}; "
             f"expected one kernel matrix: pass {call}"
         )
+    if callable(value) and hasattr(value, "__self__"):
+        raise TypeError(f"{name} is a method, which was not called; pass its result: {call}")
     return as_floats(value, name)
 
 
@@ -101,34 +97,38 @@ def _reshape_hint(name: str, ndim: int) -> str:
 
 
 _SHAPES = {
+    0: "rows, of shape (n_samples, n_features)",
     1: "sequences, of shape (n_samples, length, channels)",
     2: "images, of shape (n_samples, height, width, channels)",
 }
 
 
 def as_images(x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:
-    """Return `x` as images (n_samples, height, width, channels) of floats, without copying for it.
+    """Return `x` as floats: images (n_samples, height, width, channels), or with fewer axes.
 
-    `rank` is the required number of spatial dimensions of `x`, or None for either. Sequences become
-    images of width 1.
+    `rank` is the required number of spatial dimensions of `x`. None accepts images, sequences, and
+    rows, which are images of one position.
     """
     array = as_floats(x, name)
-    ranks = (1, 2) if rank is None else (rank,)
+    ranks = (0, 1, 2) if rank is None else (rank,)
     expected = " or ".join(_SHAPES[r] for r in ranks)
     if array.ndim - 2 not in ranks:
         raise ValueError(
             f"{name} has shape {array.shape}; expected {expected}. "
-            + _image_hint(name, array.ndim, ranks[-1])
+            + _image_hint(name, array.ndim, ranks)
         )
     if 0 in array.shape[1:]:
         raise ValueError(
             f"{name} has shape {array.shape}, so it has no features; "
             f"expected {expected}, with at least one of each except samples"
         )
-    return array if array.ndim == 4 else array[:, :, None, :]
+    return array
 
 
-def _image_hint(name: str, ndim: int, rank: int) -> str:
+def _image_hint(name: str, ndim: int, ranks: tuple[int, ...]) -> str:
+    if ndim < 2 and 0 in ranks:
+        return _reshape_hint(name, ndim)
+    rank = ranks[-1]
     if ndim == rank + 1 and rank == 2:
         return f"For images with one channel use {name}[..., None], for one image {name}[None]"
     if ndim == 4:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,18 @@ __all__ = [
     "check_symmetric",
     "number_or_shape",
     "row_blocks",
+    "with_relative",
 ]
+
+
+class Diagonal(Protocol):
+    """A matrix that tells its size and its diagonal."""
+
+    def __len__(self) -> int: ...
+
+    def diagonal(self) -> FloatArray:
+        """Return the diagonal."""
+
 
 # Maximum number of entries in a block of rows: 8 MB in float64.
 _BLOCK = 1 << 20
@@ -56,6 +69,30 @@ def as_diagonal(value: npt.ArrayLike, n: int, name: str) -> FloatArray:
     if (diagonal < 0).any():
         raise ValueError(f"{name} is {diagonal.min():g}; expected >= 0")
     return diagonal.copy()
+
+
+def with_relative(
+    absolute: FloatArray, relative: float, gram: FloatArray | Diagonal, name: str
+) -> FloatArray:
+    """Return absolute + relative·mean(diag), an addition to the diagonal of the matrix `name`."""
+    if relative == 0 or not len(gram):
+        return absolute
+    own = gram.diagonal()
+    check_finite(own, name)
+    mean = math.fsum(own / own.dtype.type(len(own)))
+    if mean < 0:
+        raise ValueError(
+            f"relative_diag_reg is {relative:g}, in units of the mean diagonal entry of {name}, "
+            f"which is {mean:g}; expected a positive semi-definite matrix"
+        )
+    with np.errstate(over="ignore"):
+        ridge = absolute.astype(np.float64) + relative * mean
+    if not np.isfinite(ridge).all():
+        raise ValueError(
+            f"relative_diag_reg is {relative:g}, in units of the mean diagonal entry of {name}, "
+            f"{mean:g}; expected a regularisation within the range of a float"
+        )
+    return np.asarray(ridge)
 
 
 def number_or_shape(value: FloatArray) -> str:

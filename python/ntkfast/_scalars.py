@@ -8,6 +8,26 @@ from numbers import Integral, Real
 import numpy as np
 
 
+def plain(value: object) -> object:
+    """Return the Python or NumPy number that `value` holds; everything else as it is.
+
+    Arrays without dimensions hold a number, of whatever library (NumPy, JAX, PyTorch, …), and so
+    do numbers that Python does not count as such (`decimal.Decimal`). Arrays of one entry do not.
+    """
+    if isinstance(value, (Real, str, bytes, np.generic, np.ma.MaskedArray)):
+        return value
+    try:
+        shape = getattr(value, "shape", None)
+        if shape is None:
+            return float(value) if hasattr(type(value), "__float__") else value  # type: ignore[arg-type]
+        if tuple(shape) != ():
+            return value
+        item = getattr(value, "item", None)
+        return item() if callable(item) else np.asarray(value).item()
+    except (TypeError, ValueError, RuntimeError):
+        return value  # no number, such as a symbol of SymPy or a tracer of JAX
+
+
 def as_real(value: object, name: str, *, least: float = -math.inf, above: bool = False) -> float:
     """Return `value` as a finite float that is at least `least`, or greater than it if `above`.
 
@@ -16,10 +36,11 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     expected = "a finite number"
     if math.isfinite(least):
         expected += f" {'>' if above else '>='} {least:g}"
-    if not isinstance(value, Real) or isinstance(value, bool):
+    real = plain(value)
+    if not isinstance(real, Real) or isinstance(real, bool):
         raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; expected {expected}")
     try:
-        number = float(value)
+        number = float(real)
     except OverflowError:
         raise ValueError(f"{name} is outside the range of a float; expected {expected}") from None
     if not math.isfinite(number) or number < least or (above and number == least):
@@ -35,9 +56,10 @@ LARGEST = 10**12
 def as_count(value: object, name: str, *, least: int, most: int | None = None) -> int:
     """Return `value` as an int from `least` to `most`; TypeError or ValueError otherwise."""
     expected = f"an integer >= {least}" + ("" if most is None else f" and <= {most}")
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    integer = plain(value)
+    if not isinstance(integer, Integral) or isinstance(integer, bool):
         raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; expected {expected}")
-    number = int(value)
+    number = int(integer)
     if number < least or (most is not None and number > most):
         raise ValueError(f"{name} is {number}; expected {expected}")
     return number
@@ -60,8 +82,9 @@ def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
 
 def as_flag(value: object, name: str) -> bool:
     """Return `value` if it is a boolean; TypeError otherwise."""
-    if not isinstance(value, (bool, np.bool_)):
+    flag = plain(value)
+    if not isinstance(flag, (bool, np.bool_)):
         raise TypeError(
             f"{name} is {value!r}, of type {type(value).__name__}; expected True or False"
         )
-    return bool(value)
+    return bool(flag)

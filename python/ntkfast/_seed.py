@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, plain
 
 __all__ = ["Seed", "as_generator"]
 
@@ -18,7 +18,7 @@ def as_generator(seed: Seed) -> np.random.Generator:
     """Return a generator from a seed; a generator is returned as it is."""
     if isinstance(seed, (np.random.Generator, np.random.SeedSequence)):
         return np.random.default_rng(seed)
-    if not isinstance(seed, Integral) or isinstance(seed, bool):
+    if not isinstance(plain(seed), Integral) or isinstance(plain(seed), bool):
         raise TypeError(
             f"seed is {seed!r}, of type {type(seed).__name__}; expected an integer >= 0, "
             "a numpy.random.Generator or a SeedSequence"

@@ -76,6 +76,8 @@ def evaluate(
     bar = reporting(progress, " and ".join(name.upper() for name in wanted))
     if not diagonal and is_same(x, x2):
         x2 = None
+    if x2 is not None:
+        _check_pair(x, x2, wanted)
     x = as_samples(program, x, "x", rank)
     n = x.shape[0]
     if x2 is None:
@@ -117,6 +119,25 @@ def evaluate(
         else:
             program.cross(x, x2, nngp, ntk, report)
     return arrays
+
+
+def _check_pair(x: npt.ArrayLike, x2: npt.ArrayLike, wanted: tuple[KernelName, ...]) -> None:
+    """Recognise calls that are not meant to pass two sets of samples."""
+    first, second = (getattr(value, "shape", ()) for value in (x, x2))
+    if len(second) != 1:
+        return
+    if first == second:
+        method = wanted[-1]
+        raise ValueError(
+            f"x and x2 have shape {first}, one sample each, as scikit-learn calls a function for "
+            f"each pair of rows: pass kernel=nk.sklearn.{method.upper()}Kernel(network=net) to it, "
+            f"not net.{method}. For one sample use x[None, :], for one feature x[:, None]"
+        )
+    if first[:1] == second:
+        raise ValueError(
+            f"x2 has shape {second}, one number for each row of x, as targets; kernels take points "
+            "only: drop it, or for one feature use x2[:, None]"
+        )
 
 
 def as_samples(

@@ -145,9 +145,30 @@ def matmul(a: FloatArray, b: FloatArray) -> FloatArray:
     return core_matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
 
 
+def check_outputs(shape: tuple[int, ...], name: str) -> None:
+    """Reject a kernel between all outputs of all points, and say how to make a matrix of it."""
+    forms = {}
+    if shape[0] == shape[1] and shape[2] == shape[3]:
+        forms["n, n, c, c"] = f"{name}.transpose(0, 2, 1, 3)", shape[0], shape[2]
+    if shape[:2] == shape[2:]:
+        forms["n, c, n, c"] = name, shape[0], shape[1]
+    uses = [
+        f"use {kernel}.reshape({n * c}, {n * c}) for axes ({axes}), "
+        f"with y.reshape({n * c}) for targets of shape ({n}, {c})"
+        for axes, (kernel, n, c) in forms.items()
+    ]
+    if uses:
+        raise ValueError(
+            f"{name} has shape {shape}, a kernel between all outputs of all points; "
+            f"expected a square matrix: {'; '.join(uses)}"
+        )
+
+
 def as_square(a: npt.ArrayLike, name: str) -> FloatArray:
     """Return ``a`` as a square matrix of floats; the core checks its entries."""
     matrix = as_kernel(a, name, "net.ntk(x)")
+    if matrix.ndim == 4:
+        check_outputs(matrix.shape, name)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} has shape {matrix.shape}; expected a square matrix, (n, n)")
     return matrix

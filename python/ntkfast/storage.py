@@ -94,6 +94,12 @@ _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
     FiniteNetwork: ({"_layer", "_affine"}, restored),
 }
 
+# Fields that older files do not have; the classes have defaults for them.
+_LATER: dict[type, tuple[str, ...]] = {
+    KernelRegression: ("relative_diag_reg",),
+    Posterior: ("relative_diag_reg",),
+}
+
 
 def save(path: str | PathLike[str], value: object) -> None:
     """Write a result, or a network, to a file that `load` reads.
@@ -120,6 +126,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
+        Pipelines and estimators of other packages; use `joblib.dump` for these, or save the step.
 
     Notes
     -----
@@ -138,6 +145,12 @@ def save(path: str | PathLike[str], value: object) -> None:
     ...     load(f"{folder}/spectrum.npz")
     Spectrum(n=2, eigenvalues from 1 to 2, condition number 2, rank 2, float64)
     """
+    if not isinstance(path, (str, PathLike)):
+        swapped = isinstance(value, (str, PathLike))
+        raise TypeError(
+            f"path is of type {type(path).__name__}; expected the name of a file"
+            + (f", and value is {str(value)!r}; the order is save(path, value)" if swapped else "")
+        )
     arrays: dict[str, npt.NDArray[Any]] = {}
     header = {
         "format": _FORMAT,
@@ -240,8 +253,26 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
+    raise TypeError(_refusal(where, value))
+
+
+def _refusal(where: str, value: object) -> str:
+    """Say what cannot be saved, and what can be done with it."""
+    name = type(value).__name__
+    ours = any(_class(base.__name__) is base for base in type(value).__mro__)
+    if not ours and hasattr(value, "get_params") and callable(getattr(value, "fit", None)):
+        if hasattr(value, "steps"):
+            part = "the fitted step, such as pipeline[-1], which takes transformed features"
+        elif hasattr(value, "best_estimator_"):
+            part = "its best_estimator_"
+        else:
+            part = "an estimator of ntkfast.sklearn"
+        return (
+            f"{where} of type {name}, an estimator of another package: write it with joblib.dump "
+            f"or pickle, or save {part}"
+        )
     advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
-    raise TypeError(f"{where} {value!r}, of type {name}; {advice}")
+    return f"{where} {value!r}, of type {name}; {advice}"
 
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
@@ -316,18 +347,17 @@ def _class(name: str) -> type | None:
 
 
 def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of what is always written, and of what is if it has been computed."""
+    """Return the annotations of what is always written, and of what may be missing."""
     hints = get_type_hints(class_, localns=_CLASSES)
     if not is_dataclass(class_):  # an estimator, which checks its parameters in fit
         fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
         return dict.fromkeys(signature(class_).parameters, object), fitted
     derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
-    written = [field.name for field in fields(class_) if field.name not in derived]
-    kept = {
-        name: get_type_hints(vars(class_)[name].func, localns=_CLASSES)["return"]
-        for name in getattr(class_, "_kept", ())
-    }
-    return {name: hints[name] for name in written}, kept
+    written = {field.name: hints[field.name] for field in fields(class_)}
+    sometimes = {name: written.pop(name) for name in _LATER.get(class_, ())}
+    for name in getattr(class_, "_kept", ()):  # computed on first access
+        sometimes[name] = get_type_hints(vars(class_)[name].func, localns=_CLASSES)["return"]
+    return {name: hint for name, hint in written.items() if name not in derived}, sometimes
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:

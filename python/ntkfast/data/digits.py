@@ -65,15 +65,17 @@ def two_digits(
     ImportError
         scikit-learn is not installed; install the extra `sklearn`.
     """
+    first, second = as_count(first, "first", least=0), as_count(second, "second", least=0)
     for name, digit in (("first", first), ("second", second)):
-        if as_count(digit, name, least=0) > 9:
+        if digit > 9:
             raise ValueError(f"{name} is {digit}; expected a digit, 0 to 9")
     if first == second:
         raise ValueError(f"first and second are both {first}; expected two different digits")
     pixels, labels = load_digits()
     chosen = np.flatnonzero((labels == first) | (labels == second))
     if n is not None:
-        if as_count(n, "n", least=1) > chosen.size:
+        n = as_count(n, "n", least=1)
+        if n > chosen.size:
             raise ValueError(f"n is {n}; there are {chosen.size} images of {first} and {second}")
         chosen = chosen[:n]
     return pixels[chosen], np.where(labels[chosen] == first, 1.0, -1.0)

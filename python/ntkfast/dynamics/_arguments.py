@@ -23,6 +23,7 @@ __all__ = [
     "as_targets",
     "as_time",
     "as_times",
+    "check_order",
     "check_ridge",
 ]
 
@@ -53,13 +54,38 @@ def as_momentum(momentum: object) -> float:
     return value
 
 
+def check_order(first: object, y: object, name: str, what: str = "a kernel") -> None:
+    """Reject a kernel, or features, as `y` and targets as `first`, the argument before it."""
+    a, b = (() if isinstance(value, Spectrum) else _shape(value) for value in (first, y))
+    if what == "a kernel":
+        swapped = len(b) == 2 and b[0] == b[1] and len(a) < 3 and a[:1] == b[:1] and a != b
+    else:
+        swapped = len(a) == 1 and len(b) == 2 and a[:1] == b[:1]
+    if swapped or isinstance(y, Spectrum):
+        given = "is a Spectrum" if isinstance(y, Spectrum) else f"has shape {b}"
+        raise ValueError(
+            f"y {given}, like {what}, and {name} has shape {a}, like targets; "
+            f"the order is ({name}, y)"
+        )
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of an array or a list; () for everything that has none."""
+    try:
+        return tuple(np.shape(value))
+    except ValueError:  # rows of different lengths
+        return ()
+
+
 def as_targets(y: npt.ArrayLike, n: int, points: str = "theta") -> FloatArray:
     """Return targets for n training points, the rows of `points`: shape (n,) or (n, c)."""
     targets = as_floats(y, "y")
     if targets.ndim == 0 or len(targets) != n:
+        flat = f". If they are all outputs of all points, use y.reshape({n})"
         raise ValueError(
             f"y has shape {targets.shape}; expected ({n},) or ({n}, c), "
             f"one row for each row of {points}"
+            + (flat if targets.ndim > 1 and targets.size == n else "")
         )
     if 0 in targets.shape[1:]:
         raise ValueError(
@@ -110,9 +136,10 @@ def as_initial(
     try:
         return np.broadcast_to(initial, shape)
     except ValueError:
+        flat = initial.size == math.prod(shape)
         raise ValueError(
             f"{name} has shape {initial.shape}; expected a number, or an array that broadcasts "
-            f"to shape {shape}"
+            f"to shape {shape}" + (f", such as {name}.reshape{shape}" if flat else "")
         ) from None
 
 
@@ -127,12 +154,25 @@ def as_cross_kernel(
             hint = f". For one test point use {name}[None, :]"
         elif kernel.ndim == 2 and kernel.shape[0] == n:
             hint = f". If this is {method}(x, x_test), use {name}.T"
+        elif kernel.ndim == 4:
+            hint = _outputs_hint(kernel.shape, n, name)
         raise ValueError(
             f"{name} has shape {kernel.shape}; expected (n_test, {n}), one column per training "
             f"point: the kernel {method}(x_test, x), not the points themselves{hint}"
         )
     check_finite(kernel, name)
     return kernel
+
+
+def _outputs_hint(shape: tuple[int, ...], n: int, name: str) -> str:
+    """Say how to make a matrix of a kernel between all outputs of all points."""
+    m, *_, c = shape
+    flat = f".reshape({m * c}, {n}), and .reshape({m}, {c}) for the predictions"
+    if shape[2] == c and shape[1] * c == n:
+        return f". For axes (n_test, n, c, c) use {name}.transpose(0, 2, 1, 3){flat}"
+    if shape[1] == c and shape[2] * c == n:
+        return f". For axes (n_test, c, n, c) use {name}{flat}"
+    return ""
 
 
 def as_jacobian(

@@ -13,7 +13,7 @@ from ntkfast._gram import as_gram, row_blocks
 from ntkfast._ntkfast import check
 from ntkfast._scalars import as_choice
 from ntkfast.networks import Network, Relu
-from ntkfast.networks.composition import as_network
+from ntkfast.networks.composition import as_first
 from ntkfast.networks.description import for_core
 
 __all__ = [
@@ -42,7 +42,7 @@ def covariance_kind(value: object) -> str:
 
 def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, FloatArray]:
     """Return a network with Gaussian outputs and a copy of its points; it checks their features."""
-    network = as_network(network, "network")
+    network = as_first(network)
     try:  # An activation has the same requirement: Gaussian input with mean zero.
         check({"type": "Serial", "layers": [for_core(network), for_core(Relu())]})
     except ValueError:
@@ -51,7 +51,10 @@ def as_training_points(network: Network, x: npt.ArrayLike) -> tuple[Network, Flo
         ) from None
     points = as_floats(x, "x")
     if points.ndim < 2:
-        raise ValueError(f"x has shape {points.shape}; expected samples in rows: (n, n_features)")
+        raise ValueError(
+            f"x has shape {points.shape}; expected samples in rows: (n, n_features). "
+            "The order is (network, x, y)"
+        )
     return network, points.copy()
 
 
@@ -64,9 +67,12 @@ def as_test_points(x_test: npt.ArrayLike, x: FloatArray | None, owner: str) -> F
         )
     points = as_floats(x_test, "x_test")
     if points.ndim != x.ndim or points.shape[1:] != x.shape[1:]:
+        hint = ""
+        if points.ndim == x.ndim == 4 and np.moveaxis(points, 1, 3).shape[1:] == x.shape[1:]:
+            hint = ". For images with their channels first use x_test.transpose(0, 2, 3, 1)"
         raise ValueError(
             f"x_test has shape {points.shape}; expected (m, "
-            f"{', '.join(map(str, x.shape[1:]))}), with rows like those of x"
+            f"{', '.join(map(str, x.shape[1:]))}), with rows like those of x{hint}"
         )
     check_finite(points, "x_test")
     return points

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast.dynamics._arguments import as_settings, as_targets, check_ridge
+from ntkfast.dynamics._arguments import as_settings, as_targets, check_order, check_ridge
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import as_square
 from ntkfast.solvers import EigenSolver, PreparedEigen
@@ -29,6 +29,7 @@ def set_up(
 ) -> dict[str, Any]:
     """Return the fields of a `SpectralTraining`. Costs the eigendecomposition of Θ, about 9·n³."""
     settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
+    check_order(theta, y, "theta")
     # The targets are checked first: the eigendecomposition may take minutes.
     if not isinstance(theta, Spectrum):
         theta = as_square(theta, "theta")

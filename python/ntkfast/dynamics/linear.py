@@ -19,6 +19,7 @@ from ntkfast.dynamics._arguments import (
     as_settings,
     as_targets,
     as_time,
+    check_order,
 )
 from ntkfast.dynamics._modes import Modes, on_weights, weighted_squares
 from ntkfast.dynamics._predictive import Covariance, covariance_kind
@@ -100,6 +101,7 @@ class LinearModel(Displayed):
     ) -> None:
         settings = as_settings(learning_rate, reduction, diag_reg, 0.0)
         del settings["relative_diag_reg"]
+        check_order(features, y, "features", "features")
         matrix = as_points(features, "features")
         check_finite(matrix, "features")
         targets = as_targets(y, len(matrix), "features")

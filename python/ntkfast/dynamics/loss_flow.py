@@ -24,6 +24,7 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_settings,
     as_targets,
+    check_order,
 )
 from ntkfast.dynamics._integrate import integrate
 from ntkfast.dynamics._loss_arguments import as_grid, check_diagonal, check_labels
@@ -134,6 +135,7 @@ class LossFlow(Displayed):
             "atol": as_real(atol, "atol", least=0.0, above=True),
             "max_steps": as_count(max_steps, "max_steps", least=1),
         }
+        check_order(theta, y, "theta")
         if isinstance(theta, Spectrum):
             check_semidefinite(theta)
             vectors = theta.eigenvectors

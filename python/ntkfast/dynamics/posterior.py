@@ -12,10 +12,11 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
-from ntkfast._gram import as_diagonal, as_gram, number_or_shape
+from ntkfast._gram import as_diagonal, as_gram, number_or_shape, with_relative
+from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
-from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
+from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.dynamics._evidence import maximize_evidence
 from ntkfast.dynamics._predictive import (
     Covariance,
@@ -55,6 +56,11 @@ class Posterior(Displayed):
         Targets, shape (n,), (n, c) or (n, …). The prior has mean zero, so centre them if necessary.
     noise_variance
         Variance σ² ≥ 0 of the noise on the targets, a number or one per point, shape (n,).
+    relative_diag_reg
+        Further noise variance in units of mean(diag Σ), a number ≥ 0. K is then
+        Σ + σ² + relative_diag_reg·mean(diag Σ), and means, variances, the evidence and
+        leave-one-out are those of data with this noise. ``noise_variance=0`` with
+        ``relative_diag_reg=r`` is ``diag_reg=r`` in neural-tangents.
 
     Attributes
     ----------
@@ -64,16 +70,17 @@ class Posterior(Displayed):
         ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
     network, x
         As passed by the user; None if the posterior was made by `from_kernels`.
-    noise_variance
-        As passed by the user: a number, shape (), or shape (n,).
+    noise_variance, relative_diag_reg
+        As passed by the user; ``noise_variance`` is a number, shape (), or shape (n,). Their sum is
+        ``regression.diag_reg``.
 
     Raises
     ------
     TypeError
         ``network`` is not a network, or an array does not consist of real numbers.
     ValueError
-        ``y`` or ``noise_variance`` has another length, a variance is negative, or the network
-        rejects the points.
+        ``y`` or ``noise_variance`` has another length, a variance is negative or exceeds the range
+        of a float, or the network rejects the points.
     NumericalError
         K is not positive semi-definite, even with the largest jitter.
 
@@ -99,6 +106,7 @@ class Posterior(Displayed):
     x: FloatArray | None
     noise_variance: FloatArray
     regression: KernelRegression
+    relative_diag_reg: float = 0.0
 
     def __init__(
         self,
@@ -107,19 +115,24 @@ class Posterior(Displayed):
         y: npt.ArrayLike,
         *,
         noise_variance: npt.ArrayLike = 1e-3,
+        relative_diag_reg: float = 0.0,
     ) -> None:
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
+        relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
         gram = network.nngp(points)
-        regression = _regression(gram, targets, noise, "the NNGP of x")
-        vars(self).update(
-            network=network, x=points, noise_variance=noise, regression=regression
-        )  # frozen from here on
+        self._learn(gram, targets, noise, relative, "the NNGP of x")
+        vars(self).update(network=network, x=points)  # frozen from here on
 
     @classmethod
     def from_kernels(
-        cls, nngp: npt.ArrayLike, y: npt.ArrayLike, *, noise_variance: npt.ArrayLike = 1e-3
+        cls,
+        nngp: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        noise_variance: npt.ArrayLike = 1e-3,
+        relative_diag_reg: float = 0.0,
     ) -> Posterior:
         """Make a posterior from a Gram matrix: a precomputed one, a sum, or any covariance.
 
@@ -127,7 +140,7 @@ class Posterior(Displayed):
         ----------
         nngp
             Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
-        y, noise_variance
+        y, noise_variance, relative_diag_reg
             As for the class.
 
         Returns
@@ -136,13 +149,21 @@ class Posterior(Displayed):
             It has no network. Predict with `predict_kernels`. The errors are those of the class,
             and ValueError for a matrix that is not symmetric and finite.
         """
+        check_order(nngp, y, "nngp")
         gram = as_gram(nngp, "nngp", "net.nngp(x)")
         targets = as_targets(y, len(gram), "nngp")
         noise = as_diagonal(noise_variance, len(gram), "noise_variance")
-        regression = _regression(gram, targets, noise, "nngp")
+        relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
         posterior = cls.__new__(cls)
-        vars(posterior).update(network=None, x=None, noise_variance=noise, regression=regression)
+        posterior._learn(gram, targets, noise, relative, "nngp")
+        vars(posterior).update(network=None, x=None)
         return posterior
+
+    def _learn(
+        self, gram: FloatArray, y: FloatArray, noise: FloatArray, relative: float, name: str
+    ) -> None:
+        regression = _regression(gram, y, with_relative(noise, relative, gram, name), name)
+        vars(self).update(noise_variance=noise, relative_diag_reg=relative, regression=regression)
 
     @classmethod
     def maximize(
@@ -312,6 +333,8 @@ class Posterior(Displayed):
     def _facts(self) -> Iterator[Fact]:
         yield "", "kernels" if self.network is None else self.network
         yield "noise_variance=", number_or_shape(self.noise_variance)
+        if self.relative_diag_reg:
+            yield "relative_diag_reg=", f"{self.relative_diag_reg:g}"
         yield "", self.regression
 
     def _remarks(self) -> Iterator[str]:

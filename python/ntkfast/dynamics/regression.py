@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
-from ntkfast._gram import as_diagonal, number_or_shape
-from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
+from ntkfast._gram import as_diagonal, number_or_shape, with_relative
+from ntkfast._scalars import as_real
+from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
+from ntkfast.dynamics._solvers import SolverChoice, chosen
 from ntkfast.linalg import Cholesky, as_square, matmul
-from ntkfast.solvers import Prepared, RefinedSolver, Solver
+from ntkfast.operators import Operator
+from ntkfast.solvers import Prepared, Solver
 
 __all__ = ["KernelRegression"]
 
@@ -32,13 +35,21 @@ class KernelRegression(Displayed):
     Parameters
     ----------
     theta
-        The NTK (or any kernel) between the n training points, shape (n, n). A float64 array is kept
-        without a copy; do not change it afterwards.
+        The NTK (or any kernel) between the n training points, shape (n, n): an array, or an
+        operator such as `nk.KernelOperator`. A float64 array is kept without a copy; do not change
+        it afterwards.
     y
         Targets, shape (n,), (n, c) or (n, …).
     diag_reg
         The regularisation r ≥ 0, a number or one per point, shape (n,). At 0 the outputs
         interpolate the training points.
+    relative_diag_reg
+        The same in units of mean(diag Θ), a number ≥ 0; both may be given, and r is their sum.
+    solver
+        ``"cholesky"``, ``"eigen"``, ``"cg"`` (`nk.solvers.ConjugateGradients`, which needs products
+        alone), or a solver of `nk.solvers` with its own parameters. ``"auto"``: conjugate gradients
+        for operators of more than 10,000 points, or whose factor would take more than half of the
+        memory that is free; otherwise Cholesky.
 
     Attributes
     ----------
@@ -46,13 +57,15 @@ class KernelRegression(Displayed):
         Shape of ``y``: α = (Θ + r)⁻¹·y, so that f(x) = Θ(x, X)·α.
     solver, prepared
         The `nk.solvers.Solver` that solved the system, and the `nk.solvers.Prepared` system, which
-        solves for further right-hand sides. Together with ``y`` and ``diag_reg`` they hold
+        solves for further right-hand sides. Together with ``y`` and the regularisation they hold
         everything that was learnt.
+    y, diag_reg, relative_diag_reg
+        As passed by the user.
     cholesky
         The factor of Θ + r, in its own precision. It is computed on first use if a float32 factor
         was enough for the solve.
     jitter
-        Number added to the diagonal in addition to ``diag_reg``. It is 0 unless Θ + r is singular
+        Number added to the diagonal in addition to r. It is 0 unless Θ + r is singular
         to working precision. It is then at most √ε times the largest diagonal entry, and a
         RuntimeWarning reports it.
     condition_estimate
@@ -67,7 +80,7 @@ class KernelRegression(Displayed):
         An argument does not consist of real numbers.
     ValueError
         ``theta`` is not square, symmetric or finite; ``y`` or ``diag_reg`` has another length; or
-        ``diag_reg`` is negative.
+        a regularisation is negative or exceeds the range of a float.
     NumericalError
         Θ + r is not positive semi-definite, even with the largest jitter, or so small that α
         overflows.
@@ -100,14 +113,25 @@ class KernelRegression(Displayed):
     diag_reg: FloatArray
     coefficients: FloatArray
     seconds: float
+    relative_diag_reg: float = 0.0
 
     def __init__(
-        self, theta: npt.ArrayLike, y: npt.ArrayLike, *, diag_reg: npt.ArrayLike = 0.0
+        self,
+        theta: npt.ArrayLike | Operator,
+        y: npt.ArrayLike,
+        *,
+        diag_reg: npt.ArrayLike = 0.0,
+        relative_diag_reg: float = 0.0,
+        solver: SolverChoice = "auto",
     ) -> None:
-        gram = as_square(theta, "theta")
+        check_order(theta, y, "theta")
+        method, gram = chosen(solver, _as_matrix(theta))
         targets = as_targets(y, len(gram))
-        ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
-        self._learn(RefinedSolver(), gram, targets, ridge, name="theta", remedy=_REMEDY)
+        absolute = as_diagonal(diag_reg, len(gram), "diag_reg")
+        relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
+        ridge = with_relative(absolute, relative, gram, "theta")
+        self._learn(method, gram, targets, ridge, name="theta", remedy=_REMEDY)
+        vars(self).update(diag_reg=absolute, relative_diag_reg=relative)
 
     @classmethod
     def _of(
@@ -128,7 +152,7 @@ class KernelRegression(Displayed):
     def _learn(
         self,
         solver: Solver,
-        gram: FloatArray,
+        gram: FloatArray | Operator,
         y: FloatArray,
         diagonal: FloatArray,
         *,
@@ -153,7 +177,7 @@ class KernelRegression(Displayed):
 
     @property
     def jitter(self) -> float:
-        """Number added to the diagonal in addition to ``diag_reg``."""
+        """Number added to the diagonal in addition to the regularisation."""
         return self.prepared.jitter
 
     @property
@@ -161,19 +185,23 @@ class KernelRegression(Displayed):
         """A lower bound of the condition number of Θ + r; NaN for an empty matrix."""
         return self.prepared.condition_estimate
 
-    def predict(self, k_test_train: npt.ArrayLike) -> FloatArray:
+    def predict(self, k_test_train: npt.ArrayLike | Operator) -> FloatArray:
         """Compute f at any points.
 
         Parameters
         ----------
         k_test_train
-            Shape (m, n): Θ between the m points and the n training points.
+            Shape (m, n): Θ between the m points and the n training points. An operator, such as
+            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block.
 
         Returns
         -------
         ndarray
             Shape (m,) + y.shape[1:]. Costs 2·m·n·c.
         """
+        if isinstance(k_test_train, Operator):
+            outputs = k_test_train @ _by_output(self.coefficients)
+            return outputs.reshape(len(k_test_train), *self.y.shape[1:])
         kernel = as_cross_kernel(k_test_train, len(self.y))
         return matmul(kernel, _by_output(self.coefficients)).reshape(len(kernel), *self.y.shape[1:])
 
@@ -199,7 +227,7 @@ class KernelRegression(Displayed):
 
     @property
     def diagonal(self) -> FloatArray:
-        """Shape (n,): numbers added to the diagonal of Θ, ``diag_reg`` plus ``jitter``."""
+        """Shape (n,): numbers added to the diagonal of Θ, the regularisation plus ``jitter``."""
         return self.prepared.diagonal
 
     @property
@@ -215,17 +243,28 @@ class KernelRegression(Displayed):
         yield "n=", len(self.y)
         yield "y of shape", self.y.shape
         yield "diag_reg=", number_or_shape(self.diag_reg)
+        if self.relative_diag_reg:
+            yield "relative_diag_reg=", f"{self.relative_diag_reg:g}"
         yield "jitter=", f"{self.jitter:.2g}"
         yield "condition number", f">= {self.condition_estimate:.3g}"
         yield "", self.coefficients.dtype
 
     def _remarks(self) -> Iterator[str]:
-        yield f"factorised and solved in {self.seconds:.3g} s"
+        yield f"solved by {type(self.solver).__name__} in {self.seconds:.3g} s"
         if self.jitter:
             yield (
                 f"singular to working precision: a jitter of {self.jitter:.2g} was added to the "
                 "diagonal; look for duplicate points, or increase the regularisation"
             )
+
+
+def _as_matrix(theta: npt.ArrayLike | Operator) -> FloatArray | Operator:
+    """Return a square matrix or operator."""
+    if not isinstance(theta, Operator):
+        return as_square(theta, "theta")
+    if theta.shape[0] != theta.shape[1]:
+        raise ValueError(f"theta has shape {theta.shape}; expected a square operator, (n, n)")
+    return theta
 
 
 def _by_output(values: FloatArray) -> FloatArray:

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import as_floats, as_points, check_finite, is_same
 from ntkfast._scalars import as_size
+from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
+from ntkfast.networks.composition import Composition, as_first
 
 __all__ = [
     "as_direction",
     "as_features",
     "as_inputs",
     "as_residual",
+    "as_rows",
     "as_second",
 ]
+
+
+def as_rows(network: object) -> Network:
+    """Return the first argument `network`, after checking that it takes rows."""
+    checked = as_first(network)
+    for place, layer in _spatial_layers(checked, ""):
+        raise TypeError(
+            f"{place} is {layer!r}, a layer for images or sequences, which finite networks "
+            "do not support; use a network on rows, such as nk.mlp(3)"
+        )
+    return checked
+
+
+def _spatial_layers(network: Network, place: str) -> Iterator[tuple[str, Network]]:
+    """Yield the places of layers that need positions. Flatten and global pooling take rows too."""
+    if isinstance(network, Composition):
+        for i, layer in enumerate(network.layers, start=1):
+            name = f"layer {i} ({type(layer).__name__})"
+            yield from _spatial_layers(layer, f"{name} of {place}" if place else name)
+    elif network._rank is not None:
+        yield place or type(network).__name__, network
 
 
 def as_inputs(x: npt.ArrayLike, name: str, n_features: int) -> Array:

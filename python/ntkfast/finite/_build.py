@@ -84,11 +84,6 @@ class Builder:
         if isinstance(network, Composition):
             return self._composition(network, n_in, n_out, place)
         place = place or type(network).__name__
-        if isinstance(network, Spatial):
-            raise TypeError(
-                f"{place} is {network!r}, a layer for images or sequences, which finite networks "
-                "do not support; use a network on rows, such as nk.mlp(3)"
-            )
         if isinstance(network, Dense):
             return self._dense(network, n_in, n_out, place)
         if n_out not in (None, n_in):
@@ -101,6 +96,8 @@ class Builder:
             with np.errstate(all="ignore"):
                 network._evaluate(np.zeros(1)), network._derivative(np.zeros(1))
             return Pointwise(place, n_in, network)
+        if isinstance(network, Spatial):
+            return Chain(n_in)  # Flatten and global pooling leave rows as they are
         if isinstance(network, LayerNorm):
             return Normalise(n_in, network.eps)
         if isinstance(network, Dropout):

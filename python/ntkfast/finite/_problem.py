@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ntkfast._arrays import as_floats, check_finite
 from ntkfast._scalars import as_choice
 from ntkfast.dynamics import GradientDescent, GradientFlow
-from ntkfast.dynamics._arguments import as_momentum
+from ntkfast.dynamics._arguments import as_momentum, check_order
 from ntkfast.finite._arguments import as_inputs
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float64]
 
 def as_problem(network: FiniteNetwork, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
     """Return copies of training points and targets in float64."""
+    check_order(x, y, "x", "points")
     points = as_inputs(x, "x", network.n_features)
     if len(points) == 0:
         raise ValueError(f"x has shape {points.shape}; expected at least one training point")

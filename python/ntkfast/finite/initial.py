@@ -10,14 +10,13 @@ import numpy as np
 from ntkfast._memory import check
 from ntkfast._scalars import as_flag, as_size
 from ntkfast._seed import Seed, as_generator
-from ntkfast.finite._arguments import as_features
+from ntkfast.finite._arguments import as_features, as_rows
 from ntkfast.finite._build import Builder, natural_width
 from ntkfast.finite._joins import Difference
 from ntkfast.finite._layers import Affine, Layer
 from ntkfast.finite.network import FiniteNetwork
 from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
-from ntkfast.networks.composition import as_network
 
 __all__ = ["init", "restored"]
 
@@ -83,7 +82,7 @@ def init(
     >>> net.n_parameters, net.forward([[1.0, 2.0]]).shape
     (4001, (1,))
     """
-    network = as_network(network, "network")
+    network = as_rows(network)
     n_features = as_features(input_shape)
     rng = as_generator(seed)
     width = None if width is None else as_size(width, "width", least=1)

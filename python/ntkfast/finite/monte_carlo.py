@@ -15,7 +15,7 @@ from ntkfast._memory import check
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_size
 from ntkfast._seed import Seed, as_generator
-from ntkfast.finite._arguments import as_inputs, as_second
+from ntkfast.finite._arguments import as_inputs, as_rows, as_second
 from ntkfast.finite.initial import init
 from ntkfast.networks import Network
 from ntkfast.networks.activations import Array
@@ -123,6 +123,7 @@ def monte_carlo_kernels(
     >>> bool((abs(sampled.ntk - net.ntk(x)) < 4 * sampled.ntk_error).all())
     True
     """
+    network = as_rows(network)
     n_samples = as_size(n_samples, "n_samples", least=2)
     rng = as_generator(seed)
     points = as_inputs(x, "x", as_points(x, "x").shape[1])

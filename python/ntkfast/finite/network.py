@@ -187,7 +187,9 @@ class FiniteNetwork(Displayed):
         Returns
         -------
         ndarray
-            Shape (n, m), or (n,) for a diagonal. `full` adds two axes of c outputs each.
+            Shape (n, m), or (n,) for a diagonal. `full` adds two axes of c outputs each; with
+            ``.transpose(0, 2, 1, 3).reshape(n * c, m * c)`` it is the kernel of targets
+            ``y.reshape(n * c)``.
 
         Notes
         -----

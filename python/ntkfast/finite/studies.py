@@ -13,13 +13,13 @@ from ntkfast._arrays import FloatArray, as_floats, as_points
 from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
-from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics._arguments import Reduction, check_order
+from ntkfast.finite._arguments import as_rows
 from ntkfast.finite._draws import Seeds, as_seeds, as_widths, draws
 from ntkfast.finite._problem import as_training
 from ntkfast.finite.power_law import Scaling
 from ntkfast.finite.trajectory import FiniteTrajectory
 from ntkfast.networks import Network
-from ntkfast.networks.composition import as_network
 
 __all__ = ["DriftStudy", "WidthStudy", "drift_study", "width_study"]
 
@@ -95,8 +95,9 @@ def width_study(
     >>> bool(abs(study.ntk.slope + 0.5) < 4 * study.ntk.slope_error)
     True
     """
+    network = as_rows(network)
     points = as_points(x, "x").astype(np.float64)
-    limit = as_network(network, "network").kernels(points)
+    limit = network.kernels(points)
     if not (limit.ntk.any() and limit.nngp.any()):
         raise ValueError(
             f"x has shape {points.shape}, and the analytic NTK or NNGP kernel on it is zero or "
@@ -208,11 +209,12 @@ def drift_study(
     ----------
     Lee et al. (2019), arXiv:1902.06720; Chizat, Oyallon, Bach (2019), arXiv:1812.07956.
     """
+    limit = as_rows(network)
+    check_order(x, y, "x", "points")
     points, others = as_points(x, "x"), as_points(x_test, "x_test")
     if not len(others):
         raise ValueError(f"x_test has shape {others.shape}; expected at least one point")
     targets = as_floats(y, "y")
-    limit = as_network(network, "network")
     settings: dict[str, Any] = {
         "learning_rate": learning_rate,
         "momentum": momentum,

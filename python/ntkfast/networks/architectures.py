@@ -7,8 +7,9 @@ import math
 from ntkfast._scalars import as_count, as_flag
 from ntkfast.networks.activations import Relu
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Residual, Serial, Sum, as_network
+from ntkfast.networks.composition import Residual, Serial, Sum
 from ntkfast.networks.layers import Dense
+from ntkfast.networks.named import as_activation
 from ntkfast.networks.spatial import AvgPool, Conv, Flatten, GlobalAvgPool
 
 __all__ = ["cntk", "mlp", "myrtle", "wide_resnet"]
@@ -25,7 +26,7 @@ _MYRTLE = {5: (2, 1, 1), 7: (2, 2, 2), 10: (3, 3, 3)}
 
 def mlp(
     depth: int,
-    activation: Network = Relu(),  # noqa: B008  (frozen)
+    activation: str | Network = Relu(),  # noqa: B008  (frozen)
     *,
     w_std: float = 1.0,
     b_std: float | None = None,
@@ -39,7 +40,8 @@ def mlp(
     depth
         Number of hidden layers, from 0 (a single Dense) to 100,000.
     activation
-        The activation after each hidden Dense.
+        The activation after each hidden Dense: a layer, or its name, such as ``"relu"`` or
+        ``"leaky_relu"``, for its default parameters.
     w_std, b_std
         For every Dense, including the readout. √2 preserves the variance through ReLU layers.
     width
@@ -50,17 +52,20 @@ def mlp(
     Raises
     ------
     TypeError
-        ``depth`` is not an integer, or ``activation`` is not a network.
+        ``depth`` is not an integer, or ``activation`` is neither a network nor a string.
     ValueError
-        ``depth`` is out of range, or `Dense` or `Serial` reject their arguments.
+        ``depth`` is out of range, no activation has this name, or `Dense` or `Serial` reject their
+        arguments.
 
     Examples
     --------
     >>> mlp(1, Erf(), w_std=1.5)
     Serial(Dense(w_std=1.5), Erf(), Dense(w_std=1.5))
+    >>> mlp(1, "erf", w_std=1.5) == mlp(1, Erf(), w_std=1.5)
+    True
     """
     depth = as_count(depth, "mlp: depth", least=0, most=_MOST_HIDDEN)
-    activation = as_network(activation, "mlp: activation")
+    activation = as_activation(activation, "mlp: activation")
 
     def dense(width: int | None) -> Dense:
         return Dense(width, w_std=w_std, b_std=b_std, parameterization=parameterization)

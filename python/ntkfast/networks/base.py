@@ -243,11 +243,11 @@ class Network(Displayed, Described):
         layer 1 (Dense)        16     4   16         50.0%
         layer 3 (Dense)         4  0.25    8        100.0%
         """
-        if self._spatial:
+        if self._rank is not None:
             raise ValueError(
                 "summary() follows one variance through the layers, but this network has layers "
                 "for images or sequences, where each position has its own variance; summarise a "
-                "network with Dense instead of Conv layers, and without pooling and Flatten"
+                "network with Dense instead of Conv layers, and without pooling over windows"
             )
         return summarise(self._program, norm, n_features)
 

@@ -19,6 +19,7 @@ __all__ = [
     "Residual",
     "Serial",
     "Sum",
+    "as_first",
     "as_network",
 ]
 
@@ -32,12 +33,22 @@ def as_network(value: object, place: str) -> Network:
         return value
     if isinstance(value, type) and issubclass(value, Network):
         raise TypeError(f"{place} is the class {value.__name__}; write {value.__name__}()")
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and any(isinstance(part, Network) for part in value):
         raise TypeError(f"{place} is a {type(value).__name__}; unpack it with a star: *layers")
+    shape = getattr(value, "shape", None)
+    given = f"{value!r}, of" if shape is None else f"an array of shape {tuple(shape)}, of"
     raise TypeError(
-        f"{place} is {value!r}, of type {type(value).__name__}; expected a layer or a network, "
+        f"{place} is {given} type {type(value).__name__}; expected a layer or a network, "
         "such as nk.Relu()"
     )
+
+
+def as_first(value: object) -> Network:
+    """Return the first argument of a function of a network and points, if it is a network."""
+    try:
+        return as_network(value, "network")
+    except TypeError as error:
+        raise TypeError(f"{error}. The network is the first argument: (network, x, ...)") from None
 
 
 @dataclass(frozen=True, init=False, repr=False)

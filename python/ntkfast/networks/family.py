@@ -8,7 +8,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress
 from ntkfast.kernels import evaluate
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import as_network
+from ntkfast.networks.composition import as_first
 
 __all__ = ["nngp_by_depth", "ntk_by_depth", "ntk_by_frozen"]
 
@@ -56,7 +56,7 @@ def ntk_by_depth(
     readout and the writing of its matrix. No matrix other than the result is allocated.
     """
     return evaluate(
-        as_network(network, "network")._program_by_depth,
+        as_first(network)._program_by_depth,
         x,
         x2,
         wanted=("ntk",),
@@ -81,7 +81,7 @@ def nngp_by_depth(
     Parameters, result, errors and cost are those of `ntk_by_depth`, without the work for the NTK.
     """
     return evaluate(
-        as_network(network, "network")._program_by_depth,
+        as_first(network)._program_by_depth,
         x,
         x2,
         wanted=("nngp",),
@@ -134,7 +134,7 @@ def ntk_by_frozen(
     Nets on Small-data Tasks", arXiv:1910.01663: kernels with the first layers fixed.
     """
     return evaluate(
-        as_network(network, "network")._program_by_frozen,
+        as_first(network)._program_by_frozen,
         x,
         x2,
         wanted=("ntk",),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import MISSING, fields
 
-from ntkfast import networks
+from ntkfast.networks import activations, elementwise, exponentials, polynomials
 from ntkfast.networks.activations import Activation
 from ntkfast.networks.base import Network
+from ntkfast.networks.composition import as_network
 from ntkfast.networks.description import meant
 from ntkfast.networks.elementwise import Numerical
 
-__all__ = ["ACTIVATIONS", "named_activation"]
+__all__ = ["ACTIVATIONS", "as_activation", "named_activation"]
+
+_MODULES = (activations, elementwise, exponentials, polynomials)
 
 
 def _needs_nothing(cls: object) -> bool:
@@ -23,11 +27,20 @@ def _needs_nothing(cls: object) -> bool:
 
 
 ACTIVATIONS: dict[str, type[Network]] = {
-    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): getattr(networks, name)
-    for name in networks.__all__
-    if name != "Activation" and _needs_nothing(getattr(networks, name))
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): getattr(module, name)
+    for module in _MODULES
+    for name in module.__all__
+    if not inspect.isabstract(getattr(module, name)) and _needs_nothing(getattr(module, name))
 }
 """Activations that can be selected by name: "relu" is `Relu()`, "leaky_relu" `LeakyRelu()`, …"""
+
+
+def as_activation(value: object, place: str) -> Network:
+    """Return a network, or the activation with this name; raise TypeError or ValueError."""
+    if isinstance(value, str):
+        complaint = f"{place} is {value!r}; expected a layer, such as nk.LeakyRelu(0.1), or one of "
+        return named_activation(value, complaint)
+    return as_network(value, place)
 
 
 def named_activation(name: str, complaint: str) -> Network:

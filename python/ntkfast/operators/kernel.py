@@ -81,7 +81,7 @@ class KernelOperator(Operator):
     >>> x = np.eye(3)
     >>> op = KernelOperator(mlp(1), x)
     >>> (op @ np.ones(3)).round(3)
-    array([0.879, 0.879, 0.879])
+    array([0.439, 0.439, 0.439])
     """
 
     def __init__(

@@ -101,8 +101,11 @@ def pivoted_cholesky(
     Examples
     --------
     >>> found = pivoted_cholesky([[4.0, 2.0], [2.0, 1.0]], 2)
-    >>> found.rank, abs(found.factor.T @ found.factor - [[4, 2], [2, 1]]).max() < 1e-12
-    (1, True)
+    >>> found.rank
+    1
+    >>> (found.factor.T @ found.factor).round(3)
+    array([[4., 2.],
+           [2., 1.]])
     """
     matrix = as_operator(op)
     n = matrix.shape[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ntkfast.networks import Network, mlp
 from ntkfast.networks.composition import as_network
-from ntkfast.networks.named import named_activation
+from ntkfast.networks.named import as_activation
 
 __all__ = ["named_network"]
 
@@ -23,16 +23,11 @@ def named_network(
     """
     if network is not None:
         network = as_network(network, "network")
-        if network._spatial:
+        if network._rank is not None:
             raise ValueError(
                 f"network is {network!r}, which takes images or sequences, but estimators take "
                 "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
                 "nk.Posterior, or with an estimator that accepts a precomputed kernel"
             )
         return network
-    if isinstance(activation, str):
-        complaint = (
-            f"activation is {activation!r}; expected a layer, such as nk.LeakyRelu(0.1), or one of "
-        )
-        activation = named_activation(activation, complaint)
-    return mlp(depth, as_network(activation, "activation"), w_std=w_std, b_std=b_std)
+    return mlp(depth, as_activation(activation, "activation"), w_std=w_std, b_std=b_std)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,29 @@ class _NetworkKernel(Kernel):
         w_std = weights * as_real(self.w_std, "w_std", least=0.0)
         b_std = None if self.b_std is None else biases * as_real(self.b_std, "b_std", least=0.0)
         return named_network(self.network, self.depth, self.activation, w_std, b_std)
+
+    @overload
+    def __call__(
+        self,
+        X: npt.ArrayLike,
+        Y: npt.ArrayLike | None = None,
+        eval_gradient: Literal[False] = False,
+    ) -> FloatArray: ...
+
+    @overload
+    def __call__(
+        self, X: npt.ArrayLike, Y: None = None, *, eval_gradient: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+
+    @overload
+    def __call__(
+        self, X: npt.ArrayLike, Y: None, eval_gradient: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+
+    @overload
+    def __call__(
+        self, X: npt.ArrayLike, Y: npt.ArrayLike | None = None, eval_gradient: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]: ...
 
     def __call__(
         self, X: npt.ArrayLike, Y: npt.ArrayLike | None = None, eval_gradient: bool = False

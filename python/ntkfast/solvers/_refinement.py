@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,10 @@ import numpy.typing as npt
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Report
 from ntkfast._warnings import warn
-from ntkfast.operators import KernelOperator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import Checkpoint
 from ntkfast.solvers._iteration import Doubles, Iteration, State, norms, ritz_values
-
-if TYPE_CHECKING:
-    from ntkfast.solvers.conjugate_gradients import PreparedConjugateGradients
+from ntkfast.solvers._preconditioner import Preconditioner
 
 __all__ = ["Refinement", "SolveReport"]
 
@@ -66,32 +64,48 @@ class SolveReport(Displayed):
         yield "", ", ".join(f"{name} {value:.3g} s" for name, value in self.seconds.items())
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A system, in one precision or in two, and how exactly to solve it."""
+
+    op: Operator
+    inner: Operator
+    ridge: float
+    preconditioner: Preconditioner
+    name: str
+    remedy: str
+    tolerance: float
+    most_products: int
+    checkpoint: Path | None
+    settings: tuple[object, ...]  # that determine the bits, besides these
+    seconds: float
+
+
 class Refinement:
     """One solve: rounds of conjugate gradients, and its report."""
 
-    def __init__(self, prepared: PreparedConjugateGradients, b: Doubles) -> None:
-        self.prepared, self.b = prepared, b
+    def __init__(self, task: Task, b: Doubles) -> None:
+        self.task, self.b = task, b
         self.sizes = norms(b)
         self.x = np.zeros_like(b)
         self.r = b.copy()
         self.products = 0
-        self.mixed = prepared.inner is not prepared.op
+        self.mixed = task.inner is not task.op
         self.values = np.ones(1)
-        solver = prepared.solver
-        path = None if solver.checkpoint is None else Path(solver.checkpoint)
+        path = task.checkpoint
         self.checkpoint = Checkpoint(path, "" if path is None else self._fingerprint())
-        self.seconds = {"preconditioner": prepared.seconds, "products": 0.0}
+        self.seconds = {"preconditioner": task.seconds, "products": 0.0}
 
     @property
     def _outer(self) -> Iteration:
-        own = self.prepared
-        return Iteration(own.op, float(own.ridge), own.preconditioner, own.name, own.remedy)
+        own = self.task
+        return Iteration(own.op, own.ridge, own.preconditioner, own.name, own.remedy)
 
     @property
     def _inner(self) -> Iteration:
-        own = self.prepared
+        own = self.task
         op = own.inner if self.mixed else own.op
-        return Iteration(op, float(own.ridge), own.preconditioner, own.name, own.remedy)
+        return Iteration(op, own.ridge, own.preconditioner, own.name, own.remedy)
 
     @property
     def reached(self) -> Doubles:
@@ -101,13 +115,13 @@ class Refinement:
     def run(self, report: Report | None) -> Doubles:
         """Return the solution; a warning says if its residual is too large."""
         begun = time.perf_counter()
-        solver = self.prepared.solver
+        task = self.task
         state = self._resume()
-        while self.reached.max(initial=0.0) > solver.tolerance or state is not None:
+        while self.reached.max(initial=0.0) > task.tolerance or state is not None:
             before = self.reached.max(initial=0.0)
             if state is None:
                 state = self._inner.begin(self.r, self._goals())
-            while self.products < solver.most_products and self._inner.step(state):
+            while self.products < task.most_products and self._inner.step(state):
                 self.products += 1
                 self._tell(report, before, state)
                 self.checkpoint.offer(self._arrays(state))
@@ -117,7 +131,7 @@ class Refinement:
             self.r = self.b - self._outer.times(self.x)
             self.products += 1
             state = None
-            if self.products >= solver.most_products:
+            if self.products >= task.most_products:
                 break
             if self.reached.max(initial=0.0) > before / 2:
                 if not self.mixed:
@@ -125,23 +139,23 @@ class Refinement:
                 self.mixed = False
         self.checkpoint.end()
         self.seconds["products"] = time.perf_counter() - begun
-        if self.reached.max(initial=0.0) > solver.tolerance:
+        if self.reached.max(initial=0.0) > task.tolerance:
             warn(
                 f"ConjugateGradients reached a residual of {self.reached.max():.2g} after "
-                f"{self.products} products, instead of {solver.tolerance:g}; increase the "
+                f"{self.products} products, instead of {task.tolerance:g}; increase the "
                 "regularisation or rank, or accept it as tolerance"
             )
         return self.x
 
     def _goals(self) -> Doubles:
         """Norms to which a round brings the residuals: half of what is asked for, at the end."""
-        last = 0.5 * self.prepared.solver.tolerance * self.sizes
+        last = 0.5 * self.task.tolerance * self.sizes
         return np.maximum(last, _INNER * norms(self.r)) if self.mixed else last
 
     def _tell(self, report: Report | None, before: float, state: State) -> None:
         if report is None:
             return
-        tolerance = self.prepared.solver.tolerance
+        tolerance = self.task.tolerance
         now = state.worst * float((state.goals / np.where(self.sizes > 0, self.sizes, 1.0)).max())
         wanted = max(1, round(-math.log10(tolerance) * 10))
         done = -math.log10(max(min(now, before), tolerance)) * 10
@@ -150,7 +164,7 @@ class Refinement:
     @property
     def report(self) -> SolveReport:
         """What the solve took."""
-        own = self.prepared
+        own = self.task
         kept = sum(op.kept for op in {own.op, own.inner} if isinstance(op, KernelOperator))
         rank, n = own.preconditioner.rank, own.op.shape[0]
         return SolveReport(
@@ -165,14 +179,9 @@ class Refinement:
 
     def _fingerprint(self) -> str:
         """Return a digest of everything that determines the bits of the solution."""
-        own, solver = self.prepared, self.prepared.solver
-        settings = (
-            own.op.fingerprint(),
-            float(own.ridge),
-            solver.tolerance,
-            own.preconditioner.rank,
-        )
-        digest = hashlib.sha256(repr((*settings, solver.mixed, solver.seed, self.b.shape)).encode())
+        own = self.task
+        system = (own.op.fingerprint(), own.ridge, own.preconditioner.rank, self.b.shape)
+        digest = hashlib.sha256(repr((*system, own.tolerance, *own.settings)).encode())
         digest.update(np.ascontiguousarray(self.b).tobytes())
         return digest.hexdigest()
 

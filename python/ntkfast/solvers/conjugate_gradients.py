@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from ntkfast.linalg import Cholesky
 from ntkfast.operators import KernelOperator, Operator, as_operator
 from ntkfast.solvers._copies import copies_of, distinct
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
-from ntkfast.solvers._refinement import Refinement, SolveReport
+from ntkfast.solvers._refinement import Refinement, SolveReport, Task
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver
 
 __all__ = ["ConjugateGradients", "PreparedConjugateGradients", "SolveReport"]
@@ -83,7 +84,21 @@ class PreparedConjugateGradients(Prepared):
         return (self._solve(means / counts) / counts)[self.groups].reshape(right.shape)
 
     def _solve(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        run = Refinement(self, b)
+        solver = self.solver
+        task = Task(
+            op=self.op,
+            inner=self.inner,
+            ridge=float(self.ridge),
+            preconditioner=self.preconditioner,
+            name=self.name,
+            remedy=self.remedy,
+            tolerance=solver.tolerance,
+            most_products=solver.most_products,
+            checkpoint=None if solver.checkpoint is None else Path(solver.checkpoint),
+            settings=(solver.mixed, solver.seed),
+            seconds=self.seconds,
+        )
+        run = Refinement(task, b)
         with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
             solution = run.run(report)
         vars(self)["_report"] = run.report

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,7 @@ class Solver(ABC):
     @abstractmethod
     def prepare(
         self,
-        theta: npt.ArrayLike,
+        theta: Any,
         ridge: npt.ArrayLike = 0.0,
         *,
         name: str = "theta",
@@ -110,8 +111,9 @@ class Solver(ABC):
         Parameters
         ----------
         theta
-            Shape (n, n): Θ. Symmetry and finite entries are checked. A float64 or float32 array may
-            be kept without a copy; do not change it afterwards.
+            Shape (n, n): Θ, an array, or what else the solver takes. Symmetry and finite entries
+            are checked. A float64 or float32 array may be kept without a copy; do not change it
+            afterwards.
         ridge
             r ≥ 0: one number, or one per point, shape (n,).
         name
@@ -131,7 +133,7 @@ class Solver(ABC):
 
     def solve(
         self,
-        theta: npt.ArrayLike,
+        theta: Any,
         ridge: npt.ArrayLike,
         b: npt.ArrayLike,
         *,

@@ -15,7 +15,8 @@ from numpy.polynomial.chebyshev import Chebyshev
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_real
 from ntkfast.networks import Dense, Dropout, LayerNorm, Network, Serial
-from ntkfast.networks.composition import Composition, as_network
+from ntkfast.networks.composition import Composition
+from ntkfast.networks.named import as_activation
 from ntkfast.networks.spatial import Spatial
 
 __all__ = ["Block", "as_block"]
@@ -105,7 +106,7 @@ def _pairs(c: Array, q: float) -> tuple[Array, Array]:
 
 def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Network, float, float]:
     """Return the activation, σ_w and σ_b of a network of equal blocks, or the given ones."""
-    network = as_network(net, "mean_field: network")
+    network = as_activation(net, "mean_field: network")
     if not isinstance(network, _NO_ACTIVATION):
         if w_std is None:
             raise TypeError(

@@ -17,6 +17,7 @@ from ntkfast.dynamics._arguments import (
     as_momentum,
     as_targets,
     as_times,
+    check_order,
 )
 from ntkfast.dynamics._filters import lost_in_rounding
 from ntkfast.linalg import matmul
@@ -169,6 +170,7 @@ def label_projections(theta: Kernel, y: npt.ArrayLike, f0: npt.ArrayLike = 0.0) 
     ----------
     Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 4.1.
     """
+    check_order(theta, y, "theta")
     spectrum = as_spectrum(theta)
     targets = as_targets(y, spectrum.n)
     residual = targets - as_initial(f0, "f0", targets.shape, targets.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast.dynamics._arguments import check_order
 from ntkfast.spectrum import Spectrum
 from ntkfast.theory.convergence import as_spectrum, label_projections
 
@@ -46,6 +47,7 @@ def generalization_measure(
     ----------
     Arora, Du, Hu, Li, Wang (2019), arXiv:1901.08584, theorem 5.1.
     """
+    check_order(theta, y, "theta")
     spectrum = as_spectrum(theta)
     projections = label_projections(spectrum, y, f0).astype(np.float64)
     n, shape = len(projections), projections.shape[1:]

@@ -163,7 +163,7 @@ class MeanField(Displayed):
 
 
 def mean_field(
-    network: Network, *, w_std: float | None = None, b_std: float | None = None
+    network: str | Network, *, w_std: float | None = None, b_std: float | None = None
 ) -> MeanField:
     """Compute the mean-field theory of a deep network: fixed points, slopes, depth scales, phase.
 
@@ -171,7 +171,7 @@ def mean_field(
     ----------
     network
         Equal blocks of a `Dense` and an activation, such as ``nk.mlp(3, nk.Erf(), w_std=1.5)`` or
-        ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or a single activation.
+        ``nk.Serial(nk.Dense(w_std=1.5), nk.Erf())``; or a single activation, or its name.
     w_std, b_std
         Standard deviations of the dense layers, ≥ 0, if ``network`` is a single activation; b_std
         defaults to 0.
@@ -186,7 +186,8 @@ def mean_field(
     TypeError
         ``network`` is not a network, or w_std is missing or given twice.
     ValueError
-        ``network`` does not consist of equal blocks, or the activation jumps, as `Sign` does.
+        ``network`` is a name that no activation has, or does not consist of equal blocks, or the
+        activation jumps, as `Sign` does.
 
     Notes
     -----

@@ -145,6 +145,38 @@ pub enum Error {
 /// Result with the core's error.
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// The same error of a network with more advice.
+    #[must_use]
+    pub fn advising(self, advice: &str) -> Self {
+        match self {
+            Self::Network(text) => Self::Network(text + advice),
+            other => other,
+        }
+    }
+
+    /// The same error of an array with so many axes, where the core worked with four.
+    #[must_use]
+    pub fn with_axes(self, axes: usize) -> Self {
+        // The axes after the sizes that the array has: a width of 1, or a height and a width of 1.
+        let given = |shape: Vec<usize>| match shape[..] {
+            [first, height, _, last] if axes == 3 => vec![first, height, last],
+            [first, _, _, last] if axes == 2 => vec![first, last],
+            _ => shape,
+        };
+        match self {
+            Self::Shape { argument, given: shape, expected } => {
+                Self::Shape { argument, given: given(shape), expected }
+            }
+            Self::NotFiniteAt { argument, index, value } => match given(index)[..] {
+                [row, column] => Self::NotFinite { argument, row, column, value },
+                ref index => Self::NotFiniteAt { argument, index: index.to_vec(), value },
+            },
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -322,7 +322,8 @@ fn prepare<'a, T: Scalar>(
         rest.iter().try_for_each(|set| first.check_alike(set))?;
     }
     let grid = sets.first().and_then(|set| set.grid());
-    let program = model.program(grid)?;
+    let advice = sets.first().map_or(String::new(), |set| set.advice("x"));
+    let program = model.program(grid).map_err(|error| error.advising(&advice))?;
     let features = sets.first().map_or(0, |set| set.features());
     let (mut images, mut scales) = (Vec::new(), Vec::new());
     for set in sets {

@@ -30,7 +30,7 @@ use ntkfast_core::simd::Level;
 use ntkfast_core::{memory, parallel, reserve};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt};
+use pyo3::types::{PyBool, PyDict};
 use std::env::VarError;
 
 /// Small requests for memory are met when it has run out.
@@ -42,13 +42,15 @@ const MOST_THREADS: usize = 4096;
 
 #[pyfunction]
 fn set_num_threads(n: &Bound<'_, PyAny>) -> PyResult<()> {
-    if n.is_instance_of::<PyBool>() || n.cast::<PyInt>().is_err() {
+    // Integers of NumPy, and arrays that hold one without an axis, are integers by this method.
+    let integer = n.call_method0("__index__").ok().filter(|_| !n.is_instance_of::<PyBool>());
+    let Some(integer) = integer else {
         return Err(PyTypeError::new_err(format!(
             "n is {}; expected an integer, the number of threads",
             n.repr()?
         )));
-    }
-    match n.extract::<usize>() {
+    };
+    match integer.extract::<usize>() {
         Ok(count) if (1..=MOST_THREADS).contains(&count) => {
             parallel::set_threads(count);
             Ok(())

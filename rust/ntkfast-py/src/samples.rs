@@ -3,27 +3,30 @@
 use crate::arrays::{ArrayFloat, copy_row, read, unsuitable};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::{Result, Samples};
-use numpy::ndarray::{ArrayView2, ArrayView4, Ix2, Ix4};
-use numpy::{PyReadonlyArray2, PyReadonlyArray4};
+use numpy::ndarray::{ArrayView2, ArrayView4, Axis, Ix2, Ix4, IxDyn};
+use numpy::{PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 /// A borrowed array of samples.
 pub enum Input<'py, T: ArrayFloat> {
     Rows(PyReadonlyArray2<'py, T>),
-    Images(PyReadonlyArray4<'py, T>),
+    /// Images; sequences, without a width; or rows of channels, without positions.
+    Images(PyReadonlyArrayDyn<'py, T>),
 }
 
 /// What of it can be used without the GIL.
 pub enum View<'a, T> {
     Rows(ArrayView2<'a, T>),
-    Images(ArrayView4<'a, T>),
+    /// Images, and the axes of the array.
+    Images(ArrayView4<'a, T>, usize),
 }
 
 impl<'py, T: ArrayFloat> Input<'py, T> {
     /// Borrow an array of rows, or of images; `None` where it holds another type.
     pub fn read(argument: &str, x: &Bound<'py, PyAny>, spatial: bool) -> PyResult<Option<Self>> {
         if spatial {
-            return Ok(read::<T, Ix4>(argument, x)?.map(Self::Images));
+            let array = read::<T, IxDyn>(argument, x)?;
+            return Ok(array.filter(|array| (2..=4).contains(&array.ndim())).map(Self::Images));
         }
         Ok(read::<T, Ix2>(argument, x)?.map(Self::Rows))
     }
@@ -32,7 +35,13 @@ impl<'py, T: ArrayFloat> Input<'py, T> {
     pub fn view(&self) -> View<'_, T> {
         match self {
             Self::Rows(x) => View::Rows(x.as_array()),
-            Self::Images(x) => View::Images(x.as_array()),
+            Self::Images(x) => {
+                let (axes, mut images) = (x.ndim(), x.as_array());
+                for channels in axes - 1..3 {
+                    images = images.insert_axis(Axis(channels));
+                }
+                View::Images(images.into_dimensionality::<Ix4>().expect("four axes"), axes)
+            }
         }
     }
 }
@@ -93,7 +102,7 @@ impl<T: ArrayFloat> View<'_, T> {
     pub fn count(&self) -> usize {
         match self {
             Self::Rows(x) => x.nrows(),
-            Self::Images(x) => x.dim().0,
+            Self::Images(x, _) => x.dim().0,
         }
     }
 
@@ -101,7 +110,7 @@ impl<T: ArrayFloat> View<'_, T> {
     pub fn size(&self) -> [usize; 2] {
         match self {
             Self::Rows(x) => [x.ncols(), 1],
-            Self::Images(x) => {
+            Self::Images(x, _) => {
                 let (_, height, width, channels) = x.dim();
                 [channels, height.saturating_mul(width)]
             }
@@ -121,14 +130,17 @@ impl<T: ArrayFloat> View<'_, T> {
                     }
                 }
             }
-            Self::Images(x) => {
+            Self::Images(x, axes) => {
                 let (count, height, width, channels) = x.dim();
                 let fill = |image: usize, position: usize, buffer: &mut [T]| {
                     for (channel, value) in buffer.iter_mut().enumerate() {
                         *value = x[[image, position / width, position % width, channel]];
                     }
                 };
-                T::images(argument, [count, height, width, channels], &fill, job).map(Into::into)
+                let images = T::images(argument, [count, height, width, channels], &fill, job);
+                images
+                    .map(|images| Samples::from(images).with_axes(*axes))
+                    .map_err(|error| error.with_axes(*axes))
             }
         }
     }

@@ -28,14 +28,18 @@ impl Compiler {
     fn shrink(&self, axes: [Axis; 2], grid: [usize; 2], name: &str) -> Result<[usize; 2]> {
         let outputs = [axes[0].outputs(grid[0]), axes[1].outputs(grid[1])];
         if outputs.contains(&0) {
+            // Sequences are images of width 1.
+            let sequences = grid[1] == 1 && axes[1].is_identity();
+            let size = |[height, width]: [usize; 2]| {
+                if sequences { height.to_string() } else { format!("{height} × {width}") }
+            };
             return Err(Error::Network(format!(
-                "{} has windows of {} × {}, which do not fit into its input of {} × {} positions: pad with \"SAME\" \
-                 or \"CIRCULAR\", or use larger images",
+                "{} has windows of {}, which do not fit into its input of {} positions: pad with \"SAME\" \
+                 or \"CIRCULAR\", or use {}",
                 self.place(name),
-                axes[0].size,
-                axes[1].size,
-                grid[0],
-                grid[1]
+                size(axes.map(|axis| axis.size)),
+                size(grid),
+                if sequences { "longer sequences" } else { "larger images" }
             )));
         }
         Ok(outputs)
@@ -75,13 +79,21 @@ impl Compiler {
         Ok(value)
     }
 
+    /// A global pool, which leaves rows as they are.
     pub(super) fn pool_all(&mut self, sum: bool, input: &Value, name: &str) -> Result<Value> {
+        if input.positions == Positions::None {
+            return Ok(input.clone());
+        }
         let grid = self.grid(input, name)?.unwrap_or([1, 1]);
         let pooled = self.pool(grid.map(Axis::whole), sum, input, name)?;
         Ok(Value { positions: Positions::None, ..pooled })
     }
 
+    /// A Flatten, which leaves rows as they are.
     pub(super) fn flatten(&mut self, input: &Value, name: &str) -> Result<Value> {
+        if input.positions == Positions::None {
+            return Ok(input.clone());
+        }
         let grid = self.grid(input, name)?.unwrap_or([1, 1]);
         let flat = self.windows(grid.map(Axis::whole), input, name)?;
         let width = flat.width.clone().times(grid[0].saturating_mul(grid[1]));

@@ -1,0 +1,43 @@
+"""The argument `solver` of regressions, and the choice for users who do not choose."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from ntkfast._arrays import FloatArray
+from ntkfast._memory import available
+from ntkfast._scalars import as_choice
+from ntkfast.operators import Operator
+from ntkfast.solvers import ConjugateGradients, EigenSolver, RefinedSolver, Solver
+
+__all__ = ["SolverChoice", "chosen"]
+
+SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
+
+# Up to so many points a factor of an operator is computed sooner than an iterative solution.
+_FACTORED = 10_000
+
+
+def chosen(
+    solver: SolverChoice, theta: FloatArray | Operator
+) -> tuple[Solver, FloatArray | Operator]:
+    """Return the solver, and the matrix in the form that it takes."""
+    if isinstance(solver, Solver):
+        found = solver
+    else:
+        as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
+        if solver == "auto":
+            solver = "cholesky" if _fits(theta) else "cg"
+        kinds = {"cholesky": RefinedSolver, "eigen": EigenSolver, "cg": ConjugateGradients}
+        found = kinds[solver]()
+    if isinstance(theta, Operator) and not isinstance(found, ConjugateGradients):
+        return found, theta.to_array()
+    return found, theta
+
+
+def _fits(theta: FloatArray | Operator) -> bool:
+    """Whether the matrix is there, or it and its factor take no more than half of the memory."""
+    if not isinstance(theta, Operator):
+        return True
+    n = theta.shape[0]
+    return n <= _FACTORED and 2 * n * n * theta.dtype.itemsize <= available() / 2
