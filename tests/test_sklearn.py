@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import ntkfast as nk
 from estimators import Data
 from gaussian_processes import trained_moments
+from ntkfast.solvers import ConjugateGradients
 from ntkfast.sklearn import (
     NNGPClassifier,
     NNGPKernel,
@@ -258,3 +259,26 @@ def test_without_a_scikit_learn_that_is_new_enough_the_extra_is_named():
 def test_examples_give_what_they_show(module):
     failed, _ = doctest.testmod(importlib.import_module(f"ntkfast.sklearn.{module}"))
     assert failed == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_alone_give_the_same_regression(dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, x_test = rng.normal(size=(300, 4)).astype(dtype), rng.normal(size=(9, 4)).astype(dtype)
+    y = np.sin(x[:, :2])
+    exact = ConjugateGradients(tolerance=1e-10)
+    for solver in ("cg", exact, "auto"):
+        if solver == "auto":
+            monkeypatch.setattr("ntkfast.dynamics._solvers._FACTORED", 100)
+        model = nk.sklearn.NTKRegressor(relative_diag_reg=0.01, solver=solver).fit(x, y)
+        assert isinstance(model.training_.solver, ConjugateGradients)
+        factored = nk.sklearn.NTKRegressor(relative_diag_reg=0.01, solver="cholesky").fit(x, y)
+        pairs = zip(model.predict(x_test, True), factored.predict(x_test, True), strict=True)
+        for found, expected in pairs:
+            assert found.dtype == expected.dtype == dtype
+            tolerance = 1e-3 if dtype == np.float32 else 1e-8 if solver is exact else 1e-4
+            np.testing.assert_allclose(found, expected, atol=tolerance)
+        with pytest.raises(ValueError, match="use solver='cholesky'"):
+            model.predict(x_test, return_std=True, noise=True)
+    weighted = nk.sklearn.NTKRegressor().fit(x, y, np.linspace(1, 2, 300))
+    assert not isinstance(weighted.training_.solver, ConjugateGradients)

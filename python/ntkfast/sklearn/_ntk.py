@@ -14,11 +14,14 @@ from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
+from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
+from ntkfast.solvers import PreparedConjugateGradients
 
 __all__ = ["NTKEstimator"]
 
@@ -35,6 +38,7 @@ class NTKEstimator(NetworkEstimator):
     reduction: Reduction
     diag_reg: float
     relative_diag_reg: float
+    solver: SolverChoice
 
     training_: KernelRegression | GradientFlow
     X_fit_: FloatArray
@@ -50,20 +54,22 @@ class NTKEstimator(NetworkEstimator):
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
-        theta = self._gram(points)
+        theta = self._gram(points, by_products=bool(np.isinf(time)))
         ridge = settings["diag_reg"] + settings["relative_diag_reg"] * mean_diagonal(theta, weights)
         self._train(theta, targets, weights, ridge, time, settings)
 
-    def _gram(self, points: FloatArray) -> FloatArray:
+    def _gram(self, points: FloatArray, *, by_products: bool) -> FloatArray | Operator:
         """Return Θ between the training points, and keep what further kernels need."""
         if self._precomputed:
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
+        if by_products:
+            return KernelOperator(self.network_, self.X_fit_)
         return self.network_.ntk(points)
 
     def _train(
         self,
-        theta: FloatArray,
+        theta: FloatArray | Operator,
         targets: FloatArray,
         weights: FloatArray | None,
         ridge: float,
@@ -74,9 +80,15 @@ class NTKEstimator(NetworkEstimator):
         self.__dict__.pop("noise_variance_", None)  # of an earlier fit
         self.sample_weight_ = weights
         if np.isinf(time):
-            self.training_ = KernelRegression(theta, targets, diag_reg=per_weight(ridge, weights))
-            self.dual_coef_ = self.training_.coefficients
+            solver = self.solver
+            if weights is not None and solver == "auto":
+                solver = "cholesky"  # another ridge for each point
+            self.training_ = KernelRegression(
+                theta, targets, diag_reg=per_weight(ridge, weights), solver=solver
+            )
+            self.dual_coef_ = self.training_.coefficients.astype(targets.dtype, copy=False)
             return
+        assert not isinstance(theta, Operator)
         rate = settings["learning_rate"]
         if weights is not None:
             theta, targets = scaled(theta, targets, weights)
@@ -91,9 +103,13 @@ class NTKEstimator(NetworkEstimator):
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:
         """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
-        return noise_by_leave_one_out(
-            self.training_, float(self.t), self._prior(), self.sample_weight_
-        )
+        nngp = self._prior()
+        if isinstance(nngp, Operator):
+            raise ValueError(
+                "the noise is estimated from leave-one-out residuals, which need a factor of the "
+                "kernel; use solver='cholesky', if the kernel fits into memory"
+            )
+        return noise_by_leave_one_out(self.training_, float(self.t), nngp, self.sample_weight_)
 
     def _noise(self) -> npt.NDArray[np.float64]:
         return self.noise_variance_
@@ -112,21 +128,25 @@ class NTKEstimator(NetworkEstimator):
             ]
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
 
-    def _prior(self) -> FloatArray:
-        """Σ between the training points."""
+    def _prior(self) -> FloatArray | Operator:
+        """Σ between the training points; an operator if Θ was one."""
         self._check_network("standard deviations")
+        prepared = self.training_.prepared
+        if isinstance(prepared, PreparedConjugateGradients):
+            return KernelOperator(self.network_, self.X_fit_, kernel="nngp")
         return self.network_.nngp(self.X_fit_)
 
     def _deviations(self, points: FloatArray) -> FloatArray:
         # Training maps f_0 to f_0(x) − B·f_0(X), whose covariance follows from Σ.
         nngp = self._prior()
-        trace = float(nngp.trace(dtype=np.float64))
+        trace = float(nngp.diagonal().sum(dtype=np.float64))
         variances = []
         for rows in row_blocks(len(points), len(nngp)):
             cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
             weights = self._weights(cross.ntk)
-            change = matmul(weights, nngp) - 2 * cross.nngp
+            spread = weights @ nngp if isinstance(nngp, Operator) else matmul(weights, nngp)
+            change = spread - 2 * cross.nngp
             after = before + np.einsum("ij,ij->i", weights, change)
             variances.append(as_covariance(after, before, weights, trace))
         deviations: FloatArray = np.sqrt(np.concatenate(variances))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast.operators import Operator
 
 __all__ = ["as_weights", "mean_diagonal", "per_weight", "roots", "scaled"]
 
@@ -36,7 +37,7 @@ def per_weight(number: float, weights: FloatArray | None) -> npt.ArrayLike:
     return number if weights is None else number / weights
 
 
-def mean_diagonal(theta: FloatArray, weights: FloatArray | None) -> float:
+def mean_diagonal(theta: FloatArray | Operator, weights: FloatArray | None) -> float:
     """Return the mean diagonal entry of a kernel, the unit of relative regularisation."""
     return float(np.average(theta.diagonal().astype(np.float64), weights=weights))
 

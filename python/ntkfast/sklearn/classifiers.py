@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from ntkfast._arrays import FloatArray
 from ntkfast.data import one_hot
 from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
@@ -117,7 +118,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
     ----------
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
-    t, learning_rate, reduction, diag_reg, relative_diag_reg
+    t, learning_rate, reduction, diag_reg, relative_diag_reg, solver
         Its training, as for `NTKRegressor`.
     kernel
         ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
@@ -159,6 +160,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
+        solver: SolverChoice = "auto",
         kernel: Literal["ntk", "precomputed"] = "ntk",
     ) -> None:
         self.depth = depth
@@ -171,6 +173,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         self.reduction = reduction
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
+        self.solver = solver
         self.kernel = kernel
 
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_flag
 from ntkfast.dynamics._arguments import Reduction
+from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
@@ -160,6 +161,10 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     relative_diag_reg
         The same in units of the NTK's mean diagonal entry, which suits any scale of ``X``. The
         small default handles duplicate points. Use 0 to interpolate exactly.
+    solver
+        At t = ∞: ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression` has.
+        ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into half of
+        the memory that is free, or for more than 10,000 points; the residual is then 1e-6.
     normalize_y
         Whether to subtract the mean of the targets and divide by their standard deviation. The
         network itself has prior mean zero.
@@ -216,6 +221,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
+        solver: SolverChoice = "auto",
         normalize_y: bool = False,
         kernel: Literal["ntk", "precomputed"] = "ntk",
     ) -> None:
@@ -229,6 +235,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         self.reduction = reduction
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
+        self.solver = solver
         self.normalize_y = normalize_y
         self.kernel = kernel
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_count, as_real
+from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._ntk import NTKEstimator
@@ -40,6 +41,7 @@ class LeaveOneOut(NTKEstimator):
 
     t = math.inf  # training to t = ∞
     kernel = "ntk"
+    solver: SolverChoice = "cholesky"
 
     best_depth_: int
     best_relative_diag_reg_: float
