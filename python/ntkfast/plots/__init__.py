@@ -10,6 +10,7 @@ Matplotlib's keywords or the returned `Axes`.
 from ntkfast.plots import figures
 from ntkfast.plots.results import accuracy, band, eigenvalues, images, loss, projections, scaling
 from ntkfast.plots.style import BLUE, GREEN, ORANGE, SKY, VERMILION
+from ntkfast.plots.theory import edge_of_chaos
 
 __all__ = [
     "BLUE",
@@ -19,6 +20,7 @@ __all__ = [
     "VERMILION",
     "accuracy",
     "band",
+    "edge_of_chaos",
     "eigenvalues",
     "figures",
     "images",
