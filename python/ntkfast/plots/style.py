@@ -32,7 +32,7 @@ __all__ = [
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 SKY = "#56b4e9"
 
-PAPER: dict[str, Any] = {
+PAPER: dict[Any, Any] = {
     "font.size": 8.0,
     "axes.titlesize": "medium",
     "axes.labelsize": "medium",

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["GivenAxes", "Panels", "entry", "legend_beside", "legend_under", "panels"]
+__all__ = ["FigSize", "GivenAxes", "Panels", "entry", "legend_beside", "legend_under", "panels"]
 
 GivenAxes: TypeAlias = "Axes | Sequence[Axes] | Mapping[str, Axes] | None"
 
+FigSize: TypeAlias = "tuple[float, float | None] | None"
+
 _WIDTH, _FONT = 6.75, 8.0  # inches and points for which the figures are laid out
+_NARROW = 0.75  # share of this width below which panels are stacked
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Panels:
     figure: Figure
     axes: list[Axes]
     new: bool
+    share: float = 1.0  # the width, relative to the usual one
 
     def legend(self, entries: Sequence[Artist], columns: int) -> None:
         """Explain all panels: below them in a new figure, in the last of the caller's axes."""
         labels = [str(each.get_label()) for each in entries]
         if self.new:
-            self.figure.legend(entries, labels, loc="outside lower center", ncols=columns)
+            across = max(1, int(columns * min(1.0, self.share)))
+            self.figure.legend(entries, labels, loc="outside lower center", ncols=across)
         else:
             self.axes[-1].legend(entries, labels)
 
@@ -43,12 +48,13 @@ class Panels:
 def panels(
     n: int,
     axes: GivenAxes,
-    figsize: tuple[float, float] | None,
+    figsize: FigSize,
     title: str | None,
     *,
     default: str,
     height: float,
     columns: int,
+    stack: bool = True,
     layout: Literal["constrained", "compressed"] = "constrained",
     **shared: Any,
 ) -> Panels:
@@ -61,7 +67,7 @@ def panels(
     axes
         Axes of the caller, n of them; they keep their figure and its title.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. Without a height, it follows from the width.
     title
         The title; empty for none.
     default
@@ -71,6 +77,8 @@ def panels(
         the figure is larger in proportion.
     columns
         Panels side by side.
+    stack
+        Whether a narrow figure may have fewer columns and more rows.
     layout
         The engine of Matplotlib; "compressed" for square panels.
     **shared
@@ -89,14 +97,20 @@ def panels(
             given[0].figure.suptitle(title)
         return Panels(given[0].figure.figure, given, new=False)
     scale = rcParams["font.size"] / _FONT
-    size = (scale * _WIDTH, scale * height) if figsize is None else figsize
-    figure = Figure(figsize=size, layout=layout)
+    width, tall = (scale * _WIDTH, None) if figsize is None else figsize
+    share = width / (scale * _WIDTH)
+    across = max(1, round(columns * share)) if stack and share < _NARROW else columns
+    down, usual = -(-n // across), -(-n // columns)
+    if tall is None:
+        # In proportion to the width of a panel, but never flat.
+        tall = scale * height * down / usual * max(_NARROW, share * columns / across)
+    figure = Figure(figsize=(width, tall), layout=layout)
     if heading := default if title is None else title:
-        figure.suptitle(heading)
-    made = figure.subplots(-(-n // columns), columns, squeeze=False, **shared).ravel().tolist()
+        figure.suptitle(heading, wrap=True)
+    made = figure.subplots(down, across, squeeze=False, **shared).ravel().tolist()
     for ax in made[n:]:
         ax.remove()
-    return Panels(figure, made[:n], new=True)
+    return Panels(figure, made[:n], new=True, share=share)
 
 
 def _given(axes: Any, n: int) -> list[Axes]:

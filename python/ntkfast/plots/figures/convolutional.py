@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray, as_floats
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.style import LINES, MARKERS, colours
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _images(data: tuple[ArrayLike, ArrayLike] | None) -> tuple[FloatArray, NDArr
 def draw(
     result: ImageKernels,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the test error against the number of training images.
@@ -172,7 +172,7 @@ def draw(
         Axes to draw on, in reading order: two axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

@@ -11,7 +11,7 @@ import numpy as np
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import chosen
 from ntkfast.plots.style import colours, fine
 
@@ -111,7 +111,7 @@ def compute(
 def draw(
     result: GaussianAtInitialization,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw sample paths, and below them the histogram of the outputs at one point.
@@ -124,7 +124,7 @@ def draw(
         Axes to draw on, in reading order: two rows of axes, with one column for each width.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """
@@ -139,6 +139,7 @@ def draw(
         default="A wide network at initialisation is a Gaussian process",
         height=4.7,
         columns=columns,
+        stack=False,
         sharey="row",
     )
     std = float(result.limit.std[-1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, panels
 from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import colours
@@ -116,7 +116,7 @@ def compute(
 def draw(
     result: Process,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw mean ± 1 standard deviation at each time.
@@ -129,7 +129,7 @@ def draw(
         Axes to draw on, in reading order: one axes for each time.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

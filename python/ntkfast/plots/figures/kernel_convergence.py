@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 import ntkfast as nk
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, entry, legend_under, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, legend_under, panels
 from ntkfast.plots.style import LINES, MARKERS, colours
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def compute(
 def draw(
     result: KernelConvergence,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the errors of both kernels against width.
@@ -92,7 +92,7 @@ def draw(
         Axes to draw on, in reading order: two axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import chosen
 from ntkfast.plots.style import colours, outlined
 
@@ -78,7 +78,7 @@ def compute(
 def draw(
     result: KernelMap,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw one map for each point x, with the unit circle and the line of 1-D inputs.
@@ -91,7 +91,7 @@ def draw(
         Axes to draw on, in reading order: one axes for each point.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, chosen, decay_times, labelled
 from ntkfast.plots.style import LINES, colours, fine
 
@@ -136,7 +136,7 @@ def compute(
 def draw(
     result: LabelAlignment,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw loss, spectrum, projections on each eigenvector, and their cumulative sum.
@@ -149,7 +149,7 @@ def draw(
         Axes to draw on, in reading order: four axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, chosen, labelled, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import LINES, colours
@@ -90,7 +90,7 @@ def compute(
 def draw(
     result: LazyTraining,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw loss, distance, drift of the kernel, and units that switch, during training.
@@ -103,7 +103,7 @@ def draw(
         Axes to draw on, in reading order: four axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

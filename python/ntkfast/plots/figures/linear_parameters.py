@@ -11,7 +11,7 @@ import numpy as np
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import colours, fine
@@ -116,7 +116,7 @@ def compute(
 def draw(
     result: LinearParameters,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw both models for each width, and their distance against width.
@@ -129,7 +129,7 @@ def draw(
         Axes to draw on, in reading order: one axes for each width, and one more.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

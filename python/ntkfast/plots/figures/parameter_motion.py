@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, chosen, decay_times, labelled, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import LINES, colours
@@ -106,7 +106,7 @@ def _picked(group: FloatArray, n: int, rng: np.random.Generator) -> NDArray[np.i
 def draw(
     result: ParameterMotion,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the loss, the distances, and single parameters of each group against time.
@@ -119,7 +119,7 @@ def draw(
         Axes to draw on, in reading order: two axes, and one for each group of parameters.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

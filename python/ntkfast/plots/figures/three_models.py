@@ -10,7 +10,7 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
 from ntkfast.plots.style import fine, shades
@@ -131,7 +131,7 @@ def compute(
 def draw(
     result: ThreeModels,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw one row per width, and one column per model.
@@ -144,7 +144,7 @@ def draw(
         Axes to draw on, in reading order: three axes per width.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """
@@ -156,6 +156,7 @@ def draw(
         default="One training, three models, from the first step to the last",
         height=0.9 + 1.85 * len(result.widths),
         columns=3,
+        stack=False,
         sharex=True,
         sharey=True,
     )

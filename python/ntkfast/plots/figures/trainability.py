@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.figures._panels import GivenAxes, entry, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import Data, labelled
 from ntkfast.plots.style import LINES, MARKERS, colours, outlined
 
@@ -189,7 +189,7 @@ def _train(
 def draw(
     result: Trainability,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw condition numbers against depth, and maps of training loss and test error.
@@ -202,7 +202,7 @@ def draw(
         Axes to draw on, in reading order: three axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """

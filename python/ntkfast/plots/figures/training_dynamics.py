@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.figures._panels import GivenAxes, legend_beside, panels
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, legend_beside, panels
 from ntkfast.plots.figures._problem import (
     Data,
     Extent,
@@ -131,7 +131,7 @@ def compute(
 def draw(
     result: TrainingDynamics,
     axes: GivenAxes = None,
-    figsize: tuple[float, float] | None = None,
+    figsize: FigSize = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the function over x and, against time, its values, the residuals and the loss.
@@ -144,7 +144,7 @@ def draw(
         Axes to draw on, in reading order: four axes.
         By default, those of a new figure.
     figsize
-        Width and height of a new figure, in inches.
+        Width and height of a new figure, in inches. A height of None follows from the width.
     title
         The title; an empty one is omitted.
     """
