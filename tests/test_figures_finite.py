@@ -89,6 +89,18 @@ def test_parameters_hardly_move_and_the_less_the_wider() -> None:
         assert wide.distance[name].max() < 0.02
 
 
+def test_the_sentences_about_parameters_are_true() -> None:
+    wide = parameter_motion.compute()
+    assert 10**5.5 < wide.loss[0] / wide.loss[-1] < 10**6  # "nearly six orders of magnitude"
+    *hidden, output, bias = wide.distance
+    for name in hidden:  # "about a hundredth of their norm"
+        assert wide.distance[name].max() == pytest.approx(0.01, abs=0.002)
+    assert wide.distance[output].max() < 0.008  # "by less"
+    moved = np.abs(wide.samples[bias][:, 0] - wide.samples[bias][0, 0])
+    assert round(moved.max(), 2) == 0.19
+    assert moved[-1] < 0.03
+
+
 def test_the_last_parameter_of_each_group_moves_furthest() -> None:
     # Not only at the end: the output's bias and some weights return.
     motion = parameter_motion.compute(200)

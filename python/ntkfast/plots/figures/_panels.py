@@ -102,8 +102,9 @@ def panels(
     across = max(1, round(columns * share)) if stack and share < _NARROW else columns
     down, usual = -(-n // across), -(-n // columns)
     if tall is None:
-        # In proportion to the width of a panel, but never flat.
-        tall = scale * height * down / usual * max(_NARROW, share * columns / across)
+        # In proportion to the width of a panel, but neither flat nor, if stacked, a column of posters.
+        wide = min(max(_NARROW, share * columns / across), max(1.0, share))
+        tall = scale * height * down / usual * wide
     figure = Figure(figsize=(width, tall), layout=layout)
     if heading := default if title is None else title:
         figure.suptitle(heading, wrap=True)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray, as_floats
+from ntkfast.networks.spatial import Spatial
 from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.style import LINES, MARKERS, colours
 
@@ -124,7 +125,7 @@ def compute(
     accuracy = np.empty((len(compared), len(_KERNELS), len(n_train)))
     for i, network in enumerate(compared.values()):
         inputs = x
-        if any(isinstance(layer, nk.Conv) for layer in getattr(network, "layers", ())):
+        if any(isinstance(layer, Spatial) for layer in getattr(network, "layers", ())):
             # Pooling is slow. float32 takes half the time and is far more precise than the ridge.
             inputs = x.reshape(-1, *images.shape[1:]).astype(np.float32)
         train = network.kernels(inputs[:most])
