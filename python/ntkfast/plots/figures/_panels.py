@@ -102,7 +102,7 @@ def panels(
     across = max(1, round(columns * share)) if stack and share < _NARROW else columns
     down, usual = -(-n // across), -(-n // columns)
     if tall is None:
-        # In proportion to the width of a panel, but neither flat nor, if stacked, a column of posters.
+        # In proportion to the width of a panel, but neither flat nor, if stacked, taller.
         wide = min(max(_NARROW, share * columns / across), max(1.0, share))
         tall = scale * height * down / usual * wide
     figure = Figure(figsize=(width, tall), layout=layout)

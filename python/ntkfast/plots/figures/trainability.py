@@ -211,7 +211,7 @@ def draw(
         axes,
         figsize,
         title,
-        default=f"Order, the edge of chaos, chaos: deep networks with {result.phases[0].activation!r}",
+        default=f"Order, the edge of chaos, chaos: deep networks of {result.phases[0].activation}",
         height=3.4,
         columns=3,
     )
