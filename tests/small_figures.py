@@ -25,7 +25,7 @@ RESULTS: dict[str, Callable[[], object]] = {
     "e": lambda: three_models.compute((1, 3), widths=(5, 9), n=9),
     "f": lambda: kernel_map.compute(n=9),
     "g": lambda: gaussian_process.compute(n=9),
-    "h": lambda: lazy_training.compute((5, 9, 12, 20), n=4, steps=5),
+    "h": lambda: lazy_training.compute((5, 9, 12, 20), n=4, steps=30),
     "i": lambda: gaussian_at_initialization.compute((2, 5), n_draws=20, n=9),
     "j": lambda: kernel_convergence.compute(widths=(4, 8), n_seeds=2, n=3),
     "k": lambda: trainability.compute((0.9, 1.3), depth=4, stride=3, n_train=9),

@@ -81,6 +81,7 @@ def test_a_narrow_figure_is_complete(letter: str) -> None:
         figure.draw_without_rendering()  # warns if a panel has no space
     assert figure.get_figwidth() == 3.3
     no_text_is_cut(figure)
+    no_text_covers_another_one(figure)
 
 
 def legends_cover_no_panel(figure: Figure) -> None:

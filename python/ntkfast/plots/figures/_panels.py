@@ -54,7 +54,6 @@ def panels(
     default: str,
     height: float,
     columns: int,
-    stack: bool = True,
     layout: Literal["constrained", "compressed"] = "constrained",
     **shared: Any,
 ) -> Panels:
@@ -76,9 +75,7 @@ def panels(
         Height of a new figure that is 6.75 inches wide and has text of 8 points. With larger text
         the figure is larger in proportion.
     columns
-        Panels side by side.
-    stack
-        Whether a narrow figure may have fewer columns and more rows.
+        Panels side by side; fewer in a narrow figure.
     layout
         The engine of Matplotlib; "compressed" for square panels.
     **shared
@@ -99,7 +96,7 @@ def panels(
     scale = rcParams["font.size"] / _FONT
     width, tall = (scale * _WIDTH, None) if figsize is None else figsize
     share = width / (scale * _WIDTH)
-    across = max(1, round(columns * share)) if stack and share < _NARROW else columns
+    across = max(1, round(columns * share)) if share < _NARROW else columns
     down, usual = -(-n // across), -(-n // columns)
     if tall is None:
         # In proportion to the width of a panel, but neither flat nor, if stacked, taller.

@@ -139,8 +139,6 @@ def draw(
         default="A wide network at initialisation is a Gaussian process",
         height=4.7,
         columns=columns,
-        stack=False,
-        sharey="row",
     )
     std = float(result.limit.std[-1])
     values = np.linspace(-4 * std, 4 * std, 201)
@@ -166,8 +164,11 @@ def draw(
         below.set(
             title=f"excess kurtosis {result.kurtosis[i]:.2f}", xlabel=f"$f({result.grid[-1]:g})$"
         )
-    made.axes[0].set(ylabel="$f(x)$")
-    made.axes[columns].set(ylabel="density")
+    for row, label in ((made.axes[:columns], "$f(x)$"), (made.axes[columns:], "density")):
+        row[0].set(ylabel=label)
+        limits = np.array([ax.get_ylim() for ax in row])
+        for ax in row:  # on one scale, wherever they are
+            ax.set(ylim=(limits.min(), limits.max()))
     mean, band = made.axes[0].get_legend_handles_labels()[0]
     band.set_label("NNGP: ± 1 std")
     made.legend(

@@ -156,7 +156,6 @@ def draw(
         default="One training, three models, from the first step to the last",
         height=0.9 + 1.85 * len(result.widths),
         columns=3,
-        stack=False,
         sharex=True,
         sharey=True,
     )
@@ -171,15 +170,13 @@ def draw(
             ("infinite width", result.infinite),
         )
     ]
-    for i, (ax, (name, functions)) in enumerate(zip(made.axes, models, strict=True)):
+    for ax, (name, functions) in zip(made.axes, models, strict=True):
         for function, colour in zip(functions, colours, strict=True):
             ax.plot(result.grid, function, color=colour)
         ax.plot(result.x, result.y, **dots)
-        ax.set(title=name)
-        if i % 3 == 0:
-            ax.set(ylabel="$f_t(x)$")
-        if i >= len(models) - 3:
-            ax.set(xlabel="$x$")
+        ax.set(title=name, xlabel="$x$", ylabel="$f_t(x)$")
+        if made.new:
+            ax.label_outer()
     steps = [
         entry(f"step {step:,}", color=colour)
         for step, colour in zip(result.steps, colours, strict=True)
