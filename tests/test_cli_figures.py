@@ -47,7 +47,8 @@ def size(path: Path) -> tuple[float, float]:
 def test_format_width_and_dpi(format_: str, width: float | None, tmp_path: Path) -> None:
     asked = [] if width is None else ["--width", str(width)]
     arguments = ["--only", "g", "--format", format_, "--dpi", "40", *asked]
-    assert main(["figures", str(tmp_path / "paper"), *arguments]) == 0
+    with matplotlib.rc_context({"savefig.bbox": "tight", "figure.dpi": 55}):
+        assert main(["figures", str(tmp_path / "paper"), *arguments]) == 0
     (path,) = (tmp_path / "paper").iterdir()
     assert path.name == f"g-gaussian-process.{format_}"
     assert path.read_bytes().startswith(STARTS[format_])

@@ -24,6 +24,7 @@ __all__ = [
     "VERMILION",
     "axes",
     "colours",
+    "dots",
     "fine",
     "outlined",
     "shades",
@@ -46,6 +47,7 @@ PAPER: dict[Any, Any] = {
     "grid.alpha": 0.25,
     "lines.linewidth": 1.2,
     "lines.markersize": 4.0,
+    "savefig.bbox": "standard",  # as wide as asked for
     "pdf.fonttype": 42,  # publishers ask for TrueType fonts
     "ps.fonttype": 42,
 }
@@ -81,6 +83,19 @@ def shades(k: int) -> NDArray[np.float64]:
 
     # Yellow, the last colour of the default map, is hard to see on white.
     return np.asarray(colormaps[rcParams["image.cmap"]](np.linspace(0, 0.87, k)))
+
+
+def dots(colour: Any) -> dict[str, Any]:
+    """Return the keywords of points with a white border, visible on curves, bands and maps."""
+    from matplotlib import rcParams
+
+    return {
+        "color": colour,
+        "markeredgecolor": "white",
+        "marker": "o",
+        "markersize": 1.3 * rcParams["lines.markersize"],
+        "linestyle": "none",
+    }
 
 
 def fine(linestyle: str = ":") -> dict[str, Any]:

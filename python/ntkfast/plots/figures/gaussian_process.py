@@ -13,7 +13,7 @@ from ntkfast.plots import results
 from ntkfast.plots.figures._panels import FigSize, GivenAxes, panels
 from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
-from ntkfast.plots.style import colours
+from ntkfast.plots.style import colours, dots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,17 +146,9 @@ def draw(
         sharey="row",  # late distributions are much narrower than early ones
     )
     first, second = colours(2)
-    dots = {
-        "color": second,
-        "markeredgecolor": "white",
-        "marker": "o",
-        "markersize": 5,
-        "linestyle": "none",
-        "zorder": 3,
-    }
     for ax, t, normal in zip(made.axes, result.t, result.normals, strict=True):
         results.band(normal, result.grid, ax, color=first, label="mean")
-        ax.plot(result.x, result.y, label="targets", **dots)
+        ax.plot(result.x, result.y, label="targets", zorder=3, **dots(second))
         time = r"$t = \infty$" if math.isinf(t) else f"$t = {t:g}$"
         ax.set(title=time, xlim=(result.grid[0], result.grid[-1]))
         if made.new:

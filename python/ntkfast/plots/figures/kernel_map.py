@@ -13,7 +13,7 @@ import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
 from ntkfast.plots.figures._problem import chosen
-from ntkfast.plots.style import colours, outlined
+from ntkfast.plots.style import colours, dots, fine, outlined
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,20 +107,15 @@ def draw(
         sharey=True,
     )
     circle, inputs = outlined("-"), outlined("--")
-    dot: dict[str, Any] = {
-        "color": colours(2)[1],
-        "markeredgecolor": "white",
-        "marker": "o",
-        "linestyle": "none",
-        "markersize": 6,
-    }
+    thin: dict[str, Any] = {"colors": "white", "linewidths": 0.5 * fine()["linewidth"]}
+    dot = dots(colours(2)[1])
     axis, angle = result.axis, np.linspace(0, 2 * np.pi, 200)
     for ax, point, values in zip(made.axes, result.points, result.values, strict=True):
         ax.grid(False)
         image = ax.pcolormesh(axis, axis, values, shading="gouraud")
         image.set_rasterized(True)
         ax.figure.colorbar(image, ax=ax, orientation="horizontal", label=r"$\Theta(x, x')$")
-        ax.contour(axis, axis, values, levels=8, colors="white", linewidths=0.4, alpha=0.6)
+        ax.contour(axis, axis, values, levels=8, alpha=0.6, **thin)
         ax.plot(np.cos(angle), np.sin(angle), **circle)
         ax.axhline(1, **inputs)
         ax.plot(*point, **dot)
