@@ -128,6 +128,7 @@ def training() -> Iterator[tuple[str, Call]]:
 def theory() -> Iterator[tuple[str, Call]]:
     """Yield theory."""
     yield "mean field", lambda: nk.theory.mean_field(nk.mlp(1, nk.Tanh(), w_std=1.5, b_std=0.1))
+    yield "edge of chaos", lambda: nk.theory.edge_of_chaos(nk.Tanh(), 0.1)
     yield "condition number", lambda: nk.theory.condition_number(NTK)
     yield "max learning rate", lambda: nk.theory.max_learning_rate(NTK)
     yield "label loss", lambda: nk.theory.label_loss(NTK, Y, t=1.0)

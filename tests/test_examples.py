@@ -21,7 +21,7 @@ def test_every_figure_has_an_example_and_a_page() -> None:
     for name, letter in NAMES.items():
         image = f"images/{letter}-{name.replace('_', '-')}.png"
         assert f"]({image})" in page
-        assert (docs / image).stat().st_size < 150_000
+        assert (docs / image).stat().st_size < 300_000  # at 150 dpi
         assert f"`{name}.compute(" in page
 
 

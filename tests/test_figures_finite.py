@@ -27,7 +27,7 @@ THETA = [
 
 @pytest.fixture(scope="module")
 def dynamics() -> training_dynamics.TrainingDynamics:
-    return training_dynamics.compute(moments=(0, 1.5, math.inf), n=41)
+    return training_dynamics.compute(times=(0, 1.5, math.inf), extent=(-0.5, 1.5), n=41)
 
 
 def test_dynamics_has_the_kernel_of_the_worked_example(
@@ -80,13 +80,40 @@ def test_parameters_hardly_move_and_the_less_the_wider() -> None:
     for name in groups:
         sample = wide.samples[name]
         assert sample.shape == (61, 12 if name != groups[-1] else 1)
-        change = np.abs(sample[-1] - sample[0])
+        change = np.abs(sample - sample[0]).max(axis=0)
         assert change[-1] == change.max()
         assert wide.distance[name][0] == 0
     for name in groups[:-1]:
         # A hundred times the width, a tenth of the way; single networks differ by less than 3.
         assert 0.03 < wide.distance[name].max() / narrow.distance[name].max() < 0.3
         assert wide.distance[name].max() < 0.02
+
+
+def test_the_sentences_about_parameters_are_true() -> None:
+    wide = parameter_motion.compute()
+    assert 10**5.5 < wide.loss[0] / wide.loss[-1] < 10**6  # "nearly six orders of magnitude"
+    *hidden, output, bias = wide.distance
+    for name in hidden:  # "about a hundredth of their norm"
+        assert wide.distance[name].max() == pytest.approx(0.01, abs=0.002)
+    assert wide.distance[output].max() < 0.008  # "by less"
+    moved = np.abs(wide.samples[bias][:, 0] - wide.samples[bias][0, 0])
+    assert round(moved.max(), 2) == 0.19
+    assert moved[-1] < 0.03
+
+
+def test_the_last_parameter_of_each_group_moves_furthest() -> None:
+    # Not only at the end: the output's bias and some weights return.
+    motion = parameter_motion.compute(200)
+    x, y = nk.data.three_points()
+    network = nk.finite.init(parameter_motion.NETWORK, 1, np.random.default_rng(0), width=200)
+    flow = nk.GradientFlow(network.ntk(x[:, :1]), y)
+    paths = flow.parameters(
+        network.jacobian(x[:, :1]), network.parameters, network.forward(x[:, :1]), t=motion.t
+    )
+    for name, place in network.groups.items():
+        furthest = np.abs(paths[:, place] - network.parameters[place]).max()
+        shown = motion.samples[name][:, -1]
+        assert np.abs(shown - shown[0]).max() == pytest.approx(furthest, rel=1e-9)
 
 
 def test_parameters_move_as_the_loss_falls() -> None:
@@ -99,7 +126,7 @@ def test_parameters_move_as_the_loss_falls() -> None:
 
 
 def test_linear_parameters_fit_better_in_wider_networks() -> None:
-    result = linear_parameters.compute((30, 300, 3000), n_seeds=6, n=21)
+    result = linear_parameters.compute((30, 300, 3000), n_seeds=6, extent=(-0.5, 1.5), n=21)
     assert result.start.shape == result.linear.shape == result.full.shape == (3, 21)
     gap = np.sqrt(np.square(result.full - result.linear).mean(axis=1))
     np.testing.assert_allclose(gap, result.gap.values[:, 0], rtol=1e-12)
@@ -113,7 +140,7 @@ def test_linear_parameters_fit_better_in_wider_networks() -> None:
 
 @pytest.fixture(scope="module")
 def models() -> three_models.ThreeModels:
-    return three_models.compute((1, 20, 300), widths=(30, 1000), n=21)
+    return three_models.compute((1, 20, 300), widths=(30, 1000), extent=(-0.5, 1.5), n=21)
 
 
 AT_THE_TRAINING_POINTS = [7, 9, 13]  # of a grid from −0.5 to 1.5 in steps of 0.1

@@ -156,6 +156,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.theory.mean_field(nk.mlp(2, nk.Relu(), w_std=2.0)),
         lambda m: (m.variance, m.chi_1, m.variance_map(1.5)),
     ),
+    "EdgeOfChaos": (
+        lambda: nk.theory.edge_of_chaos(nk.Erf(), [0.0, 0.3]),
+        lambda e: (e.b_std, e.w_std, e.variance, e.variance_slope),
+    ),
     "NTKRegressor": (
         lambda: nk.sklearn.NTKRegressor(1, "erf", normalize_y=True).fit(X, Y2),
         lambda model: model.predict(X_TEST, return_std=True),

@@ -59,7 +59,7 @@ from ntkfast.solvers import (
     RefinedSolver,
 )
 from ntkfast.spectrum import Spectrum
-from ntkfast.theory import MeanField
+from ntkfast.theory import EdgeOfChaos, MeanField
 
 __all__ = ["load", "save"]
 
@@ -76,7 +76,7 @@ _CLASSES: dict[str, type] = {
         *(CholeskySolver, PreparedCholesky, RefinedSolver, PreparedRefined),
         *(EigenSolver, PreparedEigen, ContinuousTime, HeavyBall),
         *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
-        *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField),
+        *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField, EdgeOfChaos),
     )
 }
 
@@ -116,8 +116,9 @@ def save(path: str | PathLike[str], value: object) -> None:
     value
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
-        `Normal`, `theory.MeanField`, a solver of `ntkfast.solvers` or a prepared system, one of the
-        results of `ntkfast.finite`, or an estimator or kernel of `ntkfast.sklearn`, fitted or not.
+        `Normal`, `theory.MeanField`, `theory.EdgeOfChaos`, a solver of `ntkfast.solvers` or a
+        prepared system, one of the results of `ntkfast.finite`, or an estimator or kernel of
+        `ntkfast.sklearn`, fitted or not.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ntkfast import plots
 from ntkfast.cli._digits import Digits
+from ntkfast.plots.style import colours
 
 __all__ = ["draw", "formats"]
 
@@ -25,24 +26,23 @@ def formats() -> set[str]:
 
 def draw(digits: Digits) -> Figure:
     """Draw loss, accuracy and spectrum side by side, and the hardest test images below."""
-    figure = Figure(figsize=(11, 5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 5), dpi=150, layout="constrained")
     panels = figure.subplot_mosaic(
         [["loss", "accuracy", "spectrum"], ["images"] * 3], height_ratios=(3, 0.9)
     )
     t = np.geomspace(1e-3, 1e3, 121)
 
-    ax = plots.loss(digits.flow, panels["loss"], t=t)
+    first, second, third = colours(3)
+    ax = plots.loss(digits.flow, panels["loss"], t=t, color=first)
     ax.set(title="Training", ylabel="training loss ½‖f − y‖²", ylim=(1e-8, 1e4))
-    ax = plots.accuracy(t, digits.accuracy_at(t), panels["accuracy"])
+    ax = plots.accuracy(t, digits.accuracy_at(t), panels["accuracy"], color=second)
     ax.set(title="Test images", ylabel="test accuracy (%)")
-    ax = plots.eigenvalues(digits.spectrum, panels["spectrum"])
+    ax = plots.eigenvalues(digits.spectrum, panels["spectrum"], color=third)
     ax.set(title="Eigenvalues of the tangent kernel")
     # The training time of each eigenvalue: the time scale of the other two panels.
     ax.secondary_yaxis("right", functions=(_inverse, _inverse)).set(
         ylabel=r"training time, $1/\lambda_i$"
     )
-    for name in ("loss", "accuracy", "spectrum"):
-        panels[name].grid(alpha=0.3)
     _hardest(digits, panels["images"])
     return figure
 
@@ -70,7 +70,7 @@ def _hardest(digits: Digits, ax: Axes) -> None:
     ]
     plots.images(digits.x_test[hardest].reshape(-1, 8, 8), captions, ax)
     for text, missed in zip(ax.texts, wrong, strict=True):
-        text.set(fontsize=8, color=plots.VERMILION if missed else "black")
+        text.set(color=plots.VERMILION if missed else "black")
     misread = np.count_nonzero(read != digits.y_test)
     ax.set_title(
         f"The {len(hardest)} least certain test images; "

@@ -14,6 +14,7 @@ from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Report
 from ntkfast.cli import _digits
 from ntkfast.cli._digits import Digits, Stage
+from ntkfast.plots.style import PAPER
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -52,6 +53,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(output: Path, parser: argparse.ArgumentParser) -> int:
     try:
+        from matplotlib import rc_context
+
         from ntkfast.cli import _figure
     except ImportError as error:
         raise MissingExtraError("the demonstration", "Matplotlib", "plots") from error
@@ -73,8 +76,9 @@ def _run(output: Path, parser: argparse.ArgumentParser) -> int:
     _print_findings(digits)
     print()
     _announce("figure")
-    with replacing(output) as file:
-        _figure.draw(digits).savefig(file, format=output.suffix.lower().lstrip("."))
+    with rc_context(PAPER), replacing(output) as file:
+        # At the resolution of the figure, not at that of the user's settings.
+        _figure.draw(digits).savefig(file, dpi="figure", format=output.suffix.lower().lstrip("."))
     print(f"figure: {output}")
     return 0
 

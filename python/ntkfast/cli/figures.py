@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ntkfast._atomic import replacing
 from ntkfast._optional import MissingExtraError
 from ntkfast.plots.figures import FIGURES
+from ntkfast.plots.style import PAPER
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -25,10 +26,30 @@ Figure: TypeAlias = tuple[str, ModuleType]  # the letter and the module of a fig
 
 _EXAMPLES = """\
 examples:
-  ntkfast figures pictures               all figures, into the folder pictures
-  ntkfast figures pictures --only f      one figure
-  ntkfast figures . --only b,g,k         some figures, by letter or by name
+  ntkfast figures pictures                          all figures, into the folder pictures
+  ntkfast figures . --only b,g,k                    some figures, by letter or by name
+  ntkfast figures kernel.pdf --only f               one figure, into this file
+  ntkfast figures paper --format pdf --width 5.5    as wide as a column of text
 """
+
+FORMATS = ("pdf", "svg", "png")
+# Extensions that nobody means as the name of a folder.
+_PICTURES = {
+    f".{extension}"
+    for extension in (
+        *FORMATS,
+        "eps",
+        "gif",
+        "jpeg",
+        "jpg",
+        "pgf",
+        "ps",
+        "svgz",
+        "tif",
+        "tiff",
+        "webp",
+    )
+}
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,42 +60,89 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "figures",
         help="draw the figures of the guide",
-        description=f"Compute and draw, as PNG files:\n\n{listed}",
+        description=f"Compute and draw, with text of 8 points:\n\n{listed}",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="output folder; created if needed")
+    parser.add_argument(
+        "output",
+        type=Path,
+        metavar="OUT",
+        help="output folder, created if needed; or with one figure, a .pdf, .svg or .png file",
+    )
     parser.add_argument(
         "--only",
         metavar="WHICH",
         help="letters or names, separated by commas (default: all)",
     )
     parser.add_argument(
-        "--dpi", type=int, default=150, metavar="N", help="pixels per inch (default: %(default)s)"
+        "--format", choices=FORMATS, help="file format (default: that of OUT, or png)"
+    )
+    parser.add_argument(
+        "--width",
+        type=float,
+        metavar="INCHES",
+        help="width of each figure, from 3 to 40 (default: 6.75); narrow ones stack their panels",
+    )
+    parser.add_argument(
+        "--dpi",
+        type=int,
+        default=150,
+        metavar="N",
+        help="pixels per inch, also of the maps in pdf and svg (default: %(default)s)",
     )
     parser.set_defaults(run=lambda arguments: _run(arguments, parser))
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    folder, only = arguments.folder, arguments.only
+    only = arguments.only
     chosen = list(FIGURES.items()) if only is None else _choose(only, parser)
+    paths = _paths(arguments.output, arguments.format, chosen, parser)
     if not 10 <= arguments.dpi <= 1000:
         parser.error(f"--dpi {arguments.dpi}: expected a number from 10 to 1000")
-    if folder.exists() and not folder.is_dir():
-        parser.error(f"DIR is {folder}, which is a file; expected a folder")
+    width = arguments.width
+    if width is not None and not 3 <= width <= 40:
+        parser.error(f"--width {width:g}: expected inches from 3 to 40")
     try:
-        import matplotlib  # noqa: F401  (said before the work, not after it)
+        import matplotlib
     except ImportError as error:
         raise MissingExtraError("figures", "Matplotlib", "plots") from error
-    folder.mkdir(parents=True, exist_ok=True)
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    for key, module in _with_bar(chosen):
+    for path, (_, module) in zip(paths, _with_bar(chosen), strict=True):
         begun = time.perf_counter()
-        path = folder / f"{key}-{_name(module)}.png"
-        _save(module.draw(module.compute()), path, arguments.dpi)
+        with matplotlib.rc_context(PAPER):
+            picture = module.draw(
+                module.compute(), figsize=None if width is None else (width, None)
+            )
+            _save(picture, path, arguments.dpi)
         print(f"{path}   {time.perf_counter() - begun:.1f} s   {_title(module)}", flush=True)
     print(f"{len(chosen)} figure{'s' * (len(chosen) != 1)}, {time.perf_counter() - start:.1f} s")
     return 0
+
+
+def _paths(
+    output: Path, wanted: str | None, chosen: list[Figure], parser: argparse.ArgumentParser
+) -> list[Path]:
+    """Return the file of each figure."""
+    extension = output.suffix.lower()
+    if extension not in _PICTURES:
+        if output.exists() and not output.is_dir():
+            parser.error(f"OUT is {output}, which is a file; expected a folder, or a file name.pdf")
+        return [output / f"{key}-{_name(module)}.{wanted or 'png'}" for key, module in chosen]
+    known = ", ".join(f".{each}" for each in FORMATS)
+    if extension[1:] not in FORMATS:
+        parser.error(f"OUT is {output}: unsupported file extension {extension!r}; expected {known}")
+    if wanted not in (None, extension[1:]):
+        parser.error(f"OUT is {output}, but --format is {wanted}; give only one of them")
+    if len(chosen) != 1:
+        parser.error(
+            f"OUT is {output}, one file for {len(chosen)} figures; choose one, as in --only f, "
+            f"or name a folder: {output.with_suffix('')} --format {extension[1:]}"
+        )
+    if output.is_dir():
+        parser.error(f"OUT is {output}, which is a folder; expected a file")
+    return [output]
 
 
 def _name(module: ModuleType) -> str:
@@ -116,4 +184,4 @@ def _with_bar(figures: list[Figure]) -> Iterator[Figure]:
 def _save(picture: Picture, path: Path, dpi: int) -> None:
     """Write the file completely or not at all."""
     with replacing(path) as file:
-        picture.savefig(file, format="png", dpi=dpi)
+        picture.savefig(file, format=path.suffix.lower()[1:], dpi=dpi)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ntkfast._calls import by_keyword
 from ntkfast.plots._arguments import as_spectrum, check_result
-from ntkfast.plots.style import BLUE, GREEN, VERMILION, axes
+from ntkfast.plots.style import axes
 from ntkfast.theory import label_projections
 
 if TYPE_CHECKING:
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from ntkfast.finite import Scaling
     from ntkfast.spectrum import Spectrum
 
-__all__ = ["accuracy", "band", "eigenvalues", "images", "loss", "projections", "scaling"]
+__all__ = [
+    "accuracy",
+    "band",
+    "eigenvalues",
+    "loss",
+    "projections",
+    "scaling",
+    "slope_label",
+]
 
 
 @by_keyword()
@@ -60,7 +68,7 @@ def loss(
     """
     check_result(training, "training", "loss", "training in closed form, such as nk.GradientFlow")
     ax = axes(ax, "plots.loss")
-    ax.loglog(t, training.loss(f0, t=np.asarray(t)), **{"color": BLUE, **line})
+    ax.loglog(t, training.loss(f0, t=np.asarray(t)), **line)
     ax.set(xlabel="training time $t$", ylabel="training loss")
     return ax
 
@@ -90,7 +98,7 @@ def accuracy(t: ArrayLike, share: ArrayLike, ax: Axes | None = None, **line: Any
         Matplotlib is not installed; install the extra `plots`.
     """
     ax = axes(ax, "plots.accuracy")
-    ax.semilogx(t, 100 * np.asarray(share), **{"color": VERMILION, **line})
+    ax.semilogx(t, 100 * np.asarray(share), **line)
     ax.set(xlabel="training time $t$", ylabel="accuracy (%)")
     return ax
 
@@ -125,7 +133,7 @@ def eigenvalues(spectrum: Spectrum | FloatArray, ax: Axes | None = None, **line:
     ax = axes(ax, "plots.eigenvalues")
     rank = np.arange(1, len(descending) + 1)
     positive = descending > 0
-    ax.loglog(rank[positive], descending[positive], **{"color": GREEN, **line})
+    ax.loglog(rank[positive], descending[positive], **line)
     ax.set(xlabel="rank $i$", ylabel=r"eigenvalue $\lambda_i$")
     return ax
 
@@ -168,8 +176,7 @@ def projections(
         )
     ax = axes(ax, "plots.projections")
     shares = parts[::-1] / (parts.sum() or 1.0)
-    style = {"color": BLUE, "marker": "o", "markersize": 3, "linestyle": "none"}
-    ax.loglog(np.arange(1, len(shares) + 1), shares, **{**style, **line})
+    ax.loglog(np.arange(1, len(shares) + 1), shares, **{"marker": "o", "linestyle": "none", **line})
     ax.set(xlabel="rank $i$", ylabel=r"share of the labels, $(v_i^\top y)^2 / \|y\|^2$")
     return ax
 
@@ -186,7 +193,7 @@ def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> A
     ax : matplotlib.axes.Axes, optional
         The axes to draw on.
     **line
-        Keywords of ``Axes.plot``, for the mean.
+        Keywords of ``Axes.plot``, for the mean. With a ``label``, the band has one, too.
 
     Returns
     -------
@@ -208,8 +215,9 @@ def band(normal: Normal, x: ArrayLike, ax: Axes | None = None, **line: Any) -> A
         )
     lower, upper = normal.mean - normal.std, normal.mean + normal.std
     ax = axes(ax, "plots.band")
-    (mean,) = ax.plot(where, normal.mean, **{"color": BLUE, **line})
-    ax.fill_between(where, lower, upper, color=mean.get_color(), alpha=0.2, linewidth=0)
+    (mean,) = ax.plot(where, normal.mean, **line)
+    shade: dict[str, Any] = {"color": mean.get_color(), "alpha": 0.2, "linewidth": 0}
+    ax.fill_between(where, lower, upper, **shade, label="± 1 std" if "label" in line else None)
     ax.set(xlabel="$x$", ylabel="$f(x)$")
     return ax
 
@@ -225,7 +233,7 @@ def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
         The axes to draw on.
     **line
         Keywords of ``Axes.plot``, for everything that is drawn. ``label`` replaces the label of the
-        law, which gives its slope by default.
+        law, which gives its slope by default; ``marker`` is for the typical values.
 
     Returns
     -------
@@ -239,69 +247,19 @@ def scaling(measured: Scaling, ax: Axes | None = None, **line: Any) -> Axes:
     """
     check_result(measured, "measured", "law", "a Scaling, as returned by the studies of nk.finite")
     ax = axes(ax, "plots.scaling")
-    slope = f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}"
-    style = {"color": BLUE, **line, "label": line.get("label", slope)}
-    (law,) = ax.loglog(measured.widths, measured.law(measured.widths), **style)
+    marker = line.pop("marker", "o")
+    (law,) = ax.loglog(
+        measured.widths, measured.law(measured.widths), **{"label": slope_label(measured), **line}
+    )
     dots = {"color": law.get_color(), "linestyle": "none", "zorder": 3}
-    ax.loglog(measured.widths, measured.values, marker=".", alpha=0.35, **dots)
-    ax.loglog(measured.widths, measured.typical, marker="o", **dots)
+    size = 0.6 * law.get_markersize()
+    ax.loglog(measured.widths, measured.values, marker=marker, ms=size, alpha=0.3, **dots)
+    ax.loglog(measured.widths, measured.typical, marker=marker, **dots)
     ax.set(xlabel="width", ylabel=measured.name)
     ax.legend()
     return ax
 
 
-def images(
-    pixels: ArrayLike, captions: list[str], ax: Axes | None = None, *, columns: int | None = None
-) -> Axes:
-    """Draw greyscale images side by side, dark ink on light paper, with captions below.
-
-    Parameters
-    ----------
-    pixels : array_like, shape (k, height, width)
-        0 is paper, the largest value is ink.
-    captions : list of str
-        k short texts.
-    ax : matplotlib.axes.Axes, optional
-        The axes to draw on.
-    columns : int, optional
-        Images per row; by default all of them.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes that were drawn on, without their frame.
-
-    Raises
-    ------
-    ImportError
-        Matplotlib is not installed; install the extra `plots`.
-    ValueError
-        `pixels` are not greyscale images, or the number of captions differs.
-    """
-    pictures = np.asarray(pixels)
-    if pictures.ndim != 3:
-        raise ValueError(f"pixels has shape {pictures.shape}; expected (k, height, width)")
-    if len(captions) != len(pictures):
-        raise ValueError(f"captions has {len(captions)} texts; expected {len(pictures)}")
-    ax = axes(ax, "plots.images")
-    ax.set_axis_off()
-    if len(pictures) == 0:
-        return ax
-    height, width = pictures.shape[1:]
-    columns = min(columns or len(pictures), len(pictures))
-    # In units of pixels: a gap between the columns, and space for the caption below each row.
-    across, down = 1.5 * width, 1.6 * height
-    for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left, top = across * (i % columns), down * (i // columns)
-        ax.imshow(
-            picture,
-            cmap="gray_r",
-            vmin=0,
-            vmax=max(float(pictures.max()), np.finfo(np.float64).tiny),
-            extent=(left, left + width, top + height, top),
-            interpolation="nearest",
-        )
-        ax.text(left + width / 2, top + 1.08 * height, caption, ha="center", va="top")
-    rows = -(-len(pictures) // columns)
-    ax.set(xlim=(-0.25 * width, across * columns - 0.25 * width), ylim=(down * rows, 0))
-    return ax
+def slope_label(measured: Scaling) -> str:
+    """Return the slope of a power law and its standard error."""
+    return f"slope {measured.slope:.2f} ± {measured.slope_error:.2f}".replace("-", "−")

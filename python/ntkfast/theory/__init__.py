@@ -13,11 +13,13 @@ from ntkfast.theory.convergence import (
     loss_bound,
     max_learning_rate,
 )
+from ntkfast.theory.edge_of_chaos import EdgeOfChaos, edge_of_chaos
 from ntkfast.theory.generalization import generalization_measure
 from ntkfast.theory.mean_field import MeanField, mean_field
 from ntkfast.theory.width import arora_width, du_learning_rate, du_rate, du_width
 
 __all__ = [
+    "EdgeOfChaos",
     "MeanField",
     "arora_width",
     "condition_number",
@@ -25,6 +27,7 @@ __all__ = [
     "du_learning_rate",
     "du_rate",
     "du_width",
+    "edge_of_chaos",
     "generalization_measure",
     "label_loss",
     "label_loss_bound",

@@ -19,7 +19,7 @@ from ntkfast.networks.composition import Composition
 from ntkfast.networks.named import as_activation
 from ntkfast.networks.spatial import Spatial
 
-__all__ = ["Block", "as_block"]
+__all__ = ["Array", "Block", "as_activation", "as_block", "reject_jumps"]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -43,6 +43,12 @@ class Block:
         # One feature √q has the variance q after a Dense with unit w_std.
         moments = _probe(self.activation).nngp(np.sqrt(q).reshape(-1, 1), diagonal=True)
         return self._close(moments).reshape(q.shape)
+
+    def moments(self, q: float) -> tuple[float, float]:
+        """Return E[φ²] and E[φ'²] at variance q."""
+        # After one Dense the NTK is q, after an activation q·E[φ'²].
+        kernels = _probe(self.activation).kernels(np.array([[math.sqrt(q)]]), diagonal=True)
+        return float(kernels.nngp[0]), float(kernels.ntk[0]) / q
 
     def variance_slope(self, q: float) -> float:
         """Return dq'/dq, from a polynomial in log q. The map is smooth there, even with kinks."""
@@ -102,6 +108,26 @@ def _pairs(c: Array, q: float) -> tuple[Array, Array]:
     radius = math.sqrt(2 * q)
     others = np.stack([c, np.sqrt((1 - c) * (1 + c))], axis=1)
     return np.array([[radius, 0.0]]), radius * others
+
+
+def reject_jumps(block: Block, q: float, caller: str) -> None:
+    """Raise an error for an activation with an infinite χ."""
+    if block.jumps(q):
+        raise ValueError(
+            f"{caller}: {block.activation!r} jumps, so its map of correlations is vertical at 1 "
+            "and has no slope χ; use a continuous activation, such as a steep Erf(b=10)"
+        )
+
+
+def as_activation(value: object, caller: str) -> Network:
+    """Return an activation, or raise an error for anything else."""
+    activation = as_network(value, f"{caller}: activation")
+    if isinstance(activation, _NO_ACTIVATION):
+        raise TypeError(
+            f"{caller}: activation is {activation!r}; expected an activation, such as nk.Tanh()"
+        )
+    Serial(Dense(), activation)  # rejects networks that are not activations
+    return activation
 
 
 def as_block(net: object, w_std: float | None, b_std: float | None) -> tuple[Network, float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from ntkfast._ntkfast import NumericalError
 from ntkfast.theory._block import Block
 
-__all__ = ["correlation_fixed_point", "variance_fixed_point"]
+__all__ = ["correlation_fixed_point", "root", "variance_fixed_point"]
 
 # Variances from 1e-12 to 1e12, on a logarithmic scale. Beyond them, the limit is taken as 0 or ∞.
 _FURTHEST = 12 * math.log(10)
@@ -42,13 +42,11 @@ def variance_fixed_point(block: Block) -> tuple[float, float]:
         if (next_value > 0) != upward:
             break
         here, value, step = there, next_value, 2 * step
-    q = math.exp(_root(growth, here, value, there, next_value))
+    q = math.exp(root(growth, here, value, there, next_value))
     return q, q
 
 
-def _root(
-    function: Callable[[float], float], a: float, at_a: float, b: float, at_b: float
-) -> float:
+def root(function: Callable[[float], float], a: float, at_a: float, b: float, at_b: float) -> float:
     """Return a root between two points of different sign, by the Illinois method."""
     for _ in range(100):
         if at_b == 0 or abs(b - a) <= _ROUNDING:

@@ -19,7 +19,7 @@ from ntkfast._arrays import as_floats, check_finite
 from ntkfast._display import Displayed, Fact
 from ntkfast._scalars import as_count, as_real, as_size
 from ntkfast.networks import Network
-from ntkfast.theory._block import Block, as_block
+from ntkfast.theory._block import Block, as_block, reject_jumps
 from ntkfast.theory._fixed_point import correlation_fixed_point, variance_fixed_point
 
 __all__ = ["MeanField", "mean_field"]
@@ -211,11 +211,7 @@ def mean_field(
     activation, w_std, b_std = as_block(network, w_std, b_std)
     block = Block(activation, w_std, b_std)
     variance, scale = variance_fixed_point(block)
-    if block.jumps(scale):
-        raise ValueError(
-            f"mean_field: {activation!r} jumps, so its map of correlations is vertical at 1 and "
-            "has no slope χ; use a continuous activation, such as a steep Erf(b=10)"
-        )
+    reject_jumps(block, scale, "mean_field")
     chi_1 = float(block.chi(np.array(1.0), scale))
     correlation = correlation_fixed_point(block, scale, margin=_CRITICAL)
     chi_star = chi_1 if correlation == 1 else float(block.chi(np.array(correlation), scale))

@@ -1,7 +1,8 @@
 """The theory in twelve figures, each with the numbers that it shows.
 
-A figure is a module. ``compute()`` returns the numbers in a frozen object, and ``draw(result)``
-returns a Matplotlib figure, which ``.savefig(path)`` saves. ``ntkfast figures DIR`` draws all.
+A figure is a module. ``compute()`` returns the numbers in a frozen object; its arguments change the
+network, the data and the times. ``draw(result)`` returns a Matplotlib figure, which
+``.savefig(path)`` saves, in your style or on your axes. ``ntkfast figures DIR`` draws all.
 """
 
 from types import ModuleType

@@ -11,8 +11,10 @@ import numpy as np
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
+from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
-from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
+from ntkfast.plots.style import colours, fine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,36 +57,46 @@ class LinearParameters:
 def compute(
     widths: Sequence[int] = (10, 100, 500, 3_000, 15_000),
     *,
-    n_seeds: int = 10,
+    network: nk.Network | None = None,
+    activation: nk.Network | None = None,
+    data: Data = None,
     t: float = 100.0,
+    extent: Extent = None,
     n: int = 101,
+    n_seeds: int = 10,
 ) -> LinearParameters:
-    """Train linearised networks on the three points, and use their parameters in the full networks.
+    """Train linearised networks on points on a line, and use their parameters in full networks.
 
     Parameters
     ----------
     widths
-        Hidden units of `NETWORK`.
-    n_seeds
-        Number of networks of each width, with seeds 0, 1, ….
+        Hidden units.
+    network, activation
+        The architecture, or the activation in that of `NETWORK`. By default it is `NETWORK`.
+    data
+        Points x and targets y, both of shape (n,); by default `nk.data.three_points`.
     t
         Training time.
+    extent
+        Ends of the grid. By default it extends the range of x on both sides by its length.
     n
         Number of points on the grid.
+    n_seeds
+        Number of networks of each width, with seeds 0, 1, ….
     """
-    x, y = nk.data.three_points()
-    x, grid = x[:, :1], np.linspace(-0.5, 1.5, n)
+    x, y, grid = on_a_line(data, extent, n)
+    architecture = chosen(network, activation, one_hidden_layer, NETWORK)
     points = grid[:, None]
     # For each width and seed: the initial outputs, the linearised network, and the full network.
     functions = np.empty((3, len(widths), n_seeds, n))
     for i, width in enumerate(widths):
         for seed in range(n_seeds):
-            network = nk.finite.init(NETWORK, 1, seed, width=width)
-            f0, start = network.forward(x), network.forward(points)
-            flow = nk.GradientFlow(network.ntk(x), y)
-            trained = flow.parameters(network.jacobian(x), network.parameters, f0, t=t)
-            linear = flow.predict(network.ntk(points, x), f0, start, t=t)
-            full = network.with_parameters(trained).forward(points)
+            finite = nk.finite.init(architecture, 1, seed, width=width)
+            f0, start = finite.forward(x), finite.forward(points)
+            flow = nk.GradientFlow(finite.ntk(x), y)
+            trained = flow.parameters(finite.jacobian(x), finite.parameters, f0, t=t)
+            linear = flow.predict(finite.ntk(points, x), f0, start, t=t)
+            full = finite.with_parameters(trained).forward(points)
             functions[:, i, seed] = start, linear, full
     gap = np.sqrt(np.square(functions[2] - functions[1]).mean(axis=-1))
     start, linear, full = functions[:, :, 0]
@@ -101,34 +113,56 @@ def compute(
     )
 
 
-def draw(result: LinearParameters) -> Figure:
-    """Draw both models for each width, and their distance against width."""
-    columns = -(-(len(result.widths) + 1) // 2)
-    figure, panels = new_figure(
-        f"The full model with the parameters of the linear theory, at $t = {result.t:g}$",
-        (12.5, 7),
-        rows=2,
-        columns=columns,
+def draw(
+    result: LinearParameters,
+    axes: GivenAxes = None,
+    figsize: FigSize = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw both models for each width, and their distance against width.
+
+    Parameters
+    ----------
+    result
+        The numbers, from `compute`.
+    axes
+        Axes to draw on, in reading order: one axes for each width, and one more.
+        By default, those of a new figure.
+    figsize
+        Width and height of a new figure, in inches. A height of None follows from the width.
+    title
+        The title; an empty one is omitted.
+    """
+    made = panels(
+        len(result.widths) + 1,
+        axes,
+        figsize,
+        title,
+        default=f"The full model with the parameters of the linear theory, at $t = {result.t:g}$",
+        height=4.4,
+        columns=min(3, len(result.widths) + 1),
     )
-    # The initial function may be far away, so the trained functions determine the limits.
-    learnt = np.concatenate([result.linear.ravel(), result.full.ravel(), result.y])
-    margin = 0.1 * np.ptp(learnt)
-    view = learnt.min() - margin, learnt.max() + margin
-    for ax, width, start, linear, full in zip(
-        panels.flat, result.widths, result.start, result.linear, result.full, strict=False
+    *others, ax_gap = made.axes
+    first, second, third = colours(3)
+    kinds = [
+        ("initialisation", fine()),
+        ("linear theory", {"color": first, "linestyle": "--", "zorder": 2.5}),
+        ("full model", {"color": second}),
+        ("targets", {"color": fine()["color"], "marker": "o", "linestyle": "none"}),
+    ]
+    for ax, width, *functions in zip(
+        others, result.widths, result.start, result.linear, result.full, strict=True
     ):
-        ax.plot(result.grid, start, color="grey", ls=":", label="initialisation")
-        ax.plot(result.grid, linear, color=BLUE, ls="--", lw=2, label="linear theory")
-        ax.plot(result.grid, full, color=VERMILION, label="full model")
-        ax.plot(result.x, result.y, "ko", ms=5, label="training points")
-        ax.set(title=f"width {width:,}", xlabel="$x$", ylabel="$f(x)$", ylim=view)
-    # The legend is in the panel in which the lines are most visible.
-    shown = [((view[0] < start) & (start < view[1])).mean() for start in result.start]
-    panels.flat[int(np.argmax(shown))].legend(fontsize=9)
-    for ax in panels.flat[len(result.widths) :]:
-        ax.set_axis_off()
-    ax = panels.flat[len(result.widths)]
-    ax.set_axis_on()
-    results.scaling(result.gap, ax, color=GREEN)
-    ax.set(title="Distance of the two models", ylabel="root mean square over $x$")
-    return figure
+        curves = [*((result.grid, function) for function in functions), (result.x, result.y)]
+        for (x, values), (_, style) in zip(curves, kinds, strict=True):
+            ax.plot(x, values, **style)
+        ax.set(title=f"width {width:,}", xlabel="$x$", ylabel="$f(x)$")
+    results.scaling(result.gap, ax_gap, color=third)
+    if made.new and (legend := ax_gap.get_legend()):
+        legend.remove()  # the title has the slope
+    ax_gap.set(
+        title=f"Full − linear,\n{results.slope_label(result.gap)}",
+        ylabel="root mean square over $x$",
+    )
+    made.legend([entry(name, **style) for name, style in kinds], columns=4)
+    return made.figure

@@ -10,8 +10,10 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
+from ntkfast.plots.figures._problem import Data, Extent, chosen, on_a_line, one_hidden_layer
 from ntkfast.plots.figures.training_dynamics import NETWORK
-from ntkfast.plots.style import VERMILION, new_figure, shades
+from ntkfast.plots.style import fine, shades
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,36 +72,46 @@ def compute(
     steps: Sequence[int] = (1, 5, 20, 100, 1_000),
     *,
     widths: Sequence[int] = (30, 3_000),
-    seed: int = 0,
+    network: nk.Network | None = None,
+    activation: nk.Network | None = None,
+    data: Data = None,
+    extent: Extent = None,
     n: int = 101,
+    seed: int = 0,
 ) -> ThreeModels:
-    """Train all three models on the three points, with the same steps of gradient descent.
+    """Train all three models on points on a line, with the same steps of gradient descent.
 
     Parameters
     ----------
     steps
         Steps at which to evaluate the functions, > 0, ascending.
     widths
-        Hidden units of `NETWORK`. The finite networks are differences of two copies, so that they
+        Hidden units. The finite networks are differences of two copies, so that they
         start at f = 0, like the infinite-width limit.
-    seed
-        Seed of the finite networks.
+    network, activation
+        The architecture, or the activation in that of `NETWORK`. By default it is `NETWORK`.
+    data
+        Points x and targets y, both of shape (n,); by default `nk.data.three_points`.
+    extent
+        Ends of the grid. By default it extends the range of x on both sides by its length.
     n
         Number of points on the grid.
+    seed
+        Seed of the finite networks.
     """
-    x, y = nk.data.three_points()
-    x, grid = x[:, :1], np.linspace(-0.5, 1.5, n)
+    x, y, grid = on_a_line(data, extent, n)
+    architecture = chosen(network, activation, one_hidden_layer, NETWORK)
     points = grid[:, None]
-    theta = NETWORK.ntk(x)
+    theta = architecture.ntk(x)
     rate = nk.theory.max_learning_rate(theta) / 3
     full, linear = [], []
     for width in widths:
-        network = nk.finite.init(NETWORK, 1, seed, width=width, zero_output=True)
-        trained = network.train(
+        finite = nk.finite.init(architecture, 1, seed, width=width, zero_output=True)
+        trained = finite.train(
             x, y, steps=[0, *steps], learning_rate=rate, x_test=points, kernel=False
         )
         full.append(np.asarray(trained.test)[1:])
-        tangent = network.linearize().train(x, y, method="descent", learning_rate=rate)
+        tangent = finite.linearize().train(x, y, method="descent", learning_rate=rate)
         linear.append(tangent.predict(points, t=steps))
     return ThreeModels(
         x=x[:, 0],
@@ -111,33 +123,63 @@ def compute(
         full=np.array(full),
         linear=np.array(linear),
         infinite=nk.GradientDescent(theta, y, learning_rate=rate).predict(
-            NETWORK.ntk(points, x), t=steps
+            architecture.ntk(points, x), t=steps
         ),
     )
 
 
-def draw(result: ThreeModels) -> Figure:
-    """Draw one row per width, and one column per model."""
-    figure, panels = new_figure(
-        "One training, three models, from the first step to the last",
-        (12, 3.7 * len(result.widths)),
-        rows=len(result.widths),
+def draw(
+    result: ThreeModels,
+    axes: GivenAxes = None,
+    figsize: FigSize = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw one row per width, and one column per model.
+
+    Parameters
+    ----------
+    result
+        The numbers, from `compute`.
+    axes
+        Axes to draw on, in reading order: three axes per width.
+        By default, those of a new figure.
+    figsize
+        Width and height of a new figure, in inches. A height of None follows from the width.
+    title
+        The title; an empty one is omitted.
+    """
+    made = panels(
+        3 * len(result.widths),
+        axes,
+        figsize,
+        title,
+        default="One training, three models, from the first step to the last",
+        height=0.9 + 1.85 * len(result.widths),
         columns=3,
         sharex=True,
         sharey=True,
     )
     colours = shades(len(result.steps))
-    for row, width, full, linear in zip(
-        panels, result.widths, result.full, result.linear, strict=True
-    ):
-        titles = (f"finite network, width {width:,}", "the same, linearised", "infinite width")
-        for ax, title, functions in zip(row, titles, (full, linear, result.infinite), strict=True):
-            for step, function, colour in zip(result.steps, functions, colours, strict=True):
-                ax.plot(result.grid, function, color=colour, label=f"step {step:,}")
-            ax.plot(result.x, result.y, "o", color=VERMILION, label="targets", zorder=3)
-            ax.set(title=title)
-        row[0].set(ylabel="$f_t(x)$")
-    for ax in panels[-1]:
-        ax.set(xlabel="$x$")
-    panels[0, 0].legend(fontsize=9)
-    return figure
+    dots = {"color": fine()["color"], "marker": "o", "linestyle": "none", "zorder": 3}
+    models = [
+        (title, functions)
+        for width, full, linear in zip(result.widths, result.full, result.linear, strict=True)
+        for title, functions in (
+            (f"finite network, width {width:,}", full),
+            ("the same, linearised", linear),
+            ("infinite width", result.infinite),
+        )
+    ]
+    for ax, (name, functions) in zip(made.axes, models, strict=True):
+        for function, colour in zip(functions, colours, strict=True):
+            ax.plot(result.grid, function, color=colour)
+        ax.plot(result.x, result.y, **dots)
+        ax.set(title=name, xlabel="$x$", ylabel="$f_t(x)$")
+        if made.new:
+            ax.label_outer()
+    steps = [
+        entry(f"step {step:,}", color=colour)
+        for step, colour in zip(result.steps, colours, strict=True)
+    ]
+    made.legend([*steps, entry("targets", **dots)], columns=6)
+    return made.figure

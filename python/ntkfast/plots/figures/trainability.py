@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
-from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, entry, panels
+from ntkfast.plots.figures._problem import Data, labelled
+from ntkfast.plots.style import LINES, MARKERS, colours, outlined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = ["Trainability", "compute", "draw"]
 
-_SCALES = tuple(float(w) for w in np.linspace(0.7, 2.5, 37))
-_CORRELATION = 0.5  # initial correlation of the points for the condition number
-_LINES = ("edge of chaos", r"$6\,\xi_c$")  # Schoenholz et al. (2017): depth that signals reach
+_SCALES = np.linspace(0.6, 2.2, 37)  # of the maps, relative to the edge
+_CORRELATION = 0.5  # initial correlation of the points for the condition number, if possible
+_REACH = 6  # depth in units of ξ_c up to which Schoenholz et al. (2017) could train networks
 _LEAST_LOSS = 1e-12  # smallest loss that the map distinguishes from 0
 
 
@@ -69,8 +72,10 @@ class Trainability:
 
 
 def compute(
-    w_std: Sequence[float] = _SCALES,
+    w_std: Sequence[float] | None = None,
     *,
+    activation: nk.Network = nk.Erf(),  # noqa: B008  (frozen)
+    data: Data = None,
     depth: int = 60,
     stride: int = 3,
     b_std: float = 0.2,
@@ -78,12 +83,18 @@ def compute(
     steps: int = 1000,
     n: int = 20,
 ) -> Trainability:
-    """Follow erf networks through depth, by theory and on images of two digits.
+    """Follow networks of one activation through depth, by theory and on images of two digits.
 
     Parameters
     ----------
     w_std
-        Weight scales of the maps, ascending, from the ordered to the chaotic phase.
+        Weight scales of the maps, ascending; by default from 0.6 to 2.2 times the edge of chaos.
+    activation
+        An activation with an edge of chaos at `b_std`. Fitted activations, such as `nk.Tanh`, take
+        a minute or two.
+    data
+        Points x, shape (n, d), and labels ±1, shape (n,), of your own instead of digits. The first
+        `n_train` are for training. An input of norm √d enters the first layer with variance 1.
     depth, stride
         The largest number of hidden layers, and the spacing of depths in the maps.
     b_std
@@ -97,22 +108,31 @@ def compute(
     ------
     ImportError
         scikit-learn, which provides the digits, is not installed; install the extra `sklearn`.
+    ValueError
+        The activation has no edge of chaos at `b_std`, or `n_train` leaves no test points.
     """
-    scales = np.asarray(w_std, dtype=np.float64)
-    fields = [nk.theory.mean_field(nk.Erf(), w_std=w, b_std=b_std) for w in scales]
-    edge = _edge_of_chaos(b_std)
-    phases = tuple(
-        nk.theory.mean_field(nk.Erf(), w_std=w, b_std=b_std)
-        for w in (0.87 * edge, edge, 1.3 * edge)
-    )
-    x, y = nk.data.two_digits(3, 8)
-    x = nk.data.unit_norm(x - x.mean(axis=0)) * x.shape[1] ** 0.5
+    edge = float(nk.theory.edge_of_chaos(activation, b_std).w_std[0])
+    scales = edge * _SCALES if w_std is None else np.asarray(w_std, dtype=np.float64)
+
+    def field(w: float) -> nk.theory.MeanField:
+        return nk.theory.mean_field(activation, w_std=float(w), b_std=b_std)
+
+    if data is None:
+        x, y = nk.data.two_digits(3, 8)
+        x = nk.data.unit_norm(x - x.mean(axis=0)) * x.shape[1] ** 0.5
+    else:
+        x, y = labelled(data)
+    if not 0 < n_train < len(y):
+        raise ValueError(
+            f"n_train is {n_train}; expected 1 to {len(y) - 1}, so that test points remain"
+        )
+    phases = tuple(field(w) for w in (0.87 * edge, edge, 1.3 * edge))
     depths = np.arange(1, depth + 1, stride)
-    maps = [_train(w, b_std, x, y, n_train, depths, steps) for w in scales]
+    maps = [_train(field(w), x, y, n_train, depths, steps) for w in scales]
     return Trainability(
         phases=phases,
-        theory=np.array([field.condition_number(depth, n, _CORRELATION) for field in phases]),
-        measured=np.array([_condition_numbers(field, depth, n) for field in phases]),
+        theory=np.array([each.condition_number(depth, n, _correlation(each)) for each in phases]),
+        measured=np.array([_condition_numbers(each, depth, n) for each in phases]),
         n=n,
         w_std=scales,
         depths=depths,
@@ -120,36 +140,31 @@ def compute(
         error=np.array([error for _, error in maps]).T,
         steps=steps,
         edge=edge,
-        correlation_depth=np.array([field.correlation_depth for field in fields]),
+        correlation_depth=np.array([field(w).correlation_depth for w in scales]),
     )
 
 
-def _edge_of_chaos(b_std: float) -> float:
-    """Find σ_w with χ(1) = 1 by bisection. For erf, χ(1) increases with σ_w from 0 to infinity."""
-    low, high = 0.0, 10.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        above = nk.theory.mean_field(nk.Erf(), w_std=middle, b_std=b_std).chi_1 > 1
-        low, high = (low, middle) if above else (middle, high)
-    return (low + high) / 2
+def _correlation(field: nk.theory.MeanField) -> float:
+    """Return the initial correlation: the biases alone give all inputs one of σ_b²/q*."""
+    return max(_CORRELATION, field.b_std**2 / field.variance)
 
 
 def _condition_numbers(field: nk.theory.MeanField, depth: int, n: int) -> FloatArray:
-    """Condition numbers of the kernels of n points that the first layer maps to q* and 0.5·q*."""
+    """Condition numbers of the kernels of n points that the first layer maps to q* and c·q*."""
     variance, bias = field.variance, field.b_std**2
-    common = np.sqrt(_CORRELATION * variance - bias)
-    own = np.sqrt((1 - _CORRELATION) * variance)
+    correlation = _correlation(field)
+    common = np.sqrt(correlation * variance - bias)
+    own = np.sqrt((1 - correlation) * variance)
     points = np.hstack([np.full((n, 1), common), own * np.eye(n)])
     points *= (n + 1) ** 0.5 / field.w_std  # cancels the factor of the first layer
-    network = nk.mlp(depth, nk.Erf(), w_std=field.w_std, b_std=field.b_std)
+    network = nk.mlp(depth, field.activation, w_std=field.w_std, b_std=field.b_std)
     return np.array(
         [nk.theory.condition_number(theta) for theta in nk.ntk_by_depth(network, points)]
     )
 
 
 def _train(
-    w_std: float,
-    b_std: float,
+    field: nk.theory.MeanField,
     x: FloatArray,
     y: FloatArray,
     n_train: int,
@@ -157,7 +172,7 @@ def _train(
     steps: int,
 ) -> tuple[list[float], list[float]]:
     """Return the remaining training loss and the test error at each depth."""
-    network = nk.mlp(int(depths[-1]), nk.Erf(), w_std=w_std, b_std=b_std)
+    network = nk.mlp(int(depths[-1]), field.activation, w_std=field.w_std, b_std=field.b_std)
     x_train, x_test, y_train, y_test = x[:n_train], x[n_train:], y[:n_train], y[n_train:]
     gram, cross = nk.ntk_by_depth(network, x_train), nk.ntk_by_depth(network, x_test, x_train)
     losses, errors = [], []
@@ -171,60 +186,81 @@ def _train(
     return losses, errors
 
 
-def draw(result: Trainability) -> Figure:
-    """Draw condition numbers against depth, and maps of training loss and test error."""
-    figure, panels = new_figure(
-        "Order, the edge of chaos, chaos: the tangent kernel of deep erf networks",
-        (13, 4.6),
+def draw(
+    result: Trainability,
+    axes: GivenAxes = None,
+    figsize: FigSize = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw condition numbers against depth, and maps of training loss and test error.
+
+    Parameters
+    ----------
+    result
+        The numbers, from `compute`.
+    axes
+        Axes to draw on, in reading order: three axes.
+        By default, those of a new figure.
+    figsize
+        Width and height of a new figure, in inches. A height of None follows from the width.
+    title
+        The title; an empty one is omitted.
+    """
+    made = panels(
+        3,
+        axes,
+        figsize,
+        title,
+        default=f"Order, the edge of chaos, chaos: deep networks of {result.phases[0].activation}",
+        height=3.4,
         columns=3,
     )
-    ax_kappa, ax_loss, ax_error = panels[0]
+    ax_kappa, ax_loss, ax_error = made.axes
     depth = np.arange(result.theory.shape[1])
-    for name, field, theory, measured, colour, marker in zip(
+    entries = []
+    for name, field, theory, measured, colour, line, marker in zip(
         ("order", "edge of chaos", "chaos"),
         result.phases,
         result.theory,
         result.measured,
-        (BLUE, GREEN, VERMILION),
-        "os^",
+        colours(3),
+        LINES[:3],
+        MARKERS[:3],
         strict=True,
     ):
+        style = {"color": colour, "marker": marker}
+        ax_kappa.semilogy(depth, theory, color=colour, linestyle=line)
+        ax_kappa.semilogy(depth[::5], measured[::5], **style, linestyle="none")
         label = f"{name}, $\\sigma_w = {field.w_std:.2f}$"
-        ax_kappa.semilogy(depth, theory, color=colour, label=label)
-        ax_kappa.semilogy(depth[::5], measured[::5], marker, color=colour, ms=5)
-    ax_kappa.plot([], [], "ko", ms=5, label=f"kernel of {result.n} points")
+        entries.append(entry(label, **style, linestyle=line))
     ax_kappa.set(
-        title="Condition number",
-        ylim=(
-            0.6,
-            20 * result.theory[np.isfinite(result.theory)].max(),
-        ),  # with space for the legend
+        title=f"Condition number\n(markers: kernel of {result.n} points)",
         xlabel="depth (hidden layers)",
         ylabel=r"$\lambda_{\max}/\lambda_{\min}$",
     )
-    ax_kappa.legend(fontsize=9)
+    loss = np.log10(np.maximum(result.loss, _LEAST_LOSS))
+    lines = _map(result, loss, ax_loss, r"$\log_{10}(L_t / L_0)$")
+    ax_loss.set(title=f"Training loss\nafter {result.steps:,} steps")
+    _map(result, 100 * result.error, ax_error, "misclassified test points (%)")
+    ax_error.set(title=f"Test error\nafter {result.steps:,} steps")
+    made.legend([*entries, *lines], columns=3)
+    return made.figure
 
-    left = np.log10(np.maximum(result.loss, _LEAST_LOSS))
-    _map(result, left, ax_loss, "viridis", r"$\log_{10}(L_t / L_0)$")
-    ax_loss.set(title=f"Training loss after {result.steps:,} steps")
-    _map(result, 100 * result.error, ax_error, "magma", "misclassified test images (%)")
-    ax_error.set(title="Test error")
-    return figure
 
-
-def _map(result: Trainability, values: FloatArray, ax: Axes, colours: str, label: str) -> None:
+def _map(result: Trainability, values: FloatArray, ax: Axes, label: str) -> list[Line2D]:
     """Draw values over σ_w and depth, with the edge of chaos and the depth that signals reach."""
     ax.grid(False)
-    image = ax.pcolormesh(result.w_std, result.depths, values, cmap=colours, shading="nearest")
-    ax.figure.colorbar(image, ax=ax, label=label)
-    # White lines with black borders are visible on any colour.
-    for colour, width, labels in (("black", 3.5, ("", "")), ("white", 1.5, _LINES)):
-        ax.axvline(result.edge, color=colour, lw=width, ls="--", label=labels[0])
-        reach = 6 * result.correlation_depth
-        ax.plot(result.w_std, reach, color=colour, lw=width, label=labels[1])
+    image = ax.pcolormesh(result.w_std, result.depths, values, shading="nearest")
+    ax.figure.colorbar(image, ax=ax, label=label, orientation="horizontal")
+    edge, reach = outlined("--"), outlined("-")
+    ax.axvline(result.edge, **edge)
+    ax.plot(result.w_std, _REACH * result.correlation_depth, **reach)
     ax.set(
         xlabel=r"$\sigma_w$",
         ylabel="depth (hidden layers)",
         ylim=(result.depths[0], result.depths[-1]),
     )
-    ax.legend(fontsize=9, facecolor="black", labelcolor="white", framealpha=0.6)
+    return [
+        entry(r"$\chi(1) = 1$: edge of chaos", **edge),
+        entry(f"${_REACH}\\,\\xi_c$: depth that signals reach", **reach),
+    ]

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 import ntkfast as nk
 from ntkfast._arrays import FloatArray
 from ntkfast.plots import results
-from ntkfast.plots.style import BLUE, GREEN, VERMILION, new_figure, shades
+from ntkfast.plots.figures._panels import FigSize, GivenAxes, legend_beside, panels
+from ntkfast.plots.figures._problem import (
+    Data,
+    Extent,
+    chosen,
+    decay_times,
+    on_a_line,
+    one_hidden_layer,
+)
+from ntkfast.plots.style import LINES, colours, fine, shades
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["NETWORK", "TrainingDynamics", "compute", "draw"]
 
 # With its bias, it equals a layer without bias on the three points with an appended 1.
-NETWORK = nk.Serial(nk.Dense(b_std=1), nk.Relu(), nk.Dense(b_std=1))
+NETWORK = one_hidden_layer(nk.Relu())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,7 +52,7 @@ class TrainingDynamics:
         ½‖f_t − y‖², and the bound from the smallest eigenvalue.
     grid : ndarray, shape (m,)
         Points at which the function is evaluated.
-    moments : tuple of float
+    times : tuple of float
         A few times, shape (q,).
     functions : ndarray, shape (q, m)
         f_t on the grid at these times.
@@ -62,41 +69,50 @@ class TrainingDynamics:
     loss: FloatArray
     bound: FloatArray
     grid: FloatArray
-    moments: tuple[float, ...]
+    times: tuple[float, ...]
     functions: FloatArray
 
 
 def compute(
     width: int = 15_000,
     *,
-    seed: int = 0,
-    moments: Sequence[float] = (0, 0.1, 0.5, 2, 20, math.inf),
+    network: nk.Network | None = None,
+    activation: nk.Network | None = None,
+    data: Data = None,
+    times: Sequence[float] = (0, 0.1, 0.5, 2, 20, math.inf),
+    extent: Extent = None,
     n: int = 201,
+    seed: int = 0,
 ) -> TrainingDynamics:
-    """Train `NETWORK` on the three points along its initial empirical kernel.
+    """Train a finite network on points on a line along its initial empirical kernel.
 
     Parameters
     ----------
     width
         Hidden units.
-    seed
-        Seed of the network.
-    moments
+    network, activation
+        The architecture, or the activation in that of `NETWORK`. By default it is `NETWORK`.
+    data
+        Points x and targets y, both of shape (n,); by default `nk.data.three_points`.
+    times
         Times at which to show the function.
+    extent
+        Ends of the grid. By default it extends the range of x on both sides by its length.
     n
         Number of points on the grid.
+    seed
+        Seed of the network.
     """
-    x, y = nk.data.three_points()
-    x = x[:, :1]
-    network = nk.finite.init(NETWORK, 1, seed, width=width)
-    f0 = network.forward(x)
-    flow = nk.GradientFlow(network.ntk(x), y)
-    t = np.geomspace(1e-2, 5 / flow.spectrum.eigenvalues[0], 121)
-    grid = np.linspace(-0.5, 1.5, n)
+    x, y, grid = on_a_line(data, extent, n)
+    architecture = chosen(network, activation, one_hidden_layer, NETWORK)
+    finite = nk.finite.init(architecture, 1, seed, width=width)
+    f0 = finite.forward(x)
+    flow = nk.GradientFlow(finite.ntk(x), y)
+    t = decay_times(flow.spectrum, 121)
     points = grid[:, None]
     loss = flow.loss(f0, t=t)
     return TrainingDynamics(
-        network=network,
+        network=finite,
         x=x[:, 0],
         y=y,
         flow=flow,
@@ -107,74 +123,80 @@ def compute(
         loss=loss,
         bound=nk.theory.loss_bound(flow.spectrum, float(flow.loss(f0, t=0.0)), t=t),
         grid=grid,
-        moments=tuple(moments),
-        functions=flow.predict(network.ntk(points, x), f0, network.forward(points), t=moments),
+        times=tuple(times),
+        functions=flow.predict(finite.ntk(points, x), f0, finite.forward(points), t=times),
     )
 
 
-def draw(result: TrainingDynamics) -> Figure:
-    """Draw the function over x and, against time, its values, the residuals and the loss."""
-    network = result.network
-    units = network.groups["layer 3 (Dense) weights"]
-    figure, panels = new_figure(
-        f"Training dynamics of a ReLU network: {units.stop - units.start:,} hidden units, "
-        f"{network.n_parameters:,} parameters, three points",
-        (11, 7.5),
-        rows=2,
+def draw(
+    result: TrainingDynamics,
+    axes: GivenAxes = None,
+    figsize: FigSize = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw the function over x and, against time, its values, the residuals and the loss.
+
+    Parameters
+    ----------
+    result
+        The numbers, from `compute`.
+    axes
+        Axes to draw on, in reading order: four axes.
+        By default, those of a new figure.
+    figsize
+        Width and height of a new figure, in inches. A height of None follows from the width.
+    title
+        The title; an empty one is omitted.
+    """
+    network, points = result.network, len(result.x)
+    made = panels(
+        4,
+        axes,
+        figsize,
+        title,
+        default=f"Gradient flow of a network of {network.n_parameters:,} parameters, "
+        f"{points} points",
+        height=4.9,
         columns=2,
     )
-    ((ax_function, ax_values), (ax_residuals, ax_loss)) = panels
+    ax_function, ax_values, ax_residuals, ax_loss = made.axes
     for t, function, colour in zip(
-        result.moments, result.functions, shades(len(result.moments)), strict=True
+        result.times, result.functions, shades(len(result.times)), strict=True
     ):
         name = r"$t = \infty$" if math.isinf(t) else f"$t = {t:g}$"
         ax_function.plot(result.grid, function, color=colour, label=name)
-    ax_function.plot(result.x, result.y, "o", color=VERMILION, label="targets", zorder=3)
+    dots = {"color": fine()["color"], "marker": "o", "linestyle": "none", "zorder": 3}
+    ax_function.plot(result.x, result.y, label="targets", **dots)
     ax_function.set(title="The function", xlabel="$x$", ylabel="$f_t(x)$")
-    ax_function.legend(fontsize=9)
 
-    for x, y, values, residual, colour, dashes in zip(
-        result.x,
-        result.y,
-        result.train.T,
-        result.residual.T,
-        (BLUE, VERMILION, GREEN),
-        ("-", "--", "-."),
-        strict=True,
-    ):
-        name = f"$x = {x:g}$"
-        ax_values.semilogx(result.t, values, dashes, color=colour, label=name)
-        ax_values.axhline(y, color=colour, lw=0.8, ls=":")
-        ax_residuals.semilogx(result.t, residual, dashes, color=colour, label=name)
+    for i, colour in enumerate(colours(points)):
+        line = {
+            "color": colour,
+            "linestyle": LINES[i % len(LINES)],
+            "label": f"$x = {result.x[i]:g}$",
+        }
+        ax_values.semilogx(result.t, result.train[:, i], **line)
+        ax_values.axhline(result.y[i], **{**fine(), "color": colour})
+        ax_residuals.semilogx(result.t, result.residual[:, i], **line)
+    ax_residuals.axhline(0, **fine())
+    time = r"training time $t$  (units of $1/\eta$)"
     ax_values.set(
-        title="At the training points (dotted: targets)",
-        xlabel=r"training time $t$  (units of $1/\eta$)",
-        ylabel="$f_t(x_i)$",
+        title="At the training points\n(dotted: targets)", xlabel=time, ylabel="$f_t(x_i)$"
     )
-    ax_residuals.axhline(0, color="black", lw=0.8, ls=":")
-    ax_residuals.set(
-        title="Residuals",
-        xlabel=r"training time $t$  (units of $1/\eta$)",
-        ylabel="residual $y_i - f_t(x_i)$",
-    )
-    for ax in (ax_values, ax_residuals):
-        ax.legend(fontsize=9)
+    ax_residuals.set(title="Residuals", xlabel=time, ylabel="$y_i - f_t(x_i)$")
 
-    results.loss(result.flow, ax_loss, t=result.t, f0=result.f0, label=r"$L_t$")
-    ax_loss.loglog(
-        result.t,
-        result.bound,
-        color="black",
-        ls="--",
-        lw=1,
-        label=r"bound $e^{-2\eta\lambda_{\min}t}\,L_0$",
-    )
+    results.loss(result.flow, ax_loss, t=result.t, f0=result.f0, label="$L_t$")
+    bound = r"$e^{-2\eta\lambda_{\min}t}\,L_0$"
+    ax_loss.loglog(result.t, result.bound, label=bound, **fine("--"))
     for value in result.flow.spectrum.eigenvalues:
-        ax_loss.axvline(1 / value, color="grey", lw=0.8, ls=":")
+        if result.t[0] < 1 / abs(value) < result.t[-1]:
+            ax_loss.axvline(1 / value, **fine())
     ax_loss.set(
         title=r"Loss (dotted: times $1/\lambda_i$)",
-        xlabel=r"training time $t$  (units of $1/\eta$)",
+        xlabel=time,
         ylabel=r"$L_t = \frac{1}{2}\|f_t - y\|^2$",
     )
-    ax_loss.legend(fontsize=9)
-    return figure
+    # With many points, the colours repeat, and the entries would not fit.
+    for ax in made.axes if points <= 8 else (ax_function, ax_loss):
+        legend_beside(ax)
+    return made.figure
