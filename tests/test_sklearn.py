@@ -18,7 +18,6 @@ from sklearn.preprocessing import StandardScaler
 import ntkfast as nk
 from estimators import Data
 from gaussian_processes import trained_moments
-from ntkfast.solvers import ConjugateGradients
 from ntkfast.sklearn import (
     NNGPClassifier,
     NNGPKernel,
@@ -27,6 +26,7 @@ from ntkfast.sklearn import (
     NTKRegressor,
     NTKRegressorCV,
 )
+from ntkfast.solvers import ConjugateGradients
 from processes import python
 
 NET = nk.mlp(2, nk.Erf(), w_std=1.4, b_std=0.3)

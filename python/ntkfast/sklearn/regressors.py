@@ -162,9 +162,9 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         The same in units of the NTK's mean diagonal entry, which suits any scale of ``X``. The
         small default handles duplicate points. Use 0 to interpolate exactly.
     solver
-        At t = ∞: ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression` has.
-        ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into half of
-        the memory that is free, or for more than 10,000 points; the residual is then 1e-6.
+        At t = ∞: ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression`
+        has. ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into
+        half of the memory that is free, or for more than 10,000 points; the residual is then 1e-6.
     normalize_y
         Whether to subtract the mean of the targets and divide by their standard deviation. The
         network itself has prior mean zero.

@@ -19,7 +19,7 @@ from ntkfast.networks.composition import Composition
 from ntkfast.networks.named import as_activation
 from ntkfast.networks.spatial import Spatial
 
-__all__ = ["Array", "Block", "as_activation", "as_block", "reject_jumps"]
+__all__ = ["Array", "Block", "as_block", "reject_jumps", "single_activation"]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -119,9 +119,9 @@ def reject_jumps(block: Block, q: float, caller: str) -> None:
         )
 
 
-def as_activation(value: object, caller: str) -> Network:
-    """Return an activation, or raise an error for anything else."""
-    activation = as_network(value, f"{caller}: activation")
+def single_activation(value: object, caller: str) -> Network:
+    """Return an activation, or the one with this name; raise an error for anything else."""
+    activation = as_activation(value, f"{caller}: activation")
     if isinstance(activation, _NO_ACTIVATION):
         raise TypeError(
             f"{caller}: activation is {activation!r}; expected an activation, such as nk.Tanh()"

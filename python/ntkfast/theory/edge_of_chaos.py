@@ -13,7 +13,7 @@ from ntkfast._arrays import as_floats, check_finite
 from ntkfast._display import Displayed, Fact
 from ntkfast._ntkfast import NumericalError
 from ntkfast.networks import Network
-from ntkfast.theory._block import Array, Block, as_activation, reject_jumps
+from ntkfast.theory._block import Array, Block, reject_jumps, single_activation
 from ntkfast.theory._fixed_point import root
 
 __all__ = ["EdgeOfChaos", "edge_of_chaos"]
@@ -95,7 +95,7 @@ def edge_of_chaos(activation: Network, b_std: npt.ArrayLike = 0.0) -> EdgeOfChao
     >>> edge_of_chaos(Tanh(), [0.0, 0.2, 0.5]).w_std.round(4)
     array([1.    , 1.3041, 1.5497])
     """
-    phi = as_activation(activation, "edge_of_chaos")
+    phi = single_activation(activation, "edge_of_chaos")
     biases = np.atleast_1d(as_floats(b_std, "edge_of_chaos: b_std").astype(np.float64))
     check_finite(biases, "edge_of_chaos: b_std")
     if biases.ndim > 1 or (biases < 0).any():
