@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, as_gram, number_or_shape
+from ntkfast._progress import Progress, counted, one_step
 from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
@@ -23,6 +24,7 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
+    test_blocks,
 )
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
@@ -55,6 +57,9 @@ class Posterior(Displayed):
         Targets, shape (n,), (n, c) or (n, …). The prior has mean zero, so centre them if necessary.
     noise_variance
         Variance σ² ≥ 0 of the noise on the targets, a number or one per point, shape (n,).
+    progress
+        True for tqdm bars, or any ``callable(done, total)``: first for the kernel, as tiles finish,
+        and then for the factorisation, which is one step, reported before it and after it.
 
     Attributes
     ----------
@@ -107,12 +112,14 @@ class Posterior(Displayed):
         y: npt.ArrayLike,
         *,
         noise_variance: npt.ArrayLike = 1e-3,
+        progress: Progress = None,
     ) -> None:
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
-        gram = network.nngp(points)
-        regression = _regression(gram, targets, noise, "the NNGP of x")
+        gram = network.nngp(points, progress=progress)
+        with one_step(progress, "Posterior"):
+            regression = _regression(gram, targets, noise, "the NNGP of x")
         vars(self).update(
             network=network, x=points, noise_variance=noise, regression=regression
         )  # frozen from here on
@@ -217,7 +224,11 @@ class Posterior(Displayed):
 
     @by_keyword("the test input")
     def predict(
-        self, x_test: npt.ArrayLike | None = None, *, covariance: Covariance = "none"
+        self,
+        x_test: npt.ArrayLike | None = None,
+        *,
+        covariance: Covariance = "none",
+        progress: Progress = None,
     ) -> Normal:
         """Compute the distribution of the function without noise.
 
@@ -228,6 +239,9 @@ class Posterior(Displayed):
         covariance
             ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
             without an m × m array; or ``"full"``.
+        progress
+            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
+            finish. The training points, and all points of ``"full"``, are one block.
 
         Returns
         -------
@@ -246,10 +260,13 @@ class Posterior(Displayed):
         """
         kind = covariance_kind(covariance)
         if x_test is None:
-            return self._normal(*_conditioning.on_training_points(self.regression, kind))
+            with one_step(progress, "Posterior"):
+                return self._normal(*_conditioning.on_training_points(self.regression, kind))
         points = as_test_points(x_test, self.x, "Posterior")
 
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
+        count = sum(1 for _ in test_blocks(len(points), len(self.regression.y), kind))
+        blocks = counted(progress, "Posterior", blocks, count)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
     @by_keyword("the test input")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, number_or_shape
+from ntkfast._progress import Progress, one_step
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets
 from ntkfast.linalg import Cholesky, as_square, matmul
 from ntkfast.solvers import Prepared, RefinedSolver, Solver
@@ -39,6 +40,9 @@ class KernelRegression(Displayed):
     diag_reg
         The regularisation r ≥ 0, a number or one per point, shape (n,). At 0 the outputs
         interpolate the training points.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``. The solution is one step,
+        reported before it and after it.
 
     Attributes
     ----------
@@ -102,12 +106,18 @@ class KernelRegression(Displayed):
     seconds: float
 
     def __init__(
-        self, theta: npt.ArrayLike, y: npt.ArrayLike, *, diag_reg: npt.ArrayLike = 0.0
+        self,
+        theta: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        diag_reg: npt.ArrayLike = 0.0,
+        progress: Progress = None,
     ) -> None:
         gram = as_square(theta, "theta")
         targets = as_targets(y, len(gram))
         ridge = as_diagonal(diag_reg, len(gram), "diag_reg")
-        self._learn(RefinedSolver(), gram, targets, ridge, name="theta", remedy=_REMEDY)
+        with one_step(progress, "KernelRegression"):
+            self._learn(RefinedSolver(), gram, targets, ridge, name="theta", remedy=_REMEDY)
 
     @classmethod
     def _of(
