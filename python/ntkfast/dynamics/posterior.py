@@ -265,7 +265,7 @@ class Posterior(Displayed):
         points = as_test_points(x_test, self.x, "Posterior")
 
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
-        count = sum(1 for _ in test_blocks(len(points), len(self.regression.y), kind))
+        count = len(list(test_blocks(len(points), len(self.regression.y), kind)))
         blocks = counted(progress, "Posterior", blocks, count)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
