@@ -28,10 +28,25 @@ FACTORISATIONS: dict[str, Call] = {
     ),
 }
 MODELS: dict[str, Call] = {
+    "Ensemble": lambda progress: nk.Ensemble(NET, X, Y, progress=progress),
+    "Ensemble, readout": lambda progress: nk.Ensemble(
+        NET, X, Y, trained="readout", progress=progress
+    ),
     "Posterior": lambda progress: nk.Posterior(NET, X, Y, progress=progress),
 }
-POSTERIOR = nk.Posterior(NET, X, Y)
+POSTERIOR, ENSEMBLE = nk.Posterior(NET, X, Y), nk.Ensemble(NET, X, Y)
 PREDICTIONS: dict[str, tuple[Call, Reports]] = {
+    "Ensemble": (
+        lambda progress: ENSEMBLE.predict(X_TEST, t=1.0, progress=progress),
+        [(0, 2), (1, 2), (2, 2)],
+    ),
+    "Ensemble, trajectory": (
+        lambda progress: ENSEMBLE.trajectory(
+            X_TEST, t=[1.0, 2.0], covariance="diagonal", progress=progress
+        ),
+        [(0, 2), (1, 2), (2, 2)],
+    ),
+    "Ensemble, training points": (lambda progress: ENSEMBLE.predict(progress=progress), STEP),
     "Posterior": (
         lambda progress: POSTERIOR.predict(X_TEST, progress=progress),
         [(0, 2), (1, 2), (2, 2)],

@@ -14,6 +14,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_gram
+from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import Reduction, Times, as_targets, as_time, as_times
 from ntkfast.dynamics._evolution import (
@@ -30,6 +31,7 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
+    test_blocks,
 )
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
@@ -60,6 +62,10 @@ class Ensemble(Displayed):
         Parameters of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
     trained
         ``"all"`` layers, or only the ``"readout"``: the last layer, for which Θ equals Σ.
+    progress
+        True for tqdm bars, or any ``callable(done, total)``: first for the kernels, as tiles
+        finish, and then for the eigendecomposition, which is one step, reported before it and after
+        it.
 
     Attributes
     ----------
@@ -113,11 +119,12 @@ class Ensemble(Displayed):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
         trained: Literal["all", "readout"] = "all",
+        progress: Progress = None,
     ) -> None:
         trained_ = as_choice(trained, "trained", ("all", "readout"))
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
-        kernels = kernels_of(network, points, None, trained_)
+        kernels = kernels_of(network, points, None, trained_, progress)
         flow = GradientFlow(
             kernels.ntk,
             targets,
@@ -125,6 +132,7 @@ class Ensemble(Displayed):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            progress=progress,
         )
         vars(self).update(
             network=network, x=points, nngp=kernels.nngp, flow=flow, trained=trained_
@@ -181,6 +189,7 @@ class Ensemble(Displayed):
         t: float = math.inf,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
+        progress: Progress = None,
     ) -> Normal:
         """Compute the distribution of the trained networks' outputs.
 
@@ -196,6 +205,9 @@ class Ensemble(Displayed):
         noise_variance
             Variance σ² of noise on the targets. Each network has its own draw of the noise, which
             adds σ²·B_t·B_tᵀ. The result does not include the noise of new observations.
+        progress
+            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
+            finish. The training points, and all points of ``"full"``, are one block.
 
         Returns
         -------
@@ -214,7 +226,11 @@ class Ensemble(Displayed):
         up to rounding, and no variance is negative.
         """
         return self.trajectory(
-            x_test, t=as_time(t), covariance=covariance, noise_variance=noise_variance
+            x_test,
+            t=as_time(t),
+            covariance=covariance,
+            noise_variance=noise_variance,
+            progress=progress,
         )[0]
 
     @by_keyword("the test input")
@@ -225,6 +241,7 @@ class Ensemble(Displayed):
         t: npt.ArrayLike,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
+        progress: Progress = None,
     ) -> list[Normal]:
         """Compute the distributions at several times, computing the kernels once.
 
@@ -234,7 +251,7 @@ class Ensemble(Displayed):
             As in `predict`.
         t
             Shape (k,): times from 0 to infinity.
-        covariance, noise_variance
+        covariance, noise_variance, progress
             As in `predict`.
 
         Returns
@@ -248,10 +265,14 @@ class Ensemble(Displayed):
         kind = covariance_kind(covariance)
         noise = as_real(noise_variance, "noise_variance", least=0.0)
         if x_test is None:
-            return self._gaussians(times, self._evolution.on_training_points(times, kind, noise))
+            with one_step(progress, "Ensemble"):
+                moments = self._evolution.on_training_points(times, kind, noise)
+                return self._gaussians(times, moments)
         points = as_test_points(x_test, self.x, "Ensemble")
 
         blocks = blocks_of_network(self.network, points, self.x, self.trained, kind)
+        count = len(list(test_blocks(len(points), len(self.nngp), kind)))
+        blocks = counted(progress, "Ensemble", blocks, count)
         return self._gaussians(times, self._evolution.on_test_points(times, blocks, kind, noise))
 
     @by_keyword("the test input")
