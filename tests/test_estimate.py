@@ -162,9 +162,19 @@ def test_the_way_is_that_of_all_pairs() -> None:
     assert program.prepare(x).recipe["pairs"] == 300 * 300
 
 
+def test_new_memory_takes_time_too(
+    machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(0.0, 0.0, 0.0, lanes=64)
+    monkeypatch.setattr(rates, "_of_memory", lambda _: 1e-9)
+    estimate = nk.mlp(1).estimate(ROWS, n=50_000)
+    assert estimate.seconds == pytest.approx(estimate.output_bytes * 1e-9 / nk.info()["threads"])
+
+
 def test_rates_scale_with_threads() -> None:
     work = Workload(64, 6400, 2, 4, 6, 0)
     assert Rates(2.0, 1.0).seconds(work) == 64 + 1600
+    assert Rates(2.0, 1.0, 0.5).seconds(work, 80.0) == 64 + 1600 + 10
 
 
 def test_a_single_image_has_no_pairs() -> None:

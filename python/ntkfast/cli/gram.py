@@ -254,7 +254,8 @@ def _expected(job: Job, rows: int) -> float:
     n, m = job.shape
     work = workload(job.prepared, n, None if job.x2 is None else m, job.wanted)
     left = 1 - job.pairs(rows) / max(job.pairs(n), 1)
-    return rates.seconds(work._replace(samples=job.samples(rows), pairs=work.pairs * left))
+    rest = work._replace(samples=job.samples(rows), pairs=work.pairs * left)
+    return rates.seconds(rest, job.size * left)
 
 
 @contextmanager

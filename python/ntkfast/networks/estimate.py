@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
@@ -127,13 +127,14 @@ def estimated(
     if program.spatial:
         rates, preparation = _with_preparation(program, first, second, rates, preparation)
     work = workload(prepared, rows, None if second is None else columns, wanted)
+    output = rows * columns * first.itemsize * len(wanted)
     return Estimate(
         kernel=kernel,  # type: ignore[arg-type]
         shape=shape,
         dtype=first.dtype,
-        seconds=rates.seconds(work),
+        seconds=rates.seconds(work, output),
         preparation=preparation,
-        output_bytes=rows * columns * first.itemsize * len(wanted),
+        output_bytes=output,
         working_bytes=work.bytes,
     )
 
@@ -173,7 +174,7 @@ def _with_preparation(
     again = perf_counter() - begun
     work = workload(prepared, len(x), None if x2 is None else len(x2), ("nngp",))
     sample = again * work.sample_threads / work.samples
-    return Rates(rates.sample + sample, rates.pair), max(first - again, 0.0)
+    return replace(rates, sample=rates.sample + sample), max(first - again, 0.0)
 
 
 def _given(program: Program, x: npt.ArrayLike, name: str, rank: int | None) -> FloatArray:

@@ -1,8 +1,9 @@
 """The time that kernels take per unit of work, measured on some of the samples.
 
 The core counts the work of a call (`Prepared.workload`): samples alone, and pairs of samples, with
-all lanes of the registers that they fill. Both are measured on calls that are long enough, after
-one that is not counted, and a longer call takes as many times longer as it has more work.
+all lanes of the registers that they fill. Both are measured on calls that are long enough, into
+memory that is there, and a longer call takes as many times longer as it has more work. The time in
+which the system provides memory is measured apart.
 """
 
 from __future__ import annotations
@@ -58,10 +59,13 @@ class Rates:
 
     sample: float
     pair: float
+    byte: float = 0.0
+    """Of new memory, which the system provides when it is first written to."""
 
-    def seconds(self, work: Workload) -> float:
-        """Return the time for the samples and the pairs of a call."""
-        return self.of_samples(work) + self.pair * work.pairs / work.pair_threads
+    def seconds(self, work: Workload, new: float = 0.0) -> float:
+        """Return the time for the samples and the pairs of a call, with so many bytes of output."""
+        of_pairs = self.pair * work.pairs + self.byte * new
+        return self.of_samples(work) + of_pairs / work.pair_threads
 
     def of_samples(self, work: Workload) -> float:
         """Return the time for its samples."""
@@ -87,16 +91,10 @@ def measure(
     n, m = shape
 
     def call(x: FloatArray, x2: FloatArray | None, *, diagonal: bool = False) -> float:
+        shape = (len(x),) if diagonal else (len(x), len(x if x2 is None else x2))
+        out = tuple(np.ones(shape, x.dtype) for _ in wanted)  # its memory is there
         begun = perf_counter()
-        evaluate(
-            prepared,
-            x,
-            x2,
-            wanted=wanted,
-            out=(None,) * len(wanted),
-            diagonal=diagonal,
-            progress=None,
-        )
+        evaluate(prepared, x, x2, wanted=wanted, out=out, diagonal=diagonal, progress=None)
         return perf_counter() - begun
 
     def alone(size: int) -> tuple[float, float]:
@@ -118,13 +116,21 @@ def measure(
     if not prepared.spatial:
         # Copies would be nearly identical points, which take longer under integrated activations.
         fitting = min(fitting, max(len(array) for array in (x, x2) if array is not None))
+    byte = _of_memory(min(MOST, n * m * x.itemsize * len(wanted)))
     size, seconds = _long_enough(alone, least, min(n, fitting))
     single = workload(prepared, size, None, wanted)
     of_samples = Rates(seconds * single.sample_threads / single.samples, 0.0)
     size, seconds = _long_enough(in_pairs, least, min(max(shape), fitting, max(square, least)))
     if not (pairs := work(size)).pairs:  # of one image
         return of_samples
-    return Rates(of_samples.sample, seconds * pairs.pair_threads / pairs.pairs)
+    return Rates(of_samples.sample, seconds * pairs.pair_threads / pairs.pairs, byte)
+
+
+def _of_memory(size: int) -> float:
+    """Measure the seconds per byte until new memory can be used, which may be those of a kernel."""
+    begun = perf_counter()
+    np.ones(size, np.uint8)
+    return (perf_counter() - begun) / size
 
 
 def _long_enough(
