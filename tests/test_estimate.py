@@ -139,6 +139,9 @@ def test_more_samples_than_are_given() -> None:
     assert (large.shape, large.output_bytes) == ((10**6, 10**6), 8 * 10**12)
     assert large.seconds > 60
     assert "of memory is free; use `ntkfast gram`" in str(large)
+    assert nk.mlp(2).estimate(ROWS[:10], n=10**12).output_bytes == 8 * 10**24
+    with pytest.raises(ValueError, match="n is 10000000000001; expected an integer >= 1 and <="):
+        nk.mlp(2).estimate(ROWS[:10], n=10**13 + 1)
     assert nk.mlp(1).estimate(ROWS[:1], ROWS[1:2], n=40, m=30).shape == (40, 30)
     assert nk.mlp(1).estimate(ROWS[:9], ROWS[:5], m=30).shape == (9, 30)
     assert FLAT.estimate(IMAGES[:1], n=1000).seconds > FLAT.estimate(IMAGES[:1], n=100).seconds

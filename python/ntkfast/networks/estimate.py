@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ _WANTED: dict[str, tuple[KernelName, ...]] = {
     "both": ("nngp", "ntk"),
 }
 _LABELS = {"ntk": "NTK", "nngp": "NNGP", "both": "NNGP and NTK"}
+
+_MOST_PAIRS = 1 << 62  # for which the core is asked: more take the same way
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +123,7 @@ def estimated(
     first, second = _enough(program, first, rows), _enough(program, second, columns)
 
     begun = perf_counter()
-    prepared = program.prepare(first, second, rows * columns)
+    prepared = program.prepare(first, second, min(rows * columns, _MOST_PAIRS))
     preparation = perf_counter() - begun
     rates = measure(prepared, first, second, shape, wanted)
     if program.spatial:
@@ -129,7 +131,7 @@ def estimated(
     work = workload(prepared, rows, None if second is None else columns, wanted)
     output = rows * columns * first.itemsize * len(wanted)
     return Estimate(
-        kernel=kernel,  # type: ignore[arg-type]
+        kernel=cast("KernelChoice", kernel),
         shape=shape,
         dtype=first.dtype,
         seconds=rates.seconds(work, output),
