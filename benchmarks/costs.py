@@ -106,12 +106,13 @@ def measure(name: str, n: int, threads: int, repetitions: int) -> Cost:
     return min(found, key=lambda each: each.seconds)
 
 
-def table(costs: dict[str, list[Cost]], sizes: Sequence[int]) -> str:
-    """Lay times and memory out, one column per number of points."""
+def table(costs: dict[str, list[Cost]], sizes: Sequence[int], *, times: bool = True) -> str:
+    """Lay memory out, and times, one column per number of points."""
     rows = [line(["", *(f"n = {n:,}" for n in sizes)]), line(["---", *["---:"] * len(sizes)])]
     for name, found in costs.items():
         cells = [
-            f"{each.seconds:.3g} s, {'?' if each.peak is None else in_bytes(each.peak)}"
+            (f"{each.seconds:.3g} s, " if times else "")
+            + ("?" if each.peak is None else in_bytes(each.peak))
             for each in found
         ]
         rows.append(line([name, *cells]))
@@ -130,10 +131,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(table({name: costs[name]}, arguments.sizes).splitlines()[-1], flush=True)
     settings = (
         f"ntkfast {nk.__version__}, {machine()['processor']}, {nk.info()['simd']}, "
-        f"{arguments.threads} threads, {platform.system()}, float64; best of "
-        f"{arguments.repetitions}; load before: {before}."
+        f"{arguments.threads} threads, {platform.system()}, float64"
     )
-    measured = f"{settings}\n\n{table(costs, arguments.sizes)}"
+    if arguments.memory:
+        settings += ". Memory only: other work on this machine would have changed the times."
+    else:
+        settings += f"; best of {arguments.repetitions}, load {before} before the first."
+    measured = f"{settings}\n\n{table(costs, arguments.sizes, times=not arguments.memory)}"
     print(measured)
     if arguments.page:
         PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
@@ -147,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes", type=positive, nargs="+", default=[1000, 2000, 4000, 8000], metavar="N"
     )
+    parser.add_argument("--memory", action="store_true", help="no times, on a busy machine")
     parser.add_argument("--page", action="store_true", help=f"write {PAGE.name}")
     return parser
 

@@ -35,10 +35,8 @@ pub mod program;
 mod samples;
 pub mod scalar;
 pub mod simd;
-mod workload;
 
 pub use model::{KernelFloat, Model};
 pub use ntkfast_base::{Error, Float, Result, error, memory, parallel, reserve};
 pub use samples::Samples;
 pub use scalar::Scalar;
-pub use workload::Workload;

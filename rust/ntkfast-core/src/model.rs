@@ -4,7 +4,7 @@
 //! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::{Error, Result};
-use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -12,7 +12,6 @@ use crate::program::{Prepared, Program, Recipe, Register, Scales};
 use crate::samples::{self, Samples};
 use crate::scalar::Scalar;
 use crate::simd::{Level, Strip};
-use crate::workload::Workload;
 use std::borrow::Cow;
 
 /// A network, compiled for rows or, with spatial layers, for images of any size.

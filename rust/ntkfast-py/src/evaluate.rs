@@ -4,10 +4,10 @@ use crate::arrays::{ArrayFloat, Arrays, outputs, targets};
 use crate::description::Raised;
 use crate::door::Call;
 use crate::samples::View;
-use ntkfast_core::kernel::{OPERATIONS, Outputs, Wanted};
+use ntkfast_core::kernel::{OPERATIONS, Outputs, Wanted, Workload};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::{Prepared, Recipe};
-use ntkfast_core::{Model, Result, Workload};
+use ntkfast_core::{Model, Result};
 use numpy::ndarray::{Ix1, Ix2};
 use pyo3::prelude::*;
 

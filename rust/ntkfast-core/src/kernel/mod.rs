@@ -20,7 +20,7 @@ pub use points::Points;
 pub use rows::Rows;
 pub use tile::{BandValues, Finished, OPERATIONS, Sink};
 pub use units::TILE;
-pub use workload::workload;
+pub use workload::{Workload, workload};
 pub use writer::{Mirrored, Outputs, Target};
 
 /// Which kernels are wanted.

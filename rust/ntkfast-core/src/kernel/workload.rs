@@ -1,4 +1,4 @@
-//! The work of rows, counted.
+//! What a call will compute and hold: counted, before anything is computed. For rows here, for images in `planes`.
 
 use super::Wanted;
 use super::tile::Workspace;
@@ -7,7 +7,21 @@ use crate::parallel::threads;
 use crate::program::{Prepared, Program};
 use crate::scalar::Scalar;
 use crate::simd::STRIP;
-use crate::workload::Workload;
+
+/// Samples and pairs in units that take the same time each under one network, and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Samples alone, with the lanes that fill up their last register.
+    pub samples: usize,
+    /// Pairs of samples, likewise.
+    pub pairs: usize,
+    /// How many threads have something to do, of samples and of pairs.
+    pub threads: [usize; 2],
+    /// With so many samples or more, a pair takes as long as among many: what is made of single samples is shared.
+    pub least: usize,
+    /// Bytes beyond the samples and the outputs, and copies of the samples that are made in any case.
+    pub bytes: usize,
+}
 
 /// The work of all pairs of two sets of so many rows, or of one set with itself. O(1).
 pub fn workload<T: Scalar>(

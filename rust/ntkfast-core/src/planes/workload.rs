@@ -7,11 +7,10 @@ use super::plan::{Plan, Purpose};
 use super::run::FEW;
 use super::{GROUP, constants::Each};
 use crate::error::Result;
-use crate::kernel::Wanted;
+use crate::kernel::{Wanted, Workload};
 use crate::parallel::Job;
 use crate::program::{Op, Prepared};
 use crate::scalar::Scalar;
-use crate::workload::Workload;
 
 /// Fewest images whose pairs fill all lanes but one. With many planes, all else takes little time.
 const FULL: usize = 6;
