@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkfast._arrays import FloatArray
+from ntkfast._memory import available
 from ntkfast._ntkfast import Prepared
 from ntkfast.kernels import KernelName, evaluate
 
@@ -28,6 +29,8 @@ MOST = 1 << 26
 
 _ENOUGH = 0.15  # seconds of a measurement that need not be repeated on more samples
 _LONG = 0.4  # seconds of a measurement, whatever it measures, after which it ends
+# Bytes of new memory. Systems keep some at hand, and take longer to provide more.
+_NEW = 1 << 28
 _AGAIN = 0.3  # seconds for repetitions of a short one, the best of which counts
 
 
@@ -116,7 +119,7 @@ def measure(
     if not prepared.spatial:
         # Copies would be nearly identical points, which take longer under integrated activations.
         fitting = min(fitting, max(len(array) for array in (x, x2) if array is not None))
-    byte = _of_memory(min(MOST, n * m * x.itemsize * len(wanted)))
+    byte = _of_memory(min(_NEW, n * m * x.itemsize * len(wanted)))
     size, seconds = _long_enough(alone, least, min(n, fitting))
     single = workload(prepared, size, None, wanted)
     of_samples = Rates(seconds * single.sample_threads / single.samples, 0.0)
@@ -128,6 +131,7 @@ def measure(
 
 def _of_memory(size: int) -> float:
     """Measure the seconds per byte until new memory can be used, which may be those of a kernel."""
+    size = max(int(min(size, available() / 4)), 1)
     begun = perf_counter()
     np.ones(size, np.uint8)
     return (perf_counter() - begun) / size
