@@ -165,18 +165,38 @@ def peak_memory(prepare: Callable[..., Work], *arguments: object) -> int | None:
         How far the work lifts the high-water mark of the resident set, with everything that a
         first call brings: threads, buffers, copies. None where the system does not tell.
     """
+    return _in_fresh_process(prepare, arguments).lift
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a work took in a process of its own."""
+
+    seconds: float
+    lift: int | None
+    """Bytes by which it lifted the peak of memory; None where the system does not tell."""
+    peak: int | None
+    """That peak: everything in the process, with its inputs, Python and the libraries."""
+
+
+def cost(prepare: Callable[..., Work], *arguments: object) -> Cost:
+    """Time a work that is run once, and measure its memory, in a process of its own."""
+    return _in_fresh_process(prepare, arguments)
+
+
+def _in_fresh_process(prepare: Callable[..., Work], arguments: tuple[object, ...]) -> Cost:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_measure, args=(sender, prepare, arguments))
     child.start()
     sender.close()
     try:
-        peak: int | None = receiver.recv()
+        found: Cost = receiver.recv()
     except EOFError:
         raise RuntimeError("the process that measures memory died; its message is above") from None
     finally:
         child.join()
-    return peak
+    return found
 
 
 def _measure(
@@ -185,9 +205,12 @@ def _measure(
     work = prepare(*arguments)
     _forget_peak()
     before = _high_water_mark()
+    begun = time.perf_counter()
     work()
+    seconds = time.perf_counter() - begun
     after = _high_water_mark()
-    sender.send(None if before is None or after is None else after - before)
+    lift = None if before is None or after is None else after - before
+    sender.send(Cost(seconds, lift, after))
 
 
 def _forget_peak() -> None:

@@ -56,6 +56,7 @@ def kernels() -> Iterator[tuple[str, Call]]:
     yield "nngp by depth", lambda: nk.nngp_by_depth(NET, X)
     yield "by frozen", lambda: nk.ntk_by_frozen(NET, X)
     yield "summary", lambda: nk.mlp(3, nk.Tanh()).summary()
+    yield "estimate", lambda: NET.estimate(X[:20])
     yield "deep", lambda: nk.mlp(60, nk.Relu()).ntk(X[:10])
     yield "polynomial", lambda: nk.classic.polynomial_kernel(X, degree=3)
     yield "squared exponential", lambda: nk.classic.squared_exponential_kernel(X)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
-from ntkfast.cli import _resumable, gram, main
+from ntkfast.cli import _resumable, main
 
 X = np.random.default_rng(3).standard_normal((150, 4))
 X2 = np.random.default_rng(4).standard_normal((70, 4))
@@ -20,7 +20,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder with points, in small blocks of rows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_resumable, "_BLOCK", 1)  # 64 rows, then
-    monkeypatch.setattr(gram, "_MEASURED", 0.0)
     np.save("x.npy", X)
     np.save("x2.npy", X2)
     Path("net.json").write_text(json.dumps(NET.to_dict()), encoding="utf-8")

@@ -14,6 +14,7 @@ import ntkfast as nk
 from contract import same_bits
 from gram_files import MLP, NET, X2, X, ended, place
 from ntkfast.cli import _resumable, gram, main
+from ntkfast.networks.rates import Rates, workload
 
 __all__ = ["place"]
 
@@ -148,6 +149,11 @@ def test_a_disk_that_fills_up_meanwhile(
         (["x.npy", "./x.npy", "--depth", "1", "--force"], "the same file as IN or --x2"),
         (["x2.npy", "x.npy", "--depth", "1", "--force", "--x2", "x.npy"], "the same file as IN"),
         (["x.npy", "k.npy", "--depth", "1", "--kernel", "nkt"], "invalid choice: 'nkt'"),
+        (["x.npy", "--depth", "1"], "no OUT given; name the file for the matrix, or use --estima"),
+        (
+            ["x.npy", "--depth", "1", "--estimate", "--diagonal"],
+            "--estimate is for matrices and cannot be combined with --diagonal",
+        ),
     ],
 )
 def test_bad_usage_is_2(
@@ -252,16 +258,45 @@ def test_memory_that_is_not_there(
     assert capsys.readouterr().err == f"ntkfast: {reason or 'not enough memory'}\n"
 
 
-def test_what_a_first_call_makes_is_not_in_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
+def test_the_estimate_is_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs that are not there yet, and samples that each block reads again."""
+    work = _resumable.Job(NET, "ntk", X, None, Path("k.npy"))
+    monkeypatch.setattr(gram, "measure", lambda *_: Rates(0.0, 1.0))
+    counted = workload(work.prepared, 150, None, ("ntk",))
+    assert gram._expected(work, 0) == counted.pairs / counted.pair_threads
+    left = (150 - 64) * (150 - 63) / (150 * 151)
+    assert gram._expected(work, 64) == pytest.approx(left * gram._expected(work, 0))
+    assert gram._expected(work, 150) == 0
+    monkeypatch.setattr(gram, "measure", lambda *_: Rates(1.0, 0.0))
+    assert gram._expected(work, 0) == work.samples(0) / counted.sample_threads
+    assert work.samples(0) == 150 + 86 + 22 + 150  # in blocks of 64 rows
+    assert work.samples(64) == 86 + 22 + 86
+    assert _resumable.Job(NET, "ntk", X, X2, Path("k.npy")).samples(64) == 2 * len(X2) + 86
 
-    def evaluate(_: object, x: Any, x2: Any) -> None:
-        clock[0] += (1e-3 if clock[0] else 3600.0) * len(x) * len(x2)
 
-    monkeypatch.setattr(_resumable.Job, "evaluate", evaluate)
-    monkeypatch.setattr(gram.time, "perf_counter", lambda: clock[0])
-    job = _resumable.Job(NET, "ntk", X, X2, Path("k.npy"))
-    assert gram._seconds_a_pair(job) == pytest.approx(1e-3)
+@pytest.mark.parametrize("options", [[], ["k.npy"]])
+def test_an_estimate_alone_writes_nothing(
+    options: list[str], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in options:
+        Path(name).write_bytes(b"mine")
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert main(["gram", "x.npy", *options, *MLP, "--estimate", "--kernel", "both"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["network", "output", "memory", "estimate"]
+    assert lines[1] == "output     NNGP and NTK, 150 x 150, float64: 360 kB"
+    assert lines[3].endswith(" s plus the time of the disk")
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
+@pytest.mark.parametrize("options", [[], ["--x2", "x2.npy"], ["--diagonal"]])
+def test_both_kernels_in_one_file(options: list[str], place: Path) -> None:
+    assert ended(*MLP, *options, "--kernel", "both") == 0
+    nngp, ntk = np.load("k.npy", mmap_mode="r")
+    for kernel, found in (("nngp", nngp), ("ntk", ntk)):
+        assert ended(*MLP, *options, "--kernel", kernel, "--force") == 0
+        np.testing.assert_allclose(found, np.load("k.npy"), rtol=1e-13, atol=1e-13)
+    assert not list(place.glob("k.npy.*"))
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,14 +305,6 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "examples:\n  ntkfast gram x.npy k.npy" in printed
     assert max(map(len, printed.splitlines())) <= 100
-
-
-def test_sizes_and_times_are_for_readers() -> None:
-    sizes = (0, 999, 1e3, 999_600, 12_345_678, 8e10, 3e15)
-    shown = ["0 B", "999 B", "1 kB", "1 MB", "12.3 MB", "80 GB", "3 PB"]
-    assert [gram._bytes(int(size)) for size in sizes] == shown
-    times = (0.0123, 119, 600, 90_000)
-    assert [gram._duration(t) for t in times] == ["0.012 s", "119.000 s", "10 min", "25.0 h"]
 
 
 def test_a_bar_on_a_terminal(

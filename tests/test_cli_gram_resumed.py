@@ -27,11 +27,11 @@ def killed(tmp_path: Path, rows: int, *options: str) -> None:
         from ntkfast.cli import _resumable, main
         _resumable._BLOCK = 1
         write = _resumable._write
-        def struck(job, matrix, start, stop, on_pairs):
+        def struck(job, file, start, stop, on_pairs):
             if start == {rows}:
-                matrix[start : start + 10] = -1.0
+                file[..., start : start + 10, :] = -1.0
                 os.kill(os.getpid(), signal.SIGKILL)
-            write(job, matrix, start, stop, on_pairs)
+            write(job, file, start, stop, on_pairs)
         _resumable._write = struck
         main(["gram", "x.npy", "k.npy", *{options!r}, "--threads", "1"])
     """
@@ -75,6 +75,16 @@ def test_a_killed_run_on_images_goes_on_to_the_same_bits(
     assert ended("--network", "net.json") == 0
     assert "after row 32 of 40" in capsys.readouterr().out
     np.testing.assert_array_equal(np.load("k.npy"), nk.cntk(2).ntk(images))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+def test_a_killed_run_for_both_kernels_goes_on_to_the_same_bits(place: Path) -> None:
+    assert main(["gram", "x.npy", "whole.npy", *MLP, "--kernel", "both"]) == 0
+    killed(place, 64, *MLP, "--kernel", "both")
+    assert ended(*MLP, "--kernel", "ntk") == 1
+    assert ended(*MLP, "--kernel", "both") == 0
+    assert Path("k.npy").read_bytes() == Path("whole.npy").read_bytes()
+    assert not list(place.glob("k.npy.*"))
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:

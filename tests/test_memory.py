@@ -45,6 +45,50 @@ def test_memory_beyond_input_and_output_is_a_copy_of_the_points_and_32_mb(call: 
     assert int(result.stdout) <= 32 * 2**20
 
 
+ESTIMATE = """
+    from pathlib import Path
+    import numpy as np
+    import ntkfast as nk
+
+    def high_water_mark():
+        (line,) = (s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s)
+        return 1024 * int(line.split()[1])
+
+    x = np.random.default_rng(0).standard_normal({shape}).astype({dtype!r})
+    network = nk.{network}
+    nk.mlp(1).ntk(np.ones((600, 2)))  # starts the threads
+    before = high_water_mark()
+    network.kernels(x)
+    peak = high_water_mark() - before
+    print(peak, network.estimate(x, kernel="both").bytes)
+"""
+
+
+@linux
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        ("mlp(3)", (3000, 784)),
+        ("mlp(10)", (3000, 5)),
+        ("cntk(3, pooling=False)", (100, 28, 28, 3)),
+        ("cntk(2)", (40, 16, 16, 3)),
+        (
+            "Serial(nk.Conv((3, 3)), nk.Tanh(), nk.Conv((3, 3)), nk.Tanh(), nk.Flatten())",
+            (20, 28, 28, 1),
+        ),
+    ],
+)
+def test_estimated_memory_is_that_of_the_call(
+    network: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    result = run(ESTIMATE.format(network=network, shape=shape, dtype=dtype))
+    assert result.returncode == 0, result.stderr
+    peak, estimated = map(int, result.stdout.split())
+    slack = 8 * 2**20
+    assert estimated / 1.5 - slack <= peak <= 1.5 * estimated + slack, (peak, estimated)
+
+
 LEARN = """
     from pathlib import Path
     import numpy as np

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from warnings import catch_warnings, simplefilter
 
 from ntkfast._optional import MissingExtraError
 
 Report: TypeAlias = Callable[[int, int], object]
 Progress: TypeAlias = bool | Report | None
+
+T = TypeVar("T")
 
 _SILENT: AbstractContextManager[None] = nullcontext()
 
@@ -29,6 +31,28 @@ def reporting(
         f"progress is {progress!r}; "
         "expected True (a tqdm bar), a callable(done, total), None or False"
     )
+
+
+@contextmanager
+def one_step(progress: Progress, label: str) -> Iterator[None]:
+    """Report work that cannot tell how far it is: as one step, before it and after it."""
+    with reporting(progress, label, "step") as report:
+        if report:
+            report(0, 1)
+        yield
+        if report:
+            report(1, 1)
+
+
+def counted(progress: Progress, label: str, blocks: Iterable[T], total: int) -> Iterator[T]:
+    """Yield blocks, and report how many of them have been used."""
+    with reporting(progress, label, "block") as report:
+        if report:
+            report(0, total)
+        for done, block in enumerate(blocks, start=1):
+            yield block
+            if report:
+                report(done, total)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ntkfast._memory import check
 from ntkfast._ntkfast import cholesky as core_cholesky
 from ntkfast._ntkfast import cholesky_solve
 from ntkfast._ntkfast import matmul as core_matmul
+from ntkfast._progress import Progress, one_step
 
 __all__ = ["Cholesky", "as_square", "cholesky", "matmul"]
 
@@ -106,13 +107,16 @@ class Cholesky(Displayed):
         yield "log_determinant=", f"{self.log_determinant:.6g}"
 
 
-def cholesky(a: npt.ArrayLike) -> Cholesky:
+def cholesky(a: npt.ArrayLike, *, progress: Progress = None) -> Cholesky:
     """Factorise a symmetric positive definite matrix.
 
     Parameters
     ----------
     a
         Shape (n, n). float64 and float32 are kept; other real numbers become float64.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``. The factorisation is one step,
+        reported before it and after it.
 
     Returns
     -------
@@ -131,8 +135,9 @@ def cholesky(a: npt.ArrayLike) -> Cholesky:
         The factor would exceed the memory that is free.
     """
     matrix = as_square(a, "a")
-    check(matrix.nbytes, "the Cholesky factor")
-    return Cholesky._of(core_cholesky(matrix, matrix.diagonal()))
+    with one_step(progress, "Cholesky"):
+        check(matrix.nbytes, "the Cholesky factor")
+        return Cholesky._of(core_cholesky(matrix, matrix.diagonal()))
 
 
 def matmul(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._display import Displayed, Fact
 from ntkfast._memory import check
 from ntkfast._ntkfast import eigh as core_eigh
+from ntkfast._progress import Progress, one_step
 from ntkfast.linalg import as_square
 
 __all__ = ["Spectrum", "eigh"]
@@ -105,13 +106,16 @@ class Spectrum(Displayed):
         yield "", self.eigenvalues.dtype
 
 
-def eigh(theta: npt.ArrayLike) -> Spectrum:
+def eigh(theta: npt.ArrayLike, *, progress: Progress = None) -> Spectrum:
     """Decompose a symmetric matrix into eigenvalues and eigenvectors.
 
     Parameters
     ----------
     theta
         Shape (n, n), symmetric. float64 and float32 are kept; other real numbers become float64.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``. The decomposition is one step,
+        reported before it and after it.
 
     Returns
     -------
@@ -132,5 +136,6 @@ def eigh(theta: npt.ArrayLike) -> Spectrum:
     """
     matrix = as_square(theta, "theta")
     check(_MATRICES * matrix.nbytes, f"the eigendecomposition of {len(matrix)} points", _SMALLER)
-    eigenvalues, eigenvectors = core_eigh(matrix)
+    with one_step(progress, "eigh"):
+        eigenvalues, eigenvectors = core_eigh(matrix)
     return Spectrum._of(eigenvalues, eigenvectors)

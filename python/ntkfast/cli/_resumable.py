@@ -1,7 +1,8 @@
 """Kernel matrices written to disk, block by block, in runs that can be interrupted and resumed.
 
 Rows are written in order into ``OUT.part``. The sidecar ``OUT.part.json`` records how many of them
-are on the disk and which kernel they belong to. A run that finds both files resumes after these
+are on the disk and which kernel they belong to. Both kernels of a network go into one file, of
+shape (2, n, m), so that they appear together. A run that finds both files resumes after these
 rows. At the end the file is renamed and the sidecar is deleted. Both stand beside the file that OUT
 means: if that is a symbolic link, beside its target. A Gram matrix is computed on and
 above its diagonal; the entries left of the diagonal are copied from finished rows.
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,9 @@ from ntkfast._ntkfast import Prepared, info
 from ntkfast._progress import Progress
 from ntkfast.cli._unfinished import beside, held, refuse_existing
 from ntkfast.data._npy import open_npy
-from ntkfast.kernels import evaluate
+from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
+from ntkfast.networks.estimate import KernelChoice, wanted_kernels
 
 __all__ = ["Job", "run"]
 
@@ -60,23 +62,33 @@ _CHANGED = {
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A kernel matrix to compute and its destination; `x` and `x2` are finite, with one type."""
+    """Kernel matrices to compute and their file; `x` and `x2` are finite, with one type."""
 
     network: Network
-    kernel: Literal["ntk", "nngp"]
+    kernel: KernelChoice
     x: FloatArray
     x2: FloatArray | None
     out: Path
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of the matrix."""
+        """Shape of a matrix."""
         return len(self.x), len(self.x if self.x2 is None else self.x2)
 
     @property
+    def wanted(self) -> tuple[KernelName, ...]:
+        """The kernels, in the order of the file."""
+        return wanted_kernels(self.kernel)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Shape of the file before that of a matrix: both kernels are along the first axis."""
+        return (2,) if self.kernel == "both" else ()
+
+    @property
     def size(self) -> int:
-        """Size of the matrix in bytes."""
-        return self.shape[0] * self.shape[1] * self.x.itemsize
+        """Size of the file in bytes."""
+        return len(self.wanted) * self.shape[0] * self.shape[1] * self.x.itemsize
 
     @property
     def by_images(self) -> bool:
@@ -88,13 +100,20 @@ class Job:
         """Number of rows computed between two records in the sidecar."""
         if self.by_images:
             return min(self.shape[0], _IMAGES)
-        rows = _BLOCK // (self.shape[1] * self.x.itemsize)
+        rows = _BLOCK // (len(self.wanted) * self.shape[1] * self.x.itemsize)
         return min(self.shape[0], max(1, rows // _TOGETHER) * _TOGETHER)
 
     def pairs(self, rows: int) -> int:
         """Return the number of entries to compute, rather than copy, for the first `rows` rows."""
         n, m = self.shape
         return rows * m if self.x2 is not None else rows * n - rows * (rows - 1) // 2
+
+    def samples(self, rows: int) -> int:
+        """Return how many samples the blocks after these rows read; each reads all to its right."""
+        n, m = self.shape
+        starts = range(rows, n, max(self.rows_a_block, 1))
+        others = len(starts) * m if self.x2 is not None else sum(n - start for start in starts)
+        return others + n - rows
 
     @property
     def part(self) -> Path:
@@ -132,19 +151,19 @@ class Job:
         x2: FloatArray | None,
         *,
         diagonal: bool = False,
-        out: FloatArray | None = None,
+        out: tuple[FloatArray, ...] | None = None,
         progress: Progress = None,
-    ) -> FloatArray:
-        """Compute the kernel of some of the points."""
+    ) -> list[FloatArray]:
+        """Compute the kernels of some of the points."""
         return evaluate(
             self.prepared,
             x,
             x2,
-            wanted=(self.kernel,),
-            out=(out,),
+            wanted=self.wanted,
+            out=out or (None,) * len(self.wanted),
             diagonal=diagonal,
             progress=progress,
-        )[0]
+        )
 
     def finished(self, *, force: bool) -> int:
         """Return the number of rows that an earlier run finished; reject a run of another job.
@@ -183,7 +202,7 @@ class Job:
         if rows:
             try:
                 found = open_npy(self.part)
-                fits = found.shape == self.shape and found.dtype == self.x.dtype
+                fits = found.shape == (*self.leading, *self.shape) and found.dtype == self.x.dtype
             except (OSError, ValueError):
                 fits = False
             if not fits:
@@ -238,25 +257,30 @@ def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
 
 
 def _write(
-    job: Job, matrix: FloatArray, start: int, stop: int, on_pairs: Callable[[int], object]
+    job: Job, file: FloatArray, start: int, stop: int, on_pairs: Callable[[int], object]
 ) -> None:
     """Write only the rows from `start` to `stop`."""
+    matrices = file.reshape(-1, *job.shape)  # a view
     begun, ended = job.pairs(start), job.pairs(stop)
     some = job.x[start:stop]
     if job.x2 is not None:
-        job.evaluate(some, job.x2, out=matrix[start:stop], progress=_part(on_pairs, begun, ended))
+        rows = tuple(matrix[start:stop] for matrix in matrices)
+        job.evaluate(some, job.x2, out=rows, progress=_part(on_pairs, begun, ended))
         return
     between = begun + len(some) * (len(some) + 1) // 2
     for left in range(0, start, _STRIP):
         right = min(left + _STRIP, start)
-        matrix[start:stop, left:right] = matrix[left:right, start:stop].T
-    square = matrix[start:stop, start:stop]
+        for matrix in matrices:
+            matrix[start:stop, left:right] = matrix[left:right, start:stop].T
+    square = tuple(matrix[start:stop, start:stop] for matrix in matrices)
     job.evaluate(some, None, out=square, progress=_part(on_pairs, begun, between))
     if stop < len(job.x):
-        rest, progress = matrix[start:stop, stop:], _part(on_pairs, between, ended)
+        rest = tuple(matrix[start:stop, stop:] for matrix in matrices)
+        progress = _part(on_pairs, between, ended)
         if job.by_images:
             # The later image comes first, as in a Gram matrix computed in one call.
-            job.evaluate(job.x[stop:], some, out=rest.T, progress=progress)
+            turned = tuple(part.T for part in rest)
+            job.evaluate(job.x[stop:], some, out=turned, progress=progress)
         else:
             job.evaluate(some, job.x[stop:], out=rest, progress=progress)
 
@@ -277,7 +301,8 @@ def _reserve(job: Job) -> None:
     """Create the file at full size, because writing to a full disk would kill the process."""
     try:
         with naming(job.part):
-            matrix = np.lib.format.open_memmap(job.part, "w+", job.x.dtype, shape=job.shape)
+            shape = (*job.leading, *job.shape)
+            matrix = np.lib.format.open_memmap(job.part, "w+", job.x.dtype, shape=shape)
             del matrix
             keep_mode(job.part, destination(job.out))
             if hasattr(os, "posix_fallocate"):

@@ -16,11 +16,13 @@ import numpy as np
 import ntkfast as nk
 from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._atomic import destination, replacing
+from ntkfast._quantities import in_bytes, in_seconds
 from ntkfast.cli._points import read_points
 from ntkfast.cli._resumable import Job, run
 from ntkfast.cli._unfinished import refuse_existing
 from ntkfast.kernels import as_samples
 from ntkfast.networks.named import named_activation
+from ntkfast.networks.rates import measure, workload
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -38,6 +40,8 @@ examples:
   ntkfast gram x.npy k.npy --depth 3 --w-std 1.4142       NTK of a ReLU network, three hidden layers
   ntkfast gram x.csv k.npy --network net.toml             any network, see below
   ntkfast gram x.npy k.npy --depth 2 --kernel nngp --dtype float32
+  ntkfast gram x.npy --depth 3 --estimate                 time and memory, without computing it
+  ntkfast gram x.npy k.npy --depth 3 --kernel both        nngp, ntk = numpy.load("k.npy")
   ntkfast gram test.npy k.npy --x2 train.npz:images --depth 3
   ntkfast gram x.npy k.npy --depth 3                      run again to resume after an interruption
 
@@ -47,7 +51,6 @@ a network in a file, TOML or JSON, in the format of Network.to_dict:
 """
 
 _MOST_THREADS = 4096  # as in the core
-_MEASURED = 0.1  # approximate seconds for the measurement behind the estimate
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,8 +64,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add = parser.add_argument
     add("points", metavar="IN", help="points: .npy, .npz (FILE.npz:NAME for one array) or .csv")
-    add("out", metavar="OUT", type=Path, help="the matrix, .npy")
-    add("--kernel", choices=["ntk", "nngp"], default="ntk", help="default: %(default)s")
+    add("out", metavar="OUT", type=Path, nargs="?", help="the matrix, .npy; not for --estimate")
+    add(
+        "--kernel",
+        choices=["ntk", "nngp", "both"],
+        default="ntk",
+        help="default: %(default)s; both in one pass, in one file of shape (2, n, m): NNGP, NTK",
+    )
     add("--network", metavar="FILE", type=Path, help="the network, .toml or .json")
     add("--depth", metavar="N", type=int, help="hidden layers of a multilayer perceptron")
     add("--activation", metavar="NAME", help="activation, such as erf (default: relu)")
@@ -72,6 +80,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--diagonal", action="store_true", help="only the kernel of each point with itself")
     add("--dtype", choices=["float64", "float32"], help="default: that of IN")
     add("--threads", metavar="N", type=int, help="default: all hardware threads")
+    add("--estimate", action="store_true", help="only print the cost; write nothing")
     add(
         "--force",
         action="store_true",
@@ -82,7 +91,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     _check(arguments, parser)
-    refuse_existing(arguments.out, force=arguments.force)
+    if not arguments.estimate:
+        refuse_existing(arguments.out, force=arguments.force)
     try:
         network = _network(arguments)
         x = _samples(arguments.points, network)
@@ -98,8 +108,11 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         x2 = None if x2 is None else _converted(x2, dtype, arguments.x2)
         if arguments.threads is not None:
             nk.set_num_threads(arguments.threads)
-        job = Job(network, arguments.kernel, x, x2, arguments.out)
-        if arguments.diagonal:
+        out: Path = arguments.out or Path()  # of an estimate, for which it is not used
+        job = Job(network, arguments.kernel, x, x2, out)
+        if arguments.estimate:
+            _announce(job, job.finished(force=True) if arguments.out else 0)
+        elif arguments.diagonal:
             _diagonal(job, force=arguments.force)
         else:
             _matrix(job, force=arguments.force)
@@ -111,7 +124,6 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Reject invalid combinations of arguments before any work."""
-    out: Path = arguments.out
     of_mlp = ("activation", "w_std", "b_std")
     if arguments.network is None and arguments.depth is None:
         parser.error("no network given; use --network FILE or --depth N")
@@ -124,6 +136,16 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
         parser.error("--diagonal uses only the points of IN and cannot be combined with --x2")
     if arguments.threads is not None and not 1 <= arguments.threads <= _MOST_THREADS:
         parser.error(f"--threads {arguments.threads}: expected at least 1, at most {_MOST_THREADS}")
+    if arguments.estimate and arguments.diagonal:
+        parser.error("--estimate is for matrices and cannot be combined with --diagonal")
+    if arguments.out is not None:
+        _check_out(arguments.out, arguments, parser)
+    elif not arguments.estimate:
+        parser.error("no OUT given; name the file for the matrix, or use --estimate")
+
+
+def _check_out(out: Path, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Reject files that cannot be written."""
     if out.suffix.lower() != ".npy":
         parser.error(f"OUT is {out}; expected a name that ends with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
@@ -174,31 +196,43 @@ def _converted(x: FloatArray, dtype: np.dtype[Any], text: str) -> FloatArray:
 def _diagonal(job: Job, *, force: bool) -> None:
     begun = time.perf_counter()
     content = io.BytesIO()  # NumPy's own writing to files does not say why it fails
-    np.save(content, job.evaluate(job.x, None, diagonal=True))
+    diagonals = job.evaluate(job.x, None, diagonal=True)
+    np.save(content, np.reshape(diagonals, (*job.leading, len(job.x))))
     try:
         with replacing(job.out, overwrite=force) as file:
             file.write(content.getbuffer())
     except FileExistsError:
         raise FileExistsError(f"{job.out} already exists; use --force to overwrite it") from None
-    print(f"{job.out}   {len(job.x):,} numbers   {_duration(time.perf_counter() - begun)}")
+    numbers = len(diagonals) * len(job.x)
+    print(f"{job.out}   {numbers:,} numbers   {in_seconds(time.perf_counter() - begun)}")
+
+
+def _announce(job: Job, rows: int) -> None:
+    """Print what will be computed, and what it will cost after so many rows are there."""
+    n, m = job.shape
+    kernels = " and ".join(kernel.upper() for kernel in job.wanted)
+    print(
+        f"network    {job.network!r}\n"
+        f"output     {kernels}, {n:,} x {m:,}, {job.x.dtype}: {in_bytes(job.size)}",
+        flush=True,
+    )
+    # Preparing the network for all points and the measurement may take a while.
+    block = job.size // n * job.rows_a_block
+    inputs = sum(2 * array.nbytes for array in (job.x, job.x2) if array is not None)
+    work = workload(job.prepared, m, job.rows_a_block, job.wanted).bytes
+    print(
+        f"memory     {in_bytes(inputs + block + work)}: two copies of the points, "
+        f"{job.rows_a_block:,} rows at a time, {in_bytes(work)} of work",
+        flush=True,
+    )
+    print(f"estimate   {in_seconds(_expected(job, rows))} plus the time of the disk", flush=True)
 
 
 def _matrix(job: Job, *, force: bool) -> None:
     rows = job.finished(force=force)
     job.check_room()
-    n, m = job.shape
-    block = job.size // n * job.rows_a_block
-    inputs = sum(2 * array.nbytes for array in (job.x, job.x2) if array is not None)
-    print(
-        f"network    {job.network!r}\n"
-        f"output     {job.kernel.upper()}, {n:,} x {m:,}, {job.x.dtype}: {_bytes(job.size)}\n"
-        f"memory     {_bytes(inputs + block)}: two copies of the points, "
-        f"{job.rows_a_block:,} rows at a time",
-        flush=True,
-    )
-    # Preparing the network for all points and the measurement may take a while.
-    left = (job.pairs(n) - job.pairs(rows)) * _seconds_a_pair(job)
-    print(f"estimate   {_duration(left)} plus the time of the disk", flush=True)
+    n, _ = job.shape
+    _announce(job, rows)
     if rows:
         print(f"resuming   after row {rows:,} of {n:,}", flush=True)
     begun = time.perf_counter()
@@ -211,27 +245,17 @@ def _matrix(job: Job, *, force: bool) -> None:
             file=sys.stderr,
         )
         raise
-    print(f"{job.out}   {_duration(time.perf_counter() - begun)}")
+    print(f"{job.out}   {in_seconds(time.perf_counter() - begun)}")
 
 
-def _seconds_a_pair(job: Job) -> float:
-    """Measure the kernel on a few of the points, and on more until this takes long enough."""
-    size = 2 if job.network._spatial else 16
-    while True:
-        x, x2 = _some(job.x, size), None if job.x2 is None else _some(job.x2, size)
-        job.evaluate(x, x2)  # compiles the program and fits activations, which later calls reuse
-        begun = time.perf_counter()
-        job.evaluate(x, x2)
-        seconds = time.perf_counter() - begun
-        if seconds > _MEASURED or size >= max(job.shape):
-            return seconds / (len(x) * (len(x) + 1) / 2 if x2 is None else len(x) * len(x2))
-        size *= 2
-
-
-def _some(x: FloatArray, size: int) -> FloatArray:
-    """Return some rows, spread over the whole file."""
-    chosen: FloatArray = x[np.linspace(0, len(x) - 1, min(size, len(x))).astype(int)]
-    return chosen
+def _expected(job: Job, rows: int) -> float:
+    """Estimate the seconds for the rows that are not there yet."""
+    rates = measure(job.prepared, job.x, job.x2, job.shape, job.wanted)
+    n, m = job.shape
+    work = workload(job.prepared, n, None if job.x2 is None else m, job.wanted)
+    left = 1 - job.pairs(rows) / max(job.pairs(n), 1)
+    rest = work._replace(samples=job.samples(rows), pairs=work.pairs * left)
+    return rates.seconds(rest, job.size * left)
 
 
 @contextmanager
@@ -254,18 +278,3 @@ def _bar(job: Job, rows: int) -> Iterator[Callable[[int], object]]:
         disable=not sys.stderr.isatty(),
     ) as bar:
         yield lambda pairs: bar.update(pairs - bar.n)
-
-
-def _bytes(size: int) -> str:
-    """Format a number of bytes with three digits."""
-    number, units = float(size), iter(("kB", "MB", "GB", "TB", "PB", "EB"))
-    unit = "B"
-    while number >= 999.5:
-        number, unit = number / 1000, next(units)
-    return f"{number:.3g} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.3f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

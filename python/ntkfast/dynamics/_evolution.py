@@ -14,6 +14,7 @@ import numpy as np
 
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import check
+from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Times, as_cross_kernel
 from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.flow import GradientFlow
@@ -137,11 +138,17 @@ def response(flow: GradientFlow, kernel: FloatArray, times: Times) -> FloatArray
     return matmul(matmul(kernel, vectors) * gains, vectors.T)
 
 
-def kernels_of(network: Network, x: FloatArray, x2: FloatArray | None, trained: str) -> Kernels:
+def kernels_of(
+    network: Network,
+    x: FloatArray,
+    x2: FloatArray | None,
+    trained: str,
+    progress: Progress = None,
+) -> Kernels:
     """Σ and Θ; if only the readout is trained, Θ is Σ."""
     if trained == "all":
-        return network.kernels(x, x2)
-    nngp = network.nngp(x, x2)
+        return network.kernels(x, x2, progress=progress)
+    nngp = network.nngp(x, x2, progress=progress)
     return Kernels(nngp=nngp, ntk=nngp)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._progress import Progress, one_step
 from ntkfast.dynamics._arguments import as_settings, as_targets, check_order, check_ridge
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import as_square
@@ -26,6 +27,7 @@ def set_up(
     reduction: object,
     diag_reg: object,
     relative_diag_reg: object,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return the fields of a `SpectralTraining`. Costs the eigendecomposition of Θ, about 9·n³."""
     settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
@@ -35,7 +37,8 @@ def set_up(
         theta = as_square(theta, "theta")
     targets = as_targets(y, theta.n if isinstance(theta, Spectrum) else len(theta))
     solver = EigenSolver()
-    prepared = solver.prepare(theta)
+    with one_step(progress, "eigh"):
+        prepared = solver.prepare(theta)
     values = prepared.spectrum.eigenvalues
     mean = math.fsum(values / values.dtype.type(values.size)) if values.size else 0.0
     absolute, relative = settings["diag_reg"], settings["relative_diag_reg"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
+from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics.rules import HeavyBall
 from ntkfast.dynamics.spectral import SpectralTraining
@@ -42,6 +43,8 @@ class GradientDescent(SpectralTraining):
     diag_reg, relative_diag_reg
         Number to add to the diagonal of Θ, and the same in units of mean(diag Θ), both ≥ 0. They
         correspond to a penalty ½·r·‖w − w_0‖² on the weights.
+    progress
+        As for `GradientFlow`.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class GradientDescent(SpectralTraining):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
+        progress: Progress = None,
     ) -> None:
         super().__init__(
             theta,
@@ -97,6 +101,7 @@ class GradientDescent(SpectralTraining):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            progress=progress,
         )
 
     @property

@@ -15,6 +15,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_gram
+from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import (
     Reduction,
@@ -38,6 +39,7 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
+    test_blocks,
 )
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
@@ -71,6 +73,8 @@ class Ensemble(Displayed):
         Parameters of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
     trained
         ``"all"`` layers, or only the ``"readout"``: the last layer, for which Θ equals Σ.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``: for Σ, as tiles finish.
 
     Attributes
     ----------
@@ -133,12 +137,13 @@ class Ensemble(Displayed):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
         trained: Literal["all", "readout"] = "all",
+        progress: Progress = None,
     ) -> None:
         trained_ = as_choice(trained, "trained", ("all", "readout"))
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
-        nngp = network.nngp(points)
+        nngp = network.nngp(points, progress=progress)
         vars(self).update(
             network=network, x=points, y=targets, nngp=nngp, trained=trained_, **settings
         )  # frozen from here on
@@ -203,6 +208,7 @@ class Ensemble(Displayed):
         t: float = math.inf,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
+        progress: Progress = None,
     ) -> Normal:
         """Compute the distribution of the trained networks' outputs.
 
@@ -218,6 +224,9 @@ class Ensemble(Displayed):
         noise_variance
             Variance σ² of noise on the targets. Each network has its own draw of the noise, which
             adds σ²·B_t·B_tᵀ. The result does not include the noise of new observations.
+        progress
+            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
+            finish. The training points, and all points of ``"full"``, are one block.
 
         Returns
         -------
@@ -236,7 +245,11 @@ class Ensemble(Displayed):
         up to rounding, and no variance is negative.
         """
         return self.trajectory(
-            x_test, t=as_time(t), covariance=covariance, noise_variance=noise_variance
+            x_test,
+            t=as_time(t),
+            covariance=covariance,
+            noise_variance=noise_variance,
+            progress=progress,
         )[0]
 
     @by_keyword("the test input")
@@ -247,6 +260,7 @@ class Ensemble(Displayed):
         t: npt.ArrayLike,
         covariance: Covariance = "none",
         noise_variance: float = 0.0,
+        progress: Progress = None,
     ) -> list[Normal]:
         """Compute the distributions at several times, computing the kernels once.
 
@@ -256,7 +270,7 @@ class Ensemble(Displayed):
             As in `predict`.
         t
             Shape (k,): times from 0 to infinity.
-        covariance, noise_variance
+        covariance, noise_variance, progress
             As in `predict`.
 
         Returns
@@ -270,11 +284,14 @@ class Ensemble(Displayed):
         kind = covariance_kind(covariance)
         noise = as_real(noise_variance, "noise_variance", least=0.0)
         if x_test is None:
-            return self._gaussians(times, None, kind, noise)
+            with one_step(progress, "Ensemble"):
+                return self._gaussians(times, None, kind, noise)
         points = as_test_points(x_test, self.x, "Ensemble")
+        count = len(list(test_blocks(len(points), len(self.nngp), kind)))
 
         def blocks() -> Iterator[Block]:
-            return blocks_of_network(self.network, points, self.x, self.trained, kind)
+            made = blocks_of_network(self.network, points, self.x, self.trained, kind)
+            return counted(progress, "Ensemble", made, count)
 
         return self._gaussians(times, blocks, kind, noise)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
+from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics.rules import ContinuousTime
 from ntkfast.dynamics.spectral import SpectralTraining
@@ -42,6 +43,9 @@ class GradientFlow(SpectralTraining):
         Number to add to the diagonal of Θ, ≥ 0.
     relative_diag_reg
         The same in units of mean(diag Θ), ≥ 0; both may be given.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``. The eigendecomposition is one step,
+        reported before it and after it.
 
     Attributes
     ----------
@@ -95,6 +99,7 @@ class GradientFlow(SpectralTraining):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
+        progress: Progress = None,
     ) -> None:
         super().__init__(
             theta,
@@ -104,4 +109,5 @@ class GradientFlow(SpectralTraining):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            progress=progress,
         )

@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, as_gram, number_or_shape, with_relative
+from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
@@ -24,6 +25,7 @@ from ntkfast.dynamics._predictive import (
     as_test_points,
     as_training_points,
     covariance_kind,
+    test_blocks,
 )
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
@@ -61,6 +63,9 @@ class Posterior(Displayed):
         Σ + σ² + relative_diag_reg·mean(diag Σ), and means, variances, the evidence and
         leave-one-out are those of data with this noise. ``noise_variance=0`` with
         ``relative_diag_reg=r`` is ``diag_reg=r`` in neural-tangents.
+    progress
+        True for tqdm bars, or any ``callable(done, total)``: first for the kernel, as tiles finish,
+        and then for the factorisation, which is one step, reported before it and after it.
 
     Attributes
     ----------
@@ -116,13 +121,15 @@ class Posterior(Displayed):
         *,
         noise_variance: npt.ArrayLike = 1e-3,
         relative_diag_reg: float = 0.0,
+        progress: Progress = None,
     ) -> None:
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
-        gram = network.nngp(points)
-        self._learn(gram, targets, noise, relative, "the NNGP of x")
+        gram = network.nngp(points, progress=progress)
+        with one_step(progress, "Posterior"):
+            self._learn(gram, targets, noise, relative, "the NNGP of x")
         vars(self).update(network=network, x=points)  # frozen from here on
 
     @classmethod
@@ -238,7 +245,11 @@ class Posterior(Displayed):
 
     @by_keyword("the test input")
     def predict(
-        self, x_test: npt.ArrayLike | None = None, *, covariance: Covariance = "none"
+        self,
+        x_test: npt.ArrayLike | None = None,
+        *,
+        covariance: Covariance = "none",
+        progress: Progress = None,
     ) -> Normal:
         """Compute the distribution of the function without noise.
 
@@ -249,6 +260,9 @@ class Posterior(Displayed):
         covariance
             ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
             without an m × m array; or ``"full"``.
+        progress
+            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
+            finish. The training points, and all points of ``"full"``, are one block.
 
         Returns
         -------
@@ -267,10 +281,13 @@ class Posterior(Displayed):
         """
         kind = covariance_kind(covariance)
         if x_test is None:
-            return self._normal(*_conditioning.on_training_points(self.regression, kind))
+            with one_step(progress, "Posterior"):
+                return self._normal(*_conditioning.on_training_points(self.regression, kind))
         points = as_test_points(x_test, self.x, "Posterior")
 
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
+        count = len(list(test_blocks(len(points), len(self.regression.y), kind)))
+        blocks = counted(progress, "Posterior", blocks, count)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 
     @by_keyword("the test input")

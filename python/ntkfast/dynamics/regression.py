@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, number_or_shape, with_relative
+from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.dynamics._solvers import SolverChoice, chosen
@@ -50,6 +51,9 @@ class KernelRegression(Displayed):
         alone), or a solver of `nk.solvers` with its own parameters. ``"auto"``: conjugate gradients
         for operators of more than 10,000 points, or whose factor would take more than half of the
         memory that is free; otherwise Cholesky.
+    progress
+        True for a tqdm bar, or any ``callable(done, total)``. The solution is one step,
+        reported before it and after it.
 
     Attributes
     ----------
@@ -123,6 +127,7 @@ class KernelRegression(Displayed):
         diag_reg: npt.ArrayLike = 0.0,
         relative_diag_reg: float = 0.0,
         solver: SolverChoice = "auto",
+        progress: Progress = None,
     ) -> None:
         check_order(theta, y, "theta")
         method, gram = chosen(solver, _as_matrix(theta))
@@ -130,7 +135,8 @@ class KernelRegression(Displayed):
         absolute = as_diagonal(diag_reg, len(gram), "diag_reg")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
         ridge = with_relative(absolute, relative, gram, "theta")
-        self._learn(method, gram, targets, ridge, name="theta", remedy=_REMEDY)
+        with one_step(progress, "KernelRegression"):
+            self._learn(method, gram, targets, ridge, name="theta", remedy=_REMEDY)
         vars(self).update(diag_reg=absolute, relative_diag_reg=relative)
 
     @classmethod

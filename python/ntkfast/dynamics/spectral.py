@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction, Times, as_cross_kernel, as_initial, as_jacobian
 from ntkfast.dynamics._filters import Filters, blocks
 from ntkfast.dynamics._setup import mean_over, set_up
@@ -60,6 +61,7 @@ class SpectralTraining(Displayed):
         reduction: Reduction,
         diag_reg: float,
         relative_diag_reg: float,
+        progress: Progress,
     ) -> None:
         fields = set_up(
             theta,
@@ -69,6 +71,7 @@ class SpectralTraining(Displayed):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            progress=progress,
         )
         vars(self).update(fields)  # frozen from here on
 

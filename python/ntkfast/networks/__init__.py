@@ -28,6 +28,7 @@ from ntkfast.networks.elementwise import (
     Swish,
     Tanh,
 )
+from ntkfast.networks.estimate import Estimate
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
@@ -55,6 +56,7 @@ __all__ = [
     "Elementwise",
     "Elu",
     "Erf",
+    "Estimate",
     "Exp",
     "ExpNormalized",
     "Flatten",

@@ -15,6 +15,7 @@ from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import Kernels, evaluate
 from ntkfast.networks.description import Described, for_core
+from ntkfast.networks.estimate import Estimate, KernelChoice, estimated
 from ntkfast.networks.summary import Norms, Summary, summarise
 
 __all__ = ["Network"]
@@ -197,6 +198,60 @@ class Network(Displayed, Described):
             rank=self._rank,
         )
         return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
+
+    def estimate(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None = None,
+        *,
+        n: int | None = None,
+        m: int | None = None,
+        kernel: KernelChoice = "ntk",
+    ) -> Estimate:
+        """Estimate the time and the memory of a kernel before computing it.
+
+        Parameters
+        ----------
+        x, x2
+            The samples, as for `ntk`, or some of them: at least one each. Some hundred are enough,
+            or a few images.
+        n, m
+            Numbers of samples in place of those of ``x`` and ``x2``, for kernels of more samples
+            than are there, such as ``net.estimate(x[:200], n=60_000)``.
+        kernel
+            ``"ntk"``, ``"nngp"``, or ``"both"`` for `kernels`.
+
+        Returns
+        -------
+        Estimate
+            Seconds on the threads in use, and bytes.
+
+        Raises
+        ------
+        TypeError
+            ``x`` or ``x2`` does not consist of real numbers, or ``n`` or ``m`` is not an integer.
+        ValueError
+            Wrong shapes, no samples, NaN or infinities; an ``n`` or ``m`` below 1, an ``m`` without
+            ``x2``, or an unknown ``kernel``.
+
+        Notes
+        -----
+        The kernel is computed for some of the samples until the measurement is long enough, and the
+        time is scaled by the numbers of samples and pairs that the core counts. The estimate takes
+        about a second, or as long as the kernel if that is less. It takes longer for activations
+        whose fits take longer, and for networks on large images: the time of 16 pairs. Samples are
+        representative if they are drawn at random; for integrated activations the time depends on
+        how many are nearly identical.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).standard_normal((200, 10))
+        >>> estimate = mlp(3).estimate(x, n=60_000)
+        >>> estimate.shape, estimate.output_bytes
+        ((60000, 60000), 28800000000)
+        """
+        return estimated(self._program, self._rank, x, x2, n=n, m=m, kernel=kernel)
 
     def summary(self, norm: Norms = 1.0, *, n_features: int = 1) -> Summary:
         """Show the effect of each layer on the kernels of a point with itself.

@@ -4,7 +4,7 @@
 //! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::{Error, Result};
-use crate::kernel::{self, Mirrored, Outputs, Points, Rows};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -193,6 +193,18 @@ pub trait KernelFloat: Scalar {
         job: &Job,
     ) -> Result<()>;
 
+    /// The work of all pairs of two sets of so many samples, or of one set with itself.
+    ///
+    /// # Errors
+    /// As [`planes::workload`].
+    fn workload(
+        prepared: &Prepared<'_, Self>,
+        counts: [usize; 2],
+        same: bool,
+        wanted: Wanted,
+        job: &Job,
+    ) -> Result<Workload>;
+
     /// A program without functions to be fitted on one strip of pairs, for an instruction set: from register 0 to the
     /// output registers, with the constants of one row and of the rows in the strip.
     fn run_strip(
@@ -294,6 +306,22 @@ macro_rules! number {
                 job: &Job,
             ) -> Result<()> {
                 diagonal(prepared, x, out, job)
+            }
+
+            fn workload(
+                prepared: &Prepared<'_, Self>,
+                counts: [usize; 2],
+                same: bool,
+                wanted: Wanted,
+                job: &Job,
+            ) -> Result<Workload> {
+                match prepared.recipe().grid {
+                    // Images of one position are rows.
+                    Some(grid) if grid != [1, 1] => {
+                        planes::workload(prepared, grid, counts, same, wanted, job)
+                    }
+                    _ => Ok(kernel::workload(prepared, counts, same, wanted)),
+                }
             }
 
             fn run_strip(

@@ -1,6 +1,6 @@
 //! Which pairs of images go together: every one, once, and where it belongs.
 
-use ntkfast_core::planes::{GROUP, Tiles};
+use ntkfast_core::planes::{GROUP, Tiles, groups, tiles};
 use proptest::prelude::*;
 
 proptest! {
@@ -19,6 +19,13 @@ proptest! {
         let all = (0..left).flat_map(|i| (0..right).map(move |j| [i, j]));
         let expected: Vec<_> = all.filter(|[i, j]| !same || i < j).collect();
         prop_assert_eq!(pairs, expected);
+    }
+
+    #[test]
+    fn counts_of_tiles_and_groups_need_no_list(left in 0usize..70, right in 0usize..70, same: bool) {
+        let counts = if same { [left, left] } else { [left, right] };
+        let all = Tiles::new(counts, same).expect("memory");
+        prop_assert_eq!((tiles(counts, same), groups(counts, same)), (all.count(), all.groups()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::arrays::{ArrayFloat, Arrays, outputs, targets};
 use crate::description::Raised;
 use crate::door::Call;
 use crate::samples::View;
-use ntkfast_core::kernel::{OPERATIONS, Outputs};
+use ntkfast_core::kernel::{OPERATIONS, Outputs, Wanted, Workload};
 use ntkfast_core::parallel::Job;
 use ntkfast_core::program::{Prepared, Recipe};
 use ntkfast_core::{Model, Result};
@@ -112,14 +112,15 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
         })
     }
 
-    /// Prepare the network for these samples, and all pairs of one set or of two.
+    /// Prepare the network for these samples, and so many pairs: otherwise all of one set or of two.
     pub fn prepare(
         &self,
         py: Python<'_>,
         x: &View<'_, T>,
         x2: Option<&View<'_, T>>,
+        pairs: Option<usize>,
     ) -> PyResult<Prepared<'static, T>> {
-        let pairs = x.count().saturating_mul(x2.map_or(x.count(), View::count));
+        let pairs = pairs.unwrap_or(x.count().saturating_mul(x2.map_or(x.count(), View::count)));
         let call = Call { py, operations: self.operations(x.count(), x), progress: None };
         run(call, self.raised, |job| {
             let mut x = x.samples("x", false, job)?;
@@ -137,6 +138,20 @@ impl<T: ArrayFloat> Evaluation<'_, T> {
             let prepared = T::prepare_again(self.model, recipe, job)?.into_owned();
             Ok(prepared)
         })
+    }
+
+    /// The work of all pairs of two sets of so many samples, or of one set with itself.
+    pub fn workload(
+        &self,
+        py: Python<'_>,
+        prepared: &Prepared<'static, T>,
+        [count, others]: [usize; 2],
+        same: bool,
+        wanted: Wanted,
+    ) -> PyResult<Workload> {
+        // Planning the planes of large images may take a while.
+        let call = Call { py, operations: FITS, progress: None };
+        run(call, self.raised, |job| T::workload(prepared, [count, others], same, wanted, job))
     }
 
     fn run(

@@ -4,6 +4,7 @@ use crate::arrays::{ArrayFloat, Arrays};
 use crate::description::Raised;
 use crate::evaluate::{Caller, Evaluation};
 use crate::samples::{ByDtype, by_dtype, sets};
+use ntkfast_core::kernel::{Wanted, Workload};
 use ntkfast_core::program::{Prepared, Recipe, Scales};
 use ntkfast_core::simd::Level;
 use ntkfast_core::{Float, Model};
@@ -89,6 +90,24 @@ impl PyPrepared {
         evaluate!(self, sets(x, None, self.spatial())?, evaluation, (x, _) => {
             evaluation.diagonal(py, &x.view(), nngp, ntk)
         })
+    }
+
+    /// The work of all pairs of `n` samples, or of `n` and `m`: samples and pairs, in units of equal cost; the threads that
+    /// have such to compute; how many samples show the cost of a pair; and bytes beyond samples and outputs.
+    #[pyo3(signature = (n, m=None, *, nngp, ntk))]
+    fn workload(
+        &self,
+        py: Python<'_>,
+        n: usize,
+        m: Option<usize>,
+        nngp: bool,
+        ntk: bool,
+    ) -> PyResult<[usize; 6]> {
+        let (counts, wanted) = ([n, m.unwrap_or(n)], Wanted { nngp, ntk });
+        let Workload { samples, pairs, threads, least, bytes } = by_dtype!(&self.prepared, prepared => {
+            self.evaluation(prepared).workload(py, prepared, counts, m.is_none(), wanted)?
+        });
+        Ok([samples, pairs, threads[0], threads[1], least, bytes])
     }
 
     /// All that it depends on beside the network, as plain numbers: `Program.prepare_again` makes the same of it.

@@ -89,18 +89,19 @@ impl PyProgram {
     }
 
     /// The network prepared for all pairs of one set of samples, or of two: blocks that begin at multiples of 64 samples,
-    /// on or above the diagonal, have the bits that they have in the whole matrix.
-    #[pyo3(signature = (x, x2=None))]
-    fn prepare(&self, x: Any<'_, '_>, x2: Option<Any<'_, '_>>) -> PyResult<PyPrepared> {
+    /// on or above the diagonal, have the bits that they have in the whole matrix. With `pairs`, for so many of samples
+    /// like these.
+    #[pyo3(signature = (x, x2=None, pairs=None))]
+    fn prepare(&self, x: Any<'_, '_>, x2: Option<Any<'_, '_>>, pairs: Option<usize>) -> PyResult<PyPrepared> {
         let py = x.py();
         let prepared = match sets(x, x2, self.spatial())? {
             ByDtype::Double((x, x2)) => {
                 let x2 = x2.as_ref().map(Input::view);
-                ByDtype::Double(self.evaluation().prepare(py, &x.view(), x2.as_ref())?)
+                ByDtype::Double(self.evaluation().prepare(py, &x.view(), x2.as_ref(), pairs)?)
             }
             ByDtype::Single((x, x2)) => {
                 let x2 = x2.as_ref().map(Input::view);
-                ByDtype::Single(self.evaluation().prepare(py, &x.view(), x2.as_ref())?)
+                ByDtype::Single(self.evaluation().prepare(py, &x.view(), x2.as_ref(), pairs)?)
             }
         };
         Ok(PyPrepared { model: Arc::clone(&self.model), prepared, raised: self.raised.clone() })

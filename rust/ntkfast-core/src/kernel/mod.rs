@@ -12,6 +12,7 @@ mod rows;
 pub mod stream;
 mod tile;
 mod units;
+mod workload;
 mod writer;
 
 pub use drivers::{cross, diagonal, gram};
@@ -19,6 +20,7 @@ pub use points::Points;
 pub use rows::Rows;
 pub use tile::{BandValues, Finished, OPERATIONS, Sink};
 pub use units::TILE;
+pub use workload::{Workload, workload};
 pub use writer::{Mirrored, Outputs, Target};
 
 /// Which kernels are wanted.

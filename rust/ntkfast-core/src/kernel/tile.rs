@@ -91,6 +91,16 @@ impl<T: Scalar> Workspace<T> {
             values: program.outputs.iter().map(values).collect(),
         }
     }
+
+    /// Its memory.
+    pub fn bytes(&self) -> usize {
+        let values = |values: &BandValues<T>| size_of_val(&*values.nngp) + size_of_val(&*values.ntk);
+        size_of_val(&*self.products)
+            + size_of_val(&*self.registers)
+            + size_of_val(&*self.constants)
+            + size_of_val(&*self.panel)
+            + self.values.iter().map(values).sum::<usize>()
+    }
 }
 
 /// Up to so many features, a tile's columns are packed at once, and kept for the next tile; of more, so many at a time

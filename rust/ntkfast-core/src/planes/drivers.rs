@@ -26,7 +26,7 @@ pub struct ImageNetwork<'a> {
     pub(super) program: &'a Program,
     pub(super) graph: Graph,
     layout: Layout,
-    channels: usize,
+    pub(super) channels: usize,
     wanted: Wanted,
 }
 
@@ -93,8 +93,12 @@ fn write<T: Scalar>(out: &Outputs<'_, T>, row: usize, column: usize, kernels: Ke
 impl<'a> ImageNetwork<'a> {
     /// The network for images of the size of these.
     pub fn new<T: Scalar>(program: &'a Program, images: &Images<T>, wanted: Wanted) -> Self {
-        let channels = images.channels();
-        let graph = Graph::new(program, images.grid);
+        Self::of_size(program, images.grid, images.channels(), wanted)
+    }
+
+    /// The network for images of this height and width, and so many channels.
+    pub fn of_size(program: &'a Program, grid: [usize; 2], channels: usize, wanted: Wanted) -> Self {
+        let graph = Graph::new(program, grid);
         let layout = Layout::new(program, &graph, channels);
         Self { program, graph, layout, channels, wanted }
     }

@@ -24,11 +24,13 @@ mod steps;
 mod sums;
 mod walk;
 mod window;
+mod workload;
 
 pub use drivers::{cross, diagonal, gram};
 pub use fit::prepare;
 pub use images::Images;
-pub use pairs::Tiles;
+pub use pairs::{Tiles, groups, tiles};
+pub use workload::workload;
 
 /// Pairs of images that are computed together.
 pub const GROUP: usize = 16;

@@ -95,6 +95,26 @@ impl Tiles {
     }
 }
 
+/// Number of [`Tiles`] of sets of so many images. O(1).
+pub fn tiles(counts: [usize; 2], same: bool) -> usize {
+    let [down, across] = counts.map(|count| count.div_ceil(GROUP));
+    if same { down.saturating_mul(down + 1) / 2 } else { down.saturating_mul(across) }
+}
+
+/// Number of groups in them. O(1).
+pub fn groups(counts: [usize; 2], same: bool) -> usize {
+    let [down, across] = counts.map(|count| count / GROUP);
+    let [below, beside] = counts.map(|count| count % GROUP);
+    let within = |rows: usize| (rows * rows.saturating_sub(1) / 2).div_ceil(GROUP);
+    if same {
+        // Tiles of two full blocks have a group for each row, as have those of a full block and the last one.
+        let full = (down.saturating_sub(1)).saturating_mul(down) / 2 * GROUP;
+        return full.saturating_add(down * (within(GROUP) + below) + within(below));
+    }
+    let full = down.saturating_mul(across).saturating_mul(GROUP);
+    full.saturating_add(down * beside + across * below + (below * beside).div_ceil(GROUP))
+}
+
 /// All pairs of the lanes of one block, as of places on a circle: neighbours first, opposite ones last.
 fn around() -> impl Iterator<Item = [usize; 2]> {
     let lanes = |apart| if apart == GROUP / 2 { GROUP / 2 } else { GROUP };

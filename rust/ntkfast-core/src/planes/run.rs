@@ -34,14 +34,18 @@ impl Machine<'_> {
         pieces < FEW && self.plan.is_large()
     }
 
+    /// How many threads compute so many pieces of work.
+    pub fn workers(&self, pieces: usize) -> usize {
+        threads().min(if self.shared(pieces) { SHARES } else { pieces })
+    }
+
     /// Refuse to compute so many pieces of work where the threads would take more memory than is free.
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
     pub fn afford<T: Scalar>(&self, pieces: usize) -> Result<()> {
-        let workers = threads().min(if self.shared(pieces) { SHARES } else { pieces });
         let bytes = self.bytes::<T>();
-        memory::afford(bytes.saturating_mul(workers)).map_err(|_| Error::PlaneMemory { bytes })
+        memory::afford(bytes.saturating_mul(self.workers(pieces))).map_err(|_| Error::PlaneMemory { bytes })
     }
 
     /// What computes one piece of work: several workspaces where threads share it.
