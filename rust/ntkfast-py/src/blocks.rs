@@ -37,15 +37,15 @@ pub fn multiply_blocks<'py>(
         )));
     }
     let vectors = read::<f64, Ix2>("vectors", vectors)?.ok_or_else(|| unsuitable("vectors", 2, vectors))?;
-    match blocks.first().map(|block| read::<f32, Ix2>("blocks", block)).transpose()?.flatten() {
-        Some(_) => multiply::<f32>(&blocks, &places, form, &vectors, out, progress),
-        None => multiply::<f64>(&blocks, &places, form, &vectors, out, progress),
+    let parts: Vec<_> = blocks.into_iter().zip(places).collect();
+    match parts.first().map(|(block, _)| read::<f32, Ix2>("blocks", block)).transpose()?.flatten() {
+        Some(_) => multiply::<f32>(&parts, form, &vectors, out, progress),
+        None => multiply::<f64>(&parts, form, &vectors, out, progress),
     }
 }
 
 fn multiply<'py, T: ArrayFloat>(
-    blocks: &[Bound<'py, PyAny>],
-    places: &[[usize; 2]],
+    parts: &[(Bound<'py, PyAny>, [usize; 2])],
     form: Form,
     vectors: &PyReadonlyArray2<'py, f64>,
     out: Any<'_, 'py>,
@@ -54,15 +54,16 @@ fn multiply<'py, T: ArrayFloat>(
     let width = vectors.shape()[1];
     let rows = out.len()?;
     let mut result = Output::<f64, Ix2>::new("out", out, &[rows, width])?;
-    let arrays = blocks
+    let arrays = parts
         .iter()
-        .map(|block| {
-            read::<T, Ix2>("blocks", block)?
-                .ok_or_else(|| unsuitable(&format!("each block, like the first ({})", T::NAME), 2, block))
+        .map(|(block, _)| {
+            let expected = || format!("each block, like the first ({})", T::NAME);
+            read::<T, Ix2>("blocks", block)?.ok_or_else(|| unsuitable(&expected(), 2, block))
         })
         .collect::<PyResult<Vec<_>>>()?;
+    let places = || parts.iter().map(|(_, place)| *place);
     let views: Vec<_> = arrays.iter().map(PyReadonlyArray2::as_array).collect();
-    for (view, &place) in views.iter().zip(places) {
+    for (view, place) in views.iter().zip(places()) {
         if !fits(view.dim().into(), place, form, [vectors.shape()[0], rows]) {
             return Err(PyValueError::new_err(format!(
                 "a block of shape {:?} at {place:?} does not fit into the vectors or out",
@@ -78,8 +79,8 @@ fn multiply<'py, T: ArrayFloat>(
     let blocks: Vec<_> = by_row
         .iter()
         .zip(&views)
-        .zip(places)
-        .map(|((row, view), &place)| Block { row, shape: view.dim().into(), place })
+        .zip(places())
+        .map(|((row, view), place)| Block { row, shape: view.dim().into(), place })
         .collect();
     let vectors = vectors.as_slice()?;
     let Some(sums) = result.entries() else {
