@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-core fuzz soak docs wheel test-wheel build quick clean
+.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-large bench-core fuzz soak docs wheel test-wheel build quick clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -51,6 +51,10 @@ bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and 
 	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-data MNIST=... UCI=..." >&2; exit 1; }
 	$(if $(MNIST),$(BIN)/python benchmarks/mnist.py $(MNIST))
 	$(if $(UCI),$(BIN)/python benchmarks/uci.py $(UCI))
+
+bench-large: build ## MNIST=FOLDER: exact regression on 60,000 images by products alone
+	@[ -n "$(MNIST)" ] || { echo "make: name the folder of the data: make bench-large MNIST=..." >&2; exit 1; }
+	$(BIN)/python benchmarks/large.py $(MNIST) --points 60000
 
 bench-core: ## the inner loops of the core one at a time, without Python
 	cargo bench --locked -p ntkfast-core
