@@ -1,6 +1,7 @@
-"""Hooks of MkDocs: formulae become MathML, and two pages come from the top of the repository."""
+"""Hooks of MkDocs: formulae become MathML, and some files come from outside the folder of pages."""
 
 import html
+import importlib.resources
 import re
 from pathlib import Path
 
@@ -15,11 +16,15 @@ _converter = LatexToMathML(fancy_error=False)
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the changelog and the guide for contributors, with links as seen from the pages."""
+    """Add the font of formulae, the changelog and the guide for contributors."""
     top = Path(config.config_file_path).parent
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
-        text = (top / name).read_text(encoding="utf-8").replace("](docs/", "](")
-        files.append(File.generated(config, name.lower(), content=text))
+        text = (top / name).read_text(encoding="utf-8")
+        content = text.replace("](docs/", "](")  # links as seen from the other pages
+        files.append(File.generated(config, name.lower(), content=content))
+    # STIX Two Math, under the SIL Open Font License 1.1, which the file states.
+    font = importlib.resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"
+    files.append(File.generated(config, f"assets/{font.name}", content=font.read_bytes()))
     return files
 
 
@@ -32,4 +37,4 @@ def _as_mathml(found: re.Match[str]) -> str:
     opening, formula = found.groups()
     display = opening == "["
     mathml: str = _converter.convert_with_local_state(html.unescape(formula), displaystyle=display)
-    return mathml
+    return f'<div class="formula">{mathml}</div>' if display else mathml
