@@ -1,8 +1,8 @@
 """Hooks of MkDocs: formulae become MathML, and some files come from outside the folder of pages."""
 
 import html
-import importlib.resources
 import re
+from importlib.metadata import distribution
 from pathlib import Path
 
 from math_core import LatexToMathML
@@ -23,8 +23,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         content = text.replace("](docs/", "](")  # links as seen from the other pages
         files.append(File.generated(config, name.lower(), content=content))
     # STIX Two Math, under the SIL Open Font License 1.1, which the file states.
-    font = importlib.resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"
-    files.append(File.generated(config, f"assets/{font.name}", content=font.read_bytes()))
+    font = "STIXTwoMath-Regular.ttf"
+    path = distribution("ziamath").locate_file(f"ziamath/fonts/{font}")
+    files.append(File.generated(config, f"assets/{font}", abs_src_path=str(path)))
     return files
 
 
