@@ -101,9 +101,9 @@ def costs(activation: nk.Network, repetitions: int) -> dict[str, float]:
 
 COLUMNS: dict[str, tuple[str, Callable[[dict[str, float]], str]]] = {
     "the function, ms": ("---:", lambda cost: f"{1e3 * cost['function']:.0f}"),
-    "a row, µs": ("---:", lambda cost: f"{1e6 * cost['row']:.0f}"),
-    "a pair, µs": ("---:", lambda cost: f"{1e6 * cost['pair']:.2f}"),
-    "a nearly parallel pair, µs": ("---:", lambda cost: f"{1e6 * cost['near pair']:.0f}"),
+    "per row, µs": ("---:", lambda cost: f"{1e6 * cost['row']:.0f}"),
+    "per pair, µs": ("---:", lambda cost: f"{1e6 * cost['pair']:.2f}"),
+    "per nearly parallel pair, µs": ("---:", lambda cost: f"{1e6 * cost['near pair']:.0f}"),
     "one norm, n = 2,000": ("---:", lambda cost: f"{cost['one norm']:.1f} × ReLU"),
 }
 

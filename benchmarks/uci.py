@@ -135,7 +135,7 @@ METHODS: dict[str, Callable[[FloatArray, FloatArray], Predict]] = {
     "NTK": ntk,
     "NNGP": nngp,
     "RBF": gaussian_process(lambda _: RBF()),
-    "RBF, a length a feature": gaussian_process(lambda d: RBF(np.ones(d))),
+    "RBF, a length per feature": gaussian_process(lambda d: RBF(np.ones(d))),
     "Matérn 5/2": gaussian_process(lambda _: Matern(nu=2.5)),
     "random forest": forest,
 }
@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{arguments.threads} threads; load before: {before}, after: {load()}.\n\n"
         f"RMSE:\n\n{markdown(results, 'rmse', 3, min)}\n\n"
         f"Log density of a test target, nats:\n\n{markdown(results, 'log_density', 2, max)}\n\n"
-        f"Seconds a split:\n\n{markdown(results, 'seconds', 1, min)}"
+        f"Seconds per split:\n\n{markdown(results, 'seconds', 1, min)}"
     )
     print(measured)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from copy import copy
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice
+from ntkfast.dynamics._predictive import test_blocks
+from ntkfast.kernels import as_others
+from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._weights import as_weights
@@ -21,6 +25,8 @@ __all__ = ["KEPT_TYPES", "NetworkEstimator"]
 
 # Types that scikit-learn's validation keeps. All others become the first one.
 KEPT_TYPES = [np.float64, np.float32]
+
+Self = TypeVar("Self", bound="NetworkEstimator")
 
 
 class NetworkEstimator(BaseEstimator):
@@ -35,6 +41,8 @@ class NetworkEstimator(BaseEstimator):
 
     # Fitted attributes are annotated: `nk.save` writes those annotated here and in the subclasses.
     network_: Network
+    X_fit_: FloatArray
+    dual_coef_: FloatArray
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
 
@@ -52,6 +60,42 @@ class NetworkEstimator(BaseEstimator):
     @abstractmethod
     def _computed(self) -> str:
         """The name of the kernel that the network computes."""
+
+    @property
+    @abstractmethod
+    def _trained(self) -> str:
+        """The fitted attribute that holds a matrix of n² numbers, which means do not need."""
+
+    def mean_only(self: Self) -> Self:
+        """Return a copy for deployment, with the network, the points and the coefficients alone.
+
+        `predict` of the copy gives the same bits. The copy holds n·(n_features + n_outputs) numbers
+        instead of n², in memory, in pickles and in files of `nk.save`.
+
+        Returns
+        -------
+        estimator
+            A fitted estimator of the same class, which shares its arrays with this one. Standard
+            deviations, ``predict_proba``, ``log_marginal_likelihood`` and the estimate of the noise
+            need the matrix that it lacks and raise ValueError.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+        """
+        check_is_fitted(self)
+        light = copy(self)
+        light.__dict__.pop(self._trained, None)
+        return light
+
+    def _check_trained(self, what: str) -> None:
+        """Refuse a result that needs more than the network, the points and the coefficients."""
+        if not hasattr(self, self._trained):
+            raise ValueError(
+                f"{what} need {self._trained}, which mean_only() left out; "
+                "use the estimator that it was called on"
+            )
 
     def _network(self) -> Network:
         return named_network(self.network, self.depth, self.activation, self.w_std, self.b_std)
@@ -83,9 +127,19 @@ class NetworkEstimator(BaseEstimator):
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         """Fit to targets of shape (n,) or (n, c), with weights > 0 of shape (n,)."""
 
-    @abstractmethod
     def _outputs(self, points: FloatArray) -> FloatArray:
         """Return the mean at m points, shape (m,) or (m, c)."""
+        n = len(self.dual_coef_)
+        columns = self.dual_coef_.reshape(n, -1)
+        if self._precomputed:
+            means = [matmul(points, columns)]
+        else:
+            kernel = getattr(self.network_, self._computed)
+            means = [
+                matmul(kernel(as_others(points[rows], self.X_fit_), self.X_fit_), columns)
+                for rows in test_blocks(len(points), n, "none")
+            ]
+        return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
 
     @abstractmethod
     def _deviations(self, points: FloatArray) -> FloatArray:

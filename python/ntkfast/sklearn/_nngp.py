@@ -30,6 +30,10 @@ class NNGPEstimator(NetworkEstimator):
     def _computed(self) -> str:
         return "nngp"
 
+    @property
+    def _trained(self) -> str:
+        return "posterior_"
+
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         gram = None
         if self._precomputed:
@@ -48,14 +52,13 @@ class NNGPEstimator(NetworkEstimator):
             self.posterior_ = Posterior.from_kernels(gram, targets, noise_variance=noise)
         else:
             self.posterior_ = Posterior(self.network_, points, targets, noise_variance=noise)
-
-    def _outputs(self, points: FloatArray) -> FloatArray:
-        if self._precomputed:
-            return self.posterior_.predict_kernels(points).mean
-        return self.posterior_.predict(points).mean
+            assert self.posterior_.x is not None
+            self.X_fit_ = self.posterior_.x  # not another copy
+        self.dual_coef_ = self.posterior_.regression.coefficients
 
     def _deviations(self, points: FloatArray) -> FloatArray:
         self._check_network("standard deviations")
+        self._check_trained("standard deviations")
         return self.posterior_.predict(points, covariance="diagonal").std
 
     def _noise(self) -> float:
@@ -71,6 +74,7 @@ class NNGPEstimator(NetworkEstimator):
             the centred one-hot targets. Use it to compare networks and noise variances.
         """
         check_is_fitted(self)
+        self._check_trained("likelihoods")
         return self.posterior_.log_marginal_likelihood()
 
 

@@ -13,7 +13,7 @@ from ntkfast._gram import as_gram, row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
-from ntkfast.dynamics._predictive import as_covariance, as_training_points, test_blocks
+from ntkfast.dynamics._predictive import as_covariance, as_training_points
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
@@ -41,13 +41,15 @@ class NTKEstimator(NetworkEstimator):
     solver: SolverChoice
 
     training_: KernelRegression | GradientFlow
-    X_fit_: FloatArray
-    dual_coef_: FloatArray
     sample_weight_: FloatArray | None
 
     @property
     def _computed(self) -> str:
         return "ntk"
+
+    @property
+    def _trained(self) -> str:
+        return "training_"
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
@@ -103,6 +105,7 @@ class NTKEstimator(NetworkEstimator):
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:
         """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
+        self._check_trained("estimates of the noise")
         nngp = self._prior()
         if isinstance(nngp, Operator):
             raise ValueError(
@@ -114,23 +117,10 @@ class NTKEstimator(NetworkEstimator):
     def _noise(self) -> npt.NDArray[np.float64]:
         return self.noise_variance_
 
-    def _outputs(self, points: FloatArray) -> FloatArray:
-        n = len(self.dual_coef_)
-        columns = self.dual_coef_.reshape(n, -1)
-        if self._precomputed:
-            means = [matmul(points, columns)]
-        else:
-            means = [
-                matmul(
-                    self.network_.ntk(as_others(points[rows], self.X_fit_), self.X_fit_), columns
-                )
-                for rows in test_blocks(len(points), n, "none")
-            ]
-        return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
-
     def _prior(self) -> FloatArray | Operator:
         """Σ between the training points; an operator if Θ was one."""
         self._check_network("standard deviations")
+        self._check_trained("standard deviations")
         prepared = self.training_.prepared
         if isinstance(prepared, PreparedConjugateGradients):
             return KernelOperator(self.network_, self.X_fit_, kernel="nngp")

@@ -198,7 +198,7 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     ----------
     classes_
         The labels, sorted.
-    network_, posterior_, noise_variance_, n_features_in_, feature_names_in_
+    network_, X_fit_, dual_coef_, posterior_, noise_variance_, n_features_in_, feature_names_in_
         As for `NNGPRegressor`, with one output per class.
 
     Notes

@@ -260,6 +260,8 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     ----------
     network_
         The network.
+    X_fit_, dual_coef_
+        Training points and coefficients: the mean is Σ(x, X_fit_)·dual_coef_.
     posterior_
         The `nk.Posterior`, with joint distributions, ``leave_one_out`` and ``regression``.
     noise_variance_
