@@ -290,6 +290,8 @@ def test_it_is_picklable_keeps_its_points_and_prints_a_summary(rng):
     posterior, ensemble = nk.Posterior(net, x, y), nk.Ensemble(net, x, y)
     for fact in ("Posterior(Serial(", "noise_variance=0.001", "n=5", "jitter=0", "condition"):
         assert fact in repr(posterior)
+    assert "diag_reg=0" in repr(ensemble)
+    ensemble.predict(t=1.0)  # which decomposes the kernel
     for fact in ("Ensemble(Serial(", "n=5", "condition number", "rank", "trained='all'"):
         assert fact in repr(ensemble)
     assert "kernels" in repr(nk.Posterior.from_kernels(net.nngp(x), y))

@@ -28,10 +28,6 @@ FACTORISATIONS: dict[str, Call] = {
     ),
 }
 MODELS: dict[str, Call] = {
-    "Ensemble": lambda progress: nk.Ensemble(NET, X, Y, progress=progress),
-    "Ensemble, readout": lambda progress: nk.Ensemble(
-        NET, X, Y, trained="readout", progress=progress
-    ),
     "Posterior": lambda progress: nk.Posterior(NET, X, Y, progress=progress),
 }
 POSTERIOR, ENSEMBLE = nk.Posterior(NET, X, Y), nk.Ensemble(NET, X, Y)
@@ -73,6 +69,13 @@ def reports_of(call: Call) -> Reports:
 @pytest.mark.parametrize("name", FACTORISATIONS)
 def test_factorisations_are_one_step(name: str) -> None:
     assert reports_of(FACTORISATIONS[name]) == STEP
+
+
+@pytest.mark.parametrize("trained", ["all", "readout"])
+def test_an_ensemble_reports_its_kernel(trained: Any) -> None:
+    reports = reports_of(lambda bar: nk.Ensemble(NET, X, Y, trained=trained, progress=bar))
+    done, total = reports[-1]
+    assert done == total > 1
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -11,7 +11,17 @@ RUST = Path(__file__).parents[1] / "rust"
 CRATES = ["ntkfast-base", "ntkfast-linalg", "ntkfast-core", "ntkfast-py"]
 # From CONTRIBUTING.md: a module may use those before it; those of one entry may use each other.
 ORDER = [
-    *("description", "scalar simd", "dual", "fitted", "network", "program", "kernel", "planes"),
+    *(
+        "description",
+        "scalar simd",
+        "blocks",
+        "dual",
+        "fitted",
+        "network",
+        "program",
+        "kernel",
+        "planes",
+    ),
     *("samples", "model"),
 ]
 USE = re.compile(r"^\s*(?:pub(?:\([\w ]+\))? )?use (crate|super)::([^;]+);", re.M)

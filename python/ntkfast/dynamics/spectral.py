@@ -61,7 +61,7 @@ class SpectralTraining(Displayed):
         reduction: Reduction,
         diag_reg: float,
         relative_diag_reg: float,
-        progress: Progress,
+        progress: Progress = None,
     ) -> None:
         fields = set_up(
             theta,
