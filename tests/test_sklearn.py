@@ -1,6 +1,7 @@
 """scikit-learn estimators against scikit-learn's own, matrix exponentials and Monte Carlo."""
 
 import doctest
+import functools
 import importlib
 import pickle
 import pkgutil
@@ -282,3 +283,29 @@ def test_products_alone_give_the_same_regression(dtype, monkeypatch):
             model.predict(x_test, return_std=True, noise=True)
     weighted = nk.sklearn.NTKRegressor().fit(x, y, np.linspace(1, 2, 300))
     assert not isinstance(weighted.training_.solver, ConjugateGradients)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        nk.sklearn.NTKRegressor,
+        nk.sklearn.NTKRegressorCV,
+        nk.sklearn.NNGPRegressor,
+        functools.partial(nk.sklearn.NTKRegressor, t=1.0),
+        functools.partial(nk.sklearn.NTKRegressor, solver="cg"),
+    ],
+)
+def test_fits_report_progress(kind):
+    x = np.random.default_rng(0).normal(size=(1100, 3))
+    calls = []
+    kind(progress=lambda *call: calls.append(call)).fit(x, x[:, 0])
+    assert calls[-1][0] == calls[-1][1]
+    assert any(total > 1 for _, total in calls)  # tiles of the kernel, or blocks
+
+
+def test_progress_of_classifiers():
+    x = np.random.default_rng(0).normal(size=(600, 3))
+    for kind in (nk.sklearn.NTKClassifier, nk.sklearn.NTKClassifierCV, nk.sklearn.NNGPClassifier):
+        calls = []
+        kind(progress=lambda *call, calls=calls: calls.append(call)).fit(x, x[:, 0] > 0)
+        assert len(calls) > 1

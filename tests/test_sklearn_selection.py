@@ -64,9 +64,9 @@ def test_leave_one_out_of_a_classifier_counts_labels():
 def test_a_grid_takes_one_decomposition_a_depth(monkeypatch):
     calls = []
 
-    def counted(theta):
+    def counted(theta, **options):
         calls.append(theta)
-        return nk.eigh(theta)
+        return nk.eigh(theta, **options)
 
     monkeypatch.setattr(selection, "eigh", counted)
     NTKRegressorCV(depths=(1, 2)).fit(DATA.x, DATA.y)

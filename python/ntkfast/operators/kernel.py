@@ -157,10 +157,22 @@ class KernelOperator(Operator):
             return np.ascontiguousarray(self._kernel(others[columns], self.x[rows]).T)
         return self._kernel(self.x[rows], others[columns])
 
-    def _kernel(self, x: FloatArray, x2: FloatArray | None, diagonal: bool = False) -> FloatArray:
-        wanted: tuple[KernelName, ...] = ("ntk",) if self.kernel == "ntk" else ("nngp",)
+    def _kernel(
+        self,
+        x: FloatArray,
+        x2: FloatArray | None,
+        *,
+        diagonal: bool = False,
+        progress: Progress = None,
+    ) -> FloatArray:
         return evaluate(
-            self._prepared, x, x2, wanted=wanted, out=(None,), diagonal=diagonal, progress=None
+            self._prepared,
+            x,
+            x2,
+            wanted=(self.kernel,),
+            out=(None,),
+            diagonal=diagonal,
+            progress=progress,
         )[0]
 
     def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
@@ -224,7 +236,7 @@ class KernelOperator(Operator):
 
     def to_array(self) -> FloatArray:
         """Compute the whole matrix, shape (n, m); MemoryError if it would not fit."""
-        return self._kernel(self.x, self.x2)
+        return self._kernel(self.x, self.x2, progress=self.progress)
 
     def cast(self, dtype: npt.DTypeLike, *, memory: float | None = None) -> KernelOperator:
         """Return the kernel with entries of another type, and memory of its own; None: as here."""

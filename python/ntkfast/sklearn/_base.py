@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice
 from ntkfast.dynamics._predictive import test_blocks
 from ntkfast.kernels import as_others
@@ -38,6 +39,7 @@ class NetworkEstimator(BaseEstimator):
     w_std: float
     b_std: float | None
     kernel: str
+    progress: Progress
 
     # Fitted attributes are annotated: `nk.save` writes those annotated here and in the subclasses.
     network_: Network

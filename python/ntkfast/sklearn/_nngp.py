@@ -51,7 +51,9 @@ class NNGPEstimator(NetworkEstimator):
         if gram is not None and self._precomputed:
             self.posterior_ = Posterior.from_kernels(gram, targets, noise_variance=noise)
         else:
-            self.posterior_ = Posterior(self.network_, points, targets, noise_variance=noise)
+            self.posterior_ = Posterior(
+                self.network_, points, targets, noise_variance=noise, progress=self.progress
+            )
             assert self.posterior_.x is not None
             self.X_fit_ = self.posterior_.x  # not another copy
         self.dual_coef_ = self.posterior_.regression.coefficients

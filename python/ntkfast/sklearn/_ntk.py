@@ -66,8 +66,8 @@ class NTKEstimator(NetworkEstimator):
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
         if by_products:
-            return KernelOperator(self.network_, self.X_fit_)
-        return self.network_.ntk(points)
+            return KernelOperator(self.network_, self.X_fit_, progress=self.progress)
+        return self.network_.ntk(points, progress=self.progress)
 
     def _train(
         self,
@@ -86,7 +86,11 @@ class NTKEstimator(NetworkEstimator):
             if weights is not None and solver == "auto":
                 solver = "cholesky"  # another ridge for each point
             self.training_ = KernelRegression(
-                theta, targets, diag_reg=per_weight(ridge, weights), solver=solver
+                theta,
+                targets,
+                diag_reg=per_weight(ridge, weights),
+                solver=solver,
+                progress=self.progress,
             )
             self.dual_coef_ = self.training_.coefficients.astype(targets.dtype, copy=False)
             return
@@ -97,7 +101,12 @@ class NTKEstimator(NetworkEstimator):
             if settings["reduction"] == "mean":  # over the weights instead of the samples
                 rate = rate * len(weights) / float(weights.sum())
         self.training_ = GradientFlow(
-            theta, targets, learning_rate=rate, reduction=settings["reduction"], diag_reg=ridge
+            theta,
+            targets,
+            learning_rate=rate,
+            reduction=settings["reduction"],
+            diag_reg=ridge,
+            progress=self.progress,
         )
         coefficients = self.training_.coefficients(t=time)
         self.dual_coef_ = coefficients * roots(weights, coefficients)

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._progress import Progress
 from ntkfast.data import one_hot
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
@@ -123,6 +124,8 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
     kernel
         ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
         (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -162,6 +165,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         relative_diag_reg: float = 1e-6,
         solver: SolverChoice = "auto",
         kernel: Literal["ntk", "precomputed"] = "ntk",
+        progress: Progress = None,
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -175,6 +179,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         self.relative_diag_reg = relative_diag_reg
         self.solver = solver
         self.kernel = kernel
+        self.progress = progress
 
 
 class NNGPClassifier(NetworkClassifier, NNGPEstimator):
@@ -193,6 +198,8 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     kernel
         ``"nngp"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
         (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -226,6 +233,7 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         network: Network | None = None,
         noise_variance: float | Literal["auto"] = 1e-2,
         kernel: Literal["nngp", "precomputed"] = "nngp",
+        progress: Progress = None,
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -234,3 +242,4 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         self.network = network
         self.noise_variance = noise_variance
         self.kernel = kernel
+        self.progress = progress

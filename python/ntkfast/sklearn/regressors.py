@@ -11,6 +11,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._progress import Progress
 from ntkfast._scalars import as_flag
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
@@ -171,6 +172,8 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     kernel
         ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
         (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -224,6 +227,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         solver: SolverChoice = "auto",
         normalize_y: bool = False,
         kernel: Literal["ntk", "precomputed"] = "ntk",
+        progress: Progress = None,
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -238,6 +242,7 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         self.solver = solver
         self.normalize_y = normalize_y
         self.kernel = kernel
+        self.progress = progress
 
 
 class NNGPRegressor(NetworkRegressor, NNGPEstimator):
@@ -255,6 +260,8 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     kernel
         ``"nngp"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
         (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -299,6 +306,7 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         noise_variance: float | Literal["auto"] = 1e-2,
         normalize_y: bool = False,
         kernel: Literal["nngp", "precomputed"] = "nngp",
+        progress: Progress = None,
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -308,3 +316,4 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         self.noise_variance = noise_variance
         self.normalize_y = normalize_y
         self.kernel = kernel
+        self.progress = progress

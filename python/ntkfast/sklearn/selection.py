@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
+from ntkfast._progress import Progress
 from ntkfast._scalars import as_count, as_real
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
@@ -75,7 +76,7 @@ class LeaveOneOut(NTKEstimator):
         self.best_depth_, self.best_relative_diag_reg_ = depths[row], ridges[column]
         self.cv_results_ = _as_results(depths, ridges, scores)
         self.network_ = self._mlp(self.best_depth_)
-        theta = self.network_.ntk(points)
+        theta = self.network_.ntk(points, progress=self.progress)
         self.best_diag_reg_ = self.best_relative_diag_reg_ * mean_diagonal(theta, weights)
         self._train(theta, targets, weights, self.best_diag_reg_, math.inf, {})
 
@@ -87,12 +88,12 @@ class LeaveOneOut(NTKEstimator):
         weights: FloatArray | None,
     ) -> list[float]:
         """Return the score of every regularisation, from one eigendecomposition."""
-        theta = self._mlp(depth).ntk(self.X_fit_)
+        theta = self._mlp(depth).ntk(self.X_fit_, progress=self.progress)
         size, shares = mean_diagonal(theta, weights), targets
         if weights is not None:
             theta, shares = scaled(theta, targets, weights)
         root = roots(weights, targets)
-        spectrum = eigh(theta)
+        spectrum = eigh(theta, progress=self.progress)
         del theta
         scores = []
         for ridge in ridges:
@@ -156,6 +157,8 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
     normalize_y
         As for `NTKRegressor`, with the mean and standard deviation of all targets, even when one of
         them is left out.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -199,6 +202,7 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
         b_std: float | None = 1.0,
         relative_diag_regs: Sequence[float] = _RIDGES,
         normalize_y: bool = False,
+        progress: Progress = None,
     ) -> None:
         self.depths = depths
         self.activation = activation
@@ -206,6 +210,7 @@ class NTKRegressorCV(NetworkRegressor, LeaveOneOut):
         self.b_std = b_std
         self.relative_diag_regs = relative_diag_regs
         self.normalize_y = normalize_y
+        self.progress = progress
 
     def _score(
         self, targets: FloatArray, predicted: FloatArray, weights: FloatArray | None
@@ -221,6 +226,8 @@ class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
     ----------
     depths, activation, w_std, b_std, relative_diag_regs
         As for `NTKRegressorCV`.
+    progress
+        For `fit`, as for `Network.ntk`: first for the kernel, then for the solution.
 
     Attributes
     ----------
@@ -250,12 +257,14 @@ class NTKClassifierCV(NetworkClassifier, LeaveOneOut):
         w_std: float = math.sqrt(2),
         b_std: float | None = 1.0,
         relative_diag_regs: Sequence[float] = _RIDGES,
+        progress: Progress = None,
     ) -> None:
         self.depths = depths
         self.activation = activation
         self.w_std = w_std
         self.b_std = b_std
         self.relative_diag_regs = relative_diag_regs
+        self.progress = progress
 
     def _score(
         self, targets: FloatArray, predicted: FloatArray, weights: FloatArray | None
