@@ -171,3 +171,19 @@ def test_sizes_that_no_network_has(n_features: int, tmp_path: Path) -> None:
     packed(path, header, **arrays)
     with pytest.raises(ValueError, match=r"a\.npz is damaged: "):
         nk.load(path)
+
+
+def test_solves_by_products_say_what_to_save(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    model = nk.sklearn.NTKRegressor(solver="cg", relative_diag_reg=0.1).fit(x, x[:, 0])
+    for value in (
+        model,
+        model.training_,
+        nk.solvers.ConjugateGradients(),
+        model.training_.prepared.op,
+    ):
+        with pytest.raises(TypeError, match=r"save model\.mean_only\(\) of an estimator, or reg"):
+            nk.save(tmp_path / "model.npz", value)
+    nk.save(tmp_path / "model.npz", model.mean_only())
+    again = nk.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))

@@ -50,10 +50,13 @@ from ntkfast.finite.initial import restored
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
+from ntkfast.operators import Operator
 from ntkfast.solvers import (
     CholeskySolver,
+    ConjugateGradients,
     EigenSolver,
     PreparedCholesky,
+    PreparedConjugateGradients,
     PreparedEigen,
     PreparedRefined,
     RefinedSolver,
@@ -273,6 +276,8 @@ def _refusal(where: str, value: object) -> str:
             f"or pickle, or save {part}"
         )
     advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
+    if isinstance(value, (ConjugateGradients, PreparedConjugateGradients, Operator)):
+        advice = "save model.mean_only() of an estimator, or regression.coefficients"
     return f"{where} {value!r}, of type {name}; {advice}"
 
 
