@@ -78,6 +78,14 @@ def test_memory_holds_what_it_may():
     assert "3 of 6 blocks in memory" in str(op)
 
 
+def test_memory_that_others_took_is_left_alone(monkeypatch):
+    op = nk.KernelOperator(NET, X)
+    monkeypatch.setattr("ntkfast.operators.kernel.available", lambda: 5e7)
+    expected = nk.KernelOperator(NET, X, memory=0) @ V
+    assert same_bits(op @ V, expected)
+    assert op.kept == 0
+
+
 def test_images_of_one_call():
     op = nk.KernelOperator(CONV, IMAGES)
     dense = CONV.ntk(IMAGES)

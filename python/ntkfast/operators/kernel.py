@@ -28,6 +28,8 @@ __all__ = ["KernelOperator"]
 _ROWS, _IMAGES = 1024, 128
 # The share of free memory for blocks that are kept, unless `memory` says how much.
 _SHARE = 0.5
+# Blocks that still have to fit into free memory before another one is kept.
+_SPARE = 16
 # Kept blocks per call of the core, between two progress reports.
 _TOGETHER = 64
 
@@ -213,7 +215,9 @@ class KernelOperator(Operator):
         """Whether to keep the block that follows the kept ones."""
         full = self.dtype.itemsize * self._places[0][0].stop * self._places[0][1].stop
         used = len(self._kept) * full  # all but the last blocks of a row are full
-        return bool(used + full <= self._budget)
+        # Others may have taken memory since the budget was made.
+        free = self.memory is not None or available() > _SPARE * full
+        return bool(used + full <= self._budget and free)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         others = self.x if self.x2 is None else self.x2
