@@ -200,7 +200,7 @@ class KernelOperator(Operator):
                 blocks = self._kept[index : index + _TOGETHER]
             else:
                 blocks = [self._block(*self._places[index])]
-                if self._room_for(blocks[0]):
+                if index == len(self._kept) and self._room_for_another():
                     self._kept.append(blocks[0])
             starts = [
                 (rows.start, columns.start)
@@ -211,7 +211,7 @@ class KernelOperator(Operator):
             if report is not None:
                 report(index, total)
 
-    def _room_for(self, block: FloatArray) -> bool:
+    def _room_for_another(self) -> bool:
         """Whether to keep the block that follows the kept ones."""
         full = self.dtype.itemsize * self._places[0][0].stop * self._places[0][1].stop
         used = len(self._kept) * full  # all but the last blocks of a row are full
