@@ -1,6 +1,7 @@
 """Operators against dense kernels: products, rows, transposes, sums; the same bits in every way."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -78,6 +79,28 @@ def test_memory_holds_what_it_may():
     assert "3 of 6 blocks in memory" in str(op)
 
 
+def test_threads_share_an_operator():
+    """Blocks that two threads computed were kept twice, in the places of others."""
+    expected = nk.KernelOperator(NET, X, memory=0) @ V
+    op = nk.KernelOperator(NET, X)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: op @ V, range(8)))
+    assert all(same_bits(one, expected) for one in [*found, op @ V])
+
+
+def test_operators_share_what_is_free(monkeypatch):
+    """Each keeps half of what the others left, not half of what was free in the beginning."""
+    operators = [nk.KernelOperator(NET, X, kernel=kernel) for kernel in ("ntk", "nngp")]
+    total = 8 * 8 * 1024**2
+    monkeypatch.setattr(
+        "ntkfast.operators.kernel.available", lambda: total - sum(op.kept for op in operators)
+    )
+    operators[0] @ V
+    assert 0.2 * total < operators[0].kept <= total / 2
+    operators[1] @ V
+    assert 0 < operators[1].kept <= (total - operators[0].kept) / 2
+
+
 def test_images_of_one_call():
     op = nk.KernelOperator(CONV, IMAGES)
     dense = CONV.ntk(IMAGES)
@@ -110,6 +133,9 @@ def test_operators_add_and_scale():
     assert (op + op).shape == (80, 80)
     with pytest.raises(ValueError, match=r"\(80, 80\) and \(70, 90\) cannot be added"):
         op + nk.as_operator(np.ones((70, 90)))
+    for add in (lambda: op + b, lambda: b + op):
+        with pytest.raises(TypeError, match="use as_operator"):
+            add()
 
 
 def test_scipy_takes_operators():
@@ -156,6 +182,13 @@ def test_progress_and_its_exceptions():
         (lambda op: nk.KernelOperator(NET, X, kernel="both"), ValueError, "'ntk' or 'nngp'"),
         (lambda op: nk.KernelOperator(NET, X, dtype=np.int64), ValueError, "dtype is int64"),
         (lambda op: nk.KernelOperator(NET, X, memory=-1), ValueError, "memory is -1"),
+        (lambda op: nk.KernelOperator(NET, X, memory=np.inf), ValueError, "memory is inf"),
+        (lambda op: nk.KernelOperator(NET, X, memory="1GB"), TypeError, "memory is '1GB'"),
+        (
+            lambda op: nk.KernelOperator(NET, X * 1e60, dtype=np.float32),
+            ValueError,
+            "x has entries beyond the range of float32",
+        ),
         (lambda op: nk.KernelOperator(NET, X, X2[:, :3]), ValueError, "features"),
         (lambda op: nk.as_operator(np.ones(3)), ValueError, r"shape \(3,\); expected \(n, m\)"),
     ],
