@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -12,13 +13,16 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._gram import as_diagonal
+from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky
 from ntkfast.operators import KernelOperator, Operator, as_operator
+from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
 from ntkfast.solvers._refinement import Refinement, SolveReport, Task
+from ntkfast.solvers._symmetry import check_symmetry
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver
 
 __all__ = ["ConjugateGradients", "PreparedConjugateGradients", "SolveReport"]
@@ -75,13 +79,21 @@ class PreparedConjugateGradients(Prepared):
             )
         check_finite(right, "b")
         columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
+        # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
+        sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
+        with np.errstate(over="ignore"):
+            solution: FloatArray = self._merged(columns / sizes) * sizes
+        return solution.reshape(right.shape)
+
+    def _merged(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
-            return self._solve(columns).reshape(right.shape)
-        # Copies of a point share the coefficient of the point with their mean target.
+            return self._solve(columns)
         counts = np.bincount(self.groups)[:, None]
         means = np.zeros((len(counts), columns.shape[1]))
         np.add.at(means, self.groups, columns)
-        return (self._solve(means / counts) / counts)[self.groups].reshape(right.shape)
+        shared: npt.NDArray[np.float64] = (self._solve(means / counts) / counts)[self.groups]
+        return shared
 
     def _solve(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         solver = self.solver
@@ -108,6 +120,8 @@ class PreparedConjugateGradients(Prepared):
     def trace(self) -> float:
         """The trace of Θ + r."""
         diagonal = self.op.diagonal().astype(np.float64)
+        if self.groups is not None:
+            diagonal = diagonal[self.groups]
         return float(diagonal.sum() + float(self.ridge) * len(diagonal))
 
     @property
@@ -160,7 +174,8 @@ class ConjugateGradients(Solver):
         A file. The state of a solve is written to it about once a minute. A solve of the same
         system goes on from there, to the same result; the file is removed at the end.
     progress
-        True for a bar, or a callable(digits, wanted): correct digits of the worst column.
+        True for a bar, or a callable(done, wanted): correct digits of the worst column, in tenths
+        of a digit.
 
     Notes
     -----
@@ -204,7 +219,8 @@ class ConjugateGradients(Solver):
         Parameters
         ----------
         theta
-            Shape (n, n): an operator, or a symmetric array.
+            Shape (n, n): an operator, or an array. Symmetry is checked: of an array in all entries,
+            of an operator in some.
         ridge
             r ≥ 0, one number.
         name, remedy
@@ -223,15 +239,21 @@ class ConjugateGradients(Solver):
                 "needs the same regularisation for every point"
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
+        check_folder(self.checkpoint)
+        check_symmetry(op, name)
         begun = time.perf_counter()
         groups = None if float(shift) else copies_of(op)
         if groups is not None:
             op = distinct(op, groups)
-        inner = op
+        inner, preconditioner = op, None
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:
-            inner = op.cast(np.float32)
-            op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
-        preconditioner = Preconditioner.of(inner, float(shift), rank, self.seed)
+            with suppress(ValueError, NumericalError):  # beyond the range of float32
+                single = op.cast(np.float32)
+                preconditioner = Preconditioner.of(single, float(shift), rank, self.seed)
+                # The memory is left to blocks in float32.
+                inner, op = single, op.cast(np.float64, memory=0)
+        if preconditioner is None:
+            preconditioner = Preconditioner.of(inner, float(shift), rank, self.seed)
         return PreparedConjugateGradients(
             ridge=shift,
             jitter=0.0,
