@@ -191,7 +191,19 @@ def test_kernels_beyond_float32_are_solved_in_float64(scale):
     np.testing.assert_allclose(found * scale**2, np.linalg.solve(dense, Y[:100]), atol=1e-8)
 
 
-@pytest.mark.parametrize("copies", [X[:50], np.zeros((50, 6))])
+def test_points_with_a_kernel_of_zero_are_left_out():
+    """They made the iteration diverge at a ridge of 0."""
+    network, x = nk.mlp(2), np.concatenate([X[:100], np.zeros((3, 6)), X[:5]])
+    y = RNG.normal(size=(108, 2))
+    op = nk.KernelOperator(network, x)
+    found = ConjugateGradients(tolerance=1e-10).prepare(op).solve(y)
+    expected = np.linalg.pinv(network.ntk(x), rcond=1e-11, hermitian=True) @ y
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    zero = ConjugateGradients().prepare(np.zeros((5, 5)))
+    np.testing.assert_array_equal(zero.solve(np.ones(5)), 0)
+
+
+@pytest.mark.parametrize("copies", [X[:50], 2 * X[:50]])
 def test_a_system_without_a_solution_is_not_made_worse(copies):
     """Contradictory targets, where no copies are merged: the iteration diverges."""
     network = nk.mlp(2)
@@ -230,6 +242,18 @@ def test_the_report_tells_what_was_seen():
     prepared.solve(np.c_[np.zeros(90), Y[:90, :2]])  # the first column takes no step
     assert prepared.report.smallest == expected.smallest
     assert prepared.report.largest == expected.largest
+
+
+@pytest.mark.parametrize("rank", [0, 20, 90])
+@pytest.mark.parametrize("ridge", [1e-4, 0.1, 1e3])
+def test_the_condition_number_is_bounded_from_below(rank, ridge):
+    for mixed in (True, False):
+        solver = ConjugateGradients(rank=rank, mixed=mixed)
+        estimate = solver.prepare(nk.KernelOperator(NET, X[:90]), ridge).condition_estimate
+        condition = np.linalg.cond(NET.ntk(X[:90]) + ridge * np.eye(90))
+        assert 1 <= estimate <= condition * (1 + 1e-3)
+        assert rank < 90 or estimate >= condition * (1 - 1e-3)
+    assert np.isnan(solver.prepare(np.empty((0, 0))).condition_estimate)
 
 
 def test_the_trace_counts_copies():
@@ -323,3 +347,13 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"state\.npz .*; remove it, or choose another file"):
             prepared.solve(Y)
         assert path.read_bytes() == whole[:size]
+
+
+def test_a_checkpoint_of_a_network_with_a_function(tmp_path):
+    network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
+    op = nk.KernelOperator(network, X[:50])
+    found = ConjugateGradients(checkpoint=tmp_path / "state.npz").prepare(op, 0.1).solve(Y[:50])
+    assert same_bits(found, ConjugateGradients().prepare(op, 0.1).solve(Y[:50]))
+    other = nk.KernelOperator(nk.Serial(nk.Dense(), nk.Elementwise(np.sin), nk.Dense()), X[:50])
+    assert op.fingerprint() == nk.KernelOperator(network, X[:50]).fingerprint()
+    assert op.fingerprint() != other.fingerprint()

@@ -255,7 +255,11 @@ class KernelOperator(Operator):
 
     def fingerprint(self) -> str:
         """Return a digest of the network, the points and the type."""
-        digest = hashlib.sha256(json.dumps(self.network.to_dict(), sort_keys=True).encode())
+        try:
+            network = json.dumps(self.network.to_dict(), sort_keys=True)
+        except TypeError:  # functions have no description; some entries stand for them
+            network = super().fingerprint()
+        digest = hashlib.sha256(network.encode())
         for points in (self.x, self.x2):
             if points is not None:
                 digest.update(repr((points.shape, points.dtype.str, self.kernel)).encode())

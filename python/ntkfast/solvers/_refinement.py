@@ -36,8 +36,8 @@ class SolveReport(Displayed):
     Attributes
     ----------
     residuals
-        Shape (c,): ‖b − A·x‖/‖b‖ of each column, computed from x. Where equal points counted as
-        one, of the system of the distinct points with their mean targets.
+        Shape (c,): ‖b − A·x‖/‖b‖ of each column, computed from x. At a ridge of 0, b has the mean
+        targets of equal points, and 0 where the kernel is 0.
     products
         Number of products with a block of vectors, in float32 and float64 together.
     rank
