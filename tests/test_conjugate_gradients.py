@@ -158,10 +158,11 @@ def test_what_products_cannot_give_is_refused():
         ConjugateGradients(tolerance=0.0).prepare(np.eye(3))
 
 
-def test_bits_do_not_depend_on_memory_and_threads():
+def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 128)  # 21 blocks
     before, found = nk.num_threads(), []
     try:
-        for threads, memory in ((1, 0), (2, None), (3, 5e6)):
+        for threads, memory in ((1, 0), (2, None), (3, 5e5)):
             nk.set_num_threads(threads)
             op = nk.KernelOperator(NET, X, memory=memory)
             found.append(ConjugateGradients(tolerance=1e-9).prepare(op, 1e-3).solve(Y))
@@ -189,6 +190,17 @@ def test_kernels_beyond_float32_are_solved_in_float64(scale):
     solver = ConjugateGradients(tolerance=1e-10)
     found = solver.prepare(nk.KernelOperator(network, x), scale**2).solve(Y[:100])
     np.testing.assert_allclose(found * scale**2, np.linalg.solve(dense, Y[:100]), atol=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1e-5, 1e-7])
+def test_kernels_of_low_rank_in_float32_take_few_products(ridge):
+    """Pivots in float32 ended at its rounding: 250 products, and no solution."""
+    network, x = nk.mlp(2, nk.Erf(), b_std=0.3), X[:, :1]
+    dense = network.ntk(x) + ridge * np.eye(700)
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(network, x), ridge)
+    found = prepared.solve(Y)
+    assert residuals(dense, found, Y).max() <= 1.01e-6
+    assert prepared.report.products <= 10
 
 
 def test_points_with_a_kernel_of_zero_are_left_out():

@@ -71,6 +71,19 @@ def test_bits_do_not_depend_on_memory_threads_or_process(network, x):
     assert same_bits(pickle.loads(pickle.dumps(op)) @ v, expected)
 
 
+@pytest.mark.parametrize("memory", [0, 64 * 64 * 8 * 70, None])
+def test_many_small_blocks(memory, monkeypatch):
+    """More blocks than one call of the core takes, some of them kept."""
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 64)
+    op = nk.KernelOperator(NET, X[:1000], memory=memory)
+    assert len(op._places) == 136
+    expected = nk.KernelOperator(NET, X[:1000], memory=0) @ V[:1000]
+    np.testing.assert_allclose(expected, NET.ntk(X[:1000]) @ V[:1000], atol=1e-10)
+    for _ in range(2):
+        assert same_bits(op @ V[:1000], expected)
+    assert len(op._kept) == {0: 0, None: 136}.get(memory, 70)
+
+
 def test_memory_holds_what_it_may():
     op = nk.KernelOperator(NET, X, memory=3 * 8 * 1024**2)
     assert op.kept == 0

@@ -166,7 +166,8 @@ class ConjugateGradients(Solver):
     mixed
         Whether products with a `KernelOperator` in float64 are taken in float32, between
         corrections in float64: half the time and memory, and the same residual. It goes on in
-        float64 if a correction gains too little.
+        float64 if a correction gains too little. Smooth kernels of few features, of which float32
+        resolves fewer than `rank` pivots, are solved in float64.
     most_products
         Number of products after which a solve ends with a warning.
     seed
@@ -252,11 +253,12 @@ class ConjugateGradients(Solver):
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:
             with suppress(ValueError, NumericalError):  # beyond the range of float32
                 single = op.cast(np.float32)
-                preconditioner = Preconditioner.of(single, float(shift), rank, self.seed)
-                # The memory is left to blocks in float32.
-                inner, op = single, op.cast(np.float64, memory=0)
+                found = Preconditioner.of(single, float(shift), rank, self.seed)
+                if found.rank == min(rank, len(op)):  # fewer if rounding hides the rest
+                    preconditioner, inner = found, single
+                    op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
         if preconditioner is None:
-            preconditioner = Preconditioner.of(inner, float(shift), rank, self.seed)
+            preconditioner = Preconditioner.of(op, float(shift), rank, self.seed)
         return PreparedConjugateGradients(
             ridge=shift,
             jitter=0.0,
