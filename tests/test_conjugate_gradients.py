@@ -158,10 +158,11 @@ def test_what_products_cannot_give_is_refused():
         ConjugateGradients(tolerance=0.0).prepare(np.eye(3))
 
 
-def test_bits_do_not_depend_on_memory_and_threads():
+def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 128)  # 21 blocks
     before, found = nk.num_threads(), []
     try:
-        for threads, memory in ((1, 0), (2, None), (3, 5e6)):
+        for threads, memory in ((1, 0), (2, None), (3, 5e5)):
             nk.set_num_threads(threads)
             op = nk.KernelOperator(NET, X, memory=memory)
             found.append(ConjugateGradients(tolerance=1e-9).prepare(op, 1e-3).solve(Y))
@@ -169,6 +170,108 @@ def test_bits_do_not_depend_on_memory_and_threads():
         nk.set_num_threads(before)
     assert same_bits(found[0], found[1])
     assert same_bits(found[0], found[2])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
+def test_targets_of_any_size(scale):
+    """Squares of such targets vanish or overflow: zeros were returned, with a residual of 0."""
+    dense = NET.ntk(X[:100]) + np.eye(100)
+    prepared = ConjugateGradients(tolerance=1e-10).prepare(NET.ntk(X[:100]), 1.0)
+    y = np.stack([scale * Y[:100, 0], Y[:100, 1]], axis=1)
+    found = prepared.solve(y) / [scale, 1.0]
+    np.testing.assert_allclose(found, np.linalg.solve(dense, Y[:100, :2]), atol=1e-8)
+    assert (prepared.report.residuals > 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e30, 1e60, 1e150])
+def test_kernels_beyond_float32_are_solved_in_float64(scale):
+    network, x = nk.mlp(2), X[:100] * scale
+    dense = network.ntk(X[:100]) + np.eye(100)
+    solver = ConjugateGradients(tolerance=1e-10)
+    found = solver.prepare(nk.KernelOperator(network, x), scale**2).solve(Y[:100])
+    np.testing.assert_allclose(found * scale**2, np.linalg.solve(dense, Y[:100]), atol=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1e-5, 1e-7])
+def test_kernels_of_low_rank_in_float32_take_few_products(ridge):
+    """Pivots in float32 ended at its rounding: 250 products, and no solution."""
+    network, x = nk.mlp(2, nk.Erf(), b_std=0.3), X[:, :1]
+    dense = network.ntk(x) + ridge * np.eye(700)
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(network, x), ridge)
+    found = prepared.solve(Y)
+    assert residuals(dense, found, Y).max() <= 1.01e-6
+    assert prepared.report.products <= 10
+
+
+def test_points_with_a_kernel_of_zero_are_left_out():
+    """They made the iteration diverge at a ridge of 0."""
+    network, x = nk.mlp(2), np.concatenate([X[:100], np.zeros((3, 6)), X[:5]])
+    y = RNG.normal(size=(108, 2))
+    op = nk.KernelOperator(network, x)
+    found = ConjugateGradients(tolerance=1e-10).prepare(op).solve(y)
+    expected = np.linalg.pinv(network.ntk(x), rcond=1e-11, hermitian=True) @ y
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    zero = ConjugateGradients().prepare(np.zeros((5, 5)))
+    np.testing.assert_array_equal(zero.solve(np.ones(5)), 0)
+
+
+@pytest.mark.parametrize("copies", [X[:50], 2 * X[:50]])
+def test_a_system_without_a_solution_is_not_made_worse(copies):
+    """Contradictory targets, where no copies are merged: the iteration diverges."""
+    network = nk.mlp(2)
+    op = 1.0 * nk.KernelOperator(network, np.concatenate([X[:100], copies]))
+    prepared = ConjugateGradients().prepare(op)
+    y = RNG.normal(size=(150, 2))
+    with pytest.warns(RuntimeWarning, match="theta is singular to rounding, and no coefficients"):
+        found = prepared.solve(y)
+    assert (residuals(np.asarray(op), found, y) <= 1 + 1e-12).all()
+    assert (prepared.report.residuals <= 1 + 1e-12).all()
+
+
+def test_what_is_not_symmetric_or_finite_is_refused():
+    dense = NET.ntk(X[:80])
+    dense[3, 4] += 0.1
+    with pytest.raises(ValueError, match=r"kernel must be symmetric.*\[3, 4\]"):
+        ConjugateGradients().prepare(dense, 0.1, name="kernel")
+    dense[3, 4] = np.nan
+    with pytest.raises(ValueError, match="theta has a NaN at index 3, 4"):
+        ConjugateGradients().prepare(dense, 0.1)
+    other = nk.KernelOperator(NET, X[:80], X[80:160])
+    for op in (other, other.T, other + nk.KernelOperator(NET, X[:80])):
+        with pytest.raises(ValueError, match="theta is an operator that is not symmetric"):
+            ConjugateGradients().prepare(op, 0.1)
+    same = nk.KernelOperator(NET, X[:80], X[:80].copy())
+    assert ConjugateGradients().prepare(same, 0.1).solve(Y[:80]).shape == (80, 3)
+
+
+def test_the_report_tells_what_was_seen():
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(NET, X[:90]), 0.1)
+    prepared.solve(np.zeros(90))
+    assert np.isnan(prepared.report.smallest)
+    assert np.isnan(prepared.report.largest)
+    prepared.solve(Y[:90, :2])
+    expected = prepared.report
+    prepared.solve(np.c_[np.zeros(90), Y[:90, :2]])  # the first column takes no step
+    assert prepared.report.smallest == expected.smallest
+    assert prepared.report.largest == expected.largest
+
+
+@pytest.mark.parametrize("rank", [0, 20, 90])
+@pytest.mark.parametrize("ridge", [1e-4, 0.1, 1e3])
+def test_the_condition_number_is_bounded_from_below(rank, ridge):
+    for mixed in (True, False):
+        solver = ConjugateGradients(rank=rank, mixed=mixed)
+        estimate = solver.prepare(nk.KernelOperator(NET, X[:90]), ridge).condition_estimate
+        condition = np.linalg.cond(NET.ntk(X[:90]) + ridge * np.eye(90))
+        assert 1 <= estimate <= condition * (1 + 1e-3)
+        assert rank < 90 or estimate >= condition * (1 - 1e-3)
+    assert np.isnan(solver.prepare(np.empty((0, 0))).condition_estimate)
+
+
+def test_the_trace_counts_copies():
+    x = np.concatenate([X[:30], X[:10], X[:5]])
+    prepared = ConjugateGradients().prepare(nk.KernelOperator(NET, x))
+    assert prepared.trace == pytest.approx(NET.ntk(x).trace())
 
 
 SCRIPT = """
@@ -227,6 +330,42 @@ def test_a_checkpoint_of_another_system_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"state\.npz belongs to another system"):
         ConjugateGradients(checkpoint=path).prepare(op, 2e-3).solve(Y)
     with pytest.raises(ValueError, match="belongs to another system"):
-        ConjugateGradients(checkpoint=path).prepare(op, 1e-3).solve(2 * Y)
+        ConjugateGradients(checkpoint=path).prepare(op, 1e-3).solve(3 * Y)
     found = ConjugateGradients(checkpoint=path).prepare(op, 1e-3).solve(Y)
     assert same_bits(found, ConjugateGradients().prepare(op, 1e-3).solve(Y))
+
+
+def test_a_checkpoint_without_a_folder_is_refused_at_once(tmp_path):
+    for path in (tmp_path / "none" / "state.npz", tmp_path):
+        with pytest.raises(ValueError, match="expected a file in a folder that exists"):
+            ConjugateGradients(checkpoint=path).prepare(np.eye(3), 0.1)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ntkfast.solvers._checkpoint._INTERVAL", 0.0)
+    path = tmp_path / "state.npz"
+
+    def stop(done, total):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    op = nk.KernelOperator(NET, X)
+    with pytest.raises(KeyboardInterrupt):
+        ConjugateGradients(checkpoint=path, progress=stop).prepare(op, 1e-3).solve(Y)
+    whole = path.read_bytes()
+    prepared = ConjugateGradients(checkpoint=path).prepare(op, 1e-3)
+    for size in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"state\.npz .*; remove it, or choose another file"):
+            prepared.solve(Y)
+        assert path.read_bytes() == whole[:size]
+
+
+def test_a_checkpoint_of_a_network_with_a_function(tmp_path):
+    network = nk.Serial(nk.Dense(), nk.Elementwise(np.tanh), nk.Dense())
+    op = nk.KernelOperator(network, X[:50])
+    found = ConjugateGradients(checkpoint=tmp_path / "state.npz").prepare(op, 0.1).solve(Y[:50])
+    assert same_bits(found, ConjugateGradients().prepare(op, 0.1).solve(Y[:50]))
+    other = nk.KernelOperator(nk.Serial(nk.Dense(), nk.Elementwise(np.sin), nk.Dense()), X[:50])
+    assert op.fingerprint() == nk.KernelOperator(network, X[:50]).fingerprint()
+    assert op.fingerprint() != other.fingerprint()

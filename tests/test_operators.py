@@ -1,6 +1,7 @@
 """Operators against dense kernels: products, rows, transposes, sums; the same bits in every way."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -70,6 +71,19 @@ def test_bits_do_not_depend_on_memory_threads_or_process(network, x):
     assert same_bits(pickle.loads(pickle.dumps(op)) @ v, expected)
 
 
+@pytest.mark.parametrize("memory", [0, 64 * 64 * 8 * 70, None])
+def test_many_small_blocks(memory, monkeypatch):
+    """More blocks than one call of the core takes, some of them kept."""
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 64)
+    op = nk.KernelOperator(NET, X[:1000], memory=memory)
+    assert len(op._places) == 136
+    expected = nk.KernelOperator(NET, X[:1000], memory=0) @ V[:1000]
+    np.testing.assert_allclose(expected, NET.ntk(X[:1000]) @ V[:1000], atol=1e-10)
+    for _ in range(2):
+        assert same_bits(op @ V[:1000], expected)
+    assert len(op._kept) == {0: 0, None: 136}.get(memory, 70)
+
+
 def test_memory_holds_what_it_may():
     op = nk.KernelOperator(NET, X, memory=3 * 8 * 1024**2)
     assert op.kept == 0
@@ -78,16 +92,35 @@ def test_memory_holds_what_it_may():
     assert "3 of 6 blocks in memory" in str(op)
 
 
-def test_memory_that_others_took_is_left_alone(monkeypatch):
-    op = nk.KernelOperator(NET, X)
-    monkeypatch.setattr("ntkfast.operators.kernel.available", lambda: 5e7)
+def test_blocks_are_kept_in_their_order(monkeypatch):
     expected = nk.KernelOperator(NET, X, memory=0) @ V
-    assert same_bits(op @ V, expected)
-    assert op.kept == 0
-    free = iter([1e12, 5e7, 1e12, 5e7] * 10)  # comes and goes
+    op = nk.KernelOperator(NET, X)
+    free = iter([1e12, 5e6, 1e12, 5e6] * 10)  # comes and goes
     monkeypatch.setattr("ntkfast.operators.kernel.available", lambda: next(free))
     for _ in range(4):
         assert same_bits(op @ V, expected)
+
+
+def test_threads_share_an_operator():
+    """Blocks that two threads computed were kept twice, in the places of others."""
+    expected = nk.KernelOperator(NET, X, memory=0) @ V
+    op = nk.KernelOperator(NET, X)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: op @ V, range(8)))
+    assert all(same_bits(one, expected) for one in [*found, op @ V])
+
+
+def test_operators_share_what_is_free(monkeypatch):
+    """Each keeps half of what the others left, not half of what was free in the beginning."""
+    operators = [nk.KernelOperator(NET, X, kernel=kernel) for kernel in ("ntk", "nngp")]
+    total = 8 * 8 * 1024**2
+    monkeypatch.setattr(
+        "ntkfast.operators.kernel.available", lambda: total - sum(op.kept for op in operators)
+    )
+    operators[0] @ V
+    assert 0.2 * total < operators[0].kept <= total / 2
+    operators[1] @ V
+    assert 0 < operators[1].kept <= (total - operators[0].kept) / 2
 
 
 def test_images_of_one_call():
@@ -122,6 +155,9 @@ def test_operators_add_and_scale():
     assert (op + op).shape == (80, 80)
     with pytest.raises(ValueError, match=r"\(80, 80\) and \(70, 90\) cannot be added"):
         op + nk.as_operator(np.ones((70, 90)))
+    for add in (lambda: op + b, lambda: b + op):
+        with pytest.raises(TypeError, match="use as_operator"):
+            add()
 
 
 def test_scipy_takes_operators():
@@ -168,6 +204,13 @@ def test_progress_and_its_exceptions():
         (lambda op: nk.KernelOperator(NET, X, kernel="both"), ValueError, "'ntk' or 'nngp'"),
         (lambda op: nk.KernelOperator(NET, X, dtype=np.int64), ValueError, "dtype is int64"),
         (lambda op: nk.KernelOperator(NET, X, memory=-1), ValueError, "memory is -1"),
+        (lambda op: nk.KernelOperator(NET, X, memory=np.inf), ValueError, "memory is inf"),
+        (lambda op: nk.KernelOperator(NET, X, memory="1GB"), TypeError, "memory is '1GB'"),
+        (
+            lambda op: nk.KernelOperator(NET, X * 1e60, dtype=np.float32),
+            ValueError,
+            "x has entries beyond the range of float32",
+        ),
         (lambda op: nk.KernelOperator(NET, X, X2[:, :3]), ValueError, "features"),
         (lambda op: nk.as_operator(np.ones(3)), ValueError, r"shape \(3,\); expected \(n, m\)"),
     ],

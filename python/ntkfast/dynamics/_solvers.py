@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import available
 from ntkfast._scalars import as_choice
@@ -19,7 +22,7 @@ _FACTORED = 10_000
 
 
 def chosen(
-    solver: SolverChoice, theta: FloatArray | Operator
+    solver: SolverChoice, theta: FloatArray | Operator, ridge: npt.ArrayLike
 ) -> tuple[Solver, FloatArray | Operator]:
     """Return the solver, and the matrix in the form that it takes."""
     if isinstance(solver, Solver):
@@ -27,7 +30,8 @@ def chosen(
     else:
         as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
         if solver == "auto":
-            solver = "cholesky" if _fits(theta) else "cg"
+            # Conjugate gradients take one ridge for all points.
+            solver = "cholesky" if np.ndim(ridge) or _fits(theta) else "cg"
         kinds = {"cholesky": RefinedSolver, "eigen": EigenSolver, "cg": ConjugateGradients}
         found = kinds[solver]()
     if isinstance(theta, Operator) and not isinstance(found, ConjugateGradients):

@@ -50,7 +50,7 @@ class KernelRegression(Displayed):
         ``"cholesky"``, ``"eigen"``, ``"cg"`` (`nk.solvers.ConjugateGradients`, which needs products
         alone), or a solver of `nk.solvers` with its own parameters. ``"auto"``: conjugate gradients
         for operators of more than 10,000 points, or whose factor would take more than half of the
-        memory that is free; otherwise Cholesky.
+        memory that is free, if ``diag_reg`` is one number; otherwise Cholesky.
     progress
         True for a tqdm bar, or any ``callable(done, total)``. The solution is one step,
         reported before it and after it.
@@ -73,8 +73,8 @@ class KernelRegression(Displayed):
         to working precision. It is then at most √ε times the largest diagonal entry, and a
         RuntimeWarning reports it.
     condition_estimate
-        (max L_ii/min L_ii)² of the factor L: a lower bound of the condition number, to the digits
-        of the precision in which L was computed.
+        (max L_ii/min L_ii)² of the factor L, or what the pivots of ``"cg"`` show: a lower bound of
+        the condition number, to the digits of the precision in which they were computed.
     seconds
         Wall-clock time of the factorisation and the solve.
 
@@ -130,7 +130,7 @@ class KernelRegression(Displayed):
         progress: Progress = None,
     ) -> None:
         check_order(theta, y, "theta")
-        method, gram = chosen(solver, _as_matrix(theta))
+        method, gram = chosen(solver, _as_matrix(theta), diag_reg)
         targets = as_targets(y, len(gram))
         absolute = as_diagonal(diag_reg, len(gram), "diag_reg")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)

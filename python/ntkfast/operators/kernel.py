@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, is_same
+from ntkfast._arrays import FloatArray, as_floats, check_finite, is_same
 from ntkfast._display import Fact
 from ntkfast._memory import available, zeros
 from ntkfast._ntkfast import Prepared, multiply_blocks
 from ntkfast._progress import Progress, Report, reporting
-from ntkfast._scalars import as_choice, as_count
+from ntkfast._scalars import as_choice, as_real
 from ntkfast.kernels import KernelName, as_samples, evaluate
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
@@ -28,8 +29,6 @@ __all__ = ["KernelOperator"]
 _ROWS, _IMAGES = 1024, 128
 # The share of free memory for blocks that are kept, unless `memory` says how much.
 _SHARE = 0.5
-# Blocks that still have to fit into free memory before another one is kept.
-_SPARE = 16
 # Kept blocks per call of the core, between two progress reports.
 _TOGETHER = 64
 
@@ -103,7 +102,7 @@ class KernelOperator(Operator):
         self.memory = memory
         self.progress = progress
         if memory is not None:
-            as_count(int(memory), "memory", least=0)
+            as_real(memory, "memory", least=0.0)
         if is_same(x, x2):
             x2 = None
         self.x = self._as_points(x, "x", dtype)
@@ -113,14 +112,21 @@ class KernelOperator(Operator):
         self._prepared: Prepared = self.network._program.prepare(self.x, self.x2)
         self._places = list(self._blocks())
         self._kept: list[FloatArray] = []
-        self._budget: float = _SHARE * available() if memory is None else float(memory)
+        self._lock = threading.Lock()
 
     def _as_points(self, x: npt.ArrayLike, name: str, dtype: npt.DTypeLike | None) -> FloatArray:
         points = as_samples(self.network._program, as_floats(x, name), name, self.network._rank)
         wanted = points.dtype if dtype is None else np.dtype(dtype)
         if wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype is {wanted}; expected float32 or float64")
-        return np.array(points, wanted, order="C")
+        with np.errstate(over="ignore"):
+            cast = np.array(points, wanted, order="C")
+        if wanted != points.dtype and not np.isfinite(cast).all():
+            check_finite(points, name)
+            raise ValueError(
+                f"{name} has entries beyond the range of {wanted}; scale them down, or use float64"
+            )
+        return cast
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -200,8 +206,7 @@ class KernelOperator(Operator):
                 blocks = self._kept[index : index + _TOGETHER]
             else:
                 blocks = [self._block(*self._places[index])]
-                if index == len(self._kept) and self._room_for_another():
-                    self._kept.append(blocks[0])
+                self._offer(index, blocks[0])
             starts = [
                 (rows.start, columns.start)
                 for rows, columns in self._places[index : index + len(blocks)]
@@ -211,13 +216,19 @@ class KernelOperator(Operator):
             if report is not None:
                 report(index, total)
 
-    def _room_for_another(self) -> bool:
-        """Whether to keep the block that follows the kept ones."""
+    def _offer(self, index: int, block: FloatArray) -> None:
+        """Keep a block if it follows the kept ones and there is room; threads may share blocks."""
+        with self._lock:
+            if index == len(self._kept) and self._has_room():
+                self._kept.append(block)
+
+    def _has_room(self) -> bool:
+        """Whether there is room for one more block."""
         full = self.dtype.itemsize * self._places[0][0].stop * self._places[0][1].stop
         used = len(self._kept) * full  # all but the last blocks of a row are full
-        # Others may have taken memory since the budget was made.
-        free = self.memory is not None or available() > _SPARE * full
-        return bool(used + full <= self._budget and free)
+        # What is free is looked up each time, because other operators keep blocks too.
+        budget = _SHARE * (available() + used) if self.memory is None else self.memory
+        return bool(used + full <= budget)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         others = self.x if self.x2 is None else self.x2
@@ -256,7 +267,11 @@ class KernelOperator(Operator):
 
     def fingerprint(self) -> str:
         """Return a digest of the network, the points and the type."""
-        digest = hashlib.sha256(json.dumps(self.network.to_dict(), sort_keys=True).encode())
+        try:
+            network = json.dumps(self.network.to_dict(), sort_keys=True)
+        except TypeError:  # functions have no description; some entries stand for them
+            network = super().fingerprint()
+        digest = hashlib.sha256(network.encode())
         for points in (self.x, self.x2):
             if points is not None:
                 digest.update(repr((points.shape, points.dtype.str, self.kernel)).encode())
@@ -275,12 +290,12 @@ class KernelOperator(Operator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Points and a recipe: blocks are computed again, with the same bits."""
-        left = {"_prepared", "_kept", "_places", "progress"}
+        left = {"_prepared", "_kept", "_lock", "_places", "progress"}
         state = {name: value for name, value in vars(self).items() if name not in left}
         return {**state, "recipe": self._prepared.recipe}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         recipe = state.pop("recipe")
-        vars(self).update(state, progress=None, _kept=[])
+        vars(self).update(state, progress=None, _kept=[], _lock=threading.Lock())
         self._prepared = self.network._program.prepare_again(recipe)
         self._places = list(self._blocks())

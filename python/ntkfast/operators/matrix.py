@@ -50,8 +50,7 @@ class MatrixOperator(Operator):
         return out
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
-        some = self._matrix[rows]
-        return np.array(some if columns is None else some[:, columns])
+        return self._matrix[rows] if columns is None else self._matrix[np.ix_(rows, columns)]
 
     def _diagonal(self) -> FloatArray:
         return np.array(self._matrix.diagonal())

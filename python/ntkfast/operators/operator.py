@@ -157,10 +157,16 @@ class Operator(Displayed, ABC):
 
     def __add__(self, other: Operator) -> Operator:
         if not isinstance(other, Operator):
-            return NotImplemented
+            if not isinstance(other, np.ndarray):
+                return NotImplemented
+            raise TypeError(
+                "an operator and an array cannot be added; use as_operator(array), or to_array()"
+            )
         if self.shape != other.shape:
             raise ValueError(f"operators of shapes {self.shape} and {other.shape} cannot be added")
         return Combination(((1.0, self), (1.0, other)))
+
+    __radd__ = __add__  # without which NumPy would speak of concatenation
 
     def __mul__(self, factor: float) -> Operator:
         return Combination(((as_real(factor, "the factor of an operator"), self),))

@@ -82,14 +82,11 @@ class NTKEstimator(NetworkEstimator):
         self.__dict__.pop("noise_variance_", None)  # of an earlier fit
         self.sample_weight_ = weights
         if np.isinf(time):
-            solver = self.solver
-            if weights is not None and solver == "auto":
-                solver = "cholesky"  # another ridge for each point
             self.training_ = KernelRegression(
                 theta,
                 targets,
                 diag_reg=per_weight(ridge, weights),
-                solver=solver,
+                solver=self.solver,
                 progress=self.progress,
             )
             self.dual_coef_ = self.training_.coefficients.astype(targets.dtype, copy=False)

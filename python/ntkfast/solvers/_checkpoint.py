@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ import numpy.typing as npt
 from ntkfast._atomic import replacing
 from ntkfast.data.files import read_npz
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "check_folder"]
 
 # Seconds between two states that are written.
 _INTERVAL = 60.0
+_INSTEAD = "remove it, or choose another file"
+
+
+def check_folder(path: str | PathLike[str] | None) -> None:
+    """Reject a file whose folder does not exist, before a minute of work shows it."""
+    if path is not None and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
+        raise ValueError(f"checkpoint is {path}; expected a file in a folder that exists")
 
 
 @dataclass
@@ -31,11 +39,14 @@ class Checkpoint:
         """Return the arrays of the last state, if there is one; refuse that of another system."""
         if self.path is None or not self.path.exists():
             return None
-        arrays = read_npz(self.path, compressed=False)
+        try:
+            arrays = read_npz(self.path, compressed=False)
+        except ValueError as error:
+            raise ValueError(f"checkpoint {error}; {_INSTEAD}") from None
         if "fingerprint" not in arrays or str(arrays["fingerprint"]) != self.fingerprint:
             raise ValueError(
                 f"checkpoint {self.path} belongs to another system, right-hand side or solver; "
-                "remove it, or choose another file"
+                f"{_INSTEAD}"
             )
         return arrays
 

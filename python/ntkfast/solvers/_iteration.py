@@ -36,8 +36,8 @@ class State:
         Columns that have not reached them.
     best, since
         The smallest size of the residual relative to the goals, and the steps since it halved.
-    alphas, betas
-        The scalars of the first column.
+    column, alphas, betas
+        The first column that is active, and its scalars.
     """
 
     d: Doubles
@@ -48,6 +48,7 @@ class State:
     active: npt.NDArray[np.intp]
     best: float = math.inf
     since: int = 0
+    column: int = 0
     alphas: list[float] = field(default_factory=list)
     betas: list[float] = field(default_factory=list)
 
@@ -78,7 +79,8 @@ class Iteration:
         """Return the state before the first step, from a solution of 0."""
         z = self.preconditioner.solve(b)
         active = np.flatnonzero(norms(b) > goals)
-        return State(np.zeros_like(b), b.copy(), z, _inner(b, z), goals, active)
+        column = int(active[0]) if active.size else 0
+        return State(np.zeros_like(b), b.copy(), z, _inner(b, z), goals, active, column=column)
 
     def step(self, state: State) -> bool:
         """Take a step with one product; False if there is nothing to gain any more."""
@@ -107,7 +109,7 @@ class Iteration:
         beta = rz / state.rz[some]
         state.p[:, some] = z + beta * p
         state.rz[some] = rz
-        if some[0] == 0:
+        if some[0] == state.column:
             state.alphas.append(float(alpha[0]))
             state.betas.append(float(beta[0]))
         worst = state.worst
@@ -138,8 +140,6 @@ def _inner(a: Doubles, b: Doubles) -> Doubles:
 
 def ritz_values(alphas: list[float], betas: list[float]) -> Doubles:
     """Return the Ritz values of the preconditioned matrix, from the scalars of a column."""
-    if not alphas:
-        return np.ones(1)
     a: Doubles = np.array(alphas)
     b: Doubles = np.array(betas[: len(alphas) - 1])
     diagonal: Doubles = 1 / a

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._seed import Seed
-from ntkfast.operators import MatrixOperator, Operator, pivoted_cholesky
+from ntkfast.operators import MatrixOperator, Operator, PivotedCholesky, pivoted_cholesky
 
 __all__ = ["Preconditioner", "automatic_rank"]
 
@@ -27,6 +27,7 @@ class Preconditioner:
     vectors: Operator
     kept: npt.NDArray[np.float64]
     shift: float
+    condition: float
 
     @classmethod
     def of(cls, op: Operator, ridge: float, rank: int, seed: Seed) -> Preconditioner:
@@ -39,7 +40,12 @@ class Preconditioner:
         left, sizes, _ = np.linalg.svd(triangle.astype(np.float64))
         vectors = (orthogonal @ left.astype(orthogonal.dtype)).astype(op.dtype, copy=False)
         squares = sizes**2
-        return cls(MatrixOperator(vectors), squares / (squares + shift), shift)
+        return cls(
+            MatrixOperator(vectors),
+            squares / (squares + shift),
+            shift,
+            _condition(found, squares, ridge),
+        )
 
     @property
     def rank(self) -> int:
@@ -53,6 +59,23 @@ class Preconditioner:
         shares = self.kept[:, None] * (self.vectors.T @ r)
         solved: npt.NDArray[np.float64] = r - self.vectors @ shares
         return solved
+
+
+def _condition(found: PivotedCholesky, squares: npt.NDArray[np.float64], ridge: float) -> float:
+    """Return a lower bound of the condition number; NaN for an empty matrix.
+
+    A is at least F·Fᵀ, and its trace is at most that of the rest on the n − r vectors that Fᵀ maps
+    to 0.
+    """
+    rank, n = found.factor.shape
+    if n == 0:
+        return float("nan")
+    largest = max(float(squares.max(initial=0.0)), found.trace / n)
+    rounding = float(np.finfo(found.factor.dtype).eps) * found.trace
+    rest = max(found.residual_trace, rounding) / (n - rank) if rank < n else float(squares.min())
+    if rest + ridge == 0:
+        return float("inf")
+    return float(max(1.0, (largest + ridge) / (rest + ridge)))
 
 
 def automatic_rank(n: int) -> int:

@@ -25,6 +25,8 @@ __all__ = ["Refinement", "SolveReport"]
 
 # Residual to which a system in float32 is solved between two corrections in float64.
 _INNER = 1e-4
+# Smallest share of the spectrum that is not rounding.
+_SINGULAR = 1e-13
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +36,8 @@ class SolveReport(Displayed):
     Attributes
     ----------
     residuals
-        Shape (c,): ‖b − A·x‖/‖b‖ of each column, computed from x.
+        Shape (c,): ‖b − A·x‖/‖b‖ of each column, computed from x. At a ridge of 0, b has the mean
+        targets of equal points, and 0 where the kernel is 0.
     products
         Number of products with a block of vectors, in float32 and float64 together.
     rank
@@ -42,7 +45,8 @@ class SolveReport(Displayed):
     memory
         Bytes of kept blocks and of the preconditioner.
     smallest, largest
-        Bounds from inside of the spectrum of the preconditioned matrix, as the iteration saw it.
+        Bounds from inside of the spectrum of the preconditioned matrix, as the iteration saw it;
+        NaN if it took no step.
     seconds
         Wall-clock time of each phase.
     """
@@ -91,7 +95,7 @@ class Refinement:
         self.r = b.copy()
         self.products = 0
         self.mixed = task.inner is not task.op
-        self.values = np.ones(1)
+        self.values = np.full(1, np.nan)
         path = task.checkpoint
         self.checkpoint = Checkpoint(path, "" if path is None else self._fingerprint())
         self.seconds = {"preconditioner": task.seconds, "products": 0.0}
@@ -125,11 +129,9 @@ class Refinement:
                 self.products += 1
                 self._tell(report, before, state)
                 self.checkpoint.offer(self._arrays(state))
-            if len(state.alphas) > 1:
+            if state.alphas:
                 self.values = ritz_values(state.alphas, state.betas)
-            self.x += state.d
-            self.r = self.b - self._outer.times(self.x)
-            self.products += 1
+            self._correct(state.d)
             state = None
             if self.products >= task.most_products:
                 break
@@ -142,10 +144,26 @@ class Refinement:
         if self.reached.max(initial=0.0) > task.tolerance:
             warn(
                 f"ConjugateGradients reached a residual of {self.reached.max():.2g} after "
-                f"{self.products} products, instead of {task.tolerance:g}; increase the "
-                "regularisation or rank, or accept it as tolerance"
+                f"{self.products} products, instead of {task.tolerance:g}; {self._advice()}"
             )
         return self.x
+
+    def _advice(self) -> str:
+        if self.values[0] <= _SINGULAR * self.values[-1]:
+            return (
+                f"{self.task.name} is singular to rounding, and no coefficients give these "
+                f"targets; {self.task.remedy}"
+            )
+        return "increase the regularisation or rank, or accept it as tolerance"
+
+    def _correct(self, d: Doubles) -> None:
+        """Add d to the columns whose true residual it makes smaller."""
+        x = self.x + d
+        r = self.b - self._outer.times(x)
+        self.products += 1
+        smaller = norms(r) < norms(self.r)
+        self.x = np.where(smaller, x, self.x)
+        self.r = np.where(smaller, r, self.r)
 
     def _goals(self) -> Doubles:
         """Norms to which a round brings the residuals: half of what is asked for, at the end."""
@@ -206,6 +224,7 @@ class Refinement:
             **{name: arrays[name] for name in ("d", "r", "p", "rz", "goals", "active")},
             best=float(arrays["best"]),
             since=int(arrays["since"]),
+            column=int(arrays["column"]),
             alphas=arrays["alphas"].tolist(),
             betas=arrays["betas"].tolist(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -12,13 +13,16 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._gram import as_diagonal
+from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky
 from ntkfast.operators import KernelOperator, Operator, as_operator
+from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
 from ntkfast.solvers._refinement import Refinement, SolveReport, Task
+from ntkfast.solvers._symmetry import check_symmetry
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver
 
 __all__ = ["ConjugateGradients", "PreparedConjugateGradients", "SolveReport"]
@@ -75,16 +79,26 @@ class PreparedConjugateGradients(Prepared):
             )
         check_finite(right, "b")
         columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
+        # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
+        sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
+        with np.errstate(over="ignore"):
+            solution: FloatArray = self._merged(columns / sizes) * sizes
+        return solution.reshape(right.shape)
+
+    def _merged(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
-            return self._solve(columns).reshape(right.shape)
-        # Copies of a point share the coefficient of the point with their mean target.
+            return self._solve(columns)
         counts = np.bincount(self.groups)[:, None]
         means = np.zeros((len(counts), columns.shape[1]))
         np.add.at(means, self.groups, columns)
-        return (self._solve(means / counts) / counts)[self.groups].reshape(right.shape)
+        shared: npt.NDArray[np.float64] = (self._solve(means / counts) / counts)[self.groups]
+        return shared
 
     def _solve(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         solver = self.solver
+        if not self.ridge:  # a row of zeros reaches no target but 0
+            b = np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
         task = Task(
             op=self.op,
             inner=self.inner,
@@ -108,13 +122,14 @@ class PreparedConjugateGradients(Prepared):
     def trace(self) -> float:
         """The trace of Θ + r."""
         diagonal = self.op.diagonal().astype(np.float64)
+        if self.groups is not None:
+            diagonal = diagonal[self.groups]
         return float(diagonal.sum() + float(self.ridge) * len(diagonal))
 
     @property
     def condition_estimate(self) -> float:
-        """The condition number of the preconditioned matrix as far as the last solve saw it."""
-        report = self.report
-        return report.largest / report.smallest if report and report.smallest > 0 else float("nan")
+        """A lower bound of the condition number of Θ + r, from the pivots."""
+        return self.preconditioner.condition
 
     @property
     def log_determinant(self) -> float:
@@ -151,7 +166,8 @@ class ConjugateGradients(Solver):
     mixed
         Whether products with a `KernelOperator` in float64 are taken in float32, between
         corrections in float64: half the time and memory, and the same residual. It goes on in
-        float64 if a correction gains too little.
+        float64 if a correction gains too little. Smooth kernels of few features, of which float32
+        resolves fewer than `rank` pivots, are solved in float64.
     most_products
         Number of products after which a solve ends with a warning.
     seed
@@ -160,7 +176,8 @@ class ConjugateGradients(Solver):
         A file. The state of a solve is written to it about once a minute. A solve of the same
         system goes on from there, to the same result; the file is removed at the end.
     progress
-        True for a bar, or a callable(digits, wanted): correct digits of the worst column.
+        True for a bar, or a callable(done, wanted): correct digits of the worst column, in tenths
+        of a digit.
 
     Notes
     -----
@@ -169,7 +186,8 @@ class ConjugateGradients(Solver):
     20 to 130 for 3,000 to 40,000 points at relative ridges down to 0.
 
     A ridge of 0 is possible. Equal points of a `KernelOperator` then count as one point with the
-    mean of their targets, which gives the predictions of minimum norm.
+    mean of their targets, and points with a kernel of 0 have targets of 0, which gives the
+    predictions of minimum norm.
 
     References
     ----------
@@ -204,7 +222,8 @@ class ConjugateGradients(Solver):
         Parameters
         ----------
         theta
-            Shape (n, n): an operator, or a symmetric array.
+            Shape (n, n): an operator, or an array. Symmetry is checked: of an array in all entries,
+            of an operator in some.
         ridge
             r ≥ 0, one number.
         name, remedy
@@ -220,18 +239,26 @@ class ConjugateGradients(Solver):
         if shift.ndim:
             raise ValueError(
                 f"ridge has shape {shift.shape}; expected one number, because the preconditioner "
-                "needs the same regularisation for every point"
+                "needs the same regularisation for every point; use CholeskySolver for one per "
+                "point, as for sample weights"
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
+        check_folder(self.checkpoint)
+        check_symmetry(op, name)
         begun = time.perf_counter()
         groups = None if float(shift) else copies_of(op)
         if groups is not None:
             op = distinct(op, groups)
-        inner = op
+        inner, preconditioner = op, None
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:
-            inner = op.cast(np.float32)
-            op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
-        preconditioner = Preconditioner.of(inner, float(shift), rank, self.seed)
+            with suppress(ValueError, NumericalError):  # beyond the range of float32
+                single = op.cast(np.float32)
+                found = Preconditioner.of(single, float(shift), rank, self.seed)
+                if found.rank == min(rank, len(op)):  # fewer if rounding hides the rest
+                    preconditioner, inner = found, single
+                    op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
+        if preconditioner is None:
+            preconditioner = Preconditioner.of(op, float(shift), rank, self.seed)
         return PreparedConjugateGradients(
             ridge=shift,
             jitter=0.0,
