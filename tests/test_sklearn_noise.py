@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 import ntkfast as nk
 from estimators import Data
@@ -138,6 +139,49 @@ def test_auto_is_the_maximum_of_the_evidence(scale, weights):
     best = max(map(evidence, grid))
     assert evidence(model.noise_variance_) > best - 1e-3
     assert model.posterior_.noise_variance.shape == (() if weights is None else (len(x),))
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e-6, 1e6, 1e14])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_auto_is_in_the_unit_of_the_weights(unit, outputs):
+    """Weights of inverse variances may have any size: only noise/weight matters."""
+    x, y = observations(60, 0, 500.0, 2)
+    y = np.stack([y, y[::-1]], axis=1)[:, :outputs]
+    weights = np.linspace(0.5, 4.0, len(x))
+    model = nk.sklearn.NNGPRegressor(noise_variance="auto", normalize_y=True)
+    expected = model.fit(x, y, weights).noise_variance_
+    assert model.fit(x, y, unit * weights).noise_variance_ == pytest.approx(unit * expected)
+    assert expected > 0.01
+
+
+def test_displays_neither_compute_the_noise_nor_need_it():
+    """Notebooks show every attribute that `dir` names."""
+    x, y = DATA.x, DATA.y[:, 0]
+    regressor = nk.sklearn.NTKRegressor
+    for model in (
+        regressor().fit(x, y),
+        regressor(kernel="precomputed").fit(NET.ntk(x), y),
+        regressor(solver="cg", relative_diag_reg=0.1).fit(x, y),
+        regressor(t=1e9, relative_diag_reg=0.0).fit(x, y),
+        regressor().fit(x, y).mean_only(),
+        nk.sklearn.NTKRegressorCV().fit(x, y),
+        nk.sklearn.NTKClassifier().fit(x, DATA.labels),
+    ):
+        assert type(model).__name__ in model._repr_html_()
+        assert "noise_variance_" not in vars(model)
+        assert "noise_variance_" not in dir(model)
+        assert "dual_coef_" in dir(model)
+    assert "fit" in dir(regressor(kernel="invalid"))
+    model = regressor(relative_diag_reg=0.1).fit(x, y)
+    assert model.noise_variance_ >= 0
+    assert "noise_variance_" in dir(model)
+
+
+def test_an_estimator_that_is_not_fitted_has_no_noise():
+    model = nk.sklearn.NTKRegressor()
+    assert not hasattr(model, "noise_variance_")
+    with pytest.raises(NotFittedError):
+        _ = model.noise_variance_
 
 
 @pytest.mark.parametrize("y", [np.zeros(20), np.full(20, 3.0)])

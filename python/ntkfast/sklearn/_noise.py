@@ -28,12 +28,16 @@ def noise_by_evidence(gram: FloatArray, targets: FloatArray, weights: FloatArray
     """Return the noise variance with the largest evidence.
 
     Candidates over the whole range, from the jitter of singular kernels to ten times the mean
-    square of the targets, and Brent's method near the best one. Costs about twenty Cholesky
-    factors.
+    square of the targets, both for the weights, and Brent's method near the best one. Costs about
+    twenty Cholesky factors.
     """
     largest = float(gram.diagonal().max(initial=0.0))
     lowest = float(np.finfo(gram.dtype).eps) ** (2 / 3) * largest or 1e-10
-    highest = max(10 * float(np.mean(targets**2, dtype=np.float64)), 1e3 * lowest)
+    squares = np.square(targets, dtype=np.float64)
+    if weights is not None:
+        lowest *= float(weights.mean())
+        squares *= weights.reshape(-1, *[1] * (squares.ndim - 1))
+    highest = max(10 * float(squares.mean()), 1e3 * lowest)
 
     def cost(logarithm: float) -> float:
         noise = per_weight(math.exp(logarithm), weights)

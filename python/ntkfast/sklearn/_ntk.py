@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_gram, row_blocks
@@ -21,7 +22,7 @@ from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
-from ntkfast.solvers import PreparedConjugateGradients
+from ntkfast.solvers import ConjugateGradients, PreparedConjugateGradients
 
 __all__ = ["NTKEstimator"]
 
@@ -62,7 +63,7 @@ class NTKEstimator(NetworkEstimator):
 
     def _gram(self, points: FloatArray, *, by_products: bool) -> FloatArray | Operator:
         """Return Θ between the training points, and keep what further kernels need."""
-        if self._precomputed:
+        if self._precomputed():
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
         if by_products:
@@ -83,8 +84,14 @@ class NTKEstimator(NetworkEstimator):
         self.sample_weight_ = weights
         if np.isinf(time):
             solver = self.solver
-            if weights is not None and solver == "auto":
-                solver = "cholesky"  # another ridge for each point
+            if weights is not None:  # another ridge for each point
+                if solver == "cg" or isinstance(solver, ConjugateGradients):
+                    raise ValueError(
+                        "sample_weight divides the regularisation of each sample, but conjugate "
+                        "gradients take one number for all; use solver='cholesky' or 'eigen'"
+                    )
+                if solver == "auto":
+                    solver = "cholesky"
             self.training_ = KernelRegression(
                 theta, targets, diag_reg=per_weight(ridge, weights), solver=solver
             )
@@ -105,6 +112,7 @@ class NTKEstimator(NetworkEstimator):
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:
         """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
+        check_is_fitted(self)
         self._check_trained("estimates of the noise")
         nngp = self._prior()
         if isinstance(nngp, Operator):
@@ -113,6 +121,14 @@ class NTKEstimator(NetworkEstimator):
                 "kernel; use solver='cholesky', if the kernel fits into memory"
             )
         return noise_by_leave_one_out(self.training_, float(self.t), nngp, self.sample_weight_)
+
+    def __dir__(self) -> list[str]:
+        # Notebooks show all fitted attributes named here, and that of scikit-learn evaluates all
+        # attributes: either would compute the noise, or fail.
+        names = list(object.__dir__(self))
+        if "noise_variance_" not in vars(self):
+            names.remove("noise_variance_")
+        return names
 
     def _noise(self) -> npt.NDArray[np.float64]:
         return self.noise_variance_
