@@ -135,6 +135,13 @@ def test_weights_too_small_to_divide_by_are_refused(model):
         model.fit(DATA.x, DATA.y, weights)
 
 
+@pytest.mark.parametrize("t", [1.0, np.inf])
+def test_solvers_are_checked_at_any_time(t):
+    for kind in (nk.sklearn.NTKRegressor, nk.sklearn.NTKClassifier):
+        with pytest.raises(ValueError, match="solver is 'lu'; expected 'auto' or 'cholesky'"):
+            kind(t=t, solver="lu").fit(DATA.x, DATA.labels == "a")
+
+
 def test_weights_do_not_go_with_conjugate_gradients():
     for solver in ("cg", nk.solvers.ConjugateGradients()):
         with pytest.raises(ValueError, match=r"sample_weight divides .* use solver='cholesky'"):

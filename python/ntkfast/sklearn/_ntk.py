@@ -15,7 +15,7 @@ from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points
-from ntkfast.dynamics._solvers import SolverChoice
+from ntkfast.dynamics._solvers import SolverChoice, as_solver
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.operators import KernelOperator, Operator
@@ -54,6 +54,7 @@ class NTKEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
+        as_solver(self.solver)  # also where no solver is needed
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
