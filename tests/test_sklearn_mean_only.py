@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -99,6 +100,19 @@ def test_the_means_of_gaussian_processes_are_those_of_their_posterior() -> None:
     model = fitted("NNGPRegressor, auto")
     np.testing.assert_array_equal(model.predict(X_TEST), model.posterior_.predict(X_TEST).mean)
     assert model.X_fit_ is model.posterior_.x
+
+
+@pytest.mark.parametrize("t", [1.0, np.inf])
+def test_the_whole_model_is_one_matrix_in_files_of_joblib(t, tmp_path) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    model = nk.sklearn.NTKRegressor(t=t).fit(x, x[:, 0])
+    expected = model.predict(x, return_std=True)
+    joblib.dump(model, tmp_path / "model")
+    assert (tmp_path / "model").stat().st_size < 1.1 * 8 * 300**2
+    for found, value in zip(
+        joblib.load(tmp_path / "model").predict(x, return_std=True), expected, strict=True
+    ):
+        np.testing.assert_array_equal(found, value)
 
 
 def test_it_can_be_fitted_again() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 import ntkfast as nk
 from estimators import Data
@@ -23,6 +24,7 @@ MODELS = [
     nk.sklearn.NTKRegressor(relative_diag_reg=0.01, normalize_y=True),
     nk.sklearn.NTKRegressor(relative_diag_reg=0.1, normalize_y=True),
     nk.sklearn.NTKRegressor(t=1.0, normalize_y=True),
+    nk.sklearn.NTKRegressor(t=30.0, normalize_y=True, relative_diag_reg=0.01),
     nk.sklearn.NTKRegressorCV(normalize_y=True),
 ]
 
@@ -94,19 +96,23 @@ def test_noise_is_what_leaving_out_leaves(weights):
     assert float(model.noise_variance_) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("t", [0.0, 0.02, 5.0])
-def test_noise_at_a_finite_time_is_by_the_operator_of_the_residuals(t):
+@pytest.mark.parametrize("t", [0.0, 0.02, 1.0, 10.0, 1e4])
+@pytest.mark.parametrize("ridge", [0.0, 0.4])
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 4.0, len(DATA.x))])
+def test_noise_at_a_finite_time_is_what_leaving_out_leaves(t, ridge, weights):
+    """Literal refits: training to a time is not ridge regression, but its residuals are known."""
     x, y = DATA.x, DATA.y[:, 0] - 5
-    weights = np.linspace(0.5, 4.0, len(x))
-    model = nk.sklearn.NTKRegressor(t=t, diag_reg=0.4, relative_diag_reg=0.0).fit(x, y, weights)
-    root = np.sqrt(weights)
-    theta, sigma = NET.ntk(x) * np.outer(root, root), NET.nngp(x) * np.outer(root, root)
-    values, vectors = np.linalg.eigh(theta)
-    learnt = values * -np.expm1(-(values + 0.4) * t) / (values + 0.4)
-    left = np.eye(len(x)) - (vectors * learnt) @ vectors.T
-    residuals, own = left @ (root * y), left.diagonal()
-    expected = np.mean((residuals**2 - (left @ sigma @ left).diagonal()) / own**2)
-    assert float(model.noise_variance_) == pytest.approx(max(expected, 0.0), rel=1e-9)
+    model = nk.sklearn.NTKRegressor(t=t, diag_reg=ridge, relative_diag_reg=0.0).fit(x, y, weights)
+    found = float(model.noise_variance_)
+    excess = []
+    for i in range(len(x)):
+        kept = np.arange(len(x)) != i
+        one = model.fit(x[kept], y[kept], None if weights is None else weights[kept])
+        mean, std = one.predict(x[[i]], return_std=True)
+        excess.append(float((y[i] - mean[0]) ** 2 - std[0] ** 2))
+    expected = np.mean(np.array(excess) * (1 if weights is None else weights))
+    assert found == pytest.approx(max(expected, 0.0), rel=1e-7)
+    assert t < 1 or found > 0
 
 
 def test_a_refit_forgets_the_noise():
@@ -115,10 +121,14 @@ def test_a_refit_forgets_the_noise():
     assert model.fit(*observations(40, 1, 500.0, 3)).noise_variance_ != before
 
 
-def test_fitted_to_working_precision_leaves_no_residuals():
-    model = nk.sklearn.NTKRegressor(t=1e9, relative_diag_reg=0.0).fit(DATA.x, DATA.y)
-    with pytest.raises(nk.NumericalError, match="increase diag_reg, or train for a shorter time"):
-        model.predict(DATA.x, return_std=True, noise=True)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_noise_after_a_long_time_is_that_at_its_end(dtype):
+    x, y = (a.astype(dtype) for a in observations(100, 0, 300.0, 2))
+    noise = [
+        float(nk.sklearn.NTKRegressor(t=t, relative_diag_reg=0.01).fit(x, y / 1000).noise_variance_)
+        for t in (1e6, np.inf)
+    ]
+    assert noise[0] == pytest.approx(noise[1], rel=1e-7 if dtype == np.float64 else 1e-2)
 
 
 @pytest.mark.parametrize("weights", [None, np.linspace(0.5, 4.0, len(DATA.x))])
@@ -138,6 +148,49 @@ def test_auto_is_the_maximum_of_the_evidence(scale, weights):
     best = max(map(evidence, grid))
     assert evidence(model.noise_variance_) > best - 1e-3
     assert model.posterior_.noise_variance.shape == (() if weights is None else (len(x),))
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e-6, 1e6, 1e14])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_auto_is_in_the_unit_of_the_weights(unit, outputs):
+    """Weights of inverse variances may have any size: only noise/weight matters."""
+    x, y = observations(60, 0, 500.0, 2)
+    y = np.stack([y, y[::-1]], axis=1)[:, :outputs]
+    weights = np.linspace(0.5, 4.0, len(x))
+    model = nk.sklearn.NNGPRegressor(noise_variance="auto", normalize_y=True)
+    expected = model.fit(x, y, weights).noise_variance_
+    assert model.fit(x, y, unit * weights).noise_variance_ == pytest.approx(unit * expected)
+    assert expected > 0.01
+
+
+def test_displays_neither_compute_the_noise_nor_need_it():
+    """Notebooks show every attribute that `dir` names."""
+    x, y = DATA.x, DATA.y[:, 0]
+    regressor = nk.sklearn.NTKRegressor
+    for model in (
+        regressor().fit(x, y),
+        regressor(kernel="precomputed").fit(NET.ntk(x), y),
+        regressor(solver="cg", relative_diag_reg=0.1).fit(x, y),
+        regressor(t=1e9, relative_diag_reg=0.0).fit(x, y),
+        regressor().fit(x, y).mean_only(),
+        nk.sklearn.NTKRegressorCV().fit(x, y),
+        nk.sklearn.NTKClassifier().fit(x, DATA.labels),
+    ):
+        assert type(model).__name__ in model._repr_html_()
+        assert "noise_variance_" not in vars(model)
+        assert "noise_variance_" not in dir(model)
+        assert "dual_coef_" in dir(model)
+    assert "fit" in dir(regressor(kernel="invalid"))
+    model = regressor(relative_diag_reg=0.1).fit(x, y)
+    assert model.noise_variance_ >= 0
+    assert "noise_variance_" in dir(model)
+
+
+def test_an_estimator_that_is_not_fitted_has_no_noise():
+    model = nk.sklearn.NTKRegressor()
+    assert not hasattr(model, "noise_variance_")
+    with pytest.raises(NotFittedError):
+        _ = model.noise_variance_
 
 
 @pytest.mark.parametrize("y", [np.zeros(20), np.full(20, 3.0)])

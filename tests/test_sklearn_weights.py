@@ -121,6 +121,33 @@ def test_wrong_weights_are_refused(weights, message):
             model.fit(DATA.x, DATA.y, sample_weight=weights)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        nk.sklearn.NTKRegressor(),
+        nk.sklearn.NNGPRegressor(),
+        nk.sklearn.NNGPRegressor(noise_variance="auto"),
+    ],
+)
+def test_weights_too_small_to_divide_by_are_refused(model):
+    weights = np.r_[1e-320, np.ones(13)]
+    with pytest.raises(ValueError, match=r"sample_weight has the entry .*e-32., .* use 0 to drop"):
+        model.fit(DATA.x, DATA.y, weights)
+
+
+@pytest.mark.parametrize("t", [1.0, np.inf])
+def test_solvers_are_checked_at_any_time(t):
+    for kind in (nk.sklearn.NTKRegressor, nk.sklearn.NTKClassifier):
+        with pytest.raises(ValueError, match="solver is 'lu'; expected 'auto' or 'cholesky'"):
+            kind(t=t, solver="lu").fit(DATA.x, DATA.labels == "a")
+
+
+def test_weights_do_not_go_with_conjugate_gradients():
+    for solver in ("cg", nk.solvers.ConjugateGradients()):
+        with pytest.raises(ValueError, match=r"sample_weight divides .* use solver='cholesky'"):
+            nk.sklearn.NTKRegressor(solver=solver).fit(DATA.x, DATA.y, WEIGHTS)
+
+
 def test_noise_of_single_samples_belongs_to_fit():
     for noise in (np.full(14, 0.1), [0.1] * 14):
         with pytest.raises(ValueError, match=r"expected one number.*sample_weight=1 / variances"):

@@ -297,6 +297,14 @@ def labelled(labels: list[object]) -> nk.sklearn.NTKClassifier:
             nk.sklearn.NTKRegressor(t=np.tanh),
             r"t is .* of type ufunc; functions cannot be saved",
         ),
+        (
+            nk.KernelRegression(THETA, Y, diag_reg=1.0, solver="cg"),
+            r"conjugate gradients cannot be saved; save its coefficients",
+        ),
+        (
+            nk.sklearn.NTKRegressor(relative_diag_reg=0.1, solver="cg").fit(X, Y),
+            r"conjugate gradients cannot be saved; .*mean_only\(\), or use pickle",
+        ),
         (Subclass(), "of type Subclass; expected a network or a result"),
         (
             labelled([None, True]),
@@ -304,7 +312,18 @@ def labelled(labels: list[object]) -> nk.sklearn.NTKClassifier:
         ),
         (nk.Normal([1.0]).sample, "of type method; functions cannot be saved"),
     ],
-    ids=["object", "objects", "loss", "activation", "parameter", "subclass", "labels", "method"],
+    ids=[
+        *(
+            "object",
+            "objects",
+            "loss",
+            "activation",
+            "parameter",
+            "iterative",
+            "estimator by cg",
+        ),
+        *("subclass", "labels", "method"),
+    ],
 )
 def test_what_has_no_form_leaves_the_old_file_alone(
     value: Any, message: str, tmp_path: Path

@@ -130,6 +130,7 @@ def save(path: str | PathLike[str], value: object) -> None:
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
+        A system of `solvers.ConjugateGradients`, or an estimator or a regression trained by it.
         Pipelines and estimators of other packages; use `joblib.dump` for these, or save the step.
 
     Notes
@@ -275,9 +276,15 @@ def _refusal(where: str, value: object) -> str:
             f"{where} of type {name}, an estimator of another package: write it with joblib.dump "
             f"or pickle, or save {part}"
         )
-    advice = "functions cannot be saved" if callable(value) else "expected a network or a result"
     if isinstance(value, (ConjugateGradients, PreparedConjugateGradients, Operator)):
-        advice = "save model.mean_only() of an estimator, or regression.coefficients"
+        advice = (
+            "operators and what conjugate gradients solved cannot be saved; save the coefficients, "
+            "or of an estimator its mean_only(), or use pickle"
+        )
+    elif callable(value):
+        advice = "functions cannot be saved"
+    else:
+        advice = "expected a network or a result"
     return f"{where} {value!r}, of type {name}; {advice}"
 
 

@@ -50,6 +50,10 @@ class Filters:
         """Shape (n, n): the eigenvectors U."""
         return self.system.eigenvectors(self.dtype)
 
+    def __getstate__(self) -> dict[str, object]:
+        # joblib writes an array as often as it meets it, and the system has the eigenvectors too.
+        return {name: value for name, value in vars(self).items() if name != "vectors"}
+
     def lost(self, t: Times) -> npt.NDArray[np.bool_]:
         """Tell which modes are left untrained at which times."""
         speed = self.rule.speed(self.rate)

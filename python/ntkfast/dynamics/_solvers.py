@@ -13,7 +13,7 @@ from ntkfast._scalars import as_choice
 from ntkfast.operators import Operator
 from ntkfast.solvers import ConjugateGradients, EigenSolver, RefinedSolver, Solver
 
-__all__ = ["SolverChoice", "chosen"]
+__all__ = ["SolverChoice", "as_solver", "chosen"]
 
 SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
 
@@ -21,14 +21,21 @@ SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
 _FACTORED = 10_000
 
 
+def as_solver(solver: SolverChoice) -> SolverChoice:
+    """Check the argument `solver`."""
+    if not isinstance(solver, Solver):
+        as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
+    return solver
+
+
 def chosen(
     solver: SolverChoice, theta: FloatArray | Operator, ridge: npt.ArrayLike
 ) -> tuple[Solver, FloatArray | Operator]:
     """Return the solver, and the matrix in the form that it takes."""
+    solver = as_solver(solver)
     if isinstance(solver, Solver):
         found = solver
     else:
-        as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
         if solver == "auto":
             # Conjugate gradients take one ridge for all points.
             solver = "cholesky" if np.ndim(ridge) or _fits(theta) else "cg"

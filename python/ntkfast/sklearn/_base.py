@@ -53,7 +53,6 @@ class NetworkEstimator(BaseEstimator):
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
 
-    @property
     def _precomputed(self) -> bool:
         """Whether X is a kernel matrix instead of points."""
         return as_choice(self.kernel, "kernel", (self._computed, "precomputed")) == "precomputed"
@@ -104,7 +103,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _check_network(self, what: str) -> None:
         """Refuse a result that needs more than the kernel in X."""
-        if self._precomputed:
+        if self._precomputed():
             raise ValueError(
                 f'{what} need the covariance of the untrained network, which kernel="precomputed" '
                 "does not give; use nk.Ensemble.from_kernels or nk.Posterior.from_kernels"
@@ -117,7 +116,7 @@ class NetworkEstimator(BaseEstimator):
         weights = as_weights(sample_weight, len(points))
         if weights is None or weights.all():
             return points, targets, weights
-        if self._precomputed:
+        if self._precomputed():
             raise ValueError(
                 f"sample_weight is 0 for sample {int(np.argmin(weights))}; with "
                 'kernel="precomputed" drop such samples from the rows and columns of X'
@@ -133,7 +132,7 @@ class NetworkEstimator(BaseEstimator):
         """Return the mean at m points, shape (m,) or (m, c)."""
         n = len(self.dual_coef_)
         columns = self.dual_coef_.reshape(n, -1)
-        if self._precomputed:
+        if self._precomputed():
             means = [matmul(points, columns)]
         else:
             kernel = getattr(self.network_, self._computed)

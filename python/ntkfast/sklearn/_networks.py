@@ -26,8 +26,8 @@ def named_network(
         if network._rank is not None:
             raise ValueError(
                 f"network is {network!r}, which takes images or sequences, but estimators take "
-                "samples in rows; use its kernels with nk.KernelRegression, nk.Ensemble or "
-                "nk.Posterior, or with an estimator that accepts a precomputed kernel"
+                'samples in rows; use its kernels with kernel="precomputed", or with '
+                "nk.KernelRegression, nk.Ensemble or nk.Posterior"
             )
         return network
     return mlp(depth, as_activation(activation, "activation"), w_std=w_std, b_std=b_std)

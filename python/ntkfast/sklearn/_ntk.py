@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_gram, row_blocks
@@ -14,14 +15,14 @@ from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points
-from ntkfast.dynamics._solvers import SolverChoice
+from ntkfast.dynamics._solvers import SolverChoice, as_solver
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
-from ntkfast.solvers import PreparedConjugateGradients
+from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedConjugateGradients
 
 __all__ = ["NTKEstimator"]
 
@@ -53,6 +54,7 @@ class NTKEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
+        as_solver(self.solver)  # also where no solver is needed
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
@@ -62,7 +64,7 @@ class NTKEstimator(NetworkEstimator):
 
     def _gram(self, points: FloatArray, *, by_products: bool) -> FloatArray | Operator:
         """Return Θ between the training points, and keep what further kernels need."""
-        if self._precomputed:
+        if self._precomputed():
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
         if by_products:
@@ -82,6 +84,14 @@ class NTKEstimator(NetworkEstimator):
         self.__dict__.pop("noise_variance_", None)  # of an earlier fit
         self.sample_weight_ = weights
         if np.isinf(time):
+            one_ridge = self.solver in ("cg", "eigen") or isinstance(
+                self.solver, (ConjugateGradients, EigenSolver)
+            )
+            if weights is not None and one_ridge:
+                raise ValueError(
+                    "sample_weight divides the regularisation of each sample, but this solver "
+                    "takes one number for all; use solver='cholesky'"
+                )
             self.training_ = KernelRegression(
                 theta,
                 targets,
@@ -111,6 +121,7 @@ class NTKEstimator(NetworkEstimator):
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:
         """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
+        check_is_fitted(self)
         self._check_trained("estimates of the noise")
         nngp = self._prior()
         if isinstance(nngp, Operator):
@@ -119,6 +130,14 @@ class NTKEstimator(NetworkEstimator):
                 "kernel; use solver='cholesky', if the kernel fits into memory"
             )
         return noise_by_leave_one_out(self.training_, float(self.t), nngp, self.sample_weight_)
+
+    def __dir__(self) -> list[str]:
+        # Notebooks show all fitted attributes named here, and that of scikit-learn evaluates all
+        # attributes: either would compute the noise, or fail.
+        names = list(object.__dir__(self))
+        if "noise_variance_" not in vars(self):
+            names.remove("noise_variance_")
+        return names
 
     def _noise(self) -> npt.NDArray[np.float64]:
         return self.noise_variance_

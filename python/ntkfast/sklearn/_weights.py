@@ -34,7 +34,16 @@ def as_weights(sample_weight: npt.ArrayLike | None, n: int) -> npt.NDArray[np.fl
 
 def per_weight(number: float, weights: FloatArray | None) -> npt.ArrayLike:
     """Return number/weight for each sample, or the number if there are no weights."""
-    return number if weights is None else number / weights
+    if weights is None:
+        return number
+    with np.errstate(over="ignore"):
+        numbers: FloatArray = number / weights
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            f"sample_weight has the entry {weights.min():g}, and {number:g} divided by it exceeds "
+            "the range of float64; use 0 to drop a sample"
+        )
+    return numbers
 
 
 def mean_diagonal(theta: FloatArray | Operator, weights: FloatArray | None) -> float:

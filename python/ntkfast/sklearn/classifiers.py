@@ -57,7 +57,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         NumericalError
             The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
-        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES, copy=self._precomputed)
+        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES, copy=self._precomputed())
         check_classification_targets(labels)
         points, labels, weights = self._positive(points, labels, sample_weight)
         self.classes_, numbers = np.unique(labels, return_inverse=True)

@@ -65,7 +65,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             X,
             y,
             dtype=KEPT_TYPES,
-            copy=self._precomputed,
+            copy=self._precomputed(),
             multi_output=True,
             y_numeric=True,
         )
