@@ -1,6 +1,7 @@
 """Ensembles at t = ∞ by a Cholesky factor, against literal formulae and against eigenvectors."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -120,3 +121,11 @@ def test_no_points():
 def test_a_regularisation_per_point_does_not_exist():
     with pytest.raises(TypeError, match="diag_reg"):
         nk.Ensemble(NET, X, Y, diag_reg=np.ones(30))
+
+
+def test_pickles_hold_no_factor():
+    ensemble = nk.Ensemble(NET, X, Y, diag_reg=0.1)
+    before = len(pickle.dumps(ensemble))
+    expected = ensemble.predict(X_TEST).mean
+    assert len(pickle.dumps(ensemble)) == before
+    assert same_bits(pickle.loads(pickle.dumps(ensemble)).predict(X_TEST).mean, expected)

@@ -153,6 +153,10 @@ def test_operators_add_and_scale():
     np.testing.assert_allclose(np.asarray(op), dense)
     assert not op.symmetric
     assert (op + op).shape == (80, 80)
+    combined = -(op - nk.as_operator(b)) / 4.0
+    np.testing.assert_allclose(combined @ V[:80], (b - dense) @ V[:80] / 4, atol=1e-12)
+    with pytest.raises(ZeroDivisionError):
+        op / 0
     with pytest.raises(ValueError, match=r"\(80, 80\) and \(70, 90\) cannot be added"):
         op + nk.as_operator(np.ones((70, 90)))
     for add in (lambda: op + b, lambda: b + op):
@@ -192,7 +196,7 @@ def test_progress_and_its_exceptions():
     ("call", "error", "message"),
     [
         (lambda op: op @ V[:7], ValueError, r"\(50, 50\) and the other factor \(7, 3\)"),
-        (lambda op: op @ np.full(50, np.nan), ValueError, "the vectors has a NaN"),
+        (lambda op: op @ np.full(50, np.nan), ValueError, "v has a NaN"),
         (lambda op: op.rows([50]), IndexError, r"indices go from 50 to 50; expected -50 to 49"),
         (lambda op: op.rows([0.5]), TypeError, "expected integers"),
         (lambda op: op * "a", TypeError, "the factor of an operator"),

@@ -201,3 +201,13 @@ def test_auto_has_an_answer_for_any_targets(y, dtype):
         model.fit(DATA.x.astype(dtype), y)
         assert 0 < model.noise_variance_ < np.inf
         assert np.isfinite(model.predict(DATA.x, return_std=True, noise=True)).all()
+
+
+def test_a_fitted_model_keeps_its_time():
+    x, y = observations(60, 0, 300.0, 3)
+    model = nk.sklearn.NTKRegressor(t=1.0, normalize_y=True).fit(x, y)
+    before = model.predict(x[:5], return_std=True)
+    for found, expected in zip(
+        model.set_params(t=0.01).predict(x[:5], return_std=True), before, strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

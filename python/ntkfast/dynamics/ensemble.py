@@ -360,6 +360,10 @@ class Ensemble(Displayed):
             return self.nngp
         return self.network.ntk(self.x)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what was learnt, and the flow if it was computed, but not what follows."""
+        return {k: v for k, v in vars(self).items() if k not in ("_limit", "_evolution")}
+
     @cached_property
     def _limit(self) -> Limit | None:
         """The way to t = ∞ by a Cholesky factor; None if Θ + r may be singular."""

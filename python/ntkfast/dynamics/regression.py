@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
@@ -172,7 +173,9 @@ class KernelRegression(Displayed):
             prepared=prepared,
             y=y,
             diag_reg=diagonal,
-            coefficients=solution.reshape(y.shape),
+            coefficients=solution.reshape(y.shape).astype(
+                np.result_type(gram.dtype, y.dtype), copy=False
+            ),
             seconds=time.perf_counter() - begun,
         )  # frozen from here on
 

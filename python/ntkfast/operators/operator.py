@@ -81,14 +81,14 @@ class Operator(Displayed, ABC):
         return self._times(left.T, transposed=True).T
 
     def _times(self, other: npt.ArrayLike, *, transposed: bool) -> FloatArray:
-        vectors = as_floats(other, "the vectors")
+        vectors = as_floats(other, "v")
         rows, columns = self.shape[::-1] if transposed else self.shape
         if vectors.ndim not in (1, 2) or len(vectors) != columns:
             raise ValueError(
                 f"the operator has shape {self.shape} and the other factor {np.shape(other)}; "
                 f"expected vectors of length {columns}: ({columns},) or ({columns}, c)"
             )
-        check_finite(vectors, "the vectors")
+        check_finite(vectors, "v")
         blocks = np.ascontiguousarray(vectors.reshape(columns, -1 if columns else 1), np.float64)
         if blocks.shape[1] == 0 or columns == 0:
             return np.zeros((rows, *vectors.shape[1:]))
@@ -172,6 +172,18 @@ class Operator(Displayed, ABC):
         return Combination(((as_real(factor, "the factor of an operator"), self),))
 
     __rmul__ = __mul__
+
+    def __neg__(self) -> Operator:
+        return self * -1.0
+
+    def __sub__(self, other: Operator) -> Operator:
+        return self + -other
+
+    def __truediv__(self, divisor: float) -> Operator:
+        number = as_real(divisor, "the divisor of an operator")
+        if number == 0:
+            raise ZeroDivisionError("an operator cannot be divided by 0")
+        return self * (1 / number)
 
     def _facts(self) -> Iterator[Fact]:
         yield "shape", self.shape

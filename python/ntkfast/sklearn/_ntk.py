@@ -42,6 +42,7 @@ class NTKEstimator(NetworkEstimator):
     solver: SolverChoice
 
     training_: KernelRegression | GradientFlow
+    t_: float
     sample_weight_: FloatArray | None
 
     @property
@@ -83,6 +84,7 @@ class NTKEstimator(NetworkEstimator):
         """Train to a time; a weight acts as that many copies of its sample would."""
         self.__dict__.pop("noise_variance_", None)  # of an earlier fit
         self.sample_weight_ = weights
+        self.t_ = float(time)
         if np.isinf(time):
             one_ridge = self.solver in ("cg", "eigen") or isinstance(
                 self.solver, (ConjugateGradients, EigenSolver)
@@ -129,7 +131,7 @@ class NTKEstimator(NetworkEstimator):
                 "the noise is estimated from leave-one-out residuals, which need a factor of the "
                 "kernel; use solver='cholesky', if the kernel fits into memory"
             )
-        return noise_by_leave_one_out(self.training_, float(self.t), nngp, self.sample_weight_)
+        return noise_by_leave_one_out(self.training_, self.t_, nngp, self.sample_weight_)
 
     def __dir__(self) -> list[str]:
         # Notebooks show all fitted attributes named here, and that of scikit-learn evaluates all
@@ -172,4 +174,4 @@ class NTKEstimator(NetworkEstimator):
         if isinstance(self.training_, KernelRegression):
             return self.training_.prepared.solve(ntk.T).T
         root = roots(self.sample_weight_, ntk.T).T
-        return response(self.training_, ntk * root, as_time(self.t)) * root
+        return response(self.training_, ntk * root, as_time(self.t_)) * root

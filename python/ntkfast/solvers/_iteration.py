@@ -17,7 +17,7 @@ __all__ = ["Iteration", "State", "norms", "ritz_values"]
 Doubles = npt.NDArray[np.float64]
 
 # Steps without a residual of half the size, after which more of them do not help.
-_PATIENCE = 100
+_PATIENCE = 300
 
 
 @dataclass

@@ -139,7 +139,8 @@ class Refinement:
                 if not self.mixed:
                     break
                 self.mixed = False
-        self.checkpoint.end()
+        if self.reached.max(initial=0.0) <= task.tolerance:
+            self.checkpoint.end()
         self.seconds["products"] = time.perf_counter() - begun
         if self.reached.max(initial=0.0) > task.tolerance:
             warn(

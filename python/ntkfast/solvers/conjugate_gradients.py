@@ -229,7 +229,8 @@ class ConjugateGradients(Solver):
         name, remedy
             As for `Solver.prepare`.
         """
-        as_real(self.tolerance, "tolerance", least=0.0, above=True)
+        if as_real(self.tolerance, "tolerance", least=0.0, above=True) >= 1:
+            raise ValueError(f"tolerance is {self.tolerance!r}; expected a number from 0 to 1")
         as_count(self.most_products, "most_products", least=1)
         op = as_operator(theta)
         n = op.shape[0]
