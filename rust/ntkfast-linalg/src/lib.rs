@@ -105,6 +105,11 @@ macro_rules! field {
 field!(f32);
 field!(f64);
 
+/// Make the room that products keep for this thread, see [`ntkfast_base::parallel::prepare_threads`].
+pub fn prepare_thread() {
+    gemm_common::gemm::L2_SLAB.with(|_| ());
+}
+
 /// Below this size a decomposition runs on the calling thread.
 pub const ONE_THREAD: usize = 64;
 

@@ -121,6 +121,7 @@ fn free() -> usize {
 fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::record_panics();
     parallel::watch_forks();
+    parallel::prepare_threads(ntkfast_linalg::prepare_thread);
     // Otherwise the first call will tell.
     let _ = reserve::hold();
     memory::watch(free);

@@ -4,7 +4,7 @@ mod forks;
 mod pool;
 
 pub use forks::watch as watch_forks;
-pub use pool::{Lease, lease, set_threads, threads};
+pub use pool::{Lease, lease, prepare_threads, set_threads, threads};
 
 use crate::error::{Error, Result};
 use crate::reserve;

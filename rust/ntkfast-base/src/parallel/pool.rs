@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 use std::mem::forget;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How many pools are kept that nobody leases.
 const KEPT: usize = 8;
@@ -40,6 +40,7 @@ struct Pool {
 /// Pools that nobody leases. Locked only where no fork can happen.
 static IDLE: Mutex<Vec<Arc<Pool>>> = Mutex::new(Vec::new());
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+static PREPARE: OnceLock<fn()> = OnceLock::new();
 
 thread_local! {
     /// The depth of the pool that this thread belongs to.
@@ -49,6 +50,12 @@ thread_local! {
 /// Make this thread's data.
 pub(super) fn touch() {
     DEPTH.with(|_| ());
+}
+
+/// Have each new thread of a pool make the thread-local data of libraries: at their first use there may be no memory left,
+/// and the C library then ends the process.
+pub fn prepare_threads(prepare: fn()) {
+    let _ = PREPARE.set(prepare);
 }
 
 /// How many threads a pool has.
@@ -147,6 +154,7 @@ impl Pool {
             .thread_name(|index| format!("ntkfast-{index}"))
             .start_handler(move |_| {
                 super::touch();
+                PREPARE.get().inspect(|prepare| prepare());
                 DEPTH.with(|depth| {
                     let _ = depth.set(Arc::clone(&of_thread));
                 });
