@@ -11,12 +11,12 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Bytes of the block, which are never written to. More than the 32 MiB up to which glibc moves its threshold between
-/// heap and mappings, so that giving the block up always returns it to the system; less than the 64 MiB of a heap of glibc
-/// for a thread, which would take the whole block and leave nothing to others.
-const RESERVE: usize = 48 << 20;
+/// heap and mappings, so that giving the block up always returns it to the system; and enough for others if glibc takes 64 MiB
+/// of it for the heap of a thread.
+const RESERVE: usize = 96 << 20;
 
 /// Larger requests are left to fail: they are made fallibly, and would leave too little of the block.
-pub const SMALL: usize = RESERVE / 2;
+pub const SMALL: usize = 32 << 20;
 
 const LAYOUT: Layout = Layout::new::<[u64; RESERVE / 8]>();
 
