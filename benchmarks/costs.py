@@ -80,8 +80,11 @@ WORKS: dict[str, Callable[[int], Work]] = {
     "`KernelRegression(theta, y)`": of_kernel(nk.KernelRegression),
     "`GradientFlow(theta, y)`": of_kernel(nk.GradientFlow),
     "`Ensemble(net, x, y)`": of_points(lambda x, y, _: nk.Ensemble(NETWORK, x, y)),
-    "`Ensemble`, variances": of_points(
+    "`Ensemble`, variances at t = 1": of_points(
         lambda x, y, test: nk.Ensemble(NETWORK, x, y).predict(test, t=1.0, covariance="diagonal")
+    ),
+    "`Ensemble`, variances at t = inf": of_points(
+        lambda x, y, test: nk.Ensemble(NETWORK, x, y).predict(test, covariance="diagonal")
     ),
     "`Posterior(net, x, y)`": of_points(lambda x, y, _: nk.Posterior(NETWORK, x, y)),
     "`Posterior`, variances": of_points(
