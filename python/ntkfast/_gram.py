@@ -18,6 +18,7 @@ __all__ = [
     "check_symmetric",
     "number_or_shape",
     "row_blocks",
+    "unit_columns",
     "with_relative",
 ]
 
@@ -98,6 +99,14 @@ def with_relative(
 def number_or_shape(value: FloatArray) -> str:
     """Return a number, or the shape of an array, for a summary."""
     return f"{value:g}" if value.ndim == 0 else f"<array of shape {value.shape}>"
+
+
+def unit_columns(n: int, rows: slice, dtype: np.dtype[np.floating]) -> FloatArray:
+    """Return some columns of the identity matrix, shape (n, block), for a block of `row_blocks`."""
+    rows = slice(*rows.indices(n))
+    units = np.zeros((n, rows.stop - rows.start), dtype)
+    units[rows] = np.eye(units.shape[1])
+    return units
 
 
 def row_blocks(rows: int, columns: int, least: int = 1) -> Iterator[slice]:

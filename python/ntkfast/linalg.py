@@ -86,13 +86,7 @@ class Cholesky(Displayed):
         ValueError
             ``b`` has another length, or contains a NaN or an infinity.
         """
-        right = as_floats(b, "b")
-        if right.ndim not in (1, 2) or len(right) != self.n:
-            raise ValueError(
-                f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
-                "because the matrix has that many rows"
-            )
-        check_finite(right, "b")
+        right = as_right_side(b, self.n)
         dtype = np.result_type(self.factor, right)
         check(right.size * dtype.itemsize, "the solution", "solve for some columns at a time")
         solution = cholesky_solve(
@@ -105,6 +99,18 @@ class Cholesky(Displayed):
         yield "n=", self.n
         yield "", self.factor.dtype
         yield "log_determinant=", f"{self.log_determinant:.6g}"
+
+
+def as_right_side(b: npt.ArrayLike, n: int) -> FloatArray:
+    """Return the right-hand sides of a system of n equations: shape (n,) or (n, c), finite."""
+    right = as_floats(b, "b")
+    if right.ndim not in (1, 2) or len(right) != n:
+        raise ValueError(
+            f"b has shape {right.shape}; expected ({n},) or ({n}, c), "
+            "because the matrix has that many rows"
+        )
+    check_finite(right, "b")
+    return right
 
 
 def cholesky(a: npt.ArrayLike, *, progress: Progress = None) -> Cholesky:

@@ -16,7 +16,7 @@ from ntkfast._ntkfast import eigh as core_eigh
 from ntkfast._progress import Progress, one_step
 from ntkfast.linalg import as_square
 
-__all__ = ["Spectrum", "eigh"]
+__all__ = ["Spectrum", "eigh", "relative_rounding"]
 
 # Memory at the peak, in units of the matrix: its copy, the tridiagonal form, eigenvectors, scratch.
 _MATRICES = 3.5
@@ -79,8 +79,7 @@ class Spectrum(Displayed):
         """
         if self.n == 0:
             return 0.0
-        double, own = np.finfo(np.float64).eps, np.finfo(self.eigenvalues.dtype).eps
-        relative = max(self.n * float(double), min(self.n, 16) * float(own))
+        relative = relative_rounding(self.n, self.eigenvalues.dtype)
         return relative * max(float(self.eigenvalues[-1]), 0.0)
 
     @property
@@ -104,6 +103,11 @@ class Spectrum(Displayed):
         yield "condition number", f"{self.condition_number:.3g}"
         yield "rank", self.rank
         yield "", self.eigenvalues.dtype
+
+
+def relative_rounding(n: int, dtype: np.dtype[np.floating]) -> float:
+    """Return the rounding error of eigenvalues and pivots, see `Spectrum.tolerance`."""
+    return max(n * float(np.finfo(np.float64).eps), min(n, 16) * float(np.finfo(dtype).eps))
 
 
 def eigh(theta: npt.ArrayLike, *, progress: Progress = None) -> Spectrum:

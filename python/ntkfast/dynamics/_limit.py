@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast._gram import row_blocks
+from ntkfast._gram import row_blocks, unit_columns
 from ntkfast._memory import check
 from ntkfast.dynamics._arguments import Times
 from ntkfast.dynamics._evolution import Block, Evolution, Moments
@@ -62,8 +62,7 @@ class Limit:
         n, dtype = len(self.nngp), np.result_type(self.nngp, self.y)
         covariances = []
         for rows in [slice(0, n)] if kind == "full" else row_blocks(n, n):
-            units = np.zeros((n, rows.stop - rows.start), dtype)
-            units[rows] = np.eye(units.shape[1])
+            units = unit_columns(n, rows, dtype)
             kept = ridge * self.prepared.solve(units) if ridge else 0 * units
             learnt, prior = units - kept, matmul(self.nngp, kept)
             if kind == "full":

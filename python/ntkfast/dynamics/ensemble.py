@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
-from ntkfast._gram import as_gram
+from ntkfast._gram import as_gram, with_relative
 from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics._arguments import (
@@ -368,8 +368,8 @@ class Ensemble(Displayed):
     def _limit(self) -> Limit | None:
         """The way to t = ∞ by a Cholesky factor; None if Θ + r may be singular."""
         theta = self._theta()
-        mean = float(theta.diagonal().mean(dtype=np.float64)) if len(theta) else 0.0
-        ridge = self.diag_reg + self.relative_diag_reg * mean
+        absolute = np.asarray(self.diag_reg)
+        ridge = float(with_relative(absolute, self.relative_diag_reg, theta, "theta"))
         prepared = prepare_regular(theta, ridge)
         if prepared is None:
             return None

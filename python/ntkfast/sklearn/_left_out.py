@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._gram import row_blocks
+from ntkfast._gram import row_blocks, unit_columns
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.linalg import matmul
 
@@ -33,9 +33,7 @@ def left_out(
 def _at_the_end(training: KernelRegression) -> Iterator[tuple[slice, FloatArray]]:
     n = len(training.y)
     for rows in row_blocks(n, n):
-        units = np.zeros((n, rows.stop - rows.start), training.y.dtype)
-        units[rows] = np.eye(units.shape[1])
-        columns = training.prepared.solve(units)
+        columns = training.prepared.solve(unit_columns(n, rows, training.y.dtype))
         yield rows, (columns / columns[rows].diagonal()).T
 
 

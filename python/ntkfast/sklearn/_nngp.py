@@ -35,8 +35,8 @@ class NNGPEstimator(NetworkEstimator):
         return "posterior_"
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
-        gram = None
-        if self._precomputed():
+        gram, precomputed = None, self._precomputed()
+        if precomputed:
             gram = as_gram(points, "X", "net.nngp(x)")
         else:
             self.network_ = self._network()
@@ -48,7 +48,7 @@ class NNGPEstimator(NetworkEstimator):
         else:
             self.noise_variance_ = _as_noise(self.noise_variance)
         noise = per_weight(self.noise_variance_, weights)
-        if gram is not None and self._precomputed():
+        if gram is not None and precomputed:
             self.posterior_ = Posterior.from_kernels(gram, targets, noise_variance=noise)
         else:
             self.posterior_ = Posterior(

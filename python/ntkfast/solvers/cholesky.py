@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, check_finite
-from ntkfast._gram import check_symmetric, row_blocks
+from ntkfast._gram import check_symmetric, row_blocks, unit_columns
 from ntkfast._memory import check
 from ntkfast._ntkfast import NumericalError
 from ntkfast._ntkfast import cholesky as factorise
 from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
+from ntkfast.spectrum import relative_rounding
 
 __all__ = ["CholeskySolver", "PreparedCholesky", "condition_of_pivots", "prepare_regular"]
 
@@ -76,9 +77,7 @@ class PreparedCholesky(Prepared):
         n = self.n
         diagonal = np.empty(n, self.dtype)
         for rows in row_blocks(n, n):
-            columns = np.arange(n)[rows]
-            units = np.zeros((n, columns.size), diagonal.dtype)
-            units[rows] = np.eye(columns.size)
+            units = unit_columns(n, rows, diagonal.dtype)
             diagonal[rows] = self.factor.solve(units)[rows].diagonal()
         return diagonal
 
@@ -150,7 +149,10 @@ def prepare_regular(
     if factor is None:
         return None
     trace = float(raised.sum(dtype=np.float64))
-    if len(gram) and _smallest(factor) <= _MARGIN * _rounding(gram) * trace:
+    if (
+        len(gram)
+        and _smallest(factor) <= _MARGIN * relative_rounding(len(gram), gram.dtype) * trace
+    ):
         return None
     seconds = time.perf_counter() - begun
     return PreparedCholesky(ridge=diagonal, jitter=0.0, seconds=seconds, factor=factor)
@@ -178,14 +180,8 @@ def _factor(gram: FloatArray, raised: FloatArray, name: str) -> Cholesky | None:
         raise
     # Compare square roots, because the square of a pivot may not be representable.
     pivots = factor.factor.diagonal()
-    regular = (pivots > np.sqrt(_rounding(gram)) * np.sqrt(raised)).all()
+    regular = (pivots > np.sqrt(relative_rounding(len(gram), gram.dtype)) * np.sqrt(raised)).all()
     return factor if regular else None
-
-
-def _rounding(gram: FloatArray) -> float:
-    """Relative rounding error of eigenvalues and pivots, as in `Spectrum.tolerance`."""
-    n, own = len(gram), float(np.finfo(gram.dtype).eps)
-    return max(n * float(np.finfo(np.float64).eps), min(n, 16) * own)
 
 
 def _smallest(factor: Cholesky) -> float:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
-from ntkfast.linalg import Cholesky
+from ntkfast.linalg import Cholesky, as_right_side
 from ntkfast.operators import KernelOperator, Operator, as_operator
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
@@ -71,13 +71,7 @@ class PreparedConjugateGradients(Prepared):
             The residual stagnates, or `most_products` were not enough. `report` says what was
             reached.
         """
-        right = as_floats(b, "b")
-        if right.ndim not in (1, 2) or len(right) != self.n:
-            raise ValueError(
-                f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
-                "because the matrix has that many rows"
-            )
-        check_finite(right, "b")
+        right = as_right_side(b, self.n)
         columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
         # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
         sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)

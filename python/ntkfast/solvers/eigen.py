@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal, check_symmetric
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_real
-from ntkfast.linalg import Cholesky, matmul
+from ntkfast.linalg import Cholesky, as_right_side, matmul
 from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
 from ntkfast.spectrum import Spectrum, eigh
 
@@ -73,13 +73,7 @@ class PreparedEigen(Prepared):
 
         Costs 4·n²·c for c columns.
         """
-        right = as_floats(b, "b")
-        if right.ndim not in (1, 2) or len(right) != self.n:
-            raise ValueError(
-                f"b has shape {right.shape}; expected ({self.n},) or ({self.n}, c), "
-                "because the matrix has that many rows"
-            )
-        check_finite(right, "b")
+        right = as_right_side(b, self.n)
         vectors = self.eigenvectors(right.dtype)
         columns = right.reshape(self.n, right.size // max(self.n, 1))
         gains = np.zeros_like(self.shifted)
