@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=18, help="of generated points")
     parser.add_argument("--ridge", type=float, default=1e-4, help="relative to the mean diagonal")
-    parser.add_argument("--tolerance", type=float, default=1e-6)
+    parser.add_argument("--tol", type=float, default=1e-6)
     parser.add_argument("--rank", type=int, help="pivots of the preconditioner")
     parser.add_argument("--memory", type=float, help="bytes for kept blocks")
     parser.add_argument("--checkpoint")
@@ -46,7 +46,7 @@ def main() -> None:
     op = nk.KernelOperator(net, x, memory=arguments.memory)
     ridge = arguments.ridge * float(op.diagonal().mean())
     solver = ConjugateGradients(
-        arguments.tolerance, arguments.rank, checkpoint=arguments.checkpoint, progress=report()
+        arguments.tol, arguments.rank, checkpoint=arguments.checkpoint, progress=report()
     )
     begun = time.perf_counter()
     fit = nk.KernelRegression(op, y, diag_reg=ridge, solver=solver)

@@ -28,7 +28,7 @@ def residuals(matrix, x, y):
 @pytest.mark.parametrize("ridge", [0.0, 1e-3, 0.1])
 def test_every_column_reaches_the_tolerance(ridge, tolerance, mixed):
     dense = NET.ntk(X) + ridge * np.eye(len(X))
-    solver = ConjugateGradients(tolerance=tolerance, mixed=mixed)
+    solver = ConjugateGradients(tol=tolerance, mixed=mixed)
     prepared = solver.prepare(nk.KernelOperator(NET, X), ridge)
     solution = prepared.solve(Y)
     assert (residuals(dense, solution, Y) <= tolerance * (1 + 1e-3) + 1e-14).all()
@@ -46,7 +46,7 @@ def test_every_network_of_the_catalogue(name, dtype):
     dense = network.ntk(x).astype(np.float64)
     ridge = 1e-3 * max(dense.diagonal().mean(), 1e-2)
     dense += ridge * np.eye(60)
-    solution = ConjugateGradients(tolerance=1e-9).prepare(nk.KernelOperator(network, x), ridge)
+    solution = ConjugateGradients(tol=1e-9).prepare(nk.KernelOperator(network, x), ridge)
     found = solution.solve(Y[:60])
     np.testing.assert_allclose(found, np.linalg.solve(dense, Y[:60]), rtol=0, atol=_error(dense))
 
@@ -67,7 +67,7 @@ def test_numbers_of_points(n):
 def test_copies_at_a_ridge_of_zero_have_predictions_of_minimum_norm(gap):
     """Equal and contradictory targets, against the pseudo-inverse."""
     x, y = np.concatenate([X[:200], X[:50]]), np.concatenate([Y[:200], Y[:50] + gap])
-    solver = ConjugateGradients(tolerance=1e-10)
+    solver = ConjugateGradients(tol=1e-10)
     found = solver.prepare(nk.KernelOperator(NET, x)).solve(y)
     cross = NET.ntk(X[300:320], x)
     expected = cross @ np.linalg.pinv(NET.ntk(x), rcond=1e-11, hermitian=True) @ y
@@ -77,20 +77,20 @@ def test_copies_at_a_ridge_of_zero_have_predictions_of_minimum_norm(gap):
 def test_copies_under_dropout_are_points_of_their_own():
     network = nk.Serial(nk.Dense(), nk.Relu(), nk.Dropout(keep=0.7), nk.Dense())
     x = np.concatenate([X[:40], X[:10]])
-    found = ConjugateGradients(tolerance=1e-10).prepare(nk.KernelOperator(network, x)).solve(Y[:50])
+    found = ConjugateGradients(tol=1e-10).prepare(nk.KernelOperator(network, x)).solve(Y[:50])
     np.testing.assert_allclose(network.ntk(x) @ found, Y[:50], atol=1e-8)
 
 
 def test_arrays_and_sums_are_systems():
     dense = NET.ntk(X) + NET.nngp(X)
     for op in (dense, nk.KernelOperator(NET, X) + nk.KernelOperator(NET, X, kernel="nngp")):
-        found = ConjugateGradients(tolerance=1e-8).prepare(op, 0.01).solve(Y)
+        found = ConjugateGradients(tol=1e-8).prepare(op, 0.01).solve(Y)
         assert residuals(dense + 0.01 * np.eye(700), found, Y).max() <= 1.01e-8
 
 
 def test_zeros_and_columns_that_converge_early():
     y = np.stack([np.zeros(700), NET.ntk(X)[3], Y[:, 0]], axis=1)
-    prepared = ConjugateGradients(tolerance=1e-9).prepare(nk.KernelOperator(NET, X))
+    prepared = ConjugateGradients(tol=1e-9).prepare(nk.KernelOperator(NET, X))
     found = prepared.solve(y)
     np.testing.assert_array_equal(found[:, 0], 0)
     np.testing.assert_allclose(found[:, 1], np.eye(700)[3], atol=1e-4)
@@ -123,7 +123,7 @@ def test_stagnation_has_a_name():
     vectors = np.linalg.qr(RNG.normal(size=(300, 300)))[0]
     dense = ((vectors * np.geomspace(1e-13, 1, 300)) @ vectors.T).astype(np.float32)
     dense = (dense + dense.T) / 2 + 3e-7 * np.eye(300, dtype=np.float32)
-    prepared = ConjugateGradients(tolerance=1e-14, rank=0).prepare(dense)
+    prepared = ConjugateGradients(tol=1e-14, rank=0).prepare(dense)
     with pytest.warns(RuntimeWarning, match=r"reached a residual of .* instead of 1e-14"):
         prepared.solve(Y[:300])
     assert prepared.report.residuals.max() > 1e-14
@@ -155,8 +155,8 @@ def test_what_products_cannot_give_is_refused():
     with pytest.raises(ValueError, match="expected a square operator"):
         ConjugateGradients().prepare(np.ones((2, 3)))
     for tolerance in (0.0, 1.0):
-        with pytest.raises(ValueError, match=f"tolerance is {tolerance}"):
-            ConjugateGradients(tolerance=tolerance).prepare(np.eye(3))
+        with pytest.raises(ValueError, match=f"tol is {tolerance}"):
+            ConjugateGradients(tol=tolerance).prepare(np.eye(3))
 
 
 def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
@@ -166,7 +166,7 @@ def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
         for threads, memory in ((1, 0), (2, None), (3, 5e5)):
             nk.set_num_threads(threads)
             op = nk.KernelOperator(NET, X, memory=memory)
-            found.append(ConjugateGradients(tolerance=1e-9).prepare(op, 1e-3).solve(Y))
+            found.append(ConjugateGradients(tol=1e-9).prepare(op, 1e-3).solve(Y))
     finally:
         nk.set_num_threads(before)
     assert same_bits(found[0], found[1])
@@ -177,7 +177,7 @@ def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
 def test_targets_of_any_size(scale):
     """Squares of such targets vanish or overflow: zeros were returned, with a residual of 0."""
     dense = NET.ntk(X[:100]) + np.eye(100)
-    prepared = ConjugateGradients(tolerance=1e-10).prepare(NET.ntk(X[:100]), 1.0)
+    prepared = ConjugateGradients(tol=1e-10).prepare(NET.ntk(X[:100]), 1.0)
     y = np.stack([scale * Y[:100, 0], Y[:100, 1]], axis=1)
     found = prepared.solve(y) / [scale, 1.0]
     np.testing.assert_allclose(found, np.linalg.solve(dense, Y[:100, :2]), atol=1e-8)
@@ -188,7 +188,7 @@ def test_targets_of_any_size(scale):
 def test_kernels_beyond_float32_are_solved_in_float64(scale):
     network, x = nk.mlp(2), X[:100] * scale
     dense = network.ntk(X[:100]) + np.eye(100)
-    solver = ConjugateGradients(tolerance=1e-10)
+    solver = ConjugateGradients(tol=1e-10)
     found = solver.prepare(nk.KernelOperator(network, x), scale**2).solve(Y[:100])
     np.testing.assert_allclose(found * scale**2, np.linalg.solve(dense, Y[:100]), atol=1e-8)
 
@@ -209,7 +209,7 @@ def test_points_with_a_kernel_of_zero_are_left_out():
     network, x = nk.mlp(2), np.concatenate([X[:100], np.zeros((3, 6)), X[:5]])
     y = RNG.normal(size=(108, 2))
     op = nk.KernelOperator(network, x)
-    found = ConjugateGradients(tolerance=1e-10).prepare(op).solve(y)
+    found = ConjugateGradients(tol=1e-10).prepare(op).solve(y)
     expected = np.linalg.pinv(network.ntk(x), rcond=1e-11, hermitian=True) @ y
     np.testing.assert_allclose(found, expected, atol=1e-6)
     zero = ConjugateGradients().prepare(np.zeros((5, 5)))
@@ -284,7 +284,7 @@ x = np.random.default_rng(0).normal(size=(400, 5))
 y = np.stack([np.sin(x[:, 0]), x[:, 1]], axis=1)
 slow = float(sys.argv[3])
 report = lambda done, total: time.sleep(slow)
-solver = ConjugateGradients(tolerance=1e-10, rank=10, checkpoint=sys.argv[1], progress=report)
+solver = ConjugateGradients(tol=1e-10, rank=10, checkpoint=sys.argv[1], progress=report)
 np.save(sys.argv[2], solver.prepare(nk.KernelOperator(nk.mlp(2), x), 1e-3).solve(y))
 """
 

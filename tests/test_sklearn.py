@@ -267,7 +267,7 @@ def test_products_alone_give_the_same_regression(dtype, monkeypatch):
     rng = np.random.default_rng(0)
     x, x_test = rng.normal(size=(300, 4)).astype(dtype), rng.normal(size=(9, 4)).astype(dtype)
     y = np.sin(x[:, :2])
-    exact = ConjugateGradients(tolerance=1e-10)
+    exact = ConjugateGradients(tol=1e-10)
     for solver in ("cg", exact, "auto"):
         if solver == "auto":
             monkeypatch.setattr("ntkfast.dynamics._solvers._FACTORED", 100)

@@ -78,7 +78,7 @@ class Task:
     preconditioner: Preconditioner
     name: str
     remedy: str
-    tolerance: float
+    tol: float
     most_products: int
     checkpoint: Path | None
     settings: tuple[object, ...]  # that determine the bits, besides these
@@ -121,7 +121,7 @@ class Refinement:
         begun = time.perf_counter()
         task = self.task
         state = self._resume()
-        while self.reached.max(initial=0.0) > task.tolerance or state is not None:
+        while self.reached.max(initial=0.0) > task.tol or state is not None:
             before = self.reached.max(initial=0.0)
             if state is None:
                 state = self._inner.begin(self.r, self._goals())
@@ -139,13 +139,13 @@ class Refinement:
                 if not self.mixed:
                     break
                 self.mixed = False
-        if self.reached.max(initial=0.0) <= task.tolerance:
+        if self.reached.max(initial=0.0) <= task.tol:
             self.checkpoint.end()
         self.seconds["products"] = time.perf_counter() - begun
-        if self.reached.max(initial=0.0) > task.tolerance:
+        if self.reached.max(initial=0.0) > task.tol:
             warn(
                 f"ConjugateGradients reached a residual of {self.reached.max():.2g} after "
-                f"{self.products} products, instead of {task.tolerance:g}; {self._advice()}"
+                f"{self.products} products, instead of {task.tol:g}; {self._advice()}"
             )
         return self.x
 
@@ -155,7 +155,7 @@ class Refinement:
                 f"{self.task.name} is singular to rounding, and no coefficients give these "
                 f"targets; {self.task.remedy}"
             )
-        return "increase the regularisation or rank, or accept it as tolerance"
+        return "increase the regularisation or rank, or accept it as tol"
 
     def _correct(self, d: Doubles) -> None:
         """Add d to the columns whose true residual it makes smaller."""
@@ -168,13 +168,13 @@ class Refinement:
 
     def _goals(self) -> Doubles:
         """Norms to which a round brings the residuals: half of what is asked for, at the end."""
-        last = 0.5 * self.task.tolerance * self.sizes
+        last = 0.5 * self.task.tol * self.sizes
         return np.maximum(last, _INNER * norms(self.r)) if self.mixed else last
 
     def _tell(self, report: Report | None, before: float, state: State) -> None:
         if report is None:
             return
-        tolerance = self.task.tolerance
+        tolerance = self.task.tol
         now = state.worst * float((state.goals / np.where(self.sizes > 0, self.sizes, 1.0)).max())
         wanted = max(1, round(-math.log10(tolerance) * 10))
         done = -math.log10(max(min(now, before), tolerance)) * 10
@@ -200,7 +200,7 @@ class Refinement:
         """Return a digest of everything that determines the bits of the solution."""
         own = self.task
         system = (own.op.fingerprint(), own.ridge, own.preconditioner.rank, self.b.shape)
-        digest = hashlib.sha256(repr((*system, own.tolerance, *own.settings)).encode())
+        digest = hashlib.sha256(repr((*system, own.tol, *own.settings)).encode())
         digest.update(np.ascontiguousarray(self.b).tobytes())
         return digest.hexdigest()
 

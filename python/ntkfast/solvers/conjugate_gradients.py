@@ -100,7 +100,7 @@ class PreparedConjugateGradients(Prepared):
             preconditioner=self.preconditioner,
             name=self.name,
             remedy=self.remedy,
-            tolerance=solver.tolerance,
+            tol=solver.tol,
             most_products=solver.most_products,
             checkpoint=None if solver.checkpoint is None else Path(solver.checkpoint),
             settings=(solver.mixed, solver.seed),
@@ -153,7 +153,7 @@ class ConjugateGradients(Solver):
 
     Parameters
     ----------
-    tolerance
+    tol
         Residual ‖b − A·x‖/‖b‖ > 0 that every column reaches, computed from x itself.
     rank
         Number of pivots of the preconditioner; None: min(1000, n/10, 2·√n).
@@ -195,7 +195,7 @@ class ConjugateGradients(Solver):
     array([1., 2.])
     """
 
-    tolerance: float = 1e-6
+    tol: float = 1e-6
     rank: int | None = None
     mixed: bool = True
     most_products: int = 2000
@@ -223,8 +223,8 @@ class ConjugateGradients(Solver):
         name, remedy
             As for `Solver.prepare`.
         """
-        if as_real(self.tolerance, "tolerance", least=0.0, above=True) >= 1:
-            raise ValueError(f"tolerance is {self.tolerance!r}; expected a number from 0 to 1")
+        if as_real(self.tol, "tol", least=0.0, above=True) >= 1:
+            raise ValueError(f"tol is {self.tol!r}; expected a number from 0 to 1")
         as_count(self.most_products, "most_products", least=1)
         op = as_operator(theta)
         n = op.shape[0]
