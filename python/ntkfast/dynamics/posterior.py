@@ -337,7 +337,7 @@ class Posterior(Displayed):
         Normal
             The distribution of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
             ``log_density(y, noise_variance=…)`` is the log predictive probability of
-            leave-one-out cross-validation. Costs 2·n³ once instead of n factorisations.
+            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations.
         """
         variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
         mean = self.regression.leave_one_out()

@@ -230,7 +230,7 @@ class KernelRegression(Displayed):
         Returns
         -------
         ndarray
-            Shape of ``y``: y_i − α_i/[(Θ + r)⁻¹]_ii. Costs 2·n³ once instead of n factorisations.
+            Shape of ``y``: y_i − α_i/[(Θ + r)⁻¹]_ii. Costs n³/3 once instead of n factorisations.
         """
         return self.y - self.coefficients / self._by_point(self.inverse_diagonal)
 
@@ -241,7 +241,7 @@ class KernelRegression(Displayed):
 
     @property
     def inverse_diagonal(self) -> FloatArray:
-        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs 2·n³ once."""
+        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs n³/3 once."""
         return self.prepared.inverse_diagonal
 
     def _by_point(self, values: FloatArray) -> FloatArray:

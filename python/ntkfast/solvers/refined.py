@@ -80,7 +80,7 @@ class PreparedRefined(Prepared):
 
     @property
     def inverse_diagonal(self) -> FloatArray:
-        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs 2·n³ once."""
+        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs n³/3 once."""
         return self._exact.inverse_diagonal
 
     @cached_property

@@ -10,6 +10,7 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, MatMut, Spec};
 use ntkfast_base::error::{Error, Result};
+use ntkfast_base::memory;
 use ntkfast_base::parallel::Job;
 
 /// Columns of a panel.
@@ -34,7 +35,7 @@ pub(super) fn cholesky<T: Field>(matrix: Symmetric<T>, job: &Job) -> Result<Chol
     Ok(Cholesky { factor: entries, size })
 }
 
-/// Turn a lower triangle, column by column, into its Cholesky factor. What is above the diagonal stays zero.
+/// Turn a lower triangle, column by column, into its Cholesky factor. What is above the diagonal becomes zero.
 pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> Result<()> {
     let par = parallelism(size);
     let params: Spec<LltParams, T> = Spec::default();
@@ -67,9 +68,8 @@ pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> 
             T::from_f64(-1.0),
             par,
         );
-        // Whole registers were written around the diagonal.
         for column in start..start + width {
-            entries[column * size..][start..column].fill(T::default());
+            entries[column * size..][..column].fill(T::default());
         }
         job.advance();
     }
@@ -97,4 +97,31 @@ pub(super) fn cholesky_solve<T: Field>(
         solve_upper_triangular_in_place(factor.transpose(), part, par);
     }
     Ok(())
+}
+
+/// See [`Field::inverse_diagonal`].
+pub(super) fn inverse_diagonal<T: Field>(factor: Matrix<'_, T>, job: &Job) -> Result<Vec<f64>> {
+    let factor = factor.view();
+    let size = factor.nrows();
+    let par = parallelism(size);
+    packing::<T>(size)?;
+    let mut diagonal = memory::buffer(size)?;
+    let mut columns = memory::buffer(memory::size([size, PANEL.min(size)])?)?;
+    job.begin(size.div_ceil(PANEL));
+    for start in (0..size).step_by(PANEL) {
+        job.check()?;
+        let (width, rows) = (PANEL.min(size - start), size - start);
+        // Columns of the inverse of L begin on the diagonal: what is above is neither stored nor solved for.
+        let units = &mut columns[..rows * width];
+        units.fill(T::default());
+        (0..width).for_each(|i| units[i * rows + i] = T::from_f64(1.0));
+        let part = MatMut::from_column_major_slice_mut(units, rows, width);
+        let rest = factor.submatrix(start, start, rows, rows);
+        solve_lower_triangular_in_place(rest, part, par);
+        for (value, column) in diagonal[start..].iter_mut().zip(units.chunks_exact(rows)) {
+            *value = column.iter().map(|entry| entry.to_f64().powi(2)).sum();
+        }
+        job.advance();
+    }
+    Ok(diagonal)
 }

@@ -51,6 +51,20 @@ pub trait Field: Float + faer::traits::RealField {
     /// [`ntkfast_base::Error::NotPositiveDefinite`] with the first pivot that is not positive; [`ntkfast_base::Error::Cancelled`].
     fn cholesky(matrix: Symmetric<Self>, job: &Job) -> Result<Cholesky<Self>>;
 
+    /// Factor a positive definite matrix of `size` rows in its own memory: its lower triangle, column by column, becomes L,
+    /// and what is above becomes zero. Entries are neither checked nor scaled. n³/3 operations; to be called from the pool
+    /// for matrices larger than [`ONE_THREAD`].
+    ///
+    /// # Errors
+    /// As for [`Field::cholesky`]; the entries are lost then.
+    fn cholesky_in_place(entries: &mut [Self], size: usize, job: &Job) -> Result<()>;
+
+    /// The diagonal of (L Lᵀ)⁻¹. n³/3 operations; to be called from the pool where the factor is more than [`ONE_THREAD`].
+    ///
+    /// # Errors
+    /// [`ntkfast_base::Error::Memory`], [`ntkfast_base::Error::Cancelled`].
+    fn inverse_diagonal(factor: Matrix<'_, Self>, job: &Job) -> Result<Vec<f64>>;
+
     /// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column; to
     /// be called from the pool where the factor or the columns are more than [`ONE_THREAD`].
     ///
@@ -84,6 +98,14 @@ macro_rules! field {
 
             fn cholesky(matrix: Symmetric<Self>, job: &Job) -> Result<Cholesky<Self>> {
                 cholesky::cholesky(matrix, job)
+            }
+
+            fn cholesky_in_place(entries: &mut [Self], size: usize, job: &Job) -> Result<()> {
+                cholesky::factorise(entries, size, job)
+            }
+
+            fn inverse_diagonal(factor: Matrix<'_, Self>, job: &Job) -> Result<Vec<f64>> {
+                cholesky::inverse_diagonal(factor, job)
             }
 
             fn cholesky_solve(

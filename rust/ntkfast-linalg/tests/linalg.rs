@@ -139,6 +139,37 @@ fn cholesky_solves() {
 }
 
 #[test]
+fn cholesky_in_place_gives_the_same_factor_and_the_diagonal_of_the_inverse() {
+    for size in [1, 5, 64, 100, 300, 520] {
+        let entries = positive(size, 0.1, 1.0);
+        let (factor, own, diagonal) = lease().expect("threads").install(|| {
+            let job = Job::default();
+            let matrix = symmetric::<f64>(&entries, size).expect("symmetric");
+            let factor = Field::cholesky(matrix, &job).expect("definite").factor;
+            let mut own = entries.clone();
+            f64::cholesky_in_place(&mut own, size, &job).expect("definite");
+            let l = Matrix { entries: &own, shape: [size, size], by_rows: false };
+            let diagonal = Field::inverse_diagonal(l, &job).expect("not cancelled");
+            (factor, own, diagonal)
+        });
+        assert!(own == factor, "size {size}");
+        // A times column i of the inverse is a unit vector; forward and back, one column at a time.
+        for i in (0..size).step_by(37) {
+            let mut x: Vec<f64> = (0..size).map(|row| f64::from(u8::from(row == i))).collect();
+            for row in 0..size {
+                let sum: f64 = (0..row).map(|k| own[k * size + row] * x[k]).sum();
+                x[row] = (x[row] - sum) / own[row * size + row];
+            }
+            for row in (0..size).rev() {
+                let sum: f64 = (row + 1..size).map(|k| own[row * size + k] * x[k]).sum();
+                x[row] = (x[row] - sum) / own[row * size + row];
+            }
+            assert!((diagonal[i] / x[i] - 1.0).abs() < 1e-10, "size {size}: {} {}", diagonal[i], x[i]);
+        }
+    }
+}
+
+#[test]
 fn unsuitable_matrices_are_refused() {
     let nan = symmetric::<f64>(&[1.0, f64::NAN, 0.0, 1.0], 2).err();
     assert!(matches!(nan, Some(Error::NotFinite { argument: "a", row: 0, column: 1, .. })));

@@ -6,11 +6,11 @@ use ntkfast_core::{Error, flow, memory};
 use ntkfast_linalg::{ONE_THREAD, Symmetric, solve_refined as refined};
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+pub(crate) type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 type Filter<'py> = Bound<'py, PyArray2<f64>>;
 
 /// Run a generic function on float64 or float32 arrays of the same type.
@@ -29,6 +29,8 @@ macro_rules! by_dtype {
     }};
 }
 
+pub(crate) use by_dtype;
+
 #[pyfunction]
 pub fn eigh<'py>(py: Python<'py>, theta: Any<'_, 'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     by_dtype!(eigh_typed(py, "theta" => theta: Ix2))
@@ -45,55 +47,6 @@ fn eigh_typed<'py, T: ArrayFloat>(
     let vectors = PyArray1::from_vec(py, eigen.vectors)
         .reshape_with_order([size, size], NPY_ORDER::NPY_FORTRANORDER)?;
     Ok((PyArray1::from_vec(py, eigen.values).into_any(), vectors.into_any()))
-}
-
-#[pyfunction]
-pub fn cholesky<'py>(
-    py: Python<'py>,
-    a: Any<'_, 'py>,
-    diagonal: Any<'_, 'py>,
-) -> PyResult<Bound<'py, PyAny>> {
-    by_dtype!(cholesky_typed(py, "a" => a: Ix2, "diagonal" => diagonal: Ix1))
-}
-
-fn cholesky_typed<'py, T: ArrayFloat>(
-    py: Python<'py>,
-    a: &PyReadonlyArray2<'py, T>,
-    diagonal: &PyReadonlyArray1<'py, T>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let diagonal = diagonal.as_array().to_vec();
-    let matrix = symmetric("a", a, Some(&diagonal))?;
-    let operations = by_size(matrix.size());
-    let cholesky = Call { py, operations, progress: None }.run(|job| T::cholesky(matrix, job))?;
-    let shape = [cholesky.size, cholesky.size];
-    let factor =
-        PyArray1::from_vec(py, cholesky.factor).reshape_with_order(shape, NPY_ORDER::NPY_FORTRANORDER)?;
-    Ok(factor.into_any())
-}
-
-#[pyfunction]
-pub fn cholesky_solve<'py>(py: Python<'py>, l: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-    by_dtype!(cholesky_solve_typed(py, "l" => l: Ix2, "b" => b: Ix2))
-}
-
-fn cholesky_solve_typed<'py, T: ArrayFloat>(
-    py: Python<'py>,
-    l: &PyReadonlyArray2<'py, T>,
-    b: &PyReadonlyArray2<'py, T>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let (l, b) = (l.as_array(), b.as_array());
-    let (size, columns) = (l.nrows(), b.ncols());
-    square("l", l.shape())?;
-    if b.nrows() != size {
-        return refuse(&shape_error("b", b.shape(), format!("({size}, k), as many rows as the factor")));
-    }
-    let operations = by_size(size.max(columns));
-    let solution = Call { py, operations, progress: None }.run(|job| {
-        let mut solution = memory::collect(b.iter().copied())?;
-        with_matrix(&l, |factor| T::cholesky_solve(factor, &mut solution, columns, job))?;
-        Ok(solution)
-    })?;
-    Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())
 }
 
 /// The solution, and the diagonal of the factor it took.
@@ -176,7 +129,7 @@ fn vector(name: &str, array: Any<'_, '_>) -> PyResult<Vec<f64>> {
     Ok(read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))?.as_array().to_vec())
 }
 
-fn symmetric<T: ArrayFloat>(
+pub(crate) fn symmetric<T: ArrayFloat>(
     argument: &'static str,
     array: &PyReadonlyArray2<'_, T>,
     diagonal: Option<&[T]>,
@@ -191,18 +144,18 @@ fn symmetric<T: ArrayFloat>(
         .run(|job| with_matrix(&view, |matrix| T::symmetric(argument, matrix, diagonal, job)))
 }
 
-fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {
+pub(crate) fn square(argument: &'static str, shape: &[usize]) -> PyResult<()> {
     if shape[0] == shape[1] {
         return Ok(());
     }
     refuse(&shape_error(argument, shape, "a square matrix".to_owned()))
 }
 
-fn shape_error(argument: &'static str, given: &[usize], expected: String) -> Error {
+pub(crate) fn shape_error(argument: &'static str, given: &[usize], expected: String) -> Error {
     Error::Shape { argument, given: given.to_vec(), expected }
 }
 
 /// Operations to tell the door: beyond `ONE_THREAD` faer runs on rayon's threads, which must be the pool's.
-fn by_size(size: usize) -> usize {
+pub(crate) fn by_size(size: usize) -> usize {
     if size > ONE_THREAD { usize::MAX } else { 0 }
 }
