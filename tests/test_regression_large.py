@@ -130,8 +130,6 @@ def test_what_does_not_fit_is_solved_by_products(monkeypatch):
     found = nk.KernelRegression(op, x[:, 0], diag_reg=0.1)
     assert isinstance(found.solver, ConjugateGradients)
     assert "solved by ConjugateGradients in" in str(found)
-    with pytest.raises(ValueError, match="use CholeskySolver"):
-        found.leave_one_out()
     each = nk.KernelRegression(op, x[:, 0], diag_reg=np.full(600, 0.1))  # which products refuse
     assert isinstance(each.solver, RefinedSolver)
     np.testing.assert_allclose(each.coefficients, found.coefficients, atol=1e-4)

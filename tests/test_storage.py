@@ -299,11 +299,11 @@ def labelled(labels: list[object]) -> nk.sklearn.NTKClassifier:
         ),
         (
             nk.KernelRegression(THETA, Y, diag_reg=1.0, solver="cg"),
-            r"conjugate gradients solved cannot be saved; save the coefficients",
+            r"products solved cannot be saved; save the coefficients",
         ),
         (
             nk.sklearn.NTKRegressor(relative_diag_reg=0.1, solver="cg").fit(X, Y),
-            r"conjugate gradients solved cannot be saved; .*mean_only\(\), or use pickle",
+            r"products solved cannot be saved; .*mean_only\(\), or use pickle",
         ),
         (Subclass(), "of type Subclass; expected a network or a result"),
         (

@@ -55,11 +55,12 @@ from ntkfast.solvers import (
     CholeskySolver,
     ConjugateGradients,
     EigenSolver,
+    PreparedByProducts,
     PreparedCholesky,
-    PreparedConjugateGradients,
     PreparedEigen,
     PreparedRefined,
     RefinedSolver,
+    SingleCholeskySolver,
 )
 from ntkfast.spectrum import Spectrum
 from ntkfast.theory import EdgeOfChaos, MeanField
@@ -130,7 +131,8 @@ def save(path: str | PathLike[str], value: object) -> None:
     TypeError
         A value of another type, or one that contains a function: an `Elementwise` network or a loss
         of your own. Functions cannot be saved. Classifier labels that are neither numbers nor text.
-        A system of `solvers.ConjugateGradients`, or an estimator or a regression trained by it.
+        A system of `solvers.ConjugateGradients` or `solvers.SingleCholeskySolver`, or what was
+        trained by them.
         Pipelines and estimators of other packages; use `joblib.dump` for these, or save the step.
 
     Notes
@@ -276,9 +278,9 @@ def _refusal(where: str, value: object) -> str:
             f"{where} of type {name}, an estimator of another package: write it with joblib.dump "
             f"or pickle, or save {part}"
         )
-    if isinstance(value, (ConjugateGradients, PreparedConjugateGradients, Operator)):
+    if isinstance(value, (ConjugateGradients, SingleCholeskySolver, PreparedByProducts, Operator)):
         advice = (
-            "operators and what conjugate gradients solved cannot be saved; save the coefficients, "
+            "operators and what products solved cannot be saved; save the coefficients, "
             "or of an estimator its mean_only(), or use pickle"
         )
     elif callable(value):

@@ -171,6 +171,7 @@ class KernelOperator(Operator):
         x2: FloatArray | None,
         *,
         diagonal: bool = False,
+        out: FloatArray | None = None,
         progress: Progress = None,
     ) -> FloatArray:
         return evaluate(
@@ -178,7 +179,7 @@ class KernelOperator(Operator):
             x,
             x2,
             wanted=(self.kernel,),
-            out=(None,),
+            out=(out,),
             diagonal=diagonal,
             progress=progress,
         )[0]
@@ -249,9 +250,11 @@ class KernelOperator(Operator):
         pairs = [self._kernel(self.x[i : i + 1], self.x2[i : i + 1]) for i in range(len(self.x))]
         return np.concatenate([pair[0] for pair in pairs] or [np.empty(0, self.dtype)])
 
-    def to_array(self) -> FloatArray:
-        """Compute the whole matrix, shape (n, m); MemoryError if it would not fit."""
-        return self._kernel(self.x, self.x2, progress=self.progress)
+    def _write(self, out: FloatArray) -> None:
+        if out.dtype != self.dtype:
+            self.cast(out.dtype, memory=0)._write(out)
+        else:
+            self._kernel(self.x, self.x2, out=out, progress=self.progress)
 
     def cast(self, dtype: npt.DTypeLike, *, memory: float | None = None) -> KernelOperator:
         """Return the kernel with entries of another type, and memory of its own; None: as here."""

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
 from ntkfast._display import Displayed, Fact
-from ntkfast._memory import check
+from ntkfast._gram import row_blocks
+from ntkfast._memory import empty
 from ntkfast._scalars import as_real
 
 __all__ = ["Form", "Indices", "Operator"]
@@ -135,11 +136,29 @@ class Operator(Displayed, ABC):
             )
         return self._diagonal()
 
-    def to_array(self) -> FloatArray:
-        """Compute the whole matrix, shape (n, m); MemoryError if it would not fit."""
-        size = self.shape[0] * self.shape[1] * self.dtype.itemsize
-        check(size, f"the matrix of shape {self.shape} in {self.dtype}", _REMEDY)
-        return self._entries(np.arange(self.shape[0]), None)
+    def to_array(self, *, out: FloatArray | None = None) -> FloatArray:
+        """Compute the whole matrix.
+
+        Parameters
+        ----------
+        out
+            Shape (n, m), float32 or float64, row after row: an array for the entries.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array in the type of the operator; MemoryError if it would not fit.
+        """
+        if out is None:
+            what = f"the matrix of shape {self.shape} in {self.dtype}"
+            out = empty(self.shape, self.dtype, what, _REMEDY)
+        self._write(out)
+        return out
+
+    def _write(self, out: FloatArray) -> None:
+        """Write all entries to an array of the same shape, in its type."""
+        for rows in row_blocks(*self.shape):
+            out[rows] = self._entries(np.arange(*rows.indices(len(self))), None)
 
     def fingerprint(self) -> str:
         """Return a digest of the shape, the type, the diagonal and some rows."""

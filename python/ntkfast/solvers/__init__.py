@@ -4,6 +4,7 @@
 its `Prepared` system only through the interface in `protocol`.
 """
 
+from ntkfast.solvers._products import PreparedByProducts
 from ntkfast.solvers.cholesky import CholeskySolver, PreparedCholesky
 from ntkfast.solvers.conjugate_gradients import (
     ConjugateGradients,
@@ -13,17 +14,21 @@ from ntkfast.solvers.conjugate_gradients import (
 from ntkfast.solvers.eigen import EigenSolver, PreparedEigen
 from ntkfast.solvers.protocol import Prepared, Solver
 from ntkfast.solvers.refined import PreparedRefined, RefinedSolver
+from ntkfast.solvers.single import PreparedSingleCholesky, SingleCholeskySolver
 
 __all__ = [
     "CholeskySolver",
     "ConjugateGradients",
     "EigenSolver",
     "Prepared",
+    "PreparedByProducts",
     "PreparedCholesky",
     "PreparedConjugateGradients",
     "PreparedEigen",
     "PreparedRefined",
+    "PreparedSingleCholesky",
     "RefinedSolver",
+    "SingleCholeskySolver",
     "SolveReport",
     "Solver",
 ]

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._ntkfast import NumericalError
 from ntkfast.operators import Operator
-from ntkfast.solvers._preconditioner import Preconditioner
 
-__all__ = ["Iteration", "State", "norms", "ritz_values"]
+__all__ = ["Iteration", "Preconditioning", "State", "lanczos_matrix", "norms", "ritz_values"]
 
 Doubles = npt.NDArray[np.float64]
 
 # Steps without a residual of half the size, after which more of them do not help.
 _PATIENCE = 300
+
+
+class Preconditioning(Protocol):
+    """A matrix P like op + ridge that is easy to solve with, and its size ρ."""
+
+    @property
+    def rank(self) -> int:
+        """Rows of the matrix that P knows."""
+
+    @property
+    def shift(self) -> float:
+        """ρ, which keeps the numbers of an iteration near those of its right-hand sides."""
+
+    @property
+    def condition(self) -> float:
+        """A lower bound of the condition number of op + ridge."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that P takes."""
+
+    @property
+    def log_determinant(self) -> float:
+        """Natural logarithm of det P."""
+
+    def solve(self, r: Doubles) -> Doubles:
+        """Return ρ·P⁻¹·r for r of shape (n, c)."""
+
+    def sample(self, source: np.random.Generator, count: int) -> Doubles:
+        """Draw vectors of mean 0 and covariance P, shape (n, count)."""
 
 
 @dataclass
@@ -36,8 +67,10 @@ class State:
         Columns that have not reached them.
     best, since
         The smallest size of the residual relative to the goals, and the steps since it halved.
+    alpha, beta
+        Shape (c,): the scalars of the last step.
     column, alphas, betas
-        The first column that is active, and its scalars.
+        The first column that is active, and its scalars of all steps.
     """
 
     d: Doubles
@@ -46,6 +79,8 @@ class State:
     rz: Doubles
     goals: Doubles
     active: npt.NDArray[np.intp]
+    alpha: Doubles
+    beta: Doubles
     best: float = math.inf
     since: int = 0
     column: int = 0
@@ -65,8 +100,8 @@ class Iteration:
     """The system op + ridge with its preconditioner."""
 
     op: Operator
-    ridge: float
-    preconditioner: Preconditioner
+    ridge: float | Doubles  # one number, or one per row, shape (n, 1)
+    preconditioner: Preconditioning
     name: str
     remedy: str
 
@@ -80,7 +115,9 @@ class Iteration:
         z = self.preconditioner.solve(b)
         active = np.flatnonzero(norms(b) > goals)
         column = int(active[0]) if active.size else 0
-        return State(np.zeros_like(b), b.copy(), z, _inner(b, z), goals, active, column=column)
+        scalars = np.zeros(b.shape[1]), np.zeros(b.shape[1])
+        rz = _inner(b, z)
+        return State(np.zeros_like(b), b.copy(), z, rz, goals, active, *scalars, column=column)
 
     def step(self, state: State) -> bool:
         """Take a step with one product; False if there is nothing to gain any more."""
@@ -109,6 +146,7 @@ class Iteration:
         beta = rz / state.rz[some]
         state.p[:, some] = z + beta * p
         state.rz[some] = rz
+        state.alpha[some], state.beta[some] = alpha, beta
         if some[0] == state.column:
             state.alphas.append(float(alpha[0]))
             state.betas.append(float(beta[0]))
@@ -122,7 +160,7 @@ class Iteration:
 
     def _is_negative(self, p: Doubles, curvature: Doubles) -> bool:
         """Whether rounding cannot explain a curvature that is not positive."""
-        size = float(self.op.diagonal().astype(np.float64).sum()) + self.ridge
+        size = float(self.op.diagonal().astype(np.float64).sum() + np.max(self.ridge))
         rounding = 1e2 * float(np.finfo(self.op.dtype).eps) * size
         return bool((curvature < -rounding * norms(p) ** 2).any())
 
@@ -140,10 +178,16 @@ def _inner(a: Doubles, b: Doubles) -> Doubles:
 
 def ritz_values(alphas: list[float], betas: list[float]) -> Doubles:
     """Return the Ritz values of the preconditioned matrix, from the scalars of a column."""
+    values = np.linalg.eigvalsh(lanczos_matrix(alphas, betas))
+    return np.asarray(values, np.float64)
+
+
+def lanczos_matrix(alphas: Sequence[float] | Doubles, betas: Sequence[float] | Doubles) -> Doubles:
+    """Return the tridiagonal matrix of Lanczos that belongs to scalars of conjugate gradients."""
     a: Doubles = np.array(alphas)
     b: Doubles = np.array(betas[: len(alphas) - 1])
     diagonal: Doubles = 1 / a
     diagonal[1:] += b / a[:-1]
     beside: Doubles = np.sqrt(np.maximum(b, 0)) / a[:-1]
-    values = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
-    return np.asarray(values, np.float64)
+    found: Doubles = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    return found

@@ -18,13 +18,21 @@ from ntkfast._progress import Report
 from ntkfast._warnings import warn
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import Checkpoint
-from ntkfast.solvers._iteration import Doubles, Iteration, State, norms, ritz_values
-from ntkfast.solvers._preconditioner import Preconditioner
+from ntkfast.solvers._iteration import (
+    Doubles,
+    Iteration,
+    Preconditioning,
+    State,
+    norms,
+    ritz_values,
+)
 
 __all__ = ["Refinement", "SolveReport"]
 
 # Residual to which a system in float32 is solved between two corrections in float64.
 _INNER = 1e-4
+# Fields of a state that are arrays.
+_ARRAYS = ("d", "r", "p", "rz", "goals", "active", "alpha", "beta")
 # Smallest share of the spectrum that is not rounding.
 _SINGULAR = 1e-13
 
@@ -70,15 +78,14 @@ class SolveReport(Displayed):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A system, in one precision or in two, and how exactly to solve it."""
+    """A system, in one precision or in two, and how long to work on it."""
 
     op: Operator
     inner: Operator
-    ridge: float
-    preconditioner: Preconditioner
+    ridge: float | Doubles
+    preconditioner: Preconditioning
     name: str
     remedy: str
-    tol: float
     most_products: int
     checkpoint: Path | None
     settings: tuple[object, ...]  # that determine the bits, besides these
@@ -86,10 +93,14 @@ class Task:
 
 
 class Refinement:
-    """One solve: rounds of conjugate gradients, and its report."""
+    """One solve: rounds of conjugate gradients, and its report.
 
-    def __init__(self, task: Task, b: Doubles) -> None:
-        self.task, self.b = task, b
+    `wanted`, of shape (c,), has the norms that the residuals should reach. A second call of `run`
+    goes on from the first.
+    """
+
+    def __init__(self, task: Task, b: Doubles, wanted: Doubles) -> None:
+        self.task, self.b, self.wanted = task, b, wanted
         self.sizes = norms(b)
         self.x = np.zeros_like(b)
         self.r = b.copy()
@@ -100,29 +111,35 @@ class Refinement:
         self.checkpoint = Checkpoint(path, "" if path is None else self._fingerprint())
         self.seconds = {"preconditioner": task.seconds, "products": 0.0}
 
-    @property
-    def _outer(self) -> Iteration:
+    def _iteration(self, op: Operator) -> Iteration:
         own = self.task
-        return Iteration(own.op, own.ridge, own.preconditioner, own.name, own.remedy)
+        return Iteration(op, own.ridge, own.preconditioner, own.name, own.remedy)
 
     @property
     def _inner(self) -> Iteration:
-        own = self.task
-        op = own.inner if self.mixed else own.op
-        return Iteration(op, own.ridge, own.preconditioner, own.name, own.remedy)
+        return self._iteration(self.task.inner if self.mixed else self.task.op)
 
     @property
     def reached(self) -> Doubles:
         """Residuals of the columns, relative to their right-hand sides."""
         return norms(self.r) / np.where(self.sizes > 0, self.sizes, 1.0)
 
+    @property
+    def excess(self) -> float:
+        """The largest residual in units of the wanted one: at most 1 at the end."""
+        found = norms(self.r)
+        ratios = np.divide(
+            found, self.wanted, out=np.full_like(found, np.inf), where=self.wanted > 0
+        )
+        return float(np.where(found > 0, ratios, 0.0).max(initial=0.0))
+
     def run(self, report: Report | None) -> Doubles:
-        """Return the solution; a warning says if its residual is too large."""
+        """Return the best solution found; `excess` says whether it is as exact as wanted."""
         begun = time.perf_counter()
         task = self.task
         state = self._resume()
-        while self.reached.max(initial=0.0) > task.tol or state is not None:
-            before = self.reached.max(initial=0.0)
+        while self.excess > 1 or state is not None:
+            before = self.excess
             if state is None:
                 state = self._inner.begin(self.r, self._goals())
             while self.products < task.most_products and self._inner.step(state):
@@ -135,19 +152,22 @@ class Refinement:
             state = None
             if self.products >= task.most_products:
                 break
-            if self.reached.max(initial=0.0) > before / 2:
+            if self.excess > max(before / 2, 1.0):
                 if not self.mixed:
                     break
                 self.mixed = False
-        if self.reached.max(initial=0.0) <= task.tol:
+        if self.excess <= 1:
             self.checkpoint.end()
-        self.seconds["products"] = time.perf_counter() - begun
-        if self.reached.max(initial=0.0) > task.tol:
-            warn(
-                f"ConjugateGradients reached a residual of {self.reached.max():.2g} after "
-                f"{self.products} products, instead of {task.tol:g}; {self._advice()}"
-            )
+        self.seconds["products"] += time.perf_counter() - begun
         return self.x
+
+    def warn(self, tol: float) -> None:
+        """Say so if the residuals are larger than asked for."""
+        if self.excess > 1:
+            warn(
+                f"conjugate gradients reached a residual of {self.reached.max():.2g} after "
+                f"{self.products} products, instead of {tol:g}; {self._advice()}"
+            )
 
     def _advice(self) -> str:
         if self.values[0] <= _SINGULAR * self.values[-1]:
@@ -160,37 +180,40 @@ class Refinement:
     def _correct(self, d: Doubles) -> None:
         """Add d to the columns whose true residual it makes smaller."""
         x = self.x + d
-        r = self.b - self._outer.times(x)
+        r = self.b - self._iteration(self.task.op).times(x)
         self.products += 1
         smaller = norms(r) < norms(self.r)
         self.x = np.where(smaller, x, self.x)
         self.r = np.where(smaller, r, self.r)
 
     def _goals(self) -> Doubles:
-        """Norms to which a round brings the residuals: half of what is asked for, at the end."""
-        last = 0.5 * self.task.tol * self.sizes
+        """Norms to which a round brings the residuals: half of what is wanted, at the end."""
+        last = 0.5 * self.wanted
         return np.maximum(last, _INNER * norms(self.r)) if self.mixed else last
 
     def _tell(self, report: Report | None, before: float, state: State) -> None:
+        """Report the correct digits of the worst column, in tenths of a digit."""
         if report is None:
             return
-        tolerance = self.task.tol
-        now = state.worst * float((state.goals / np.where(self.sizes > 0, self.sizes, 1.0)).max())
-        wanted = max(1, round(-math.log10(tolerance) * 10))
-        done = -math.log10(max(min(now, before), tolerance)) * 10
-        report(min(max(0, round(done)), wanted), wanted)
+        some = (self.sizes > 0) & (self.wanted > 0)
+        if not some.any():
+            return
+        whole = float((self.sizes[some] / self.wanted[some]).max())
+        total = max(1, round(10 * math.log10(max(1.0, whole))))
+        now = state.worst * float((state.goals[some] / self.wanted[some]).max())
+        left = round(10 * math.log10(max(1.0, min(now, before))))
+        report(min(max(0, total - left), total), total)
 
     @property
     def report(self) -> SolveReport:
         """What the solve took."""
         own = self.task
         kept = sum(op.kept for op in {own.op, own.inner} if isinstance(op, KernelOperator))
-        rank, n = own.preconditioner.rank, own.op.shape[0]
         return SolveReport(
             residuals=self.reached,
             products=self.products,
-            rank=rank,
-            memory=kept + rank * n * own.inner.dtype.itemsize,
+            rank=own.preconditioner.rank,
+            memory=kept + own.preconditioner.memory,
             smallest=float(self.values[0]) / own.preconditioner.shift,
             largest=float(self.values[-1]) / own.preconditioner.shift,
             seconds=dict(self.seconds),
@@ -199,9 +222,10 @@ class Refinement:
     def _fingerprint(self) -> str:
         """Return a digest of everything that determines the bits of the solution."""
         own = self.task
-        system = (own.op.fingerprint(), own.ridge, own.preconditioner.rank, self.b.shape)
-        digest = hashlib.sha256(repr((*system, own.tol, *own.settings)).encode())
-        digest.update(np.ascontiguousarray(self.b).tobytes())
+        system = (own.op.fingerprint(), own.preconditioner.rank, self.b.shape)
+        digest = hashlib.sha256(repr((*system, *own.settings)).encode())
+        for part in (np.asarray(own.ridge), self.wanted, self.b):
+            digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
     def _arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:
@@ -222,7 +246,7 @@ class Refinement:
         self.x, self.r = arrays["outer_x"], arrays["outer_r"]
         self.products, self.mixed = int(arrays["products"]), bool(arrays["mixed"])
         return State(
-            **{name: arrays[name] for name in ("d", "r", "p", "rz", "goals", "active")},
+            **{name: arrays[name] for name in _ARRAYS},
             best=float(arrays["best"]),
             since=int(arrays["since"]),
             column=int(arrays["column"]),

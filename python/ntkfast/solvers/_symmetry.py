@@ -1,21 +1,29 @@
-"""Whether an operator is symmetric, as conjugate gradients need."""
+"""Operators that are symmetric, as solvers need."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ntkfast._arrays import check_finite
 from ntkfast._gram import check_symmetric
-from ntkfast.operators import MatrixOperator, Operator
+from ntkfast.operators import MatrixOperator, Operator, as_operator
 
-__all__ = ["check_symmetry"]
+__all__ = ["as_symmetric"]
 
 # Rows and columns of an operator that are compared.
 _SOME = 64
 
 
-def check_symmetry(op: Operator, name: str) -> None:
-    """Reject an array that is not symmetric and finite, or an operator that some entries betray."""
+def as_symmetric(theta: npt.ArrayLike | Operator, name: str) -> Operator:
+    """Return an operator; reject an array that is not symmetric and finite, in all entries.
+
+    Of an operator some entries are compared.
+    """
+    op = as_operator(theta)
+    n = op.shape[0]
+    if op.shape != (n, n):
+        raise ValueError(f"{name} has shape {op.shape}; expected a square operator, (n, n)")
     if isinstance(op, MatrixOperator):
         check_symmetric(op._matrix, name)
     elif not op.symmetric:
@@ -28,3 +36,4 @@ def check_symmetry(op: Operator, name: str) -> None:
                 f"{name} is an operator that is not symmetric; pass one between the training "
                 "points, such as KernelOperator(network, x)"
             )
+    return op

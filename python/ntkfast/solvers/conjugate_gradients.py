@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,23 +14,29 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
-from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count, as_real
-from ntkfast.linalg import Cholesky, as_right_side
-from ntkfast.operators import KernelOperator, Operator, as_operator
+from ntkfast._progress import Progress
+from ntkfast._scalars import as_count
+from ntkfast.linalg import as_right_side
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
+from ntkfast.solvers._draws import signs
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
-from ntkfast.solvers._refinement import Refinement, SolveReport, Task
-from ntkfast.solvers._symmetry import check_symmetry
-from ntkfast.solvers.protocol import REMEDY, Prepared, Solver
+from ntkfast.solvers._products import PreparedByProducts, check_settings
+from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
+from ntkfast.solvers._refinement import SolveReport
+from ntkfast.solvers._symmetry import as_symmetric
+from ntkfast.solvers.protocol import REMEDY, Solver
 
 __all__ = ["ConjugateGradients", "PreparedConjugateGradients", "SolveReport"]
 
+# Residual to which the columns of random probes are solved, far below their random errors.
+_PROBED = 1e-4
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PreparedConjugateGradients(Prepared):
-    """A system with its preconditioner; created by `ConjugateGradients`.
+class PreparedConjugateGradients(PreparedByProducts):
+    """A system with a preconditioner of low rank; created by `ConjugateGradients`.
 
     Attributes
     ----------
@@ -38,79 +44,52 @@ class PreparedConjugateGradients(Prepared):
         The `SolveReport` of the last solve; None before the first one.
     """
 
-    solver: ConjugateGradients
-    op: Operator
     groups: npt.NDArray[np.intp] | None
-    preconditioner: Preconditioner
-    name: str
-    remedy: str
-    inner: Operator
 
     @property
     def n(self) -> int:
         """The size of the system."""
         return self.op.shape[0] if self.groups is None else len(self.groups)
 
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """float64, the type of solutions."""
-        return np.dtype(np.float64)
-
-    @property
-    def report(self) -> SolveReport | None:
-        """What the last solve took."""
-        report: SolveReport | None = vars(self).get("_report")
-        return report
-
-    def solve(self, b: npt.ArrayLike) -> FloatArray:
-        """Solve (Θ + r)·x = b for b of shape (n,) or (n, c), to the tolerance of the solver.
-
-        Warns
-        -----
-        RuntimeWarning
-            The residual stagnates, or `most_products` were not enough. `report` says what was
-            reached.
-        """
-        right = as_right_side(b, self.n)
-        columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
-        # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
-        sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
-        with np.errstate(over="ignore"):
-            solution: FloatArray = self._merged(columns / sizes) * sizes
-        return solution.reshape(right.shape)
-
-    def _merged(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _solve(self, b: npt.NDArray[np.float64], tol: float) -> npt.NDArray[np.float64]:
         """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
-            return self._solve(columns)
-        counts = np.bincount(self.groups)[:, None]
-        means = np.zeros((len(counts), columns.shape[1]))
-        np.add.at(means, self.groups, columns)
-        shared: npt.NDArray[np.float64] = (self._solve(means / counts) / counts)[self.groups]
-        return shared
+            return super()._solve(self._possible(b), tol)
+        shared = super()._solve(self._possible(self._means(b)), tol) / self._counts
+        copies: npt.NDArray[np.float64] = shared[self.groups]
+        return copies
 
-    def _solve(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        solver = self.solver
-        if not self.ridge:  # a row of zeros reaches no target but 0
-            b = np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
-        task = Task(
-            op=self.op,
-            inner=self.inner,
-            ridge=float(self.ridge),
-            preconditioner=self.preconditioner,
-            name=self.name,
-            remedy=self.remedy,
-            tol=solver.tol,
-            most_products=solver.most_products,
-            checkpoint=None if solver.checkpoint is None else Path(solver.checkpoint),
-            settings=(solver.mixed, solver.seed),
-            seconds=self.seconds,
-        )
-        run = Refinement(task, b)
-        with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
-            solution = run.run(report)
-        vars(self)["_report"] = run.report
-        return solution
+    def _possible(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Without a ridge, a row of zeros reaches no target but 0."""
+        return b if float(self.ridge) else np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
+
+    @property
+    def _counts(self) -> npt.NDArray[np.float64]:
+        counts: npt.NDArray[np.float64] = np.bincount(self._groups)[:, None].astype(np.float64)
+        return counts
+
+    @property
+    def _groups(self) -> npt.NDArray[np.intp]:
+        assert self.groups is not None
+        return self.groups
+
+    def _means(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        means = np.zeros((self.op.shape[0], b.shape[1]))
+        np.add.at(means, self._groups, b)
+        averaged: npt.NDArray[np.float64] = means / self._counts
+        return averaged
+
+    def quadratic_bounds(self, k: npt.ArrayLike, least: npt.ArrayLike) -> Bounds:
+        """Bound kᵢᵀ·(Θ + r)⁻¹·kᵢ; without a ridge, between distinct points, and from below."""
+        columns = as_right_side(k, self.n).astype(np.float64)
+        if self.groups is not None:
+            columns = self._means(columns)
+        return quadratic_bounds(self._task(), columns, np.asarray(least, np.float64))
+
+    @property
+    def log_determinant(self) -> float:
+        """An estimate of the natural logarithm of det(Θ + r), by some products, once."""
+        return -np.inf if self.groups is not None else super().log_determinant
 
     @property
     def trace(self) -> float:
@@ -121,30 +100,38 @@ class PreparedConjugateGradients(Prepared):
         return float(diagonal.sum() + float(self.ridge) * len(diagonal))
 
     @property
-    def condition_estimate(self) -> float:
-        """A lower bound of the condition number of Θ + r, from the pivots."""
-        return self.preconditioner.condition
-
-    @property
-    def log_determinant(self) -> float:
-        """Raises ValueError: products give no determinant."""
-        raise ValueError(_NO.format("log determinant"))
-
-    @property
     def inverse_diagonal(self) -> FloatArray:
-        """Raises ValueError: products give no diagonal of the inverse."""
-        raise ValueError(_NO.format("diagonal of the inverse"))
+        """An estimate of the diagonal of (Θ + r)⁻¹, shape (n,), by a solve for `probes` columns.
+
+        Single entries have errors of some `inverse_diagonal_error`; the root mean square of
+        leave-one-out residuals is more exact.
+
+        References
+        ----------
+        Bekas, Kokiopoulou, Saad (2007), Appl. Numer. Math. 57, 1214.
+        """
+        return self._probed[0]
 
     @property
-    def cholesky(self) -> Cholesky:
-        """Raises ValueError: there is no factor."""
-        raise ValueError(_NO.format("Cholesky factor"))
+    def inverse_diagonal_error(self) -> float:
+        """The median of the relative standard errors of `inverse_diagonal`."""
+        return self._probed[1]
 
-
-_NO = (
-    "this system was prepared by ConjugateGradients, which computes no {}; use CholeskySolver, if "
-    "the matrix fits into memory"
-)
+    @cached_property
+    def _probed(self) -> tuple[FloatArray, float]:
+        ridge = float(self.ridge)
+        if not ridge:
+            raise ValueError(
+                f"without regularisation, products do not give the diagonal of the inverse of "
+                f"{self.name}; {self.remedy}"
+            )
+        source = np.random.default_rng([self.solver.seed, 2])
+        z = signs(source, self.n, self.solver.probes)
+        estimates = z * self._solve(z, max(self.solver.tol, _PROBED))
+        least = 1 / (self.op.diagonal().astype(np.float64) + ridge)
+        diagonal = np.clip(estimates.mean(axis=1), least, 1 / ridge)
+        spread = estimates.std(axis=1) / self.solver.probes**0.5
+        return diagonal, float(np.median(spread / diagonal)) if self.n else 0.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +153,9 @@ class ConjugateGradients(Solver):
         Number of products after which a solve ends with a warning.
     seed
         Seed of the pivots.
+    probes
+        Random vectors, at least 2, for the log determinant and leave-one-out, which products only
+        estimate. Errors fall with the root of their number.
     checkpoint
         A file. The state of a solve is written to it about once a minute. A solve of the same
         system goes on from there, to the same result; the file is removed at the end.
@@ -200,6 +190,7 @@ class ConjugateGradients(Solver):
     mixed: bool = True
     most_products: int = 2000
     seed: int = 0
+    probes: int = 64
     checkpoint: str | PathLike[str] | None = None
     progress: Progress = field(default=None, compare=False)
 
@@ -223,13 +214,9 @@ class ConjugateGradients(Solver):
         name, remedy
             As for `Solver.prepare`.
         """
-        if as_real(self.tol, "tol", least=0.0, above=True) >= 1:
-            raise ValueError(f"tol is {self.tol!r}; expected a number from 0 to 1")
-        as_count(self.most_products, "most_products", least=1)
-        op = as_operator(theta)
+        check_settings(self)
+        op = as_symmetric(theta, name)
         n = op.shape[0]
-        if op.shape != (n, n):
-            raise ValueError(f"{name} has shape {op.shape}; expected a square operator, (n, n)")
         shift = as_diagonal(ridge, n, "ridge")
         if shift.ndim:
             raise ValueError(
@@ -239,7 +226,6 @@ class ConjugateGradients(Solver):
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
         check_folder(self.checkpoint)
-        check_symmetry(op, name)
         begun = time.perf_counter()
         groups = None if float(shift) else copies_of(op)
         if groups is not None:

@@ -60,6 +60,11 @@ class Prepared(Displayed, ABC):
         """Natural logarithm of det(Θ + r)."""
 
     @property
+    def log_determinant_error(self) -> float:
+        """The standard error of `log_determinant` if that is an estimate; 0 for a factor."""
+        return 0.0
+
+    @property
     @abstractmethod
     def trace(self) -> float:
         """The trace of Θ + r."""
@@ -68,6 +73,11 @@ class Prepared(Displayed, ABC):
     @abstractmethod
     def inverse_diagonal(self) -> FloatArray:
         """Shape (n,): the diagonal of (Θ + r)⁻¹."""
+
+    @property
+    def inverse_diagonal_error(self) -> float:
+        """The typical relative error of `inverse_diagonal`; 0 for a factor in its own precision."""
+        return 0.0
 
     @property
     @abstractmethod

@@ -1,0 +1,204 @@
+"""Systems that are solved by products with the matrix, and what products tell about it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._progress import Progress, reporting
+from ntkfast._scalars import as_count, as_real
+from ntkfast.linalg import Cholesky, as_right_side
+from ntkfast.operators import Operator
+from ntkfast.solvers._iteration import Doubles, Iteration, Preconditioning, norms
+from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
+from ntkfast.solvers._quadrature import log_determinant
+from ntkfast.solvers._refinement import Refinement, SolveReport, Task
+from ntkfast.solvers.protocol import Prepared
+
+__all__ = ["PreparedByProducts", "Settings", "check_settings"]
+
+
+class Settings(Protocol):
+    """The parameters that solvers by products share."""
+
+    @property
+    def tol(self) -> float:
+        """Residual of solutions, relative to the right-hand side."""
+
+    @property
+    def most_products(self) -> int:
+        """Products after which a solve ends."""
+
+    @property
+    def probes(self) -> int:
+        """Random vectors for what products can only estimate."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of all draws."""
+
+    @property
+    def checkpoint(self) -> str | PathLike[str] | None:
+        """A file for the state of a solve."""
+
+    @property
+    def progress(self) -> Progress:
+        """Reports of a solve."""
+
+
+def check_settings(solver: Settings) -> None:
+    """Reject values out of range, before the work begins."""
+    if as_real(solver.tol, "tol", least=0.0, above=True) >= 1:
+        raise ValueError(f"tol is {solver.tol!r}; expected a number from 0 to 1")
+    as_count(solver.most_products, "most_products", least=1)
+    as_count(solver.probes, "probes", least=2)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PreparedByProducts(Prepared):
+    """A system with its preconditioner.
+
+    Attributes
+    ----------
+    report
+        The `SolveReport` of the last solve; None before the first one.
+    """
+
+    solver: Settings
+    op: Operator
+    inner: Operator
+    preconditioner: Preconditioning
+    name: str
+    remedy: str
+
+    @property
+    def n(self) -> int:
+        """The size of the system."""
+        return self.op.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """float64, the type of solutions."""
+        return np.dtype(np.float64)
+
+    @property
+    def report(self) -> SolveReport | None:
+        """What the last solve took."""
+        report: SolveReport | None = vars(self).get("_report")
+        return report
+
+    @property
+    def _shift(self) -> float | Doubles:
+        """R as a factor of the rows of a block."""
+        if self.ridge.ndim == 0:
+            return float(self.ridge)
+        shift: Doubles = self.ridge.astype(np.float64)[:, None]
+        return shift
+
+    def solve(self, b: npt.ArrayLike) -> FloatArray:
+        """Solve (Θ + r)·x = b for b of shape (n,) or (n, c), to the tolerance of the solver.
+
+        Warns
+        -----
+        RuntimeWarning
+            The residual stagnates, or `most_products` were not enough. `report` says what was
+            reached.
+        """
+        right = as_right_side(b, self.n)
+        columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
+        # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
+        sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
+        with np.errstate(over="ignore"):
+            solution: FloatArray = self._solve(columns / sizes, self.solver.tol) * sizes
+        return solution.reshape(right.shape)
+
+    def _solve(self, b: Doubles, tol: float) -> Doubles:
+        run = Refinement(self._task(), b, tol * norms(b))
+        with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
+            solution = run.run(report)
+        run.warn(tol)
+        vars(self)["_report"] = run.report
+        return solution
+
+    def _task(self) -> Task:
+        solver = self.solver
+        return Task(
+            op=self.op,
+            inner=self.inner,
+            ridge=self._shift,
+            preconditioner=self.preconditioner,
+            name=self.name,
+            remedy=self.remedy,
+            most_products=solver.most_products,
+            checkpoint=None if solver.checkpoint is None else Path(solver.checkpoint),
+            settings=(type(solver).__name__, self.inner.dtype.str, solver.seed),
+            seconds=self.seconds,
+        )
+
+    def quadratic_bounds(self, k: npt.ArrayLike, least: npt.ArrayLike) -> Bounds:
+        """Bound kᵢᵀ·(Θ + r)⁻¹·kᵢ for the columns of k.
+
+        Parameters
+        ----------
+        k
+            Shape (n, m).
+        least
+            Shape (m,): numbers such as prior variances, from which the results are subtracted. The
+            bounds are so close that the differences are known to 1 %, if rounding permits.
+
+        Returns
+        -------
+        Bounds
+            Two arrays of shape (m,). Costs one solve for m columns, and at least one product in
+            float64.
+        """
+        columns = as_right_side(k, self.n).astype(np.float64)
+        return quadratic_bounds(self._task(), columns, np.asarray(least, np.float64))
+
+    @property
+    def log_determinant(self) -> float:
+        """An estimate of the natural logarithm of det(Θ + r), by some products, once."""
+        return self._log_determinant[0]
+
+    @property
+    def log_determinant_error(self) -> float:
+        """The standard error of `log_determinant`."""
+        return self._log_determinant[1]
+
+    @cached_property
+    def _log_determinant(self) -> tuple[float, float]:
+        own = self.inner if self.preconditioner.rank < self.n else self.op
+        system = Iteration(own, self._shift, self.preconditioner, self.name, self.remedy)
+        return log_determinant(system, self.solver.probes, self.solver.seed)
+
+    @property
+    @abstractmethod
+    def inverse_diagonal_error(self) -> float:
+        """The typical relative error of `inverse_diagonal`."""
+
+    @property
+    def trace(self) -> float:
+        """The trace of Θ + r."""
+        diagonal = self.op.diagonal().astype(np.float64)
+        return float(np.sum(diagonal + self.ridge))
+
+    @property
+    def condition_estimate(self) -> float:
+        """A lower bound of the condition number of Θ + r, from the pivots."""
+        return self.preconditioner.condition
+
+    @property
+    def cholesky(self) -> Cholesky:
+        """Raises ValueError: there is no exact factor."""
+        raise ValueError(
+            f"this system was prepared by {type(self.solver).__name__}, which computes no exact "
+            "Cholesky factor; use CholeskySolver, if two matrices fit into memory"
+        )
