@@ -18,29 +18,44 @@ from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
+from ntkfast.solvers import PreparedByProducts, PreparedConjugateGradients
 
 __all__ = [
     "Block",
     "blocks_of_kernels",
     "blocks_of_network",
+    "least_block",
     "on_test_points",
     "on_training_points",
 ]
 
+# Test points that share the products of a solve, if these are not in the matrix at hand.
+_TOGETHER = 256
+
 # Σ between a block of test points and the training points, and the prior of the block.
 Block: TypeAlias = tuple[FloatArray, FloatArray | None]
-Moments: TypeAlias = tuple[FloatArray, FloatArray | None]
+# Mean, covariance, and bounds of variances.
+Moments: TypeAlias = tuple[FloatArray, FloatArray | None, FloatArray | None]
 
 
 def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Moments:
-    """Compute the mean Σ*·α and the covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, or its diagonal if Σ** is one."""
+    """Compute the mean Σ*·α and the covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, or its diagonal if Σ** is one.
+
+    Solvers by products give bounds of variances, too.
+    """
     prepared = regression.prepared
     outputs = regression.coefficients.reshape(prepared.n, math.prod(regression.y.shape[1:]))
     trace = prepared.trace
-    means, covariances = [], []
+    means, covariances, bounds = [], [], []
     for nngp, before in blocks:
         means.append(matmul(nngp, outputs))
         if before is None:
+            continue
+        if before.ndim == 1 and isinstance(prepared, PreparedByProducts):
+            found = prepared.quadratic_bounds(nngp.T, before)
+            # From above: no variance is too small.
+            bounds.append(np.maximum(before - np.stack([found.upper, found.lower]), 0.0))
+            covariances.append(bounds[-1][1].astype(before.dtype))
             continue
         weights = prepared.solve(nngp.T).T
         if before.ndim == 2:
@@ -49,11 +64,20 @@ def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Mom
         else:
             after = before - np.einsum("ij,ij->i", weights, nngp)
         covariances.append(as_covariance(after, before, weights, trace))
-    return np.concatenate(means), np.concatenate(covariances) if covariances else None
+    return (
+        np.concatenate(means),
+        np.concatenate(covariances) if covariances else None,
+        np.concatenate(bounds, axis=1) if bounds else None,
+    )
 
 
 def on_training_points(regression: KernelRegression, kind: str) -> Moments:
     """Compute the mean y − D·α and the covariance D − D·K⁻¹·D, which do not need Σ."""
+    if kind != "none" and isinstance(regression.prepared, PreparedConjugateGradients):
+        raise ValueError(
+            "conjugate gradients give no covariance for all training points at once; pass some of "
+            "them, such as predict(x[:1000], covariance='diagonal')"
+        )
     noise = regression.diagonal
     covariance: FloatArray | None = None
     if kind == "diagonal":
@@ -62,21 +86,28 @@ def on_training_points(regression: KernelRegression, kind: str) -> Moments:
         product = noise[:, None] * regression.prepared.solve(np.diag(noise))
         covariance = np.diag(noise) - (product + product.T) / 2
         np.fill_diagonal(covariance, np.maximum(covariance.diagonal(), 0))
-    return regression.predict_train(), covariance
+    return regression.predict_train(), covariance, None
+
+
+def least_block(regression: KernelRegression) -> int:
+    """Return how many test points share the products of a solve."""
+    return _TOGETHER if isinstance(regression.prepared, PreparedByProducts) else 1
 
 
 def blocks_of_network(
-    network: Network | None, points: FloatArray, x: FloatArray | None, kind: str
+    network: Network | None, points: FloatArray, x: FloatArray | None, kind: str, least: int
 ) -> Iterator[Block]:
     """Compute Σ between test and training points, for a block of test points at a time."""
     assert network is not None
     assert x is not None
-    for rows in test_blocks(len(points), len(x), kind):
+    for rows in test_blocks(len(points), len(x), kind, least):
         some = points[rows]
         yield network.nngp(as_others(some, x), x), prior(network, some, kind)
 
 
-def blocks_of_kernels(nngp: FloatArray, given: FloatArray | None, kind: str) -> Iterator[Block]:
+def blocks_of_kernels(
+    nngp: FloatArray, given: FloatArray | None, kind: str, least: int
+) -> Iterator[Block]:
     """Split Σ between test and training points, and a prior, into blocks of test points."""
-    for rows in test_blocks(len(nngp), nngp.shape[1], kind):
+    for rows in test_blocks(len(nngp), nngp.shape[1], kind, least):
         yield nngp[rows], prior_rows(given, rows)

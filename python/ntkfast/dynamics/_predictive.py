@@ -78,11 +78,11 @@ def as_test_points(x_test: npt.ArrayLike, x: FloatArray | None, owner: str) -> F
     return points
 
 
-def test_blocks(m: int, n: int, kind: str) -> Iterator[slice]:
+def test_blocks(m: int, n: int, kind: str, least: int = 1) -> Iterator[slice]:  # noqa: PT028
     """Split m test points into blocks with (block, n) arrays in memory; one block for "full"."""
     if kind == "full":
         return iter([slice(0, m)])
-    return row_blocks(m, n, least=_MEANS if kind == "none" else 1)
+    return row_blocks(m, n, least=_MEANS if kind == "none" else least)
 
 
 def prior(network: Network, points: FloatArray, kind: str) -> FloatArray | None:

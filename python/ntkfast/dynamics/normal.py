@@ -43,11 +43,15 @@ class Normal(Displayed):
         Shape (m, m); or (m,), only the variances; or None, if only the mean was requested.
     about
         A description of the distribution, for the summary.
+    variance_bounds
+        Shape (2, m): numbers below and above the exact variances, if these were computed without a
+        factor of the kernel; None otherwise. The variances are those from above.
     """
 
     mean: FloatArray
     covariance: FloatArray | None = None
     about: str = ""
+    variance_bounds: FloatArray | None = None
 
     def __post_init__(self) -> None:
         mean = as_floats(self.mean, "mean")
@@ -71,6 +75,11 @@ class Normal(Displayed):
             raise ValueError(
                 f"covariance has a variance of {self.variance[i]:g} at index {i}; expected >= 0"
             )
+        if self.variance_bounds is not None:
+            bounds = as_floats(self.variance_bounds, "variance_bounds")
+            if bounds.shape != (2, m):
+                raise ValueError(f"variance_bounds has shape {bounds.shape}; expected (2, {m})")
+            object.__setattr__(self, "variance_bounds", bounds)
 
     @property
     def variance(self) -> FloatArray:
@@ -181,6 +190,10 @@ class Normal(Displayed):
             yield "", "full covariance" if self.covariance.ndim == 2 else "variances"
             if m:
                 yield "std", f"from {self.std.min():.3g} to {self.std.max():.3g}"
+            if m and self.variance_bounds is not None:
+                lower, upper = self.variance_bounds
+                width = float(((upper - lower) / np.where(upper > 0, upper, 1.0)).max())
+                yield "variances known to", f"{100 * width:.2g} %"
         yield "", self.mean.dtype
 
     def _known(self, what: str) -> FloatArray:

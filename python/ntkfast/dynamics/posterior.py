@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._calls import by_keyword
-from ntkfast._display import Displayed, Fact
-from ntkfast._gram import as_diagonal, as_gram, number_or_shape, with_relative
-from ntkfast._progress import Progress, counted, one_step
+from ntkfast._gram import as_diagonal, as_gram, with_relative
+from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
-from ntkfast.dynamics import _conditioning
-from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
+from ntkfast.dynamics._arguments import as_targets, check_order
+from ntkfast.dynamics._conditioned import ConditionedGaussian
+from ntkfast.dynamics._conditioned import evidence as evidence_of
 from ntkfast.dynamics._evidence import maximize_evidence
 from ntkfast.dynamics._predictive import (
-    Covariance,
-    as_prior,
-    as_test_points,
     as_training_points,
-    covariance_kind,
-    test_blocks,
 )
-from ntkfast.dynamics.normal import Normal
+from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_between
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
 from ntkfast.networks.neighbours import Neighbours
+from ntkfast.operators import Operator
 from ntkfast.solvers import CholeskySolver
+from ntkfast.solvers._symmetry import as_symmetric
 
 __all__ = ["Posterior"]
 
@@ -41,7 +36,7 @@ _REMEDY = "look for duplicate points, or increase noise_variance"
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Posterior(Displayed):
+class Posterior(ConditionedGaussian):
     """The NNGP posterior: Gaussian process regression with the covariance of an infinite network.
 
     With K = Σ + σ² and Σ the NNGP: mean Σ*·K⁻¹·y and covariance Σ** − Σ*·K⁻¹·Σ*ᵀ, computed from a
@@ -63,9 +58,18 @@ class Posterior(Displayed):
         Σ + σ² + relative_diag_reg·mean(diag Σ), and means, variances, the evidence and
         leave-one-out are those of data with this noise. ``noise_variance=0`` with
         ``relative_diag_reg=r`` is ``diag_reg=r`` in neural-tangents.
+    solver
+        ``"cholesky"``, ``"cg"``, ``"eigen"``, or a solver of `nk.solvers`. ``"auto"``: a Cholesky
+        factor in the precision of the points if Σ and the factor fit into the memory that is free;
+        a factor in float32 in the place of Σ (`nk.solvers.SingleCholeskySolver`) if that fits;
+        otherwise conjugate gradients, which take one ``noise_variance`` for all points.
+    tol
+        Residual of the mean's coefficients, relative to y, for solvers by products; None: theirs.
+    memory
+        Bytes for parts of Σ that are kept, for solvers by products; see `nk.KernelOperator`.
     progress
         True for tqdm bars, or any ``callable(done, total)``: first for the kernel, as tiles finish,
-        and then for the factorisation, which is one step, reported before it and after it.
+        and then for the factorisation or the solution.
 
     Attributes
     ----------
@@ -91,7 +95,11 @@ class Posterior(Displayed):
 
     Notes
     -----
-    Costs the kernel and n³/3.
+    Costs the kernel and n³/3 with a factor; see `nk.solvers` for others. Only a factor in the
+    precision of the points is exact in everything. With one in float32, and with conjugate
+    gradients, means have the residual `tol`, variances are known to 1 % (the result has them as
+    ``variance_bounds``), and the evidence and leave-one-out are estimates, whose errors
+    ``regression.prepared`` has as ``log_determinant_error`` and ``inverse_diagonal_error``.
 
     References
     ----------
@@ -121,33 +129,48 @@ class Posterior(Displayed):
         *,
         noise_variance: npt.ArrayLike = 1e-3,
         relative_diag_reg: float = 0.0,
+        solver: SolverChoice = "auto",
+        tol: float | None = None,
+        memory: float | None = None,
         progress: Progress = None,
     ) -> None:
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
-        gram = network.nngp(points, progress=progress)
-        with one_step(progress, "Posterior"):
-            self._learn(gram, targets, noise, relative, "the NNGP of x")
+        gram = kernel_between(
+            network,
+            points,
+            "nngp",
+            solver=as_solver(solver, tol),
+            ridge=noise,
+            memory=memory,
+            progress=progress,
+        )
+        by_products = isinstance(gram, Operator)  # which reports its own steps
+        with one_step(None if by_products else progress, "Posterior"):
+            self._learn(gram, targets, noise, relative, "the NNGP of x", solver, tol, progress)
         vars(self).update(network=network, x=points)  # frozen from here on
 
     @classmethod
     def from_kernels(
         cls,
-        nngp: npt.ArrayLike,
+        nngp: npt.ArrayLike | Operator,
         y: npt.ArrayLike,
         *,
         noise_variance: npt.ArrayLike = 1e-3,
         relative_diag_reg: float = 0.0,
+        solver: SolverChoice = "auto",
+        tol: float | None = None,
+        progress: Progress = None,
     ) -> Posterior:
         """Make a posterior from a Gram matrix: a precomputed one, a sum, or any covariance.
 
         Parameters
         ----------
         nngp
-            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
-        y, noise_variance, relative_diag_reg
+            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``, or an operator.
+        y, noise_variance, relative_diag_reg, solver, tol, progress
             As for the class.
 
         Returns
@@ -157,19 +180,32 @@ class Posterior(Displayed):
             and ValueError for a matrix that is not symmetric and finite.
         """
         check_order(nngp, y, "nngp")
-        gram = as_gram(nngp, "nngp", "net.nngp(x)")
+        if isinstance(nngp, Operator):
+            gram: FloatArray | Operator = as_symmetric(nngp, "nngp")
+        else:
+            gram = as_gram(nngp, "nngp", "net.nngp(x)")
         targets = as_targets(y, len(gram), "nngp")
         noise = as_diagonal(noise_variance, len(gram), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
         posterior = cls.__new__(cls)
-        posterior._learn(gram, targets, noise, relative, "nngp")
+        posterior._learn(gram, targets, noise, relative, "nngp", solver, tol, progress)
         vars(posterior).update(network=None, x=None)
         return posterior
 
     def _learn(
-        self, gram: FloatArray, y: FloatArray, noise: FloatArray, relative: float, name: str
+        self,
+        gram: FloatArray | Operator,
+        y: FloatArray,
+        noise: FloatArray,
+        relative: float,
+        name: str,
+        solver: SolverChoice,
+        tol: float | None,
+        progress: Progress,
     ) -> None:
-        regression = _regression(gram, y, with_relative(noise, relative, gram, name), name)
+        method, theta = chosen(solver, gram, noise, tol=tol, progress=progress, factors=True)
+        ridge = with_relative(noise, relative, theta, name)
+        regression = KernelRegression._of(method, theta, y, ridge, name=name, remedy=_REMEDY)
         vars(self).update(noise_variance=noise, relative_diag_reg=relative, regression=regression)
 
     @classmethod
@@ -230,7 +266,10 @@ class Posterior(Displayed):
 
         def evidence(candidate: Network, variance: FloatArray) -> float:
             gram = near.gram(candidate, "nngp")
-            return _evidence(_regression(gram, targets, variance, "the NNGP of x"))
+            regression = KernelRegression._of(
+                CholeskySolver(), gram, targets, variance, name="the NNGP of x", remedy=_REMEDY
+            )
+            return evidence_of(regression)
 
         best, variance = maximize_evidence(evidence, network, noise, span)
         posterior = cls(best, points, targets, noise_variance=variance)
@@ -242,131 +281,3 @@ class Posterior(Displayed):
                 "scale the features to mean 0 and standard deviation 1, or compute in float64"
             )
         return posterior
-
-    @by_keyword("the test input")
-    def predict(
-        self,
-        x_test: npt.ArrayLike | None = None,
-        *,
-        covariance: Covariance = "none",
-        progress: Progress = None,
-    ) -> Normal:
-        """Compute the distribution of the function without noise.
-
-        Parameters
-        ----------
-        x_test
-            Shape (m, n_features); None for the training points.
-        covariance
-            ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
-            without an m × m array; or ``"full"``.
-        progress
-            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
-            finish. The training points, and all points of ``"full"``, are one block.
-
-        Returns
-        -------
-        Normal
-            The distribution at the m points, for each output. Its
-            ``log_density(y_test, noise_variance=…)`` is the log predictive density of observations.
-
-        Raises
-        ------
-        TypeError, ValueError
-            An argument has the wrong type or shape, or points are given without a network.
-
-        Notes
-        -----
-        Costs the kernel, 2·m·n for the mean, 2·m·n² for variances, 2·m²·n more for covariances.
-        """
-        kind = covariance_kind(covariance)
-        if x_test is None:
-            with one_step(progress, "Posterior"):
-                return self._normal(*_conditioning.on_training_points(self.regression, kind))
-        points = as_test_points(x_test, self.x, "Posterior")
-
-        blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind)
-        count = len(list(test_blocks(len(points), len(self.regression.y), kind)))
-        blocks = counted(progress, "Posterior", blocks, count)
-        return self._normal(*_conditioning.on_test_points(self.regression, blocks))
-
-    @by_keyword("the test input")
-    def predict_kernels(
-        self,
-        nngp_test_train: npt.ArrayLike,
-        nngp_test: npt.ArrayLike | None = None,
-        *,
-        covariance: Covariance = "none",
-    ) -> Normal:
-        """Compute the distribution of the function from kernels.
-
-        Parameters
-        ----------
-        nngp_test_train
-            Shape (m, n): Σ between the m points and the n training points.
-        nngp_test
-            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``. Its diagonal, (m,), is
-            enough for ``covariance="diagonal"``, and None for ``"none"``.
-        covariance
-            As in `predict`.
-
-        Returns
-        -------
-        Normal
-            The distribution at the m points, for each output.
-        """
-        kind = covariance_kind(covariance)
-        n = len(self.regression.y)
-        cross = as_cross_kernel(nngp_test_train, n, "nngp_test_train", "net.nngp")
-        given = as_prior(nngp_test, len(cross), kind)
-        blocks = _conditioning.blocks_of_kernels(cross, given, kind)
-        return self._normal(*_conditioning.on_test_points(self.regression, blocks))
-
-    def log_marginal_likelihood(self) -> float:
-        """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
-
-        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π).
-        """
-        return _evidence(self.regression)
-
-    def leave_one_out(self) -> Normal:
-        """Predict each training point from all the others.
-
-        Returns
-        -------
-        Normal
-            The distribution of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
-            ``log_density(y, noise_variance=…)`` is the log predictive probability of
-            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations.
-        """
-        variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
-        mean = self.regression.leave_one_out()
-        return Normal(mean, np.maximum(variance, 0), "NNGP posterior, leave-one-out")
-
-    def _normal(self, mean: FloatArray, covariance: FloatArray | None) -> Normal:
-        outputs = self.regression.y.shape[1:]
-        return Normal(mean.reshape(len(mean), *outputs), covariance, "NNGP posterior")
-
-    def _facts(self) -> Iterator[Fact]:
-        yield "", "kernels" if self.network is None else self.network
-        yield "noise_variance=", number_or_shape(self.noise_variance)
-        if self.relative_diag_reg:
-            yield "relative_diag_reg=", f"{self.relative_diag_reg:g}"
-        yield "", self.regression
-
-    def _remarks(self) -> Iterator[str]:
-        return self.regression._remarks()
-
-
-def _regression(
-    gram: FloatArray, targets: FloatArray, noise: FloatArray, name: str
-) -> KernelRegression:
-    return KernelRegression._of(CholeskySolver(), gram, targets, noise, name=name, remedy=_REMEDY)
-
-
-def _evidence(regression: KernelRegression) -> float:
-    """Compute log p(y), summed over the outputs."""
-    y, prepared = regression.y, regression.prepared
-    fit = float(np.sum(y * regression.coefficients, dtype=np.float64))
-    complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
-    return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)

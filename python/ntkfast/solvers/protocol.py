@@ -175,6 +175,10 @@ class Solver(ABC):
             )
         return prepared, solution
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out `progress`, which is of no use elsewhere and may be a function of any kind."""
+        return {name: value for name, value in vars(self).items() if name != "progress"}
+
 
 def as_system(
     theta: npt.ArrayLike, ridge: npt.ArrayLike, name: str

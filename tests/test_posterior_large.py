@@ -1,0 +1,133 @@
+"""Posteriors without a factor in float64, against formulae of NumPy."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import ntkfast as nk
+from ntkfast.solvers import CholeskySolver, ConjugateGradients, SingleCholeskySolver
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(400, 5))
+Y = np.sin(X[:, 0]) + 0.1 * RNG.normal(size=400)
+TEST = RNG.normal(size=(300, 5))
+NET = nk.mlp(2, b_std=0.5)
+NOISE = 0.01
+SOLVERS = ["cholesky", "cg", SingleCholeskySolver()]
+
+
+class Exact:
+    """The formulae of Gaussian process regression, in float64."""
+
+    def __init__(self, noise=NOISE):
+        self.k = NET.nngp(X) + np.diag(np.broadcast_to(noise, len(X)))
+        cross = NET.nngp(TEST, X)
+        self.alpha = np.linalg.solve(self.k, Y)
+        self.mean = cross @ self.alpha
+        self.covariance = NET.nngp(TEST) - cross @ np.linalg.solve(self.k, cross.T)
+        self.evidence = -0.5 * (
+            Y @ self.alpha + np.linalg.slogdet(self.k)[1] + len(X) * np.log(2 * np.pi)
+        )
+        self.left_out = Y - self.alpha / np.linalg.inv(self.k).diagonal()
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["cholesky", "cg", "single"])
+@pytest.mark.parametrize("memory", [0, None])
+def test_means_variances_and_evidence(solver, memory):
+    exact = Exact()
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver=solver, memory=memory)
+    found = posterior.predict(TEST, covariance="diagonal")
+    np.testing.assert_allclose(found.mean, exact.mean, atol=2e-5)
+    variance = exact.covariance.diagonal()
+    if solver == "cholesky":
+        assert found.variance_bounds is None
+        np.testing.assert_allclose(found.variance, variance, atol=1e-10)
+    else:
+        lower, upper = found.variance_bounds
+        assert (lower <= variance).all()
+        assert (variance <= upper).all()
+        assert (upper - lower <= 0.02 * variance).all()
+        np.testing.assert_array_equal(found.variance, upper)
+        assert "variances known to" in repr(found)
+    value, error = posterior.log_marginal_likelihood(return_std=True)
+    assert abs(value - exact.evidence) < 4 * error + 0.01
+    assert error == 0 if solver == "cholesky" else error > 0
+    full = posterior.predict(TEST[:20], covariance="full").covariance
+    np.testing.assert_allclose(full, exact.covariance[:20, :20], atol=1e-5)
+
+
+def test_an_evidence_with_a_large_error_warns():
+    posterior = nk.Posterior(NET, X, Y, noise_variance=1e-4, solver=ConjugateGradients(probes=4))
+    with pytest.warns(RuntimeWarning, match="standard error of .* pass return_std=True"):
+        posterior.log_marginal_likelihood()
+
+
+@pytest.mark.parametrize("solver", [ConjugateGradients(), SingleCholeskySolver()])
+def test_leave_one_out(solver):
+    exact = Exact()
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver=solver)
+    found = posterior.leave_one_out()
+    if isinstance(solver, SingleCholeskySolver):
+        np.testing.assert_allclose(found.mean, exact.left_out, atol=1e-3)
+    errors = [np.sqrt(np.mean((Y - mean) ** 2)) for mean in (found.mean, exact.left_out)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.03)
+
+
+def test_training_points_need_a_factor_for_their_variances():
+    exact = NET.nngp(X) - NET.nngp(X) @ np.linalg.solve(Exact().k, NET.nngp(X))
+    single = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver=SingleCholeskySolver())
+    found = single.predict(covariance="diagonal")
+    np.testing.assert_allclose(found.variance, exact.diagonal(), rtol=1e-3, atol=1e-6)
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg")
+    np.testing.assert_allclose(posterior.predict().mean, single.predict().mean, atol=1e-5)
+    with pytest.raises(ValueError, match=r"pass some of them, such as predict\(x\[:1000\]"):
+        posterior.predict(covariance="diagonal")
+    some = posterior.predict(X[:7], covariance="diagonal")
+    assert (some.variance_bounds[0] <= exact.diagonal()[:7]).all()
+
+
+def test_the_choice_follows_memory_and_the_noise(monkeypatch):
+    kinds = []
+    for free in (1e9, 1.5e6, 1e5):  # two matrices in float64 take 2.6 MB, one in float32 0.6 MB
+        monkeypatch.setattr("ntkfast.dynamics._solvers.available", lambda free=free: free)
+        posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE)
+        kinds.append(type(posterior.regression.solver))
+        assert f"solved by {kinds[-1].__name__} in" in str(posterior)
+    assert kinds == [CholeskySolver, SingleCholeskySolver, ConjugateGradients]
+    each = np.linspace(NOISE, 0.1, len(X))  # which conjugate gradients refuse
+    posterior = nk.Posterior(NET, X, Y, noise_variance=each)
+    assert isinstance(posterior.regression.solver, SingleCholeskySolver)
+    np.testing.assert_allclose(posterior.predict(TEST).mean, Exact(each).mean, atol=1e-7)
+
+
+def test_operators_in_place_of_matrices():
+    op = nk.KernelOperator(NET, X, kernel="nngp")
+    exact, cross = Exact(), NET.nngp(TEST, X)
+    for given, solver in ((op, "auto"), (op, "cg"), (nk.as_operator(op.to_array()), "cg")):
+        posterior = nk.Posterior.from_kernels(given, Y, noise_variance=NOISE, solver=solver)
+        found = posterior.predict_kernels(
+            cross, NET.nngp(TEST, diagonal=True), covariance="diagonal"
+        )
+        np.testing.assert_allclose(found.mean, exact.mean, atol=2e-5)
+        np.testing.assert_allclose(found.variance, exact.covariance.diagonal(), rtol=0.01)
+    with pytest.raises(ValueError, match="not symmetric"):
+        nk.Posterior.from_kernels(nk.KernelOperator(NET, X, TEST[:300].repeat(2, 0)[:400]), Y)
+
+
+def test_arguments_of_solvers():
+    with pytest.raises(ValueError, match="give it to the solver"):
+        nk.Posterior(NET, X, Y, solver=ConjugateGradients(), tol=1e-3)
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg", tol=1e-12)
+    np.testing.assert_allclose(posterior.regression.coefficients, Exact().alpha, atol=1e-9)
+    twin = pickle.loads(pickle.dumps(posterior))
+    np.testing.assert_array_equal(twin.predict(TEST).mean, posterior.predict(TEST).mean)
+
+
+def test_progress_can_be_pickled_away():
+    calls = []
+    posterior = nk.Posterior(
+        NET, X, Y, noise_variance=NOISE, solver="cg", progress=lambda *report: calls.append(report)
+    )
+    assert calls
+    assert pickle.loads(pickle.dumps(posterior)).regression.solver.progress is None
