@@ -27,7 +27,7 @@ from ntkfast.sklearn import (
     NTKRegressor,
     NTKRegressorCV,
 )
-from ntkfast.solvers import ConjugateGradients
+from ntkfast.solvers import ConjugateGradients, SingleCholeskySolver
 from processes import python
 
 NET = nk.mlp(2, nk.Erf(), w_std=1.4, b_std=0.3)
@@ -309,3 +309,24 @@ def test_progress_of_classifiers():
         calls = []
         kind(progress=lambda *call, calls=calls: calls.append(call)).fit(x, x[:, 0] > 0)
         assert len(calls) > 1
+
+
+@pytest.mark.parametrize("model", [NNGPRegressor, NNGPClassifier])
+@pytest.mark.parametrize("solver", ["cg", SingleCholeskySolver()], ids=["cg", "single"])
+def test_posteriors_by_products(model, solver):
+    x = np.random.default_rng(8).normal(size=(150, 3))
+    y = x[:, 0] if model is NNGPRegressor else x[:, 0] > 0
+    exact, found = model().fit(x, y), model(solver=solver, memory=1e5).fit(x, y)
+    assert type(found.posterior_.regression.solver).__name__ in str(found.posterior_)
+    np.testing.assert_allclose(found.dual_coef_, exact.dual_coef_, atol=1e-3)
+    if model is NNGPRegressor:
+        for a, b in zip(
+            found.predict(x[:9] + 1, True), exact.predict(x[:9] + 1, True), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=0.01)
+    else:
+        np.testing.assert_allclose(
+            found.predict_proba(x[:9]), exact.predict_proba(x[:9]), atol=0.01
+        )
+    with pytest.raises(ValueError, match="give it to the solver"):
+        model(solver=ConjugateGradients(), tol=1e-3).fit(x, y)

@@ -11,6 +11,7 @@ from ntkfast._gram import as_gram
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics import Posterior
 from ntkfast.dynamics._predictive import as_training_points
+from ntkfast.dynamics._solvers import SolverChoice, as_solver
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_evidence
 from ntkfast.sklearn._weights import per_weight
@@ -22,6 +23,9 @@ class NNGPEstimator(NetworkEstimator):
     """The posterior of an infinitely wide network's random weights."""
 
     noise_variance: float | Literal["auto"]
+    solver: SolverChoice
+    tol: float | None
+    memory: float | None
 
     noise_variance_: float
     posterior_: Posterior
@@ -35,6 +39,7 @@ class NNGPEstimator(NetworkEstimator):
         return "posterior_"
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
+        as_solver(self.solver, self.tol)
         gram, precomputed = None, self._precomputed()
         if precomputed:
             gram = as_gram(points, "X", "net.nngp(x)")
@@ -49,10 +54,19 @@ class NNGPEstimator(NetworkEstimator):
             self.noise_variance_ = _as_noise(self.noise_variance)
         noise = per_weight(self.noise_variance_, weights)
         if gram is not None and precomputed:
-            self.posterior_ = Posterior.from_kernels(gram, targets, noise_variance=noise)
+            self.posterior_ = Posterior.from_kernels(
+                gram, targets, noise_variance=noise, solver=self.solver, tol=self.tol
+            )
         else:
             self.posterior_ = Posterior(
-                self.network_, points, targets, noise_variance=noise, progress=self.progress
+                self.network_,
+                points,
+                targets,
+                noise_variance=noise,
+                solver=self.solver,
+                tol=self.tol,
+                memory=self.memory,
+                progress=self.progress,
             )
             assert self.posterior_.x is not None
             self.X_fit_ = self.posterior_.x  # not another copy

@@ -22,9 +22,12 @@ from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
-from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedConjugateGradients
+from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedByProducts
 
 __all__ = ["NTKEstimator"]
+
+# New points that share the products of a solve, if these are not in a factor at hand.
+_TOGETHER = 256
 
 
 class NTKEstimator(NetworkEstimator):
@@ -40,6 +43,8 @@ class NTKEstimator(NetworkEstimator):
     diag_reg: float
     relative_diag_reg: float
     solver: SolverChoice
+    tol: float | None
+    memory: float | None
 
     training_: KernelRegression | GradientFlow
     t_: float
@@ -55,7 +60,7 @@ class NTKEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
-        as_solver(self.solver)  # also where no solver is needed
+        as_solver(self.solver, self.tol)  # also where no solver is needed
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
@@ -69,7 +74,9 @@ class NTKEstimator(NetworkEstimator):
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
         if by_products:
-            return KernelOperator(self.network_, self.X_fit_, progress=self.progress)
+            return KernelOperator(
+                self.network_, self.X_fit_, memory=self.memory, progress=self.progress
+            )
         return self.network_.ntk(points, progress=self.progress)
 
     def _train(
@@ -99,6 +106,7 @@ class NTKEstimator(NetworkEstimator):
                 targets,
                 diag_reg=per_weight(ridge, weights),
                 solver=self.solver,
+                tol=self.tol,
                 progress=self.progress,
             )
             self.dual_coef_ = self.training_.coefficients.astype(targets.dtype, copy=False)
@@ -129,7 +137,8 @@ class NTKEstimator(NetworkEstimator):
         if isinstance(nngp, Operator):
             raise ValueError(
                 "the noise is estimated from leave-one-out residuals, which need a factor of the "
-                "kernel; use solver='cholesky', if the kernel fits into memory"
+                "kernel in the precision of X; use solver='cholesky' and few enough samples, or an "
+                "NNGP estimator"
             )
         return noise_by_leave_one_out(self.training_, self.t_, nngp, self.sample_weight_)
 
@@ -149,8 +158,8 @@ class NTKEstimator(NetworkEstimator):
         self._check_network("standard deviations")
         self._check_trained("standard deviations")
         prepared = self.training_.prepared
-        if isinstance(prepared, PreparedConjugateGradients):
-            return KernelOperator(self.network_, self.X_fit_, kernel="nngp")
+        if isinstance(prepared, PreparedByProducts):
+            return KernelOperator(self.network_, self.X_fit_, kernel="nngp", memory=self.memory)
         return self.network_.nngp(self.X_fit_)
 
     def _deviations(self, points: FloatArray) -> FloatArray:
@@ -158,7 +167,8 @@ class NTKEstimator(NetworkEstimator):
         nngp = self._prior()
         trace = float(nngp.diagonal().sum(dtype=np.float64))
         variances = []
-        for rows in row_blocks(len(points), len(nngp)):
+        least = _TOGETHER if isinstance(nngp, Operator) else 1
+        for rows in row_blocks(len(points), len(nngp), least):
             cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
             weights = self._weights(cross.ntk)

@@ -119,7 +119,7 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
     ----------
     depth, activation, w_std, b_std, network
         The network, as for `NTKRegressor`.
-    t, learning_rate, reduction, diag_reg, relative_diag_reg, solver
+    t, learning_rate, reduction, diag_reg, relative_diag_reg, solver, tol, memory
         Its training, as for `NTKRegressor`.
     kernel
         ``"ntk"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
@@ -164,6 +164,8 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
         solver: SolverChoice = "auto",
+        tol: float | None = None,
+        memory: float | None = None,
         kernel: Literal["ntk", "precomputed"] = "ntk",
         progress: Progress = None,
     ) -> None:
@@ -178,6 +180,8 @@ class NTKClassifier(NetworkClassifier, NTKEstimator):
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
         self.solver = solver
+        self.tol = tol
+        self.memory = memory
         self.kernel = kernel
         self.progress = progress
 
@@ -195,6 +199,8 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
     noise_variance
         Variance ≥ 0 of the noise on the one-hot targets, or ``"auto"``: the one with the largest
         evidence.
+    solver, tol, memory
+        As for `NNGPRegressor`.
     kernel
         ``"nngp"``, that of the network, or ``"precomputed"``: ``X`` is a kernel matrix, of shape
         (n, n) in `fit` and (m, n) in `predict`, and the parameters of the network are ignored.
@@ -232,6 +238,9 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         b_std: float | None = 1.0,
         network: Network | None = None,
         noise_variance: float | Literal["auto"] = 1e-2,
+        solver: SolverChoice = "auto",
+        tol: float | None = None,
+        memory: float | None = None,
         kernel: Literal["nngp", "precomputed"] = "nngp",
         progress: Progress = None,
     ) -> None:
@@ -241,5 +250,8 @@ class NNGPClassifier(NetworkClassifier, NNGPEstimator):
         self.b_std = b_std
         self.network = network
         self.noise_variance = noise_variance
+        self.solver = solver
+        self.tol = tol
+        self.memory = memory
         self.kernel = kernel
         self.progress = progress

@@ -165,7 +165,13 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     solver
         At t = ∞: ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression`
         has. ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into
-        half of the memory that is free, or for more than 10,000 points; the residual is then 1e-6.
+        half of the memory that is free, or for more than 10,000 points. ``training_`` says which.
+    tol
+        Residual of the coefficients, relative to the targets, for solvers by products; None: 1e-6
+        with conjugate gradients.
+    memory
+        Bytes for parts of the kernel that are kept, for solvers by products; None: half of the
+        memory that is free.
     normalize_y
         Whether to subtract the mean of the targets and divide by their standard deviation. The
         network itself has prior mean zero.
@@ -225,6 +231,8 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 1e-6,
         solver: SolverChoice = "auto",
+        tol: float | None = None,
+        memory: float | None = None,
         normalize_y: bool = False,
         kernel: Literal["ntk", "precomputed"] = "ntk",
         progress: Progress = None,
@@ -240,6 +248,8 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         self.diag_reg = diag_reg
         self.relative_diag_reg = relative_diag_reg
         self.solver = solver
+        self.tol = tol
+        self.memory = memory
         self.normalize_y = normalize_y
         self.kernel = kernel
         self.progress = progress
@@ -255,6 +265,16 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
     noise_variance
         Variance ≥ 0 of the noise on the targets, or ``"auto"``: the one with the largest evidence.
         With ``normalize_y`` it is in units of the variance of the targets.
+    solver
+        ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.Posterior` has. ``"auto"``: a
+        Cholesky factor, in float32 if one in the type of ``X`` does not fit into memory, and
+        conjugate gradients if that does not fit either. ``posterior_`` says which.
+    tol
+        Residual of the coefficients, relative to the targets, for solvers by products; None: 1e-6
+        with conjugate gradients.
+    memory
+        Bytes for parts of the kernel that are kept, for solvers by products; None: half of the
+        memory that is free.
     normalize_y
         As for `NTKRegressor`.
     kernel
@@ -304,6 +324,9 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         b_std: float | None = 1.0,
         network: Network | None = None,
         noise_variance: float | Literal["auto"] = 1e-2,
+        solver: SolverChoice = "auto",
+        tol: float | None = None,
+        memory: float | None = None,
         normalize_y: bool = False,
         kernel: Literal["nngp", "precomputed"] = "nngp",
         progress: Progress = None,
@@ -314,6 +337,9 @@ class NNGPRegressor(NetworkRegressor, NNGPEstimator):
         self.b_std = b_std
         self.network = network
         self.noise_variance = noise_variance
+        self.solver = solver
+        self.tol = tol
+        self.memory = memory
         self.normalize_y = normalize_y
         self.kernel = kernel
         self.progress = progress

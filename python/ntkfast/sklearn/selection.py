@@ -43,6 +43,8 @@ class LeaveOneOut(NTKEstimator):
     t = math.inf  # training to t = ∞
     kernel = "ntk"
     solver: SolverChoice = "cholesky"
+    tol: float | None = None
+    memory: float | None = None
 
     best_depth_: int
     best_relative_diag_reg_: float
