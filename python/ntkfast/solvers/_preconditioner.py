@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ntkfast._seed import Seed
 from ntkfast.operators import MatrixOperator, Operator, PivotedCholesky, pivoted_cholesky
+from ntkfast.solvers._orthonormal import orthonormal
 
 __all__ = ["Preconditioner", "automatic_rank"]
 
@@ -36,10 +37,7 @@ class Preconditioner:
         found = pivoted_cholesky(op, rank, seed=seed)
         shift = ridge + found.residual_trace / max(n, 1)
         shift = max(shift, _LEAST * found.trace / max(n, 1)) or 1.0
-        orthogonal, triangle = np.linalg.qr(found.factor.T)
-        left, sizes, _ = np.linalg.svd(triangle.astype(np.float64))
-        vectors = (orthogonal @ left.astype(orthogonal.dtype)).astype(op.dtype, copy=False)
-        squares = sizes**2
+        vectors, squares = orthonormal(found.factor.T)  # in the memory of the factor
         return cls(
             MatrixOperator(vectors),
             squares / (squares + shift),
@@ -49,7 +47,7 @@ class Preconditioner:
 
     @property
     def rank(self) -> int:
-        """Number of pivots."""
+        """Number of directions: of pivots, without those that are rounding."""
         return len(self.kept)
 
     def solve(self, r: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
