@@ -79,6 +79,11 @@ class PreparedConjugateGradients(Prepared):
             solution: FloatArray = self._merged(columns / sizes) * sizes
         return solution.reshape(right.shape)
 
+    def release(self) -> None:
+        """Let the blocks go that earlier solves have kept; the next one computes them again."""
+        self.op.release()
+        self.inner.release()
+
     def _merged(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
@@ -226,7 +231,7 @@ class ConjugateGradients(Solver):
         if as_real(self.tol, "tol", least=0.0, above=True) >= 1:
             raise ValueError(f"tol is {self.tol!r}; expected a number from 0 to 1")
         as_count(self.most_products, "most_products", least=1)
-        op = as_operator(theta)
+        theta = op = as_operator(theta)
         n = op.shape[0]
         if op.shape != (n, n):
             raise ValueError(f"{name} has shape {op.shape}; expected a square operator, (n, n)")
@@ -244,7 +249,8 @@ class ConjugateGradients(Solver):
         groups = None if float(shift) else copies_of(op)
         if groups is not None:
             op = distinct(op, groups)
-        inner, preconditioner = op, None
+        inner: Operator = op
+        preconditioner = None
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:
             with suppress(ValueError, NumericalError):  # beyond the range of float32
                 single = op.cast(np.float32)
@@ -254,6 +260,8 @@ class ConjugateGradients(Solver):
                     op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
         if preconditioner is None:
             preconditioner = Preconditioner.of(op, float(shift), rank, self.seed)
+        if isinstance(inner, KernelOperator) and inner is not theta and not inner.fits:
+            theta.release()  # blocks that this solve does not read, in the same memory
         return PreparedConjugateGradients(
             ridge=shift,
             jitter=0.0,
@@ -266,3 +274,20 @@ class ConjugateGradients(Solver):
             remedy=remedy,
             inner=inner,
         )
+
+    def solve(
+        self,
+        theta: npt.ArrayLike | Operator,
+        ridge: npt.ArrayLike,
+        b: npt.ArrayLike,
+        *,
+        name: str = "theta",
+        remedy: str = REMEDY,
+    ) -> tuple[PreparedConjugateGradients, FloatArray]:
+        """Prepare a system and solve it; blocks that only the solver keeps are released."""
+        prepared, solution = super().solve(theta, ridge, b, name=name, remedy=remedy)
+        assert isinstance(prepared, PreparedConjugateGradients)
+        for own in (prepared.op, prepared.inner):
+            if own is not theta:
+                own.release()
+        return prepared, solution
