@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.threads, clock = 1, time.process_time
         vars(rates).update(perf_counter=clock)  # the clock of the estimate
     if arguments.in_place:
-        vars(rates).update(_of_memory=lambda _: 0.0)
+        vars(rates).update(seconds_per_byte=lambda _: 0.0)
     print(
         f"{arguments.threads} threads, load {load()}, median of {arguments.repetitions}; seconds\n"
     )

@@ -57,6 +57,10 @@ def kernels() -> Iterator[tuple[str, Call]]:
     yield "by frozen", lambda: nk.ntk_by_frozen(NET, X)
     yield "summary", lambda: nk.mlp(3, nk.Tanh()).summary()
     yield "estimate", lambda: NET.estimate(X[:20])
+    yield "product", lambda: nk.KernelOperator(NET, X) @ Y
+    yield "estimate of products", lambda: nk.KernelOperator(NET, X).estimate(2)
+    yield "pivoted Cholesky", lambda: nk.pivoted_cholesky(nk.KernelOperator(NET, X), 20)
+    yield "conjugate gradients", lambda: nk.KernelRegression(NTK, Y, diag_reg=0.1, solver="cg")
     yield "deep", lambda: nk.mlp(60, nk.Relu()).ntk(X[:10])
     yield "polynomial", lambda: nk.classic.polynomial_kernel(X, degree=3)
     yield "squared exponential", lambda: nk.classic.squared_exponential_kernel(X)

@@ -174,6 +174,48 @@ def test_bits_do_not_depend_on_memory_and_threads(monkeypatch):
     assert same_bits(found[0], found[2])
 
 
+@pytest.mark.parametrize("copies", [0, 300])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_solve_takes_no_more_than_the_memory_of_the_operator(mixed, copies, monkeypatch):
+    """Blocks in float32, and of distinct points, were kept in addition to those in float64."""
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 128)
+    x, y = (np.concatenate([a, a[:copies]]) for a in (X, Y))
+    triangle = 8 * len(x) * (len(x) + 128) / 2
+    for share in (0.3, 0.6, 1.1, 3.0):
+        op = nk.KernelOperator(NET, x, memory=share * triangle)
+        op @ y
+        before = op.kept
+        assert before > 0
+        totals = []
+
+        def watch(done, total, totals=totals, op=op):
+            totals.append(sum(len(s.blocks) * s.size for s in op._store.room.stores))
+
+        solver = ConjugateGradients(tol=1e-8, mixed=mixed, progress=watch)
+        prepared = solver.prepare(op, 0.0 if copies else 1e-3)
+        prepared.solve(y)
+        assert 0 < max(totals) <= op.memory
+        # What is released is computed again; what fits beside the rest is not released.
+        if mixed or copies:
+            assert op.kept == (before if share == 3.0 else 0)
+        prepared.release()
+        assert prepared.inner.kept == 0
+
+
+def test_a_fit_releases_what_it_made():
+    op = nk.KernelOperator(NET, X)
+    fit = nk.KernelRegression(op, Y, diag_reg=1e-3, solver="cg")
+    assert fit.prepared.report.memory > 4 * 700 * 700 / 2
+    assert fit.prepared.inner.kept == fit.prepared.op.kept == op.kept == 0
+    single = nk.KernelOperator(NET, X.astype(np.float32))
+    fit = nk.KernelRegression(single, Y, diag_reg=1e-3, solver="cg")
+    assert single.kept > 0  # the operator of the caller
+    model = nk.sklearn.NTKRegressor(diag_reg=1e-3, solver="cg").fit(X, Y)
+    assert model.training_.prepared.op.kept == model.training_.prepared.inner.kept == 0
+    model.predict(X[:3], return_std=True)
+    assert model.training_.prepared.op.kept == model.training_.prepared.inner.kept == 0
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
 def test_targets_of_any_size(scale):
     """Squares of such targets vanish or overflow: zeros were returned, with a residual of 0."""

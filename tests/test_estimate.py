@@ -169,7 +169,7 @@ def test_new_memory_takes_time_too(
     machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(0.0, 0.0, 0.0, lanes=64)
-    monkeypatch.setattr(rates, "_of_memory", lambda _: 1e-9)
+    monkeypatch.setattr(rates, "seconds_per_byte", lambda _: 1e-9)
     estimate = nk.mlp(1).estimate(ROWS, n=50_000)
     assert estimate.seconds == pytest.approx(estimate.output_bytes * 1e-9 / nk.info()["threads"])
 

@@ -1,6 +1,7 @@
 """Operators against dense kernels: products, rows, transposes, sums; the same bits in every way."""
 
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_many_small_blocks(memory, monkeypatch):
     np.testing.assert_allclose(expected, NET.ntk(X[:1000]) @ V[:1000], atol=1e-10)
     for _ in range(2):
         assert same_bits(op @ V[:1000], expected)
-    assert len(op._kept) == {0: 0, None: 136}.get(memory, 70)
+    assert len(op._store.blocks) == {0: 0, None: 136}.get(memory, 70)
 
 
 def test_memory_holds_what_it_may():
@@ -92,11 +93,119 @@ def test_memory_holds_what_it_may():
     assert "3 of 6 blocks in memory" in str(op)
 
 
+def test_blocks_can_be_released():
+    op = nk.KernelOperator(NET, X)
+    expected = op @ V
+    for one in (op, op.T, 2.0 * op, nk.as_operator(np.eye(2100)) + op):
+        op @ V
+        assert op.kept > 0
+        one.release()
+        assert op.kept == 0
+    assert same_bits(op @ V, expected)
+    nk.as_operator(np.eye(3)).release()
+
+
+def test_a_product_survives_a_release(monkeypatch):
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 256)
+    expected = nk.KernelOperator(NET, X, memory=0) @ V
+    op = nk.KernelOperator(NET, X, progress=lambda done, total: op.release())
+    for _ in range(2):
+        assert same_bits(op @ V, expected)
+
+
+def test_a_cast_shares_the_memory(monkeypatch):
+    monkeypatch.setattr("ntkfast.operators.kernel._ROWS", 128)
+    block, number = 128 * 128 * 8, 153
+    op = nk.KernelOperator(NET, X, memory=number * block)
+    single = op.cast(np.float32)
+    single @ V
+    op @ V
+    assert len(single._store.blocks) == number
+    assert len(op._store.blocks) == number // 2
+    assert single.fits
+    assert not op.fits
+    assert op.kept + single.kept <= op.memory
+    op.release()
+    single.release()
+    op @ V
+    single @ V
+    assert op.kept > 0.8 * op.memory
+    assert single.kept == 0
+    own = op.cast(np.float32, memory=op.memory)
+    own @ V
+    assert own.fits
+    assert single.kept == 0
+    assert len(own._store.blocks) == number
+
+
+class TestEstimate:
+    """The expected time and memory of products."""
+
+    @pytest.mark.parametrize("memory", [0, 3 * 8 * 1024**2, None])
+    @pytest.mark.parametrize("second", [None, X2])
+    def test_memory_is_that_of_a_product(self, memory, second):
+        op = nk.KernelOperator(NET, X, second, memory=memory)
+        for columns in (1, 3):
+            estimate = op.estimate(columns)
+            op @ V[: op.shape[1], :columns]
+            assert estimate.kept_bytes == op.kept
+            assert estimate.point_bytes == X.nbytes + (0 if second is None else X2.nbytes)
+            assert estimate.bytes > op.kept + estimate.point_bytes + 8 * columns * 2100
+            assert estimate.shape == op.shape
+            assert estimate.columns == columns
+            op.release()
+
+    def test_blocks_that_are_there_cost_no_kernel(self):
+        op = nk.KernelOperator(NET, X)
+        new = op.estimate()
+        assert new.first > 2 * new.later
+        op @ V
+        assert op.estimate().first < new.first
+        none = nk.KernelOperator(NET, X, memory=0).estimate()
+        assert none.first == none.later > 2 * new.later
+        assert none.kept_bytes == 0
+        assert "first product" in repr(new)
+        assert "kept blocks 26 MB" in str(new)
+
+    @pytest.mark.alone
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize(("memory", "columns"), [(0, 1), (None, 10)])
+    def test_times_are_those_of_products(self, memory, columns, dtype):
+        x = RNG.normal(size=(9000, 20)).astype(dtype)
+        v = np.ones((9000, columns))
+        for _ in range(3):  # another process may take the processor
+            op = nk.KernelOperator(NET, x, memory=memory)
+            estimate = op.estimate(columns)
+            seconds = []
+            for _ in range(3):
+                begun = time.perf_counter()
+                op @ v
+                seconds.append(time.perf_counter() - begun)
+            ratios = estimate.first / seconds[0], estimate.later / min(seconds[1:])
+            if all(1 / 2.5 <= ratio <= 2.5 for ratio in ratios):
+                return
+        pytest.fail(f"estimates are {ratios} of the times")
+
+    def test_images_and_numbers_of_points(self):
+        assert nk.KernelOperator(CONV, IMAGES).estimate().first > 0
+        for n in (1, 5, 1024, 1025):
+            assert nk.KernelOperator(NET, X[:n]).estimate(2).later > 0
+
+    def test_wrong_arguments_are_refused(self):
+        op = nk.KernelOperator(NET, X[:9])
+        with pytest.raises(ValueError, match="columns is 0"):
+            op.estimate(0)
+        with pytest.raises(TypeError, match=r"columns is 1\.5"):
+            op.estimate(1.5)
+        with pytest.raises(ValueError, match=r"shape \(0, 0\), so there is nothing to measure"):
+            nk.KernelOperator(NET, X[:0]).estimate()
+
+
 def test_blocks_are_kept_in_their_order(monkeypatch):
     expected = nk.KernelOperator(NET, X, memory=0) @ V
     op = nk.KernelOperator(NET, X)
     free = iter([1e12, 5e6, 1e12, 5e6] * 10)  # comes and goes
-    monkeypatch.setattr("ntkfast.operators.kernel.available", lambda: next(free))
+    monkeypatch.setattr("ntkfast.operators._store.available", lambda: next(free))
     for _ in range(4):
         assert same_bits(op @ V, expected)
 
@@ -115,7 +224,7 @@ def test_operators_share_what_is_free(monkeypatch):
     operators = [nk.KernelOperator(NET, X, kernel=kernel) for kernel in ("ntk", "nngp")]
     total = 8 * 8 * 1024**2
     monkeypatch.setattr(
-        "ntkfast.operators.kernel.available", lambda: total - sum(op.kept for op in operators)
+        "ntkfast.operators._store.available", lambda: total - sum(op.kept for op in operators)
     )
     operators[0] @ V
     assert 0.2 * total < operators[0].kept <= total / 2

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FEWER", "KERNELS", "LARGE", "available", "check", "empty", "zeros"]
+__all__ = ["FEWER", "KERNELS", "LARGE", "available", "check", "empty", "pieces", "zeros"]
 
 LARGE = 1 << 28
 """Bytes from which arrays are compared: looking at the system takes longer than a small call."""
@@ -30,6 +30,7 @@ KERNELS = (
 )
 """The remedy for kernels of networks."""
 
+_PIECE = 1 << 21  # numbers: 16 MB in float64
 _ROOT = Path("/")
 
 
@@ -54,6 +55,13 @@ def zeros(
 ) -> npt.NDArray[Any]:
     """Return an array of zeros, or raise MemoryError that gives its size."""
     return _new(np.zeros, shape, dtype, what, remedy)
+
+
+def pieces(rows: int, columns: int) -> Iterator[slice]:
+    """Yield the rows of a large array in pieces of some megabytes; its shape alone decides them."""
+    step = max(64, _PIECE // max(columns, 1))
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
 
 
 def _new(

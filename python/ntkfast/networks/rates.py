@@ -20,7 +20,17 @@ from ntkfast._memory import available
 from ntkfast._ntkfast import Prepared
 from ntkfast.kernels import KernelName, evaluate
 
-__all__ = ["IMAGES", "MOST", "ROWS", "Rates", "Workload", "measure", "some", "workload"]
+__all__ = [
+    "IMAGES",
+    "MOST",
+    "ROWS",
+    "Rates",
+    "Workload",
+    "measure",
+    "seconds_per_byte",
+    "some",
+    "workload",
+]
 
 IMAGES, ROWS = 32, 2048
 """Samples that are enough for a measurement; if it needs more images, they repeat these."""
@@ -119,7 +129,7 @@ def measure(
     if not prepared.spatial:
         # Copies would be nearly identical points, which take longer under integrated activations.
         fitting = min(fitting, max(len(array) for array in (x, x2) if array is not None))
-    byte = _of_memory(min(_NEW, n * m * x.itemsize * len(wanted)))
+    byte = seconds_per_byte(n * m * x.itemsize * len(wanted))
     size, seconds = _long_enough(alone, least, min(n, fitting))
     single = workload(prepared, size, None, wanted)
     of_samples = Rates(seconds * single.sample_threads / single.samples, 0.0)
@@ -129,9 +139,9 @@ def measure(
     return Rates(of_samples.sample, seconds * pairs.pair_threads / pairs.pairs, byte)
 
 
-def _of_memory(size: int) -> float:
+def seconds_per_byte(size: int) -> float:
     """Measure the seconds per byte until new memory can be used, which may be those of a kernel."""
-    size = max(int(min(size, available() / 4)), 1)
+    size = max(int(min(size, _NEW, available() / 4)), 1)
     begun = perf_counter()
     np.ones(size, np.uint8)
     return (perf_counter() - begun) / size

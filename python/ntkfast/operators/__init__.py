@@ -1,5 +1,6 @@
 """Matrices that need not exist: products, rows and diagonals of kernels of any size."""
 
+from ntkfast.operators._estimate import ProductEstimate
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.matrix import MatrixOperator, as_operator
 from ntkfast.operators.operator import Operator
@@ -10,6 +11,7 @@ __all__ = [
     "MatrixOperator",
     "Operator",
     "PivotedCholesky",
+    "ProductEstimate",
     "as_operator",
     "pivoted_cholesky",
 ]

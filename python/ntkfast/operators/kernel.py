@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite, is_same
+from ntkfast._arrays import FloatArray, is_same
 from ntkfast._display import Fact
-from ntkfast._memory import available, zeros
+from ntkfast._memory import zeros
 from ntkfast._ntkfast import Prepared, multiply_blocks
 from ntkfast._progress import Progress, Report, reporting
 from ntkfast._scalars import as_choice, as_real
-from ntkfast.kernels import KernelName, as_samples, evaluate
+from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
+from ntkfast.operators._estimate import ProductEstimate, estimated
+from ntkfast.operators._points import as_points
+from ntkfast.operators._store import Room, Store
 from ntkfast.operators.operator import Form, Indices, Operator
 
 __all__ = ["KernelOperator"]
@@ -27,8 +29,6 @@ __all__ = ["KernelOperator"]
 # Rows and columns of a block: multiples of 64, so that blocks have the bits of the whole matrix.
 # Rows: 4 MB in float32, in the last cache on their way from the kernel to the product.
 _ROWS, _IMAGES = 1024, 128
-# The share of free memory for blocks that are kept, unless `memory` says how much.
-_SHARE = 0.5
 # Kept blocks per call of the core, between two progress reports.
 _TOGETHER = 64
 
@@ -105,28 +105,17 @@ class KernelOperator(Operator):
             as_real(memory, "memory", least=0.0)
         if is_same(x, x2):
             x2 = None
-        self.x = self._as_points(x, "x", dtype)
-        self.x2 = None if x2 is None else self._as_points(x2, "x2", dtype)
+        self.x = as_points(self.network, x, "x", dtype)
+        self.x2 = None if x2 is None else as_points(self.network, x2, "x2", dtype)
         if self.x2 is not None and self.x2.dtype != self.x.dtype:
             self.x, self.x2 = self.x.astype(np.float64), self.x2.astype(np.float64)
         self._prepared: Prepared = self.network._program.prepare(self.x, self.x2)
         self._places = list(self._blocks())
-        self._kept: list[FloatArray] = []
-        self._lock = threading.Lock()
+        self._keep_in(Room(memory))
 
-    def _as_points(self, x: npt.ArrayLike, name: str, dtype: npt.DTypeLike | None) -> FloatArray:
-        points = as_samples(self.network._program, as_floats(x, name), name, self.network._rank)
-        wanted = points.dtype if dtype is None else np.dtype(dtype)
-        if wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
-            raise ValueError(f"dtype is {wanted}; expected float32 or float64")
-        with np.errstate(over="ignore"):
-            cast = np.array(points, wanted, order="C")
-        if wanted != points.dtype and not np.isfinite(cast).all():
-            check_finite(points, name)
-            raise ValueError(
-                f"{name} has entries beyond the range of {wanted}; scale them down, or use float64"
-            )
-        return cast
+    def _keep_in(self, room: Room) -> None:
+        rows, columns = self._places[0] if self._places else (slice(0, 0), slice(0, 0))
+        self._store = Store(room, self.dtype.itemsize * rows.stop * columns.stop)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -146,7 +135,12 @@ class KernelOperator(Operator):
     @property
     def kept(self) -> int:
         """Bytes of the blocks that are in memory now."""
-        return sum(block.nbytes for block in self._kept)
+        return sum(block.nbytes for block in self._store.blocks)
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for all blocks."""
+        return self._store.fitting(len(self._places)) == len(self._places)
 
     def _blocks(self) -> Iterator[tuple[slice, slice]]:
         """Yield the places of all blocks, row by row."""
@@ -203,11 +197,10 @@ class KernelOperator(Operator):
         """Add the products of all blocks to `out`, in their order."""
         index, total = 0, len(self._places)
         while index < total:
-            if index < len(self._kept):
-                blocks = self._kept[index : index + _TOGETHER]
-            else:
+            blocks = self._store.blocks[index : index + _TOGETHER]
+            if not blocks:
                 blocks = [self._block(*self._places[index])]
-                self._offer(index, blocks[0])
+                self._store.offer(index, blocks[0])
             starts = [
                 (rows.start, columns.start)
                 for rows, columns in self._places[index : index + len(blocks)]
@@ -216,20 +209,6 @@ class KernelOperator(Operator):
             index += len(blocks)
             if report is not None:
                 report(index, total)
-
-    def _offer(self, index: int, block: FloatArray) -> None:
-        """Keep a block if it follows the kept ones and there is room; threads may share blocks."""
-        with self._lock:
-            if index == len(self._kept) and self._has_room():
-                self._kept.append(block)
-
-    def _has_room(self) -> bool:
-        """Whether there is room for one more block."""
-        full = self.dtype.itemsize * self._places[0][0].stop * self._places[0][1].stop
-        used = len(self._kept) * full  # all but the last blocks of a row are full
-        # What is free is looked up each time, because other operators keep blocks too.
-        budget = _SHARE * (available() + used) if self.memory is None else self.memory
-        return bool(used + full <= budget)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         others = self.x if self.x2 is None else self.x2
@@ -257,16 +236,66 @@ class KernelOperator(Operator):
             self._kernel(self.x, self.x2, out=out, progress=self.progress)
 
     def cast(self, dtype: npt.DTypeLike, *, memory: float | None = None) -> KernelOperator:
-        """Return the kernel with entries of another type, and memory of its own; None: as here."""
-        return KernelOperator(
+        """Return the kernel with entries of another type.
+
+        ``memory`` is that for its kept blocks. None: both operators together take ``self.memory``.
+        """
+        cast = self._like(self.x, self.x2, dtype=dtype)
+        if memory is not None:
+            cast.memory = memory
+            cast._keep_in(Room(as_real(memory, "memory", least=0.0)))
+        return cast
+
+    def _like(
+        self, x: FloatArray, x2: FloatArray | None = None, dtype: npt.DTypeLike | None = None
+    ) -> KernelOperator:
+        """Return the kernel of other points, whose blocks share the memory of this one."""
+        other = KernelOperator(
             self.network,
-            self.x,
-            self.x2,
+            x,
+            x2,
             kernel=self.kernel,
-            memory=self.memory if memory is None else memory,
+            memory=self.memory,
             dtype=dtype,
             progress=self.progress,
         )
+        other._keep_in(self._store.room)
+        return other
+
+    def release(self) -> None:
+        """Let kept blocks go. The next product computes them again, and keeps them."""
+        self._store.release()
+
+    def estimate(self, columns: int = 1) -> ProductEstimate:
+        """Estimate the time and memory of products before computing one.
+
+        Parameters
+        ----------
+        columns
+            Number of vectors c ≥ 1 that are multiplied at once.
+
+        Returns
+        -------
+        ProductEstimate
+            Seconds of the first product and of later ones, on the threads in use, and bytes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            ``columns`` is not an integer of at least 1, or there are no points to measure.
+
+        Notes
+        -----
+        Takes about a second: part of a block is computed, and some blocks are multiplied.
+
+        Examples
+        --------
+        >>> from ntkfast import mlp
+        >>> x = np.random.default_rng(0).standard_normal((2048, 10))
+        >>> KernelOperator(mlp(3), x, memory=1e9).estimate().kept_bytes  # three blocks
+        25165824
+        """
+        return estimated(self, columns)
 
     def fingerprint(self) -> str:
         """Return a digest of the network, the points and the type."""
@@ -287,18 +316,18 @@ class KernelOperator(Operator):
         yield from super()._facts()
 
     def _remarks(self) -> Iterator[str]:
-        yield (
-            f"{len(self._kept)} of {len(self._places)} blocks in memory, {self.kept / 1e9:.3g} GB"
-        )
+        there, total = len(self._store.blocks), len(self._places)
+        yield f"{there} of {total} blocks in memory, {self.kept / 1e9:.3g} GB"
 
     def __getstate__(self) -> dict[str, Any]:
         """Points and a recipe: blocks are computed again, with the same bits."""
-        left = {"_prepared", "_kept", "_lock", "_places", "progress"}
+        left = {"_prepared", "_store", "_places", "progress"}
         state = {name: value for name, value in vars(self).items() if name not in left}
         return {**state, "recipe": self._prepared.recipe}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         recipe = state.pop("recipe")
-        vars(self).update(state, progress=None, _kept=[], _lock=threading.Lock())
+        vars(self).update(state, progress=None)
         self._prepared = self.network._program.prepare_again(recipe)
         self._places = list(self._blocks())
+        self._keep_in(Room(self.memory))

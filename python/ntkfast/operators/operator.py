@@ -160,6 +160,9 @@ class Operator(Displayed, ABC):
         for rows in row_blocks(*self.shape):
             out[rows] = self._entries(np.arange(*rows.indices(len(self))), None)
 
+    def release(self) -> None:
+        """Give back memory that products fill and can fill again; most operators have none."""
+
     def fingerprint(self) -> str:
         """Return a digest of the shape, the type, the diagonal and some rows."""
         digest = hashlib.sha256(repr((self.shape, self.dtype.str)).encode())
@@ -246,6 +249,10 @@ class Transposed(Operator):
     def _diagonal(self) -> FloatArray:
         return self._of._diagonal()
 
+    def release(self) -> None:
+        """Release what the operator keeps."""
+        self._of.release()
+
 
 class Combination(Operator):
     """A sum of multiples of operators of one shape."""
@@ -280,6 +287,11 @@ class Combination(Operator):
 
     def _diagonal(self) -> FloatArray:
         return sum_of((f, t._diagonal()) for f, t in self.terms).astype(self.dtype)
+
+    def release(self) -> None:
+        """Release what the terms keep."""
+        for _, term in self.terms:
+            term.release()
 
 
 def sum_of(terms: Iterator[tuple[float, FloatArray]]) -> FloatArray:

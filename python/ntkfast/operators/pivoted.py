@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
-from ntkfast._memory import zeros
+from ntkfast._memory import pieces, zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count
 from ntkfast._seed import Seed, as_generator
@@ -91,7 +91,8 @@ def pivoted_cholesky(
 
     Notes
     -----
-    Costs (rank + 1)·n entries of the matrix and 2·n·rank² operations; memory rank·n numbers.
+    Costs (rank + 1)·n entries of the matrix and 2·n·rank² operations. Memory: the factor, and a
+    tenth of it in addition.
 
     References
     ----------
@@ -118,7 +119,8 @@ def pivoted_cholesky(
             f"op has {left.min():g} on its diagonal; expected a positive semi-definite matrix"
         )
     trace = float(left.sum())
-    factor = zeros((wanted, n), matrix.dtype, "the factor")
+    # Point by point, so that it can be read and rotated in pieces.
+    factor = zeros((n, wanted), matrix.dtype, "the factor")
     pivots: list[int] = []
     source = as_generator(seed)
     rounding = max(_REST, 10 * float(np.finfo(matrix.dtype).eps))
@@ -127,25 +129,39 @@ def pivoted_cholesky(
         while len(pivots) < wanted and left.sum() > rounding * trace:
             done = len(pivots)
             drawn = source.choice(n, size=block, p=left / left.sum())
-            chosen, lower = _accepted(matrix, factor[:done], drawn, left, source)
+            chosen, lower = _accepted(matrix, factor[:, :done], drawn, left, source)
             if len(chosen) == 0:
                 left[drawn] = 0.0
                 continue
             chosen, lower = chosen[: wanted - done], lower[: wanted - done, : wanted - done]
-            rest = matrix._entries(chosen, None) - matmul(factor[:done, chosen].T, factor[:done])
-            new = np.linalg.solve(lower, rest.astype(np.float64))
-            factor[done : done + len(chosen)] = new
-            left = np.maximum(left - np.einsum("ij,ij->j", new, new), 0.0)
+            _append(matrix._entries(chosen, None), lower, factor, chosen, done, left)
             left[chosen] = 0.0
             pivots.extend(chosen.tolist())
             if report is not None:
                 report(len(pivots), wanted)
     return PivotedCholesky(
-        factor=factor[: len(pivots)],
+        factor=factor[:, : len(pivots)].T,
         pivots=np.array(pivots, np.intp),
         residual_trace=float(left.sum()),
         trace=trace,
     )
+
+
+def _append(
+    rows: FloatArray,
+    lower: npt.NDArray[np.float64],
+    factor: FloatArray,
+    chosen: Indices,
+    done: int,
+    left: npt.NDArray[np.float64],
+) -> None:
+    """Write the columns of new pivots, and take them from the diagonal of what is left."""
+    here = factor[chosen, :done]
+    for some in pieces(*factor.shape):
+        rest = rows[:, some] - matmul(here, factor[some, :done].T)
+        new = np.linalg.solve(lower, rest.astype(np.float64))
+        factor[some, done : done + len(chosen)] = new.T
+        left[some] = np.maximum(left[some] - np.einsum("ij,ij->j", new, new), 0.0)
 
 
 def _accepted(
@@ -156,7 +172,8 @@ def _accepted(
     source: np.random.Generator,
 ) -> tuple[Indices, npt.NDArray[np.float64]]:
     """Return the pivots that single draws would have chosen, and the factor of the rest there."""
-    block = matrix._entries(drawn, drawn) - matmul(factor[:, drawn].T, factor[:, drawn])
+    here = factor[drawn]
+    block = matrix._entries(drawn, drawn) - matmul(here, here.T)
     rest = block.astype(np.float64)
     columns: list[npt.NDArray[np.float64]] = []
     accepted: list[int] = []

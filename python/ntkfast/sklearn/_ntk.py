@@ -110,6 +110,8 @@ class NTKEstimator(NetworkEstimator):
                 progress=self.progress,
             )
             self.dual_coef_ = self.training_.coefficients.astype(targets.dtype, copy=False)
+            if isinstance(theta, Operator):
+                theta.release()  # predictions read no blocks of it
             return
         assert not isinstance(theta, Operator)
         rate = settings["learning_rate"]
@@ -176,6 +178,8 @@ class NTKEstimator(NetworkEstimator):
             change = spread - 2 * cross.nngp
             after = before + np.einsum("ij,ij->i", weights, change)
             variances.append(as_covariance(after, before, weights, trace))
+        if isinstance(self.training_.prepared, PreparedByProducts):
+            self.training_.prepared.release()
         deviations: FloatArray = np.sqrt(np.concatenate(variances))
         return deviations
 

@@ -38,10 +38,4 @@ def distinct(op: Operator, groups: npt.NDArray[np.intp]) -> KernelOperator:
     """Return the kernel of the distinct points."""
     assert isinstance(op, KernelOperator)
     first = np.unique(groups, return_index=True)[1]
-    return KernelOperator(
-        op.network,
-        op.x[first],
-        kernel=op.kernel,
-        memory=op.memory,
-        progress=op.progress,
-    )
+    return op._like(op.x[first])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky, as_right_side
-from ntkfast.operators import Operator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._iteration import Doubles, Iteration, Preconditioning, norms
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
 from ntkfast.solvers._quadrature import log_determinant
@@ -161,7 +161,24 @@ class PreparedByProducts(Prepared):
             float64.
         """
         columns = as_right_side(k, self.n).astype(np.float64)
-        return quadratic_bounds(self._task(), columns, np.asarray(least, np.float64))
+        return quadratic_bounds(self._exact_task(), columns, np.asarray(least, np.float64))
+
+    def _exact_task(self) -> Task:
+        return replace(self._task(), op=self._exact, checkpoint=None)
+
+    @cached_property
+    def _exact(self) -> Operator:
+        """The kernel in float64, which keeps blocks for several calls, in the same memory."""
+        op, inner = self.op, self.inner
+        if not isinstance(inner, KernelOperator) or inner.dtype == np.float64:
+            return op
+        assert isinstance(op, KernelOperator)
+        return inner._like(op.x, dtype=np.float64)
+
+    def release(self) -> None:
+        """Let the blocks go that earlier solves have kept; the next one computes them again."""
+        for op in (self.op, self.inner, self._exact):
+            op.release()
 
     @property
     def log_determinant(self) -> float:

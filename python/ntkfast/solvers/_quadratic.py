@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ntkfast.operators import KernelOperator
 from ntkfast.solvers._iteration import Doubles, norms
 from ntkfast.solvers._refinement import Refinement, Task
 
@@ -35,12 +34,9 @@ def quadratic_bounds(task: Task, k: Doubles, least: Doubles) -> Bounds:
     For any x, with the residual q = k − A·x, it is k·x + q·x + qᵀ·A⁻¹·q. The last term is at least
     0, and at most ‖q‖²/ridge. Rounding is added to both sides.
     """
-    op = task.op
-    if isinstance(op, KernelOperator) and op.dtype != np.float64:
-        op = op.cast(np.float64, memory=0)  # bounds are those of the exact kernel
-    run = Refinement(replace(task, op=op, checkpoint=None), k, _FIRST * norms(k))
+    run = Refinement(task, k, _FIRST * norms(k))
     # Entries are at most the roots of products of the diagonal: the trace bounds their errors.
-    rounding = _ENTRY * float(op.diagonal().sum() + np.max(task.ridge))
+    rounding = _ENTRY * float(task.op.diagonal().sum() + np.max(task.ridge))
     ridge = float(np.min(task.ridge)) - rounding
     bounds = _bounds(run, ridge, rounding)
     for _ in range(_ATTEMPTS):

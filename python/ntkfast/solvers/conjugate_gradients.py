@@ -84,7 +84,7 @@ class PreparedConjugateGradients(PreparedByProducts):
         columns = as_right_side(k, self.n).astype(np.float64)
         if self.groups is not None:
             columns = self._means(columns)
-        return quadratic_bounds(self._task(), columns, np.asarray(least, np.float64))
+        return quadratic_bounds(self._exact_task(), columns, np.asarray(least, np.float64))
 
     @property
     def log_determinant(self) -> float:
@@ -215,7 +215,7 @@ class ConjugateGradients(Solver):
             As for `Solver.prepare`.
         """
         check_settings(self)
-        op = as_symmetric(theta, name)
+        given = op = as_symmetric(theta, name)
         n = op.shape[0]
         shift = as_diagonal(ridge, n, "ridge")
         if shift.ndim:
@@ -230,7 +230,8 @@ class ConjugateGradients(Solver):
         groups = None if float(shift) else copies_of(op)
         if groups is not None:
             op = distinct(op, groups)
-        inner, preconditioner = op, None
+        inner: Operator = op
+        preconditioner = None
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:
             with suppress(ValueError, NumericalError):  # beyond the range of float32
                 single = op.cast(np.float32)
@@ -240,6 +241,8 @@ class ConjugateGradients(Solver):
                     op = op.cast(np.float64, memory=0)  # which leaves the memory to `inner`
         if preconditioner is None:
             preconditioner = Preconditioner.of(op, float(shift), rank, self.seed)
+        if isinstance(inner, KernelOperator) and inner is not theta and not inner.fits:
+            given.release()  # blocks that this solve does not read, in the same memory
         return PreparedConjugateGradients(
             ridge=shift,
             jitter=0.0,
@@ -252,3 +255,20 @@ class ConjugateGradients(Solver):
             remedy=remedy,
             inner=inner,
         )
+
+    def solve(
+        self,
+        theta: npt.ArrayLike | Operator,
+        ridge: npt.ArrayLike,
+        b: npt.ArrayLike,
+        *,
+        name: str = "theta",
+        remedy: str = REMEDY,
+    ) -> tuple[PreparedConjugateGradients, FloatArray]:
+        """Prepare a system and solve it; blocks that only the solver keeps are released."""
+        prepared, solution = super().solve(theta, ridge, b, name=name, remedy=remedy)
+        assert isinstance(prepared, PreparedConjugateGradients)
+        for own in (prepared.op, prepared.inner):
+            if own is not theta:
+                own.release()
+        return prepared, solution
