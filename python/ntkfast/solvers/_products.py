@@ -117,16 +117,17 @@ class PreparedByProducts(Prepared):
         # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
         sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
         with np.errstate(over="ignore"):
-            solution: FloatArray = self._solve(columns / sizes, self.solver.tol) * sizes
+            solved, report = self._solve(columns / sizes, self.solver.tol)
+            solution: FloatArray = solved * sizes
+        vars(self)["_report"] = report
         return solution.reshape(right.shape)
 
-    def _solve(self, b: Doubles, tol: float) -> Doubles:
+    def _solve(self, b: Doubles, tol: float) -> tuple[Doubles, SolveReport]:
         run = Refinement(self._task(), b, tol * norms(b))
         with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
             solution = run.run(report)
         run.warn(tol)
-        vars(self)["_report"] = run.report
-        return solution
+        return solution, run.report
 
     def _task(self) -> Task:
         solver = self.solver

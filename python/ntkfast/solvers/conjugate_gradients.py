@@ -21,6 +21,7 @@ from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
 from ntkfast.solvers._draws import signs
+from ntkfast.solvers._iteration import Doubles
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
 from ntkfast.solvers._products import PreparedByProducts, check_settings
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
@@ -51,21 +52,20 @@ class PreparedConjugateGradients(PreparedByProducts):
         """The size of the system."""
         return self.op.shape[0] if self.groups is None else len(self.groups)
 
-    def _solve(self, b: npt.NDArray[np.float64], tol: float) -> npt.NDArray[np.float64]:
+    def _solve(self, b: Doubles, tol: float) -> tuple[Doubles, SolveReport]:
         """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
             return super()._solve(self._possible(b), tol)
-        shared = super()._solve(self._possible(self._means(b)), tol) / self._counts
-        copies: npt.NDArray[np.float64] = shared[self.groups]
-        return copies
+        shared, report = super()._solve(self._possible(self._means(b)), tol)
+        return (shared / self._counts)[self.groups], report
 
-    def _possible(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _possible(self, b: Doubles) -> Doubles:
         """Without a ridge, a row of zeros reaches no target but 0."""
         return b if float(self.ridge) else np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
 
     @property
-    def _counts(self) -> npt.NDArray[np.float64]:
-        counts: npt.NDArray[np.float64] = np.bincount(self._groups)[:, None].astype(np.float64)
+    def _counts(self) -> Doubles:
+        counts: Doubles = np.bincount(self._groups)[:, None].astype(np.float64)
         return counts
 
     @property
@@ -73,10 +73,10 @@ class PreparedConjugateGradients(PreparedByProducts):
         assert self.groups is not None
         return self.groups
 
-    def _means(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _means(self, b: Doubles) -> Doubles:
         means = np.zeros((self.op.shape[0], b.shape[1]))
         np.add.at(means, self._groups, b)
-        averaged: npt.NDArray[np.float64] = means / self._counts
+        averaged: Doubles = means / self._counts
         return averaged
 
     def quadratic_bounds(self, k: npt.ArrayLike, least: npt.ArrayLike) -> Bounds:
@@ -127,7 +127,7 @@ class PreparedConjugateGradients(PreparedByProducts):
             )
         source = np.random.default_rng([self.solver.seed, 2])
         z = signs(source, self.n, self.solver.probes)
-        estimates = z * self._solve(z, max(self.solver.tol, _PROBED))
+        estimates = z * self._solve(z, max(self.solver.tol, _PROBED))[0]
         least = 1 / (self.op.diagonal().astype(np.float64) + ridge)
         diagonal = np.clip(estimates.mean(axis=1), least, 1 / ridge)
         spread = estimates.std(axis=1) / self.solver.probes**0.5
