@@ -19,6 +19,7 @@ from ntkfast._scalars import as_choice, as_real
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
+from ntkfast.operators._columns import columns_of
 from ntkfast.operators._estimate import ProductEstimate, estimated
 from ntkfast.operators._points import as_points
 from ntkfast.operators._store import Room, Store
@@ -181,20 +182,21 @@ class KernelOperator(Operator):
     def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
         form: Form = "symmetric" if self.symmetric else "transposed" if transposed else "given"
         rows = self.shape[1 if transposed else 0]
-        out = zeros((rows, vectors.shape[1]), np.float64, "the product")
+        parts = columns_of(vectors)
+        sums = [zeros((rows, part.shape[1]), np.float64, "the product") for part in parts]
         label = f"{self.kernel.upper()} times {vectors.shape[1]} vectors"
         with reporting(self.progress, label, "block") as report:
-            self._add(vectors, out, form, report)
-        return out
+            self._add(parts, sums, form, report)
+        return sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1)
 
     def _add(
         self,
-        vectors: npt.NDArray[np.float64],
-        out: npt.NDArray[np.float64],
+        parts: list[npt.NDArray[np.float64]],
+        sums: list[npt.NDArray[np.float64]],
         form: Form,
         report: Report | None,
     ) -> None:
-        """Add the products of all blocks to `out`, in their order."""
+        """Add the products of all blocks with parts of the vectors to sums, in their order."""
         index, total = 0, len(self._places)
         while index < total:
             blocks = self._store.blocks[index : index + _TOGETHER]
@@ -205,7 +207,8 @@ class KernelOperator(Operator):
                 (rows.start, columns.start)
                 for rows, columns in self._places[index : index + len(blocks)]
             ]
-            multiply_blocks(blocks, starts, form, vectors, out, None)
+            for vectors, out in zip(parts, sums, strict=True):
+                multiply_blocks(blocks, starts, form, vectors, out, None)
             index += len(blocks)
             if report is not None:
                 report(index, total)

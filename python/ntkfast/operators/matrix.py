@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray, as_kernel
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import multiply_blocks
+from ntkfast.operators._columns import columns_of
 from ntkfast.operators.operator import Indices, Operator
 
 __all__ = ["MatrixOperator", "as_operator"]
@@ -39,15 +40,16 @@ class MatrixOperator(Operator):
         return False
 
     def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
-        out = zeros(
-            (self.shape[1 if transposed else 0], vectors.shape[1]), np.float64, "the product"
-        )
+        rows = self.shape[1 if transposed else 0]
+        parts = columns_of(vectors)
+        sums = [zeros((rows, part.shape[1]), np.float64, "the product") for part in parts]
         step = max(1, _BLOCK // max(self.shape[1], 1))
+        form = "transposed" if transposed else "given"
         for top in range(0, self.shape[0], step):
             block = np.ascontiguousarray(self._matrix[top : top + step])
-            form = "transposed" if transposed else "given"
-            multiply_blocks([block], [(top, 0)], form, vectors, out, None)
-        return out
+            for part, out in zip(parts, sums, strict=True):
+                multiply_blocks([block], [(top, 0)], form, part, out, None)
+        return sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         return self._matrix[rows] if columns is None else self._matrix[np.ix_(rows, columns)]
