@@ -82,7 +82,7 @@ class ConditionedGaussian(Displayed):
                 return self._normal(*_conditioning.on_training_points(self.regression, kind))
         points = as_test_points(x_test, self.x, "Posterior")
 
-        least = _conditioning.least_block(self.regression)
+        least = _conditioning.least_block(self.regression.prepared)
         blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind, least)
         count = len(list(test_blocks(len(points), len(self.regression.y), kind, least)))
         blocks = counted(progress, "Posterior", blocks, count)
@@ -117,7 +117,7 @@ class ConditionedGaussian(Displayed):
         n = len(self.regression.y)
         cross = as_cross_kernel(nngp_test_train, n, "nngp_test_train", "net.nngp")
         given = as_prior(nngp_test, len(cross), kind)
-        least = _conditioning.least_block(self.regression)
+        least = _conditioning.least_block(self.regression.prepared)
         blocks = _conditioning.blocks_of_kernels(cross, given, kind, least)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
 

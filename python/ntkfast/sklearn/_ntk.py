@@ -13,6 +13,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_gram, row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
+from ntkfast.dynamics._conditioning import least_block
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points
 from ntkfast.dynamics._solvers import SolverChoice, as_solver
@@ -25,9 +26,6 @@ from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
 from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedByProducts
 
 __all__ = ["NTKEstimator"]
-
-# New points that share the products of a solve, if these are not in a factor at hand.
-_TOGETHER = 256
 
 
 class NTKEstimator(NetworkEstimator):
@@ -169,7 +167,7 @@ class NTKEstimator(NetworkEstimator):
         nngp = self._prior()
         trace = float(nngp.diagonal().sum(dtype=np.float64))
         variances = []
-        least = _TOGETHER if isinstance(nngp, Operator) else 1
+        least = least_block(self.training_.prepared)
         for rows in row_blocks(len(points), len(nngp), least):
             cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
