@@ -52,9 +52,12 @@ bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and 
 	$(if $(MNIST),$(BIN)/python benchmarks/mnist.py $(MNIST))
 	$(if $(UCI),$(BIN)/python benchmarks/uci.py $(UCI))
 
-bench-large: build ## MNIST=FOLDER: exact regression on 60,000 images by products alone
-	@[ -n "$(MNIST)" ] || { echo "make: name the folder of the data: make bench-large MNIST=..." >&2; exit 1; }
-	$(BIN)/python benchmarks/large.py $(MNIST) --points 60000
+bench-large: build ## MNIST=FOLDER UCI=FOLDER: exact regression by products alone, its products, and other packages
+	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-large MNIST=... UCI=..." >&2; exit 1; }
+	$(if $(MNIST),$(BIN)/python benchmarks/large.py $(MNIST) --points 60000)
+	$(if $(UCI),$(BIN)/python benchmarks/large_peers.py $(UCI))
+	$(if $(UCI),$(BIN)/python benchmarks/large_uci.py $(UCI))
+	$(BIN)/python benchmarks/large_products.py
 
 bench-core: ## the inner loops of the core one at a time, without Python
 	cargo bench --locked -p ntkfast-core

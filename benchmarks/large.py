@@ -1,10 +1,14 @@
-"""Exact regression beyond memory by conjugate gradients: MNIST, or generated points.
+r"""Exact regression beyond memory by conjugate gradients: MNIST, or generated points.
 
 The first argument is a folder with MNIST (as for ``mnist.py``), or the word ``generated``. It
 prints the time of each phase, the residuals, the peak memory of the process and the test error::
 
     .venv/bin/python benchmarks/large.py FOLDER --points 60000 --ridge 1e-4
-    .venv/bin/python benchmarks/large.py generated --points 200000 --memory 0 --ridge 1e-2
+    .venv/bin/python benchmarks/large.py generated --points 200000 --memory 0 --ridge 1e-2 \
+        --checkpoint solve.npz
+
+A run with a checkpoint can be killed, and the same command goes on from there. UCI data, other
+packages and single products are in ``large_uci.py``, ``large_peers.py`` and ``large_products.py``.
 """
 
 from __future__ import annotations

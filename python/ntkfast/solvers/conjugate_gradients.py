@@ -143,7 +143,7 @@ class ConjugateGradients(Solver):
     tol
         Residual ‖b − A·x‖/‖b‖ > 0 that every column reaches, computed from x itself.
     rank
-        Number of pivots of the preconditioner; None: min(1000, n/10, 2·√n).
+        Number of pivots of the preconditioner; None: min(2000, n/10, 4·√n).
     mixed
         Whether products with a `KernelOperator` in float64 are taken in float32, between
         corrections in float64: half the time and memory, and the same residual. It goes on in
