@@ -405,3 +405,16 @@ class TestPivotedCholesky:
             nk.pivoted_cholesky(-np.eye(2), 1)
         with pytest.raises(ValueError, match="rank is -1"):
             nk.pivoted_cholesky(np.eye(2), -1)
+
+
+@pytest.mark.parametrize("n", [1, 100, 1500])
+def test_coarse_products_have_the_digits_of_float32(n):
+    op = nk.KernelOperator(nk.mlp(2), RNG.normal(size=(n, 5)), dtype=np.float32, memory=1e7)
+    vectors = RNG.normal(size=(n, 40)) * np.geomspace(1e-200, 1e200, 40)
+    exact = op.to_array().astype(np.float64) @ vectors
+    coarse = nk.operators.CoarseOperator(op)
+    sizes = np.abs(exact).max(axis=0)
+    for _ in range(2):  # with blocks that are new, and kept
+        np.testing.assert_allclose((coarse @ vectors) / sizes, exact / sizes, atol=3e-6)
+    np.testing.assert_array_equal(coarse.diagonal(), op.diagonal())
+    np.testing.assert_array_equal(coarse.rows([0]), op.rows([0]))

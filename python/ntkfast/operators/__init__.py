@@ -1,5 +1,6 @@
 """Matrices that need not exist: products, rows and diagonals of kernels of any size."""
 
+from ntkfast.operators._coarse import CoarseOperator
 from ntkfast.operators._estimate import ProductEstimate
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.matrix import MatrixOperator, as_operator
@@ -7,6 +8,7 @@ from ntkfast.operators.operator import Operator
 from ntkfast.operators.pivoted import PivotedCholesky, pivoted_cholesky
 
 __all__ = [
+    "CoarseOperator",
     "KernelOperator",
     "MatrixOperator",
     "Operator",

@@ -197,21 +197,25 @@ class KernelOperator(Operator):
         report: Report | None,
     ) -> None:
         """Add the products of all blocks with parts of the vectors to sums, in their order."""
-        index, total = 0, len(self._places)
-        while index < total:
+        done = 0
+        for blocks, places in self._runs():
+            starts = [(rows.start, columns.start) for rows, columns in places]
+            for vectors, out in zip(parts, sums, strict=True):
+                multiply_blocks(blocks, starts, form, vectors, out, None)
+            done += len(blocks)
+            if report is not None:
+                report(done, len(self._places))
+
+    def _runs(self) -> Iterator[tuple[list[FloatArray], list[tuple[slice, slice]]]]:
+        """Yield all blocks in their order, and their places: kept ones together, others singly."""
+        index = 0
+        while index < len(self._places):
             blocks = self._store.blocks[index : index + _TOGETHER]
             if not blocks:
                 blocks = [self._block(*self._places[index])]
                 self._store.offer(index, blocks[0])
-            starts = [
-                (rows.start, columns.start)
-                for rows, columns in self._places[index : index + len(blocks)]
-            ]
-            for vectors, out in zip(parts, sums, strict=True):
-                multiply_blocks(blocks, starts, form, vectors, out, None)
+            yield blocks, self._places[index : index + len(blocks)]
             index += len(blocks)
-            if report is not None:
-                report(index, total)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         others = self.x if self.x2 is None else self.x2

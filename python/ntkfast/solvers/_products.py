@@ -16,7 +16,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky, as_right_side
-from ntkfast.operators import KernelOperator, Operator
+from ntkfast.operators import CoarseOperator, KernelOperator, Operator
 from ntkfast.solvers._iteration import Doubles, Iteration, Preconditioning, norms
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
 from ntkfast.solvers._quadrature import log_determinant
@@ -24,6 +24,9 @@ from ntkfast.solvers._refinement import Refinement, SolveReport, Task
 from ntkfast.solvers.protocol import Prepared
 
 __all__ = ["PreparedByProducts", "Settings", "check_settings"]
+
+# Columns from which on products in float32 are quicker.
+_MANY = 32
 
 
 class Settings(Protocol):
@@ -132,8 +135,7 @@ class PreparedByProducts(Prepared):
     def _task(self) -> Task:
         solver = self.solver
         return Task(
-            op=self.op,
-            inner=self.inner,
+            stages=(self.op,) if self.inner is self.op else (self.inner, self.op),
             ridge=self._shift,
             preconditioner=self.preconditioner,
             name=self.name,
@@ -161,11 +163,22 @@ class PreparedByProducts(Prepared):
             Two arrays of shape (m,). Costs one solve for m columns, and at least one product in
             float64.
         """
-        columns = as_right_side(k, self.n).astype(np.float64)
-        return quadratic_bounds(self._exact_task(), columns, np.asarray(least, np.float64))
+        columns = self._distinct(as_right_side(k, self.n).astype(np.float64))
+        task = self._exact_task(columns.shape[1])
+        return quadratic_bounds(task, columns, np.asarray(least, np.float64))
 
-    def _exact_task(self) -> Task:
-        return replace(self._task(), op=self._exact, checkpoint=None)
+    def _distinct(self, columns: Doubles) -> Doubles:
+        """Return the rows of points that the system has once."""
+        return columns
+
+    def _exact_task(self, count: int) -> Task:
+        """Return the task of solving for so many columns with true residuals in float64."""
+        stages: list[Operator] = [self.inner, self._exact]
+        if self.inner is self._exact:
+            stages.pop(0)
+        elif isinstance(self.inner, KernelOperator) and count >= _MANY:  # in float32
+            stages.insert(0, CoarseOperator(self.inner))
+        return replace(self._task(), stages=tuple(stages), checkpoint=None)
 
     @cached_property
     def _exact(self) -> Operator:

@@ -29,7 +29,7 @@ from ntkfast.solvers._iteration import (
 
 __all__ = ["Refinement", "SolveReport"]
 
-# Residual to which a system in float32 is solved between two corrections in float64.
+# Residual to which a system is solved at a stage, between two corrections in the last one.
 _INNER = 1e-4
 # Fields of a state that are arrays.
 _ARRAYS = ("d", "r", "p", "rz", "goals", "active", "alpha", "beta")
@@ -78,10 +78,9 @@ class SolveReport(Displayed):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A system, in one precision or in two, and how long to work on it."""
+    """A system, in one precision or in several, and how long to work on it."""
 
-    op: Operator
-    inner: Operator
+    stages: tuple[Operator, ...]  # the matrix, from quick and inexact to exact
     ridge: float | Doubles
     preconditioner: Preconditioning
     name: str
@@ -90,6 +89,11 @@ class Task:
     checkpoint: Path | None
     settings: tuple[object, ...]  # that determine the bits, besides these
     seconds: float
+
+    @property
+    def op(self) -> Operator:
+        """The matrix itself."""
+        return self.stages[-1]
 
 
 class Refinement:
@@ -105,7 +109,7 @@ class Refinement:
         self.x = np.zeros_like(b)
         self.r = b.copy()
         self.products = 0
-        self.mixed = task.inner is not task.op
+        self.stage = 0
         self.values = np.full(1, np.nan)
         path = task.checkpoint
         self.checkpoint = Checkpoint(path, "" if path is None else self._fingerprint())
@@ -117,7 +121,11 @@ class Refinement:
 
     @property
     def _inner(self) -> Iteration:
-        return self._iteration(self.task.inner if self.mixed else self.task.op)
+        return self._iteration(self.task.stages[self.stage])
+
+    @property
+    def _last(self) -> bool:
+        return self.stage == len(self.task.stages) - 1
 
     @property
     def reached(self) -> Doubles:
@@ -153,9 +161,9 @@ class Refinement:
             if self.products >= task.most_products:
                 break
             if self.excess > max(before / 2, 1.0):
-                if not self.mixed:
+                if self._last:
                     break
-                self.mixed = False
+                self.stage += 1
         if self.excess <= 1:
             self.checkpoint.end()
         self.seconds["products"] += time.perf_counter() - begun
@@ -189,7 +197,7 @@ class Refinement:
     def _goals(self) -> Doubles:
         """Norms to which a round brings the residuals: half of what is wanted, at the end."""
         last = 0.5 * self.wanted
-        return np.maximum(last, _INNER * norms(self.r)) if self.mixed else last
+        return last if self._last else np.maximum(last, _INNER * norms(self.r))
 
     def _tell(self, report: Report | None, before: float, state: State) -> None:
         """Report the correct digits of the worst column, in tenths of a digit."""
@@ -208,7 +216,7 @@ class Refinement:
     def report(self) -> SolveReport:
         """What the solve took."""
         own = self.task
-        kept = sum(op.kept for op in {own.op, own.inner} if isinstance(op, KernelOperator))
+        kept = sum(op.kept for op in own.stages if isinstance(op, KernelOperator))
         return SolveReport(
             residuals=self.reached,
             products=self.products,
@@ -235,7 +243,7 @@ class Refinement:
             "outer_x": self.x,
             "outer_r": self.r,
             "products": np.asarray(self.products),
-            "mixed": np.asarray(self.mixed),
+            "stage": np.asarray(self.stage),
         }
 
     def _resume(self) -> State | None:
@@ -244,7 +252,7 @@ class Refinement:
         if arrays is None:
             return None
         self.x, self.r = arrays["outer_x"], arrays["outer_r"]
-        self.products, self.mixed = int(arrays["products"]), bool(arrays["mixed"])
+        self.products, self.stage = int(arrays["products"]), int(arrays["stage"])
         return State(
             **{name: arrays[name] for name in _ARRAYS},
             best=float(arrays["best"]),

@@ -16,7 +16,6 @@ from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_count
-from ntkfast.linalg import as_right_side
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
@@ -24,7 +23,6 @@ from ntkfast.solvers._draws import signs
 from ntkfast.solvers._iteration import Doubles
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
 from ntkfast.solvers._products import PreparedByProducts, check_settings
-from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
 from ntkfast.solvers._refinement import SolveReport
 from ntkfast.solvers._symmetry import as_symmetric
 from ntkfast.solvers.protocol import REMEDY, Solver
@@ -79,12 +77,8 @@ class PreparedConjugateGradients(PreparedByProducts):
         averaged: Doubles = means / self._counts
         return averaged
 
-    def quadratic_bounds(self, k: npt.ArrayLike, least: npt.ArrayLike) -> Bounds:
-        """Bound kᵢᵀ·(Θ + r)⁻¹·kᵢ; without a ridge, between distinct points, and from below."""
-        columns = as_right_side(k, self.n).astype(np.float64)
-        if self.groups is not None:
-            columns = self._means(columns)
-        return quadratic_bounds(self._exact_task(), columns, np.asarray(least, np.float64))
+    def _distinct(self, columns: Doubles) -> Doubles:
+        return columns if self.groups is None else self._means(columns)
 
     @property
     def log_determinant(self) -> float:
