@@ -101,6 +101,7 @@ _DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
 _LATER: dict[type, tuple[str, ...]] = {
     KernelRegression: ("relative_diag_reg",),
     Posterior: ("relative_diag_reg",),
+    Ensemble: ("solver", "tol"),
 }
 
 

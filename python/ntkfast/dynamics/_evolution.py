@@ -158,12 +158,17 @@ def kernels_of(
 
 
 def blocks_of_network(
-    network: Network | None, points: FloatArray, x: FloatArray | None, trained: str, kind: str
+    network: Network | None,
+    points: FloatArray,
+    x: FloatArray | None,
+    trained: str,
+    kind: str,
+    blocks: Iterable[slice],
 ) -> Iterator[Block]:
     """Compute kernels between test and training points, for a block of test points at a time."""
     assert network is not None
     assert x is not None
-    for rows in test_blocks(len(points), len(x), kind):
+    for rows in blocks:
         some = points[rows]
         yield kernels_of(network, as_others(some, x), x, trained), prior(network, some, kind)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -15,8 +15,10 @@ from ntkfast._scalars import as_choice
 from ntkfast.networks import Network, Relu
 from ntkfast.networks.composition import as_first
 from ntkfast.networks.description import for_core
+from ntkfast.operators import Operator
 
 __all__ = [
+    "TOGETHER",
     "Covariance",
     "as_covariance",
     "as_prior",
@@ -33,6 +35,8 @@ Covariance: TypeAlias = Literal["none", "diagonal", "full"]
 # Test points per block if only means are wanted. Every block prepares the n training points again,
 # which costs as much as the kernel of a hundred test points.
 _MEANS = 1024
+TOGETHER = 128
+"""Columns that are solved together by products with an operator."""
 
 
 def covariance_kind(value: object) -> str:
@@ -78,11 +82,15 @@ def as_test_points(x_test: npt.ArrayLike, x: FloatArray | None, owner: str) -> F
     return points
 
 
-def test_blocks(m: int, n: int, kind: str) -> Iterator[slice]:
-    """Split m test points into blocks with (block, n) arrays in memory; one block for "full"."""
+def test_blocks(m: int, prior: int | Sized, kind: str) -> Iterator[slice]:
+    """Split m test points into blocks with (block, n) arrays in memory; one block for "full".
+
+    `prior` is n, or Σ between the n training points: operators serve many columns by one product.
+    """
     if kind == "full":
         return iter([slice(0, m)])
-    return row_blocks(m, n, least=_MEANS if kind == "none" else 1)
+    least = _MEANS if kind == "none" else TOGETHER if isinstance(prior, Operator) else 1
+    return row_blocks(m, prior if isinstance(prior, int) else len(prior), least=least)
 
 
 def prior(network: Network, points: FloatArray, kind: str) -> FloatArray | None:

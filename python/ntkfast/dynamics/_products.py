@@ -100,10 +100,16 @@ class Products(Displayed, Propagator):
         self.op, self.ridge, self.rule, self.rate = op, ridge, rule, rate
         self.tol, self.progress = tol, progress
         self.solver = ConjugateGradients(tol=tol, progress=progress)
-        self._prepared: PreparedConjugateGradients | None = None
+        self._prepared: list[PreparedConjugateGradients] = []  # one, once it is needed
         self._course: Course | None = None
         self._finished, self._error, self._seconds = 0, 0.0, 0.0
         self._lock = threading.Lock()
+
+    def another(self) -> Products:
+        """Return the same training for other residuals, with a basis of its own."""
+        other = Products(self.op, self.ridge, self.rule, self.rate, self.tol, self.progress)
+        other._prepared = self._prepared
+        return other
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -228,10 +234,10 @@ class Products(Displayed, Propagator):
         """Return the result at t = ∞, shape (n, c)."""
         alpha = course.limit
         if alpha is None:
-            if self._prepared is None:
-                self._prepared = self.solver.prepare(self.op, self.ridge)
-            alpha = course.limit = self._prepared.solve(course.residual)
-            taken = self._prepared.report
+            if not self._prepared:
+                self._prepared.append(self.solver.prepare(self.op, self.ridge))
+            alpha = course.limit = self._prepared[0].solve(course.residual)
+            taken = self._prepared[0].report
             assert taken is not None
             self._finished += taken.products
             course.reached = float(taken.residuals.max(initial=0.0))

@@ -13,7 +13,7 @@ from ntkfast._scalars import as_choice
 from ntkfast.operators import Operator
 from ntkfast.solvers import ConjugateGradients, EigenSolver, RefinedSolver, Solver
 
-__all__ = ["SolverChoice", "as_solver", "chosen"]
+__all__ = ["SolverChoice", "as_solver", "chosen", "fits"]
 
 SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
 
@@ -38,7 +38,8 @@ def chosen(
     else:
         if solver == "auto":
             # Conjugate gradients take one ridge for all points.
-            solver = "cholesky" if np.ndim(ridge) or _fits(theta) else "cg"
+            there = not isinstance(theta, Operator) or np.ndim(ridge)
+            solver = "cholesky" if there or fits(len(theta), theta.dtype) else "cg"
         kinds = {"cholesky": RefinedSolver, "eigen": EigenSolver, "cg": ConjugateGradients}
         found = kinds[solver]()
     if isinstance(theta, Operator) and not isinstance(found, ConjugateGradients):
@@ -46,9 +47,6 @@ def chosen(
     return found, theta
 
 
-def _fits(theta: FloatArray | Operator) -> bool:
-    """Whether the matrix is there, or it and its factor take no more than half of the memory."""
-    if not isinstance(theta, Operator):
-        return True
-    n = theta.shape[0]
-    return n <= _FACTORED and 2 * n * n * theta.dtype.itemsize <= available() / 2
+def fits(n: int, dtype: np.dtype[np.floating]) -> bool:
+    """Whether a factor is better than products: matrix and factor take half of the memory."""
+    return n <= _FACTORED and 2 * n * n * dtype.itemsize <= available() / 2
