@@ -103,6 +103,7 @@ _LATER: dict[type, tuple[str, ...]] = {
     KernelRegression: ("relative_diag_reg",),
     Posterior: ("relative_diag_reg",),
     Normal: ("variance_bounds",),
+    Ensemble: ("solver", "tol"),
 }
 
 

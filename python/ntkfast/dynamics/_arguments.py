@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, as_kernel, check_finite
 from ntkfast._scalars import as_choice, as_real
+from ntkfast.operators import Operator
 from ntkfast.spectrum import Spectrum
 
 __all__ = [
     "Reduction",
     "Times",
     "as_cross_kernel",
+    "as_cross_operator",
     "as_initial",
     "as_jacobian",
     "as_momentum",
@@ -162,6 +164,18 @@ def as_cross_kernel(
         )
     check_finite(kernel, name)
     return kernel
+
+
+def as_cross_operator(k_test_train: npt.ArrayLike | Operator, n: int) -> FloatArray | Operator:
+    """Return a kernel between test points and the n training points: an array, or an operator."""
+    if not isinstance(k_test_train, Operator):
+        return as_cross_kernel(k_test_train, n)
+    if k_test_train.shape[1] != n:
+        raise ValueError(
+            f"k_test_train has shape {k_test_train.shape}; expected (n_test, {n}), one column per "
+            "training point, such as KernelOperator(net, x_test, x)"
+        )
+    return k_test_train
 
 
 def _outputs_hint(shape: tuple[int, ...], n: int, name: str) -> str:

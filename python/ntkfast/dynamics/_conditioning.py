@@ -13,12 +13,12 @@ from typing import TypeAlias
 import numpy as np
 
 from ntkfast._arrays import FloatArray
-from ntkfast.dynamics._predictive import as_covariance, prior, prior_rows, test_blocks
+from ntkfast.dynamics._predictive import TOGETHER, as_covariance, prior, prior_rows, test_blocks
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
-from ntkfast.solvers import Prepared, PreparedByProducts, PreparedConjugateGradients
+from ntkfast.solvers import PreparedByProducts, PreparedConjugateGradients
 
 __all__ = [
     "Block",
@@ -29,8 +29,8 @@ __all__ = [
     "on_training_points",
 ]
 
-# Test points that share the products of a solve, and the entries of their kernel at most.
-_TOGETHER, _ENTRIES = 256, 1 << 24
+# The entries of the kernel of test points that share the products of a solve.
+_ENTRIES = 1 << 24
 
 # Σ between a block of test points and the training points, and the prior of the block.
 Block: TypeAlias = tuple[FloatArray, FloatArray | None]
@@ -89,11 +89,11 @@ def on_training_points(regression: KernelRegression, kind: str) -> Moments:
     return regression.predict_train(), covariance, None
 
 
-def least_block(prepared: Prepared) -> int:
+def least_block(prepared: object) -> int:
     """Return how many test points share the products of a solve."""
     if not isinstance(prepared, PreparedByProducts):
         return 1
-    return max(1, min(_TOGETHER, _ENTRIES // max(prepared.n, 1)))
+    return max(1, min(TOGETHER, _ENTRIES // max(prepared.n, 1)))
 
 
 def blocks_of_network(

@@ -51,7 +51,7 @@ class Evolution:
         self, times: Times, blocks: Iterable[Block], kind: str, noise: float
     ) -> list[Moments]:
         """Compute mean and covariance at each time, block by block; "full" uses one block."""
-        filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters, modes = self.flow._filters, self._modes
         filters.warn_of_rounding(times)
         vectors, all_gains = filters.vectors, filters.gathered(times)
         means: list[list[FloatArray]] = [[] for _ in times]
@@ -87,14 +87,14 @@ class Evolution:
 
         The remaining part of f_0 uses the filter of the residual, so nothing cancels.
         """
-        filters, modes = self.flow._filters, self.flow._modes(0.0)
+        filters, modes = self.flow._filters, self._modes
         filters.warn_of_rounding(times)
         vectors = filters.vectors
         if kind != "none":  # six matrices at the peak of "full", four otherwise
             count = 6 if kind == "full" else 4
             check(count * vectors.nbytes, f"the covariance of {len(vectors)} training points")
         for gains, left in zip(filters.gathered(times), filters.left(times), strict=True):
-            share = (self.flow.prepared.eigenvalues * gains).astype(vectors.dtype)
+            share = (self.flow._eigen.eigenvalues * gains).astype(vectors.dtype)
             mean = matmul(vectors, share[:, None] * modes)
             if kind == "none":
                 yield mean, None
@@ -113,9 +113,14 @@ class Evolution:
     def _times_prior(self, weights: FloatArray, noise: float = 0.0) -> FloatArray:
         """W·(Σ + σ²), with Σ in the eigenbasis of Θ."""
         if self.readout:
-            return weights * (self.flow.prepared.eigenvalues + noise).astype(weights.dtype)
+            return weights * (self.flow._eigen.eigenvalues + noise).astype(weights.dtype)
         product = matmul(weights, self._rotated_prior)
         return product + weights.dtype.type(noise) * weights if noise else product
+
+    @property
+    def _modes(self) -> FloatArray:
+        """Uᵀ·y, shape (n, c)."""
+        return matmul(self.flow._filters.vectors.T, self.flow._initial_residual(0.0, "f0"))
 
     @cached_property
     def _rotated_prior(self) -> FloatArray:
@@ -153,12 +158,17 @@ def kernels_of(
 
 
 def blocks_of_network(
-    network: Network | None, points: FloatArray, x: FloatArray | None, trained: str, kind: str
+    network: Network | None,
+    points: FloatArray,
+    x: FloatArray | None,
+    trained: str,
+    kind: str,
+    blocks: Iterable[slice],
 ) -> Iterator[Block]:
     """Compute kernels between test and training points, for a block of test points at a time."""
     assert network is not None
     assert x is not None
-    for rows in test_blocks(len(points), len(x), kind):
+    for rows in blocks:
         some = points[rows]
         yield kernels_of(network, as_others(some, x), x, trained), prior(network, some, kind)
 

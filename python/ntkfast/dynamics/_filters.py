@@ -21,9 +21,10 @@ from ntkfast._warnings import warn
 from ntkfast.dynamics._arguments import Times
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import matmul
+from ntkfast.operators import Operator
 from ntkfast.solvers import PreparedEigen
 
-__all__ = ["Filters", "blocks", "lost_in_rounding"]
+__all__ = ["Filters", "Share", "blocks", "lost_in_rounding", "through"]
 
 Share: TypeAlias = Literal["gathered", "learnt", "left"]
 
@@ -105,8 +106,16 @@ class Filters:
         left: npt.NDArray[np.float64] = kept + share * decay
         return left
 
+    def squares(self, t: Times, modes: FloatArray) -> npt.NDArray[np.float64]:
+        """Return the sum of the squares of the remaining parts of modes (n, c), shape (k,)."""
+        size = np.linalg.norm(modes.astype(np.float64, copy=False), axis=1)
+        squares = np.empty(t.size)
+        for block in blocks(t.size, size.size):
+            squares[block] = np.square(self.left(t[block]) * size).sum(axis=1)
+        return squares
+
     def evolve(
-        self, share: Share, t: Times, modes: FloatArray, kernel: FloatArray | None = None
+        self, share: Share, t: Times, modes: FloatArray, kernel: FloatArray | Operator | None = None
     ) -> FloatArray:
         """Multiply each mode at each time by a share, and map it back, optionally through a kernel.
 
@@ -120,6 +129,7 @@ class Filters:
             Shape (n, c): Uᵀ(y − f_0).
         kernel
             Shape (m, n): Θ between m points and the n training points, if there are test points.
+            An operator is applied to all times at once.
 
         Returns
         -------
@@ -127,6 +137,8 @@ class Filters:
             Shape (k, n, c), or (k, m, c). One product serves a block of times; there is no n × n
             array per time.
         """
+        if isinstance(kernel, Operator):
+            return through(kernel, self.evolve(share, t, modes))
         filter_ = {"gathered": self.gathered, "learnt": self.learnt, "left": self.left}[share]
         n, c = modes.shape
         rows = n if kernel is None else len(kernel)
@@ -141,6 +153,15 @@ class Filters:
                 moved = matmul(kernel, moved)
             result[block] = moved.reshape(rows, k, c).swapaxes(0, 1)
         return result
+
+
+def through(kernel: FloatArray | Operator, values: FloatArray) -> FloatArray:
+    """Return the products of a kernel (m, n) with values (k, n, c), all in one: (k, m, c)."""
+    k, n, c = values.shape
+    columns = values.swapaxes(0, 1).reshape(n, k * c)
+    product = kernel @ columns if isinstance(kernel, Operator) else matmul(kernel, columns)
+    result: FloatArray = product.reshape(len(kernel), k, c).swapaxes(0, 1)
+    return result.astype(np.result_type(kernel.dtype, values.dtype), copy=False)
 
 
 def lost_in_rounding(

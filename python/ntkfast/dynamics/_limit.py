@@ -14,6 +14,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import row_blocks, unit_columns
 from ntkfast._memory import check
 from ntkfast.dynamics._arguments import Times
+from ntkfast.dynamics._by_products import EvolutionByProducts
 from ntkfast.dynamics._evolution import Block, Evolution, Moments
 from ntkfast.dynamics._predictive import as_covariance
 from ntkfast.linalg import matmul
@@ -91,7 +92,7 @@ class Limit:
 def moments_at(
     times: Times,
     limit: Limit | None,
-    evolution: Callable[[], Evolution],
+    evolution: Callable[[], Evolution | EvolutionByProducts],
     blocks: Callable[[], Iterator[Block]] | None,
     kind: str,
     noise: float,

@@ -17,6 +17,7 @@ from ntkfast.networks.composition import as_first
 from ntkfast.networks.description import for_core
 
 __all__ = [
+    "TOGETHER",
     "Covariance",
     "as_covariance",
     "as_prior",
@@ -33,6 +34,9 @@ Covariance: TypeAlias = Literal["none", "diagonal", "full"]
 # Test points per block if only means are wanted. Every block prepares the n training points again,
 # which costs as much as the kernel of a hundred test points.
 _MEANS = 1024
+# Test points that share the products of a solve.
+TOGETHER = 128
+"""Columns that are solved together by products with an operator."""
 
 
 def covariance_kind(value: object) -> str:

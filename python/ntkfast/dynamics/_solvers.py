@@ -24,7 +24,7 @@ from ntkfast.solvers import (
     Solver,
 )
 
-__all__ = ["SolverChoice", "as_solver", "chosen", "kernel_between"]
+__all__ = ["SolverChoice", "as_solver", "chosen", "fits", "kernel_between"]
 
 SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
 
@@ -58,8 +58,7 @@ def kernel_between(
     progress: Progress,
 ) -> FloatArray | Operator:
     """Return a kernel as a matrix if the solver factorises one, and otherwise as an operator."""
-    wide = np.dtype(np.float32 if x.dtype == np.float32 else np.float64).itemsize
-    if _named(solver, len(x), wide, ridge, factors=True) in _ON_MATRICES:
+    if _named(solver, len(x), x.dtype, ridge, factors=True) in _ON_MATRICES:
         return getattr(network, kernel)(x, progress=progress)  # type: ignore[no-any-return]
     return KernelOperator(network, x, kernel=kernel, memory=memory, progress=progress)
 
@@ -80,7 +79,7 @@ def chosen(
     """
     solver = as_solver(solver, tol)
     if isinstance(theta, Operator):
-        name = _named(solver, len(theta), theta.dtype.itemsize, ridge, factors=factors)
+        name = _named(solver, len(theta), theta.dtype, ridge, factors=factors)
     else:
         name = {"auto": "cholesky"}.get(solver, solver) if isinstance(solver, str) else ""
     if isinstance(theta, Operator) and name in _ON_MATRICES:
@@ -100,20 +99,29 @@ _ON_MATRICES = ("cholesky", "eigen")
 
 
 def _named(
-    solver: SolverChoice, n: int, itemsize: int, ridge: npt.ArrayLike, *, factors: bool
+    solver: SolverChoice,
+    n: int,
+    dtype: np.dtype[np.floating],
+    ridge: npt.ArrayLike,
+    *,
+    factors: bool,
 ) -> str:
     """Return "cholesky" (a factor beside the matrix), "single" (in its place), "eigen" or "cg"."""
     if isinstance(solver, Solver):
         return "cg" if isinstance(solver, (ConjugateGradients, SingleCholeskySolver)) else "eigen"
     if solver not in ("auto", "cholesky"):
         return solver
-    free = available()
-    both = 2 * n * n * itemsize
     if solver == "auto" and not factors and np.ndim(ridge) == 0:
-        return "cholesky" if n <= _FACTORED and both <= _FOR_MEANS * free else "cg"
-    if both <= _FOR_FACTORS * free:
+        return "cholesky" if fits(n, dtype) else "cg"
+    free = available()
+    if 2 * n * n * dtype.itemsize <= _FOR_FACTORS * free:
         return "cholesky"
     # Conjugate gradients take one ridge for all points.
     if solver == "cholesky" or np.ndim(ridge) or 4 * n * n <= _FOR_FACTORS * free:
         return "single"
     return "cg"
+
+
+def fits(n: int, dtype: np.dtype[np.floating]) -> bool:
+    """Whether a factor is better than products if only means are wanted."""
+    return n <= _FACTORED and 2 * n * n * dtype.itemsize <= _FOR_MEANS * available()

@@ -10,6 +10,7 @@ from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics.rules import HeavyBall
 from ntkfast.dynamics.spectral import SpectralTraining
+from ntkfast.operators import Operator
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["GradientDescent"]
@@ -31,7 +32,8 @@ class GradientDescent(SpectralTraining):
     Parameters
     ----------
     theta
-        The NTK between the n training points, shape (n, n), or its `Spectrum` if available.
+        The NTK between the n training points, shape (n, n), its `Spectrum` if available, or an
+        operator, as for `GradientFlow`.
     y
         Targets, shape (n,), (n, c) or (n, …).
     learning_rate
@@ -43,7 +45,7 @@ class GradientDescent(SpectralTraining):
     diag_reg, relative_diag_reg
         Number to add to the diagonal of Θ, and the same in units of mean(diag Θ), both ≥ 0. They
         correspond to a penalty ½·r·‖w − w_0‖² on the weights.
-    progress
+    tol, progress
         As for `GradientFlow`.
 
     Attributes
@@ -57,7 +59,8 @@ class GradientDescent(SpectralTraining):
         An argument does not consist of real numbers.
     ValueError
         `GradientFlow` rejects the arguments, the momentum is out of range, or training does not
-        converge at this learning rate. The message gives the largest stable one.
+        converge at this learning rate. The message gives the largest stable one. With an operator,
+        results raise it, not the constructor.
 
     Notes
     -----
@@ -83,7 +86,7 @@ class GradientDescent(SpectralTraining):
 
     def __init__(
         self,
-        theta: npt.ArrayLike | Spectrum,
+        theta: npt.ArrayLike | Spectrum | Operator,
         y: npt.ArrayLike,
         *,
         learning_rate: float,
@@ -91,6 +94,7 @@ class GradientDescent(SpectralTraining):
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
+        tol: float = 1e-6,
         progress: Progress = None,
     ) -> None:
         super().__init__(
@@ -101,6 +105,7 @@ class GradientDescent(SpectralTraining):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            tol=tol,
             progress=progress,
         )
 

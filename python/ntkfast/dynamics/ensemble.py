@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -12,48 +12,33 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._calls import by_keyword
-from ntkfast._display import Displayed, Fact
+from ntkfast._display import Fact
 from ntkfast._gram import as_gram, with_relative
-from ntkfast._progress import Progress, counted, one_step
+from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_real
-from ntkfast.dynamics._arguments import (
-    Reduction,
-    Times,
-    as_settings,
-    as_targets,
-    as_time,
-    as_times,
-)
-from ntkfast.dynamics._evolution import (
-    Block,
-    Evolution,
-    as_cross_kernels,
-    blocks_of_kernels,
-    blocks_of_network,
-)
+from ntkfast.dynamics._arguments import Reduction, Times, as_settings, as_targets
+from ntkfast.dynamics._by_products import EvolutionByProducts
+from ntkfast.dynamics._evolution import Evolution
 from ntkfast.dynamics._limit import Limit, moments_at
-from ntkfast.dynamics._predictive import (
-    Covariance,
-    as_prior,
-    as_test_points,
-    as_training_points,
-    covariance_kind,
-    test_blocks,
-)
+from ntkfast.dynamics._predictions import Blocks, Predictions
+from ntkfast.dynamics._predictive import as_training_points
+from ntkfast.dynamics._products import Products
+from ntkfast.dynamics._solvers import fits
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
-from ntkfast.kernels import Kernels
 from ntkfast.networks import Network
+from ntkfast.operators import KernelOperator, Operator, as_operator
 from ntkfast.solvers.cholesky import prepare_regular
 
 __all__ = ["Ensemble"]
+
+SolverName = Literal["auto", "cholesky", "cg", "eigen"]
 
 _SETTINGS = ("learning_rate", "reduction", "diag_reg", "relative_diag_reg")
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Ensemble(Displayed):
+class Ensemble(Predictions):
     """The Gaussian over infinitely wide networks trained by gradient flow for a time t.
 
     At initialisation the outputs of infinitely wide networks are Gaussian with covariance Σ, the
@@ -73,8 +58,18 @@ class Ensemble(Displayed):
         Parameters of the training, as for `GradientFlow`. A regularisation pulls towards f_0.
     trained
         ``"all"`` layers, or only the ``"readout"``: the last layer, for which Θ equals Σ.
+    solver
+        ``"cholesky"``: a factor for t = ∞, if Θ + r is regular, and otherwise eigenvectors.
+        ``"eigen"``: eigenvectors for all times. ``"cg"``: products with operators, without any
+        n × n array. ``"auto"``: ``"cg"`` for more than 10,000 points, or if a factor would take
+        more than half of the memory that is free; otherwise ``"cholesky"``.
+    tol
+        For ``"cg"``: the error of solutions, as for `GradientFlow` of an operator.
+    memory
+        For ``"cg"``: bytes for blocks of each kernel that are kept, as for `nk.KernelOperator`.
     progress
-        True for a tqdm bar, or any ``callable(done, total)``: for Σ, as tiles finish.
+        True for a tqdm bar, or any ``callable(done, total)``: for Σ, as tiles finish; for
+        ``"cg"``, for products and solutions.
 
     Attributes
     ----------
@@ -83,10 +78,10 @@ class Ensemble(Displayed):
         system, which contains the ``spectrum``. It is computed on first use: for a finite time, or
         for t = ∞ if Θ + r is singular to working precision.
     nngp
-        Shape (n, n): Σ between the training points.
+        Shape (n, n): Σ between the training points; with ``"cg"`` a `nk.KernelOperator`.
     network, x
         As passed by the user; None if the ensemble was made by `from_kernels`.
-    y, learning_rate, reduction, diag_reg, relative_diag_reg, trained
+    y, learning_rate, reduction, diag_reg, relative_diag_reg, trained, solver, tol
         As passed by the user.
 
     Raises
@@ -101,6 +96,10 @@ class Ensemble(Displayed):
     Costs Σ at first. Predictions at t = ∞ need Θ and a Cholesky factor of Θ + r, n³/3 once.
     Predictions at finite times need Θ and its eigendecomposition, about 9·n³ once, and the first
     covariance 4·n³ more. Memory: two n × n arrays at t = ∞, seven at finite times.
+
+    With ``"cg"`` nothing is computed at first. A mean costs the products of a `GradientFlow`, and a
+    variance those of one further output: 128 test points are solved together at t = ∞, and 16 at
+    finite times. Memory: kept blocks of the kernels, and some hundred vectors.
 
     References
     ----------
@@ -117,12 +116,14 @@ class Ensemble(Displayed):
     network: Network | None
     x: FloatArray | None
     y: FloatArray
-    nngp: FloatArray
+    nngp: FloatArray | Operator
     learning_rate: float
     reduction: Reduction
     diag_reg: float
     relative_diag_reg: float
     trained: str
+    solver: SolverName = "auto"
+    tol: float = 1e-6
 
     _kept: ClassVar[tuple[str, ...]] = ("flow",)  # written to files if it has been computed
 
@@ -137,25 +138,43 @@ class Ensemble(Displayed):
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
         trained: Literal["all", "readout"] = "all",
+        solver: SolverName = "auto",
+        tol: float = 1e-6,
+        memory: float | None = None,
         progress: Progress = None,
     ) -> None:
         trained_ = as_choice(trained, "trained", ("all", "readout"))
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
-        nngp = network.nngp(points, progress=progress)
+        name = as_choice(solver, "solver", ("auto", "cholesky", "cg", "eigen"))
+        if as_real(tol, "tol", least=0.0, above=True) >= 1:
+            raise ValueError(f"tol is {tol!r}; expected a number from 0 to 1")
+        nngp: FloatArray | Operator
+        if name == "cg" or (name == "auto" and not fits(len(points), points.dtype)):
+            nngp = KernelOperator(network, points, kernel="nngp", memory=memory, progress=progress)
+        else:
+            nngp = network.nngp(points, progress=progress)
         vars(self).update(
-            network=network, x=points, y=targets, nngp=nngp, trained=trained_, **settings
+            network=network,
+            x=points,
+            y=targets,
+            nngp=nngp,
+            trained=trained_,
+            solver=name,
+            tol=tol,
+            **settings,
         )  # frozen from here on
 
     @classmethod
-    def from_kernels(cls, nngp: npt.ArrayLike, flow: GradientFlow) -> Ensemble:
+    def from_kernels(cls, nngp: npt.ArrayLike | Operator, flow: GradientFlow) -> Ensemble:
         """Make an ensemble from Gram matrices: precomputed ones, sums, or any pair (Σ, Θ).
 
         Parameters
         ----------
         nngp
-            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``.
+            Shape (n, n): Σ between the training points, as from ``net.nngp(x)``. An operator, if
+            the flow has one.
         flow
             The training: a `GradientFlow` with Θ between the training points and with the targets.
 
@@ -181,11 +200,15 @@ class Ensemble(Displayed):
             raise TypeError(
                 f"flow is of type {type(flow).__name__}; expected a GradientFlow(theta, y)"
             )
-        gram = as_gram(nngp, "nngp", "net.nngp(x)")
-        if len(gram) != flow.spectrum.n:
+        gram: FloatArray | Operator
+        if isinstance(flow.prepared, Products):
+            gram = as_operator(nngp)
+        else:
+            gram = as_gram(nngp, "nngp", "net.nngp(x)")
+        n = len(flow.y)
+        if gram.shape != (n, n):
             raise ValueError(
-                f"nngp has shape {gram.shape}; expected ({flow.spectrum.n}, {flow.spectrum.n}), "
-                "like the kernel of the flow"
+                f"nngp has shape {gram.shape}; expected ({n}, {n}), like the kernel of the flow"
             )
         ensemble = cls.__new__(cls)
         settings = {name: getattr(flow, name) for name in _SETTINGS}
@@ -198,141 +221,8 @@ class Ensemble(Displayed):
     def flow(self) -> GradientFlow:
         """The training itself. Costs Θ and its eigendecomposition on first use."""
         settings: dict[str, Any] = {name: getattr(self, name) for name in _SETTINGS}
-        return GradientFlow(self._theta(), self.y, **settings)
-
-    @by_keyword("the test input")
-    def predict(
-        self,
-        x_test: npt.ArrayLike | None = None,
-        *,
-        t: float = math.inf,
-        covariance: Covariance = "none",
-        noise_variance: float = 0.0,
-        progress: Progress = None,
-    ) -> Normal:
-        """Compute the distribution of the trained networks' outputs.
-
-        Parameters
-        ----------
-        x_test
-            Shape (m, n_features); None for the training points.
-        t
-            Training time from 0 (the prior) to infinity. Use `trajectory` for several times.
-        covariance
-            ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
-            without an m × m array; or ``"full"``.
-        noise_variance
-            Variance σ² of noise on the targets. Each network has its own draw of the noise, which
-            adds σ²·B_t·B_tᵀ. The result does not include the noise of new observations.
-        progress
-            True for a tqdm bar, or any ``callable(done, total)``, called as blocks of ``x_test``
-            finish. The training points, and all points of ``"full"``, are one block.
-
-        Returns
-        -------
-        Normal
-            The distribution at the m points, for each output.
-
-        Raises
-        ------
-        TypeError, ValueError
-            An argument has the wrong type, shape or range, or points are given without a network.
-
-        Notes
-        -----
-        Costs the kernels and 2·m·n² for the mean, 4·m·n² more for variances (2·m·n² less if only
-        the readout is trained), 2·m²·n more for the full covariance. It is positive semi-definite
-        up to rounding, and no variance is negative.
-        """
-        return self.trajectory(
-            x_test,
-            t=as_time(t),
-            covariance=covariance,
-            noise_variance=noise_variance,
-            progress=progress,
-        )[0]
-
-    @by_keyword("the test input")
-    def trajectory(
-        self,
-        x_test: npt.ArrayLike | None = None,
-        *,
-        t: npt.ArrayLike,
-        covariance: Covariance = "none",
-        noise_variance: float = 0.0,
-        progress: Progress = None,
-    ) -> list[Normal]:
-        """Compute the distributions at several times, computing the kernels once.
-
-        Parameters
-        ----------
-        x_test
-            As in `predict`.
-        t
-            Shape (k,): times from 0 to infinity.
-        covariance, noise_variance, progress
-            As in `predict`.
-
-        Returns
-        -------
-        list of Normal
-            One for each time.
-        """
-        times, shape = as_times(t)
-        if len(shape) != 1:
-            raise ValueError(f"t has shape {shape}; expected (k,), one time or more")
-        kind = covariance_kind(covariance)
-        noise = as_real(noise_variance, "noise_variance", least=0.0)
-        if x_test is None:
-            with one_step(progress, "Ensemble"):
-                return self._gaussians(times, None, kind, noise)
-        points = as_test_points(x_test, self.x, "Ensemble")
-        count = len(list(test_blocks(len(points), len(self.nngp), kind)))
-
-        def blocks() -> Iterator[Block]:
-            made = blocks_of_network(self.network, points, self.x, self.trained, kind)
-            return counted(progress, "Ensemble", made, count)
-
-        return self._gaussians(times, blocks, kind, noise)
-
-    @by_keyword("the test input")
-    def predict_kernels(
-        self,
-        kernels: Kernels,
-        nngp_test: npt.ArrayLike | None = None,
-        *,
-        t: float = math.inf,
-        covariance: Covariance = "none",
-        noise_variance: float = 0.0,
-    ) -> Normal:
-        """Compute the distribution of the trained networks' outputs from kernels.
-
-        Parameters
-        ----------
-        kernels
-            Shape (m, n): both kernels between the m points and the n training points, as from
-            ``net.kernels(x_test, x)``. If only the readout is trained, only Σ is used.
-        nngp_test
-            Σ of the m points: shape (m, m), as from ``net.nngp(x_test)``. Its diagonal, (m,), is
-            enough for ``covariance="diagonal"``, and None for ``"none"``.
-        t, covariance, noise_variance
-            As in `predict`.
-
-        Returns
-        -------
-        Normal
-            The distribution at the m points, for each output.
-        """
-        times = as_time(t)
-        kind = covariance_kind(covariance)
-        noise = as_real(noise_variance, "noise_variance", least=0.0)
-        both = as_cross_kernels(kernels, len(self.nngp), self.trained)
-        given = as_prior(nngp_test, len(both.nngp), kind)
-
-        def blocks() -> Iterator[Block]:
-            return blocks_of_kernels(both, given, kind)
-
-        return self._gaussians(times, blocks, kind, noise)[0]
+        progress = self.nngp.progress if isinstance(self.nngp, KernelOperator) else None
+        return GradientFlow(self._theta(), self.y, tol=self.tol, progress=progress, **settings)
 
     def _facts(self) -> Iterator[Fact]:
         yield "", "kernels" if self.network is None else self.network
@@ -348,16 +238,23 @@ class Ensemble(Displayed):
 
     def _remarks(self) -> Iterator[str]:
         known = vars(self)
+        if isinstance(self.nngp, Operator):
+            chosen = " (solver='auto': a factor would be large)" if self.solver == "auto" else ""
+            yield f"solved by products with operators to {self.tol:g}{chosen}"
         limit: Limit | None = known.get("_limit")
         if limit is not None:
             yield f"factorised for t = inf in {limit.prepared.seconds:.3g} s"
         if "flow" in known:
             yield from self.flow._remarks()
 
-    def _theta(self) -> FloatArray:
+    def _theta(self) -> FloatArray | Operator:
         """Θ between the training points."""
+        nngp = self.nngp
         if self.network is None or self.x is None or self.trained == "readout":
-            return self.nngp
+            return nngp
+        if isinstance(nngp, KernelOperator):
+            own: dict[str, Any] = {"memory": nngp.memory, "progress": nngp.progress}
+            return KernelOperator(self.network, self.x, **own)
         return self.network.ntk(self.x)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -367,22 +264,24 @@ class Ensemble(Displayed):
     @cached_property
     def _limit(self) -> Limit | None:
         """The way to t = ∞ by a Cholesky factor; None if Θ + r may be singular."""
-        theta = self._theta()
+        theta, nngp = self._theta(), self.nngp
+        if self.solver == "eigen" or isinstance(theta, Operator) or isinstance(nngp, Operator):
+            return None
         absolute = np.asarray(self.diag_reg)
         ridge = float(with_relative(absolute, self.relative_diag_reg, theta, "theta"))
         prepared = prepare_regular(theta, ridge)
         if prepared is None:
             return None
         targets = self.y.reshape(len(self.y), math.prod(self.y.shape[1:]))
-        return Limit(prepared, targets, self.nngp, self.trained == "readout")
+        return Limit(prepared, targets, nngp, self.trained == "readout")
 
     @cached_property
-    def _evolution(self) -> Evolution:
+    def _evolution(self) -> Evolution | EvolutionByProducts:
+        if isinstance(self.nngp, Operator):
+            return EvolutionByProducts(self.flow, self.nngp)
         return Evolution(self.flow, self.nngp, self.trained == "readout")
 
-    def _gaussians(
-        self, times: Times, blocks: Callable[[], Iterator[Block]] | None, kind: str, noise: float
-    ) -> list[Normal]:
+    def _gaussians(self, times: Times, blocks: Blocks, kind: str, noise: float) -> list[Normal]:
         """Return the distributions at test points, or at the training points for None."""
         limit = None
         if self.network is not None and np.isinf(times).any():

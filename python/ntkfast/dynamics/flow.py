@@ -10,6 +10,7 @@ from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics.rules import ContinuousTime
 from ntkfast.dynamics.spectral import SpectralTraining
+from ntkfast.operators import Operator
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["GradientFlow"]
@@ -32,7 +33,8 @@ class GradientFlow(SpectralTraining):
     ----------
     theta
         The NTK between the n training points, shape (n, n), or its `Spectrum` if available. The
-        eigendecomposition is nearly all of the cost.
+        eigendecomposition is nearly all of the cost. An operator, such as `nk.KernelOperator`, is
+        not decomposed: results come from products with it, for any number of points.
     y
         Targets, shape (n,), (n, c) for c outputs, or (n, …).
     learning_rate
@@ -43,9 +45,13 @@ class GradientFlow(SpectralTraining):
         Number to add to the diagonal of Θ, ≥ 0.
     relative_diag_reg
         The same in units of mean(diag Θ), ≥ 0; both may be given.
+    tol
+        For operators: the error of results relative to y − f_0, 0 < tol < 1. Products are taken
+        until the estimated error is at most ``tol``; ``prepared.report`` has both.
     progress
         True for a tqdm bar, or any ``callable(done, total)``. The eigendecomposition is one step,
-        reported before it and after it.
+        reported before it and after it. With an operator, every result reports correct digits, in
+        tenths of a digit.
 
     Attributes
     ----------
@@ -53,7 +59,9 @@ class GradientFlow(SpectralTraining):
         `ntkfast.dynamics.rules.ContinuousTime`: the effect of training on a single mode.
     solver, prepared
         The `nk.solvers.EigenSolver` that decomposed Θ, and the system that it prepared: the
-        ``spectrum``, the regularisation ``ridge``, and the ``seconds`` that it took.
+        ``spectrum``, the regularisation ``ridge``, and the ``seconds`` that it took. With an
+        operator: the `nk.solvers.ConjugateGradients` for t = ∞, and the products, whose ``report``
+        gives their number, the estimated error, memory and time.
     y, learning_rate, reduction, diag_reg, relative_diag_reg
         As passed by the user.
 
@@ -63,7 +71,13 @@ class GradientFlow(SpectralTraining):
         An argument does not consist of real numbers.
     ValueError
         ``theta`` is not square, symmetric, finite or positive semi-definite (eigenvalues slightly
-        below zero count as zero), ``y`` has another length, or a number is out of range.
+        below zero count as zero), ``y`` has another length, or a number is out of range. An
+        operator shows negative eigenvalues only when results are computed.
+
+    Warns
+    -----
+    RuntimeWarning
+        The products with an operator end before ``tol`` is reached, because the time is long.
 
     Notes
     -----
@@ -73,12 +87,19 @@ class GradientFlow(SpectralTraining):
     modes. Such a time warns if that is more than a thousandth. For contradictory labels of
     duplicate points, use t = ∞.
 
+    With an operator, finite times cost one product for all outputs per step of the block Lanczos
+    method with full reorthogonalisation: about 5 at t = 10/(η·λ_max), and more at later times, as
+    smaller eigenvalues count. The basis is kept, 8·n bytes per product and output, and grows for
+    later times; other initial outputs start another one. Operators have no ``spectrum``.
+
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
     arrays). For float32 results, the targets must be float32 too.
 
     References
     ----------
     Jacot, Gabriel, Hongler (2018), arXiv:1806.07572; Lee et al. (2019), arXiv:1902.06720.
+    Products: Golub, Meurant (2010), Matrices, Moments and Quadrature; Botchev, Grimm, Hochbruck
+    (2013), doi:10.1137/110820191, for the error.
 
     Examples
     --------
@@ -92,13 +113,14 @@ class GradientFlow(SpectralTraining):
 
     def __init__(
         self,
-        theta: npt.ArrayLike | Spectrum,
+        theta: npt.ArrayLike | Spectrum | Operator,
         y: npt.ArrayLike,
         *,
         learning_rate: float = 1.0,
         reduction: Reduction = "sum",
         diag_reg: float = 0.0,
         relative_diag_reg: float = 0.0,
+        tol: float = 1e-6,
         progress: Progress = None,
     ) -> None:
         super().__init__(
@@ -109,5 +131,6 @@ class GradientFlow(SpectralTraining):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            tol=tol,
             progress=progress,
         )

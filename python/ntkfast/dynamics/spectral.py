@@ -14,12 +14,15 @@ from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress
-from ntkfast.dynamics._arguments import Reduction, Times, as_cross_kernel, as_initial, as_jacobian
-from ntkfast.dynamics._filters import Filters, blocks
+from ntkfast.dynamics._arguments import Reduction, as_cross_operator, as_initial, as_jacobian
+from ntkfast.dynamics._filters import Filters, through
+from ntkfast.dynamics._products import Products
+from ntkfast.dynamics._propagator import Eigenbasis, Propagator
 from ntkfast.dynamics._setup import mean_over, set_up
 from ntkfast.dynamics.rules import Rule
 from ntkfast.linalg import matmul
-from ntkfast.solvers import EigenSolver, PreparedEigen
+from ntkfast.operators import Operator
+from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedEigen
 from ntkfast.spectrum import Spectrum
 
 __all__ = ["SpectralTraining"]
@@ -37,14 +40,15 @@ class SpectralTraining(Displayed):
     rule
         The effect of training on a single mode.
     solver, prepared
-        The solver that decomposed Θ, and the eigendecomposition with the regularisation.
+        The solver that decomposed Θ, and the eigendecomposition with the regularisation. If Θ is an
+        operator: the solver for t = ∞, and the products, with a ``report``.
     y, learning_rate, reduction, diag_reg, relative_diag_reg
         As passed by the user.
     """
 
     rule: Rule
-    solver: EigenSolver
-    prepared: PreparedEigen
+    solver: EigenSolver | ConjugateGradients
+    prepared: PreparedEigen | Products
     y: FloatArray
     learning_rate: float
     reduction: Reduction
@@ -53,7 +57,7 @@ class SpectralTraining(Displayed):
 
     def __init__(
         self,
-        theta: npt.ArrayLike | Spectrum,
+        theta: npt.ArrayLike | Spectrum | Operator,
         y: npt.ArrayLike,
         rule: Rule,
         *,
@@ -61,6 +65,7 @@ class SpectralTraining(Displayed):
         reduction: Reduction,
         diag_reg: float,
         relative_diag_reg: float,
+        tol: float = 1e-6,
         progress: Progress = None,
     ) -> None:
         fields = set_up(
@@ -71,14 +76,15 @@ class SpectralTraining(Displayed):
             reduction=reduction,
             diag_reg=diag_reg,
             relative_diag_reg=relative_diag_reg,
+            tol=tol,
             progress=progress,
         )
         vars(self).update(fields)  # frozen from here on
 
     @property
     def spectrum(self) -> Spectrum:
-        """The eigenvalues and eigenvectors of Θ."""
-        return self.prepared.spectrum
+        """The eigenvalues and eigenvectors of Θ; ValueError if Θ is an operator."""
+        return self._eigen.spectrum
 
     @property
     def seconds(self) -> float:
@@ -104,10 +110,10 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape: α_t = A_t·(y − f_0). Costs 2·n²·c per time.
         """
-        times, shape = self._times(t)
-        return self._filters.evolve("gathered", times, self._modes(f0)).reshape(
-            shape + self.y.shape
-        )
+        times, shape = self.rule.times(t)
+        residual = self._initial_residual(f0, "f0")
+        alpha = self._propagator.evolve("gathered", times, residual)
+        return alpha.reshape(shape + self.y.shape)
 
     @by_keyword()
     def predict_train(self, f0: npt.ArrayLike = 0.0, *, t: npt.ArrayLike) -> FloatArray:
@@ -126,15 +132,15 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape: f_t = f_0 + Θ·A_t·(y − f_0). Costs 2·n²·c per time.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         start = as_initial(f0, "f0", self.y.shape, self.y.dtype)
-        learnt = self._filters.evolve("learnt", times, self._modes(f0))
+        learnt = self._propagator.evolve("learnt", times, self._initial_residual(f0, "f0"))
         return start + learnt.reshape(shape + self.y.shape)
 
     @by_keyword("the test input")
     def predict(
         self,
-        k_test_train: npt.ArrayLike,
+        k_test_train: npt.ArrayLike | Operator,
         f0_train: npt.ArrayLike = 0.0,
         f0_test: npt.ArrayLike = 0.0,
         *,
@@ -145,7 +151,8 @@ class SpectralTraining(Displayed):
         Parameters
         ----------
         k_test_train
-            Shape (m, n): Θ between the m points and the n training points.
+            Shape (m, n): Θ between the m points and the n training points. An operator, such as
+            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block.
         f0_train, f0_test
             The untrained outputs on the training points and on the m points: numbers, or arrays
             that broadcast to the shape of ``y`` and to (m,) + y.shape[1:].
@@ -158,12 +165,12 @@ class SpectralTraining(Displayed):
             Shape t.shape + (m,) + y.shape[1:]: f_t = f_0 + Θ*·A_t·(y − f_0).
             Costs 2·n·(n + m)·c per time.
         """
-        times, shape = self._times(t)
-        kernel = as_cross_kernel(k_test_train, self.spectrum.n)
+        times, shape = self.rule.times(t)
+        kernel = as_cross_operator(k_test_train, len(self.y))
         rows = (len(kernel), *self.y.shape[1:])
         start = as_initial(f0_test, "f0_test", rows, self.y.dtype)
-        modes = self._modes(f0_train, "f0_train")
-        moved = self._filters.evolve("gathered", times, modes, kernel)
+        residual = self._initial_residual(f0_train, "f0_train")
+        moved = self._propagator.evolve("gathered", times, residual, kernel)
         return start + moved.reshape(shape + rows)
 
     @by_keyword()
@@ -180,8 +187,8 @@ class SpectralTraining(Displayed):
         ndarray
             Shape t.shape + y.shape. Costs 2·n²·c per time.
         """
-        times, shape = self._times(t)
-        left = self._filters.evolve("left", times, self._modes(f0))
+        times, shape = self.rule.times(t)
+        left = self._propagator.evolve("left", times, self._initial_residual(f0, "f0"))
         return left.reshape(shape + self.y.shape)
 
     @by_keyword()
@@ -201,17 +208,15 @@ class SpectralTraining(Displayed):
             were learnt only to the precision of their rounded eigenvalues, return to f_0. The loss
             may rise there, especially in float32. Costs 2·n²·c once and O(n) per time.
         """
-        times, shape = self._times(t)
-        modes = self._modes(f0)
-        size = np.linalg.norm(modes.astype(np.float64, copy=False), axis=1)
-        loss = np.empty(times.size)
-        for block in blocks(times.size, size.size):
-            left = self._filters.left(times[block]) * size
-            loss[block] = 0.5 * np.square(left).sum(axis=1)
-        return (loss / mean_over(self.y, self.reduction)).astype(modes.dtype).reshape(shape)[()]
+        times, shape = self.rule.times(t)
+        residual = self._initial_residual(f0, "f0")
+        loss: FloatArray = 0.5 * self._propagator.squares(times, residual)
+        loss /= mean_over(self.y, self.reduction)
+        dtype = np.result_type(self.prepared.dtype, residual)
+        return loss.astype(dtype).reshape(shape)[()]
 
     def initial_gradient(
-        self, k_test_train: npt.ArrayLike, f0_train: npt.ArrayLike = 0.0
+        self, k_test_train: npt.ArrayLike | Operator, f0_train: npt.ArrayLike = 0.0
     ) -> FloatArray:
         """Compute the initial velocity of training, df/dt at t = 0.
 
@@ -229,9 +234,9 @@ class SpectralTraining(Displayed):
         ndarray
             Shape (m,) + y.shape[1:]: η·Θ*·(y − f_0). Costs 2·m·n·c.
         """
-        kernel = as_cross_kernel(k_test_train, self.spectrum.n)
-        pull = matmul(kernel, self._initial_residual(f0_train, "f0_train"))
-        speed = pull.dtype.type(self._rate) * pull
+        kernel = as_cross_operator(k_test_train, len(self.y))
+        pull = through(kernel, self._initial_residual(f0_train, "f0_train")[None])[0]
+        speed: FloatArray = pull.dtype.type(self._rate) * pull
         return speed.reshape(len(kernel), *self.y.shape[1:])
 
     @by_keyword()
@@ -269,43 +274,49 @@ class SpectralTraining(Displayed):
         ----------
         Lee et al. (2019), arXiv:1902.06720.
         """
-        times, shape = self._times(t)
+        times, shape = self.rule.times(t)
         matrix, start = as_jacobian(jacobian, parameters0, self.y.shape)
-        modes = self._modes(f0)
+        residual = self._initial_residual(f0, "f0")
         if start.ndim == 1:
-            alpha = self._filters.evolve("gathered", times, modes)
+            alpha = self._propagator.evolve("gathered", times, residual)
             moved = matmul(alpha.reshape(times.size, len(matrix)), matrix)
         else:
-            moved = self._filters.evolve("gathered", times, modes, matrix.T)
+            moved = self._propagator.evolve("gathered", times, residual, matrix.T)
         return start + moved.reshape(shape + start.shape)
 
-    # The methods below work in the eigenbasis. There y is always (n, c).
+    # In the methods below y is always (n, c).
 
     @property
     def _rate(self) -> float:
         """η as it multiplies Θ."""
         return self.learning_rate / mean_over(self.y, self.reduction)
 
-    def _times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
-        """Return times as a flat array, with their shape, and warn if rounding shows at them."""
-        times, shape = self.rule.times(t)
-        self._filters.warn_of_rounding(times)
-        return times, shape
-
     @cached_property
     def _filters(self) -> Filters:
-        return Filters(self.rule, self.prepared, self._rate, self.y.dtype)
+        return Filters(self.rule, self._eigen, self._rate, self.y.dtype)
+
+    @property
+    def _propagator(self) -> Propagator:
+        prepared = self.prepared
+        return prepared if isinstance(prepared, Products) else Eigenbasis(self._filters)
+
+    @property
+    def _eigen(self) -> PreparedEigen:
+        """The eigendecomposition; ValueError if there is an operator in place of a matrix."""
+        if isinstance(self.prepared, Products):
+            raise ValueError(
+                f"this {type(self).__name__} was made from an operator, which has no "
+                f"eigendecomposition; use {type(self).__name__}(op.to_array(), y), if the matrix "
+                "fits into memory"
+            )
+        return self.prepared
 
     def _initial_residual(self, f0: npt.ArrayLike, name: str) -> FloatArray:
         residual = self.y - as_initial(f0, name, self.y.shape, self.y.dtype)
         return residual.reshape(len(residual), math.prod(self.y.shape[1:]))
 
-    def _modes(self, f0: npt.ArrayLike, name: str = "f0") -> FloatArray:
-        """Uᵀ(y − f_0), shape (n, c)."""
-        return matmul(self._filters.vectors.T, self._initial_residual(f0, name))
-
     def _facts(self) -> Iterator[Fact]:
-        yield "", self.spectrum
+        yield "", self.prepared if isinstance(self.prepared, Products) else self.spectrum
         yield "y of shape", self.y.shape
         yield "learning_rate=", f"{self.learning_rate:g}"
         yield from self.rule.facts()
@@ -313,6 +324,9 @@ class SpectralTraining(Displayed):
         yield "ridge=", f"{self.ridge:g}"
 
     def _remarks(self) -> Iterator[str]:
+        if isinstance(self.prepared, Products):
+            yield from self.prepared._remarks()
+            return
         if self.seconds:
             yield f"eigendecomposition in {self.seconds:.3g} s"
         spectrum = self.spectrum

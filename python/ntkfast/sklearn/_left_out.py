@@ -39,7 +39,7 @@ def _at_the_end(training: KernelRegression) -> Iterator[tuple[slice, FloatArray]
 
 def _at_a_time(training: GradientFlow, time: float) -> Iterator[tuple[slice, FloatArray]]:
     n, vectors = len(training.y), training._filters.vectors
-    shifted = np.maximum(training.prepared.shifted, 0).astype(np.float64)
+    shifted = np.maximum(training._eigen.shifted, 0).astype(np.float64)
     nodes, shares = _talbot()
     for rows in row_blocks(n, n):
         own = vectors[rows].astype(np.float64)

@@ -106,8 +106,16 @@ class PreparedByProducts(Prepared):
         shift: Doubles = self.ridge.astype(np.float64)[:, None]
         return shift
 
-    def solve(self, b: npt.ArrayLike) -> FloatArray:
+    def solve(self, b: npt.ArrayLike, start: npt.ArrayLike | None = None) -> FloatArray:
         """Solve (Θ + r)·x = b for b of shape (n,) or (n, c), to the tolerance of the solver.
+
+        Parameters
+        ----------
+        b
+            Right-hand sides.
+        start
+            Shape of ``b``: a solution to begin with, such as that of fewer points padded with 0.
+            The result has the same residual.
 
         Warns
         -----
@@ -120,13 +128,18 @@ class PreparedByProducts(Prepared):
         # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
         sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
         with np.errstate(over="ignore"):
-            solved, report = self._solve(columns / sizes, self.solver.tol)
+            first = None
+            if start is not None:
+                first = as_right_side(start, self.n).reshape(columns.shape) / sizes
+            solved, report = self._solve(columns / sizes, self.solver.tol, first)
             solution: FloatArray = solved * sizes
         vars(self)["_report"] = report
         return solution.reshape(right.shape)
 
-    def _solve(self, b: Doubles, tol: float) -> tuple[Doubles, SolveReport]:
-        run = Refinement(self._task(), b, tol * norms(b))
+    def _solve(
+        self, b: Doubles, tol: float, start: Doubles | None = None
+    ) -> tuple[Doubles, SolveReport]:
+        run = Refinement(self._task(), b, tol * norms(b), start)
         with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
             solution = run.run(report)
         run.warn(tol)

@@ -99,12 +99,14 @@ class Task:
 class Refinement:
     """One solve: rounds of conjugate gradients, and its report.
 
-    `wanted`, of shape (c,), has the norms that the residuals should reach. A second call of `run`
-    goes on from the first.
+    `wanted`, of shape (c,), has the norms that the residuals should reach, and `start` is a first
+    solution. A second call of `run` goes on from the first.
     """
 
-    def __init__(self, task: Task, b: Doubles, wanted: Doubles) -> None:
-        self.task, self.b, self.wanted = task, b, wanted
+    def __init__(
+        self, task: Task, b: Doubles, wanted: Doubles, start: Doubles | None = None
+    ) -> None:
+        self.task, self.b, self.wanted, self.start = task, b, wanted, start
         self.sizes = norms(b)
         self.x = np.zeros_like(b)
         self.r = b.copy()
@@ -146,6 +148,9 @@ class Refinement:
         begun = time.perf_counter()
         task = self.task
         state = self._resume()
+        if state is None and self.start is not None:
+            self._correct(self.start)
+            self.start = None
         while self.excess > 1 or state is not None:
             before = self.excess
             if state is None:
@@ -232,8 +237,9 @@ class Refinement:
         own = self.task
         system = (own.op.fingerprint(), own.preconditioner.rank, self.b.shape)
         digest = hashlib.sha256(repr((*system, *own.settings)).encode())
-        for part in (np.asarray(own.ridge), self.wanted, self.b):
-            digest.update(np.ascontiguousarray(part).tobytes())
+        for part in (np.asarray(own.ridge), self.wanted, self.b, self.start):
+            if part is not None:
+                digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
     def _arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:

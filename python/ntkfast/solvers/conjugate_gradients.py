@@ -50,11 +50,15 @@ class PreparedConjugateGradients(PreparedByProducts):
         """The size of the system."""
         return self.op.shape[0] if self.groups is None else len(self.groups)
 
-    def _solve(self, b: Doubles, tol: float) -> tuple[Doubles, SolveReport]:
+    def _solve(
+        self, b: Doubles, tol: float, start: Doubles | None = None
+    ) -> tuple[Doubles, SolveReport]:
         """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
-            return super()._solve(self._possible(b), tol)
-        shared, report = super()._solve(self._possible(self._means(b)), tol)
+            return super()._solve(self._possible(b), tol, start)
+        if start is not None:
+            start = self._means(start) * self._counts
+        shared, report = super()._solve(self._possible(self._means(b)), tol, start)
         return (shared / self._counts)[self.groups], report
 
     def _possible(self, b: Doubles) -> Doubles:

@@ -2,6 +2,6 @@
 
 from ntkfast.dynamics.rules.continuous import ContinuousTime
 from ntkfast.dynamics.rules.heavy_ball import HeavyBall
-from ntkfast.dynamics.rules.rule import Rule
+from ntkfast.dynamics.rules.rule import Rate, Rule
 
-__all__ = ["ContinuousTime", "HeavyBall", "Rule"]
+__all__ = ["ContinuousTime", "HeavyBall", "Rate", "Rule"]

@@ -55,6 +55,10 @@ class HeavyBall(Rule):
         """Return η/(1 − m), the effective learning rate with momentum."""
         return rate / (1 - self.momentum)
 
+    def grid(self, t: float, fastest: float) -> Times:
+        """Return steps from 0 to t: first each, then eight while their number doubles."""
+        return np.unique(np.rint(super().grid(t, fastest)))
+
     @property
     def limit(self) -> float:
         """2(1 + m)."""

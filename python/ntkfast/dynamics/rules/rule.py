@@ -14,9 +14,26 @@ import numpy.typing as npt
 from ntkfast._display import Fact
 from ntkfast.dynamics._arguments import Times, as_times
 
-__all__ = ["Rule", "Values"]
+__all__ = ["Rate", "Rule", "Values"]
+
+# Times of a grid while time doubles.
+_PER_OCTAVE = 8
 
 Values: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate, the reduction of the loss, and the number of targets that it divides by."""
+
+    learning_rate: float
+    reduction: str
+    count: int
+
+    @property
+    def value(self) -> float:
+        """η as it multiplies Θ."""
+        return self.learning_rate / self.count
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,29 @@ class Rule(ABC):
     def limit(self) -> float:
         """Return the η·(λ + r) from which on training diverges; infinite if it never does."""
         return math.inf
+
+    def ended(self, t: Times, rate: float, ridge: float) -> npt.NDArray[np.bool_]:
+        """Tell at which times all modes are at their limit to rounding, whatever their λ."""
+        return np.isinf(t)
+
+    def grid(self, t: float, fastest: float) -> Times:
+        """Return times from 0 to t, so dense that decays with speeds up to `fastest` are smooth."""
+        first = 0.1 / fastest if fastest > 0 else t
+        if t <= first:
+            return np.array([0.0, t])
+        count = math.ceil(_PER_OCTAVE * math.log2(t / first))
+        return np.concatenate([[0.0], np.geomspace(first, t, count + 1)])
+
+    def check(self, rate: Rate, largest: float) -> None:
+        """Reject a learning rate at which the fastest mode, with the largest λ + r, diverges."""
+        if math.isfinite(self.limit) and rate.value * largest >= self.limit:
+            stable = self.limit / largest * rate.count
+            details = "".join(f"{name}{value} and " for name, value in self.facts())
+            raise ValueError(
+                f"learning_rate is {rate.learning_rate:g}, at which training does not converge: "
+                f"the largest eigenvalue of theta, {largest:g} with its regularisation, requires "
+                f"learning_rate < {stable:.6g} with {details}reduction={rate.reduction!r}"
+            )
 
     def times(self, t: npt.ArrayLike) -> tuple[Times, tuple[int, ...]]:
         """Return times as a flat array, and their shape; ValueError for an invalid time."""
