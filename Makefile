@@ -55,6 +55,7 @@ bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and 
 bench-large: build ## MNIST=FOLDER UCI=FOLDER: exact regression by products alone, its products, and other packages
 	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-large MNIST=... UCI=..." >&2; exit 1; }
 	$(if $(MNIST),$(BIN)/python benchmarks/large.py $(MNIST) --points 60000)
+	$(if $(MNIST),$(BIN)/python benchmarks/large_factor.py $(MNIST) --points 60000)
 	$(if $(UCI),$(BIN)/python benchmarks/large_peers.py $(UCI))
 	$(if $(UCI),$(BIN)/python benchmarks/large_uci.py $(UCI))
 	$(BIN)/python benchmarks/large_products.py

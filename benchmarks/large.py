@@ -7,8 +7,9 @@ prints the time of each phase, the residuals, the peak memory of the process and
     .venv/bin/python benchmarks/large.py generated --points 200000 --memory 0 --ridge 1e-2 \
         --checkpoint solve.npz
 
-A run with a checkpoint can be killed, and the same command goes on from there. UCI data, other
-packages and single products are in ``large_uci.py``, ``large_peers.py`` and ``large_products.py``.
+A run with a checkpoint can be killed, and the same command goes on from there. A factor in float32,
+UCI data, other packages and single products are in ``large_factor.py``, ``large_uci.py``,
+``large_peers.py`` and ``large_products.py``.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ def main() -> None:
         print(f"test accuracy {right.mean():.4f}")
     else:
         print(f"test error {np.sqrt(np.mean((outputs - y_test) ** 2)):.4f} of {y_test.std():.4f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"peak memory of the process {peak / 1e9:.2f} GB")
+    print(f"peak memory of the process {peak() / 1e9:.2f} GB")
+
+
+def peak() -> int:
+    """Return the peak memory of this process in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def problem(arguments: argparse.Namespace) -> tuple[Array, Array, Array, Array]:

@@ -167,15 +167,16 @@ def test_bounds_of_merged_copies():
 
 
 def test_leave_one_out_by_probes_has_the_error_of_refits():
-    ridge, y = 0.05, Y[:, 0] + 0.2 * RNG.normal(size=len(X))
+    n, ridge = 300, 0.05
+    x, y = X[:n], Y[:n, 0] + 0.2 * RNG.normal(size=n)
     regression = nk.KernelRegression(
-        nk.KernelOperator(NET, X), y, diag_reg=ridge, solver=ConjugateGradients(tol=1e-8)
+        nk.KernelOperator(NET, x), y, diag_reg=ridge, solver=ConjugateGradients(tol=1e-8)
     )
-    dense = NET.ntk(X)
-    refits = np.empty(len(X))
-    for i in range(len(X)):
-        rest = np.arange(len(X)) != i
-        system_ = dense[np.ix_(rest, rest)] + ridge * np.eye(len(X) - 1)
+    dense = NET.ntk(x)
+    refits = np.empty(n)
+    for i in range(n):
+        rest = np.arange(n) != i
+        system_ = dense[np.ix_(rest, rest)] + ridge * np.eye(n - 1)
         refits[i] = dense[i, rest] @ np.linalg.solve(system_, y[rest])
     exact = np.sqrt(np.mean((y - refits) ** 2))
     found = np.sqrt(np.mean((y - regression.leave_one_out()) ** 2))
