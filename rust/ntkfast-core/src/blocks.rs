@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::memory;
 use crate::parallel::{Job, for_each_index};
 use crate::scalar::Scalar;
-use crate::simd::{Level, Pack, STRIP, Strip, Vectorized};
+use crate::simd::{Level, Pack, STRIP, Strip, Vectorized, prefetch};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -242,6 +242,10 @@ impl<T: Scalar, const FORWARD: bool, const BACKWARD: bool> Vectorized<f64>
                     } else {
                         strips.fill(zero);
                     }
+                }
+                // Rows are apart in memory, so that the processor does not guess which entries come next.
+                for next in first + TOGETHER..rows.end.min(first + 2 * TOGETHER) {
+                    prefetch(&(block.row)(next)[some.clone()]);
                 }
                 let local = first - rows.start;
                 for vector in 0..width {

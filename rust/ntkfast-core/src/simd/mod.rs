@@ -9,6 +9,7 @@ pub mod math;
 mod number;
 #[cfg(portable)]
 mod portable;
+mod prefetch;
 mod row_constants;
 #[cfg(not(portable))]
 mod sse2;
@@ -21,6 +22,7 @@ use portable as baseline;
 use x86 as baseline;
 
 pub use number::{Number, Pack};
+pub use prefetch::prefetch;
 pub use row_constants::{Lanes, RowConstants, Single, weight};
 use std::sync::OnceLock;
 
