@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
+from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.dynamics._evidence import maximize_evidence
 from ntkfast.dynamics._predictive import (
@@ -321,6 +323,46 @@ class Posterior(Displayed):
         given = as_prior(nngp_test, len(cross), kind)
         blocks = _conditioning.blocks_of_kernels(cross, given, kind)
         return self._normal(*_conditioning.on_test_points(self.regression, blocks))
+
+    def append(
+        self,
+        x_new: npt.ArrayLike,
+        y_new: npt.ArrayLike,
+        *,
+        noise_variance: npt.ArrayLike | None = None,
+    ) -> Posterior:
+        """Return the posterior given b further points.
+
+        Parameters
+        ----------
+        x_new, y_new
+            Shapes (b, n_features) and (b,) + y.shape[1:]: the new points and their targets.
+        noise_variance
+            Their noise, a number or shape (b,), if the posterior has one number per point;
+            otherwise None.
+
+        Returns
+        -------
+        Posterior
+            That of all points, to rounding. Costs the kernels of the new points and n²·b. It is
+            computed afresh, n³/3, with a ``relative_diag_reg``, with a jitter, or for new points of
+            a wider type.
+        """
+        fit = replace(self.regression._fit, relative_diag_reg=self.relative_diag_reg)
+        noise = self.noise_variance
+        points, y, noise, found = with_points_of_network(
+            fit, self.network, self.x, x_new, y_new, noise, noise_variance
+        )
+        if found is None:
+            assert self.network is not None
+            relative = self.relative_diag_reg
+            return Posterior(
+                self.network, points, y, noise_variance=noise, relative_diag_reg=relative
+            )
+        posterior = copy.copy(self)
+        regression = self.regression._with(found)
+        vars(posterior).update(x=points, noise_variance=noise, regression=regression)
+        return posterior
 
     def log_marginal_likelihood(self) -> float:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.

@@ -86,10 +86,10 @@ class Task:
 
 
 class Refinement:
-    """One solve: rounds of conjugate gradients, and its report."""
+    """One solve: rounds of conjugate gradients, and its report; `start` is a first solution."""
 
-    def __init__(self, task: Task, b: Doubles) -> None:
-        self.task, self.b = task, b
+    def __init__(self, task: Task, b: Doubles, start: Doubles | None = None) -> None:
+        self.task, self.b, self.start = task, b, start
         self.sizes = norms(b)
         self.x = np.zeros_like(b)
         self.r = b.copy()
@@ -121,6 +121,8 @@ class Refinement:
         begun = time.perf_counter()
         task = self.task
         state = self._resume()
+        if state is None and self.start is not None:
+            self._correct(self.start)
         while self.reached.max(initial=0.0) > task.tol or state is not None:
             before = self.reached.max(initial=0.0)
             if state is None:
@@ -202,6 +204,8 @@ class Refinement:
         system = (own.op.fingerprint(), own.ridge, own.preconditioner.rank, self.b.shape)
         digest = hashlib.sha256(repr((*system, own.tol, *own.settings)).encode())
         digest.update(np.ascontiguousarray(self.b).tobytes())
+        if self.start is not None:
+            digest.update(np.ascontiguousarray(self.start).tobytes())
         return digest.hexdigest()
 
     def _arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:

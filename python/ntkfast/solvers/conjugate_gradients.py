@@ -62,8 +62,16 @@ class PreparedConjugateGradients(Prepared):
         report: SolveReport | None = vars(self).get("_report")
         return report
 
-    def solve(self, b: npt.ArrayLike) -> FloatArray:
+    def solve(self, b: npt.ArrayLike, start: npt.ArrayLike | None = None) -> FloatArray:
         """Solve (Θ + r)·x = b for b of shape (n,) or (n, c), to the tolerance of the solver.
+
+        Parameters
+        ----------
+        b
+            Right-hand sides.
+        start
+            Shape of ``b``: a solution to begin with, such as that of fewer points padded with 0.
+            The result has the same residual.
 
         Warns
         -----
@@ -75,21 +83,33 @@ class PreparedConjugateGradients(Prepared):
         columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
         # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
         sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
+        first = None
+        if start is not None:
+            first = as_right_side(start, self.n).reshape(columns.shape) / sizes
         with np.errstate(over="ignore"):
-            solution: FloatArray = self._merged(columns / sizes) * sizes
+            solution: FloatArray = self._merged(columns / sizes, first) * sizes
         return solution.reshape(right.shape)
 
-    def _merged(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _merged(
+        self, columns: npt.NDArray[np.float64], start: npt.NDArray[np.float64] | None
+    ) -> npt.NDArray[np.float64]:
         """Solve; copies of a point share the coefficient of the point with their mean target."""
         if self.groups is None:
-            return self._solve(columns)
+            return self._solve(columns, start)
         counts = np.bincount(self.groups)[:, None]
         means = np.zeros((len(counts), columns.shape[1]))
         np.add.at(means, self.groups, columns)
-        shared: npt.NDArray[np.float64] = (self._solve(means / counts) / counts)[self.groups]
+        first = None
+        if start is not None:
+            first = np.zeros_like(means)
+            np.add.at(first, self.groups, start)
+        solution = self._solve(means / counts, first)
+        shared: npt.NDArray[np.float64] = (solution / counts)[self.groups]
         return shared
 
-    def _solve(self, b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _solve(
+        self, b: npt.NDArray[np.float64], start: npt.NDArray[np.float64] | None
+    ) -> npt.NDArray[np.float64]:
         solver = self.solver
         if not self.ridge:  # a row of zeros reaches no target but 0
             b = np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
@@ -106,7 +126,7 @@ class PreparedConjugateGradients(Prepared):
             settings=(solver.mixed, solver.seed),
             seconds=self.seconds,
         )
-        run = Refinement(task, b)
+        run = Refinement(task, b, start)
         with reporting(self.solver.progress, "conjugate gradients", "digit") as report:
             solution = run.run(report)
         vars(self)["_report"] = run.report
