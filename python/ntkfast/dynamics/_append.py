@@ -30,7 +30,7 @@ from ntkfast.spectrum import relative_rounding
 
 __all__ = ["Fit", "with_kernels", "with_points", "with_points_of_network"]
 
-# Rows of a triangle whose products with the rows before them are taken at once.
+# Columns of a triangle that are subtracted at once; factors are stored column by column.
 _ROWS = 64
 # Relative change of the mean of a diagonal that is rounding.
 _ROUNDING = 1e-12
@@ -234,10 +234,10 @@ def _extended(
 def _forward(lower: FloatArray, right: FloatArray) -> FloatArray:
     """Return L⁻¹·b for a lower triangle L and b of shape (n, c), which is replaced."""
     for top in range(0, len(lower), _ROWS):
-        rows = slice(top, top + _ROWS)
-        right[rows] -= matmul(lower[rows, :top], right[:top])
-        for i in range(top, min(top + _ROWS, len(lower))):
+        end = min(top + _ROWS, len(lower))
+        for i in range(top, end):
             right[i] = (right[i] - lower[i, top:i] @ right[top:i]) / lower[i, i]
+        right[end:] -= matmul(lower[end:, top:end], right[top:end])
     return right
 
 
