@@ -122,6 +122,19 @@ def training() -> Iterator[tuple[str, Call]]:
         lambda: nk.Posterior(NET, X, Y).predict(X_TEST, covariance="full").sample(3, seed=0),
     )
     yield "Ensemble", lambda: nk.Ensemble(NET, X, Y).predict(X_TEST, t=3.0, covariance="full")
+    op = nk.KernelOperator(NET, X)
+    yield "flow of an operator", lambda: nk.GradientFlow(op, Y).predict(CROSS, t=times)
+    yield (
+        "Ensemble by products",
+        lambda: nk.Ensemble(NET, X, Y, solver="cg", diag_reg=0.1).predict(
+            X_TEST, t=3.0, covariance="diagonal"
+        ),
+    )
+    fit = nk.KernelRegression(NTK[:140, :140], Y[:140], diag_reg=0.1)
+    yield "append", lambda: fit.append(NTK[140:, :140], NTK[140:, 140:], Y[140:])
+    products = nk.KernelRegression(op, Y, diag_reg=0.1, solver="cg")
+    yield "append points", lambda: products.append_points(X_TEST, Y[:40])
+    yield "Posterior.append", lambda: nk.Posterior(NET, X, Y).append(X_TEST, Y[:40])
     yield (
         "LossFlow",
         lambda: nk.LossFlow(NTK[:20, :20], nk.data.one_hot(LABELS[:20])).integrate(t=[0.1]),

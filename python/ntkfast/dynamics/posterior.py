@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from ntkfast._gram import as_diagonal, as_gram, with_relative
 from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
+from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_targets, check_order
 from ntkfast.dynamics._conditioned import ConditionedGaussian
 from ntkfast.dynamics._conditioned import evidence as evidence_of
@@ -280,4 +282,49 @@ class Posterior(ConditionedGaussian):
                 f"the jitter of {jitter:.2g} that the kernel needed, which counts as noise too; "
                 "scale the features to mean 0 and standard deviation 1, or compute in float64"
             )
+        return posterior
+
+    def append(
+        self,
+        x_new: npt.ArrayLike,
+        y_new: npt.ArrayLike,
+        *,
+        noise_variance: npt.ArrayLike | None = None,
+    ) -> Posterior:
+        """Return the posterior given b further points.
+
+        Parameters
+        ----------
+        x_new, y_new
+            Shapes (b, n_features) and (b,) + y.shape[1:]: the new points and their targets.
+        noise_variance
+            Their noise, a number or shape (b,), if the posterior has one number per point;
+            otherwise None.
+
+        Returns
+        -------
+        Posterior
+            That of all points, to rounding. Costs the kernels of the new points and n²·b. It is
+            computed afresh, n³/3, with a ``relative_diag_reg``, with a jitter, or for new points of
+            a wider type. A solution by products begins with the coefficients so far.
+        """
+        fit = replace(self.regression._fit, relative_diag_reg=self.relative_diag_reg)
+        noise = self.noise_variance
+        points, y, noise, found = with_points_of_network(
+            fit, self.network, self.x, x_new, y_new, noise, noise_variance
+        )
+        if found is None:
+            assert self.network is not None
+            relative = self.relative_diag_reg
+            return Posterior(
+                self.network,
+                points,
+                y,
+                noise_variance=noise,
+                relative_diag_reg=relative,
+                solver=self.regression.solver,
+            )
+        posterior = copy.copy(self)
+        regression = self.regression._with(found)
+        vars(posterior).update(x=points, noise_variance=noise, regression=regression)
         return posterior

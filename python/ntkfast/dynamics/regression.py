@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from ntkfast._display import Displayed, Fact
 from ntkfast._gram import as_diagonal, number_or_shape, with_relative
 from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
+from ntkfast.dynamics._append import Fit, with_kernels, with_points
 from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.dynamics._solvers import SolverChoice, chosen
 from ntkfast.linalg import Cholesky, as_square, matmul
@@ -241,6 +244,72 @@ class KernelRegression(Displayed):
             the result is right to about 3 %, single points are not.
         """
         return self.y - self.coefficients / self._by_point(self.inverse_diagonal)
+
+    def append(
+        self,
+        k_new_train: npt.ArrayLike,
+        k_new: npt.ArrayLike,
+        y_new: npt.ArrayLike,
+        *,
+        diag_reg: npt.ArrayLike | None = None,
+    ) -> KernelRegression:
+        """Return the regression of the training points and b further ones.
+
+        Parameters
+        ----------
+        k_new_train, k_new
+            Shapes (b, n) and (b, b): Θ between the new and the training points, and between the
+            new points.
+        y_new
+            Shape (b,) + y.shape[1:]: the targets of the new points.
+        diag_reg
+            The regularisation of the new points, a number or shape (b,), if the regression has one
+            number per point; otherwise None.
+
+        Returns
+        -------
+        KernelRegression
+            That of all points, to rounding. Costs n²·b for new rows of the factor and 2·n²·c for
+            the solution; n³/3 once if there is no factor yet, as after a refined float32 solve.
+            With ``"cg"``, a solution that begins with the coefficients so far.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument has the wrong type or shape; the kernels are float64, and the factor
+            float32; there are only eigenvectors; or the new points change what
+            ``relative_diag_reg`` adds to the diagonal.
+        NumericalError
+            All points together need a jitter, or needed one before.
+        """
+        return self._with(with_kernels(self._fit, k_new_train, k_new, y_new, diag_reg))
+
+    def append_points(self, x_new: npt.ArrayLike, y_new: npt.ArrayLike) -> KernelRegression:
+        """Return the regression of the training points of a `nk.KernelOperator` and further ones.
+
+        Parameters
+        ----------
+        x_new, y_new
+            Shapes (b, n_features) and (b,) + y.shape[1:]: the new points and their targets.
+
+        Returns
+        -------
+        KernelRegression
+            That of all points to the residual of the solver, which begins with the coefficients so
+            far. Kernels are computed again. ValueError if Θ is not a `nk.KernelOperator`, or was
+            not solved by ``"cg"``.
+        """
+        return self._with(with_points(self._fit, x_new, y_new))
+
+    @property
+    def _fit(self) -> Fit:
+        return Fit(**{field.name: getattr(self, field.name) for field in fields(Fit)})
+
+    def _with(self, results: dict[str, Any]) -> KernelRegression:
+        """Return a copy with other results."""
+        regression = copy.copy(self)
+        vars(regression).update(results)
+        return regression
 
     @property
     def diagonal(self) -> FloatArray:
