@@ -232,6 +232,17 @@ def test_dependent_columns_cost_nothing():
     assert flow.prepared.report.dimension <= 2 * flow.prepared.report.products
 
 
+def test_many_outputs_are_trained_in_groups(monkeypatch):
+    monkeypatch.setattr("ntkfast.dynamics._products._OUTPUTS", 2)
+    y = np.concatenate([Y, 3 * Y[:, :2] ** 2], axis=1)
+    flow, dense = nk.GradientFlow(operator(), y), nk.GradientFlow(THETA, y)
+    t = np.array([3.0, 100.0, np.inf]) / LARGEST
+    np.testing.assert_allclose(flow.residual(t=t), dense.residual(t=t), atol=1e-4)
+    np.testing.assert_allclose(flow.predict(CROSS, t=t), dense.predict(CROSS, t=t), atol=1e-4)
+    np.testing.assert_allclose(flow.loss(t=t[:2]), dense.loss(t=t[:2]), rtol=1e-5)
+    assert flow.prepared.report.dimension < 2 * flow.prepared.report.products
+
+
 def test_columns_of_very_different_sizes():
     y = Y * np.array([1e150, 1.0, 1e-150])
     flow = nk.GradientFlow(operator(), y)

@@ -1,5 +1,6 @@
 """Training of infinitely wide networks, in closed form where there is one."""
 
+from ntkfast.dynamics._products import FlowReport
 from ntkfast.dynamics.descent import GradientDescent
 from ntkfast.dynamics.ensemble import Ensemble
 from ntkfast.dynamics.flow import GradientFlow
@@ -12,6 +13,7 @@ from ntkfast.dynamics.trajectory import Trajectory
 
 __all__ = [
     "Ensemble",
+    "FlowReport",
     "GradientDescent",
     "GradientFlow",
     "KernelRegression",

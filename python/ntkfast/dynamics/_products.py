@@ -31,6 +31,8 @@ __all__ = ["FlowReport", "Products"]
 
 # Largest dimension of a basis: the decomposition of its small matrix then takes half a minute.
 _LARGEST = 4000
+# Outputs that share a basis; of more of them, each group has its own, and only the last is kept.
+_OUTPUTS = 128
 # Entries of coefficients for one pass through a kernel: 1 GB.
 _PASS = 1 << 27
 
@@ -137,6 +139,16 @@ class Products(Displayed, Propagator):
         kernel: FloatArray | Operator | None = None,
     ) -> FloatArray:
         """Take products until the estimated error of the result is at most `tol`."""
+        parts, errors = [], []
+        for some in _groups(residual):
+            parts.append(self._evolve(share, t, some, kernel))
+            errors.append(self._error)
+        self._error = max(errors)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+    def _evolve(
+        self, share: Share, t: Times, residual: FloatArray, kernel: FloatArray | Operator | None
+    ) -> FloatArray:
         rows = len(residual if kernel is None else kernel)
         others = () if kernel is None else (kernel.dtype,)
         dtype = np.result_type(self.dtype, residual.dtype, *others)
@@ -153,6 +165,14 @@ class Products(Displayed, Propagator):
 
     def squares(self, t: Times, residual: FloatArray) -> npt.NDArray[np.float64]:
         """Add the squares of the parts of the basis that remain."""
+        total, errors = np.zeros(t.size), []
+        for some in _groups(residual):
+            total += self._squares(t, some)
+            errors.append(self._error)
+        self._error = max(errors)
+        return total
+
+    def _squares(self, t: Times, residual: FloatArray) -> npt.NDArray[np.float64]:
         squares = np.empty(t.size)
         ended = self.rule.ended(t, self.rate.value, float(self.ridge))
         with self._working(residual) as course:
@@ -263,6 +283,12 @@ class Products(Displayed, Propagator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state, progress=None)  # type: ignore[misc]
+
+
+def _groups(residual: FloatArray) -> Iterator[FloatArray]:
+    """Yield the columns that are trained together."""
+    count = residual.shape[1]
+    return (residual[:, i : i + _OUTPUTS] for i in range(0, max(count, 1), _OUTPUTS))
 
 
 def _tell(report: Report | None, error: float, tol: float) -> None:

@@ -140,13 +140,11 @@ class Course:
         grid = self._rule.grid(t, speed * (self.largest + self._ridge))
         decay = self._rule.decay(system.eigenvalues, grid, rate=self._rate, ridge=self._ridge)
         last = beyond @ system.spectrum.eigenvectors[-beyond.shape[1] :]
-        left = decay.T[:, :, None] * now.modes[:, None, :]
-        out = matmul(last, left.reshape(len(left), -1)).reshape(len(last), *left.shape[1:])
-        sizes = np.linalg.norm(out, axis=0)
-        steps = np.diff(grid)[:, None]
-        total = speed * (steps * np.maximum(sizes[1:], sizes[:-1])).sum(axis=0)
-        if self._ridge:
-            total *= 2
+        sizes = np.empty((grid.size, self.residual.shape[1]))
+        for column, modes in enumerate(now.modes.T):
+            sizes[:, column] = np.linalg.norm(matmul(last, decay.T * modes[:, None]), axis=0)
+        steps = speed * np.diff(grid)[:, None] * (2 if self._ridge else 1)
+        total = (steps * np.maximum(sizes[1:], sizes[:-1])).sum(axis=0)
         return float((total / _positive(norms(self.residual))).max(initial=0.0))
 
     def _change(self, t: Times) -> float:

@@ -90,7 +90,8 @@ class GradientFlow(SpectralTraining):
     With an operator, finite times cost one product for all outputs per step of the block Lanczos
     method with full reorthogonalisation: about 5 at t = 10/(η·λ_max), and more at later times, as
     smaller eigenvalues count. The basis is kept, 8·n bytes per product and output, and grows for
-    later times; other initial outputs start another one. Operators have no ``spectrum``.
+    later times; other initial outputs start another one. More than 128 outputs are trained in
+    groups, of which the last keeps its basis. Operators have no ``spectrum``.
 
     Results have the wider type of ``theta`` and ``y`` (and of kernels and initial outputs given as
     arrays). For float32 results, the targets must be float32 too.

@@ -262,7 +262,6 @@ class SpectralTraining(Displayed):
         f0, t
             As in `predict_train`; ``f0`` is the output of the finite network on its training
             points.
-            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
 
         Returns
         -------
