@@ -96,7 +96,7 @@ def report() -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         if time.perf_counter() - last[0] > 10:
             last[0] = time.perf_counter()
-            print(f"{done / 10:.1f} of {total / 10:.1f} digits", flush=True)
+            print(f"{done} of {total}", flush=True)
 
     return tell
 
