@@ -116,6 +116,8 @@ def test_operators_in_place_of_matrices():
 
 
 def test_arguments_of_solvers():
+    with pytest.raises(TypeError, match=r"solver is the class ConjugateGradients; pass one"):
+        nk.Posterior(NET, X, Y, solver=ConjugateGradients)
     with pytest.raises(ValueError, match="give it to the solver"):
         nk.Posterior(NET, X, Y, solver=ConjugateGradients(), tol=1e-3)
     posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg", tol=1e-12)

@@ -164,6 +164,7 @@ def test_bounds_of_merged_copies():
     bounds = prepared.quadratic_bounds(k, NET.ntk(TEST, diagonal=True))
     np.testing.assert_allclose(bounds.lower, exact, rtol=1e-6)
     assert prepared.log_determinant == -np.inf
+    assert prepared.log_determinant_error == 0
 
 
 def test_leave_one_out_by_probes_has_the_error_of_refits():

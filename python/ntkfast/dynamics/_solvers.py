@@ -37,6 +37,8 @@ _FOR_MEANS, _FOR_FACTORS = 0.5, 0.8
 
 def as_solver(solver: SolverChoice, tol: float | None = None) -> SolverChoice:
     """Check the arguments `solver` and `tol`."""
+    if isinstance(solver, type) and issubclass(solver, Solver):
+        raise TypeError(f"solver is the class {solver.__name__}; pass one, {solver.__name__}()")
     if not isinstance(solver, Solver):
         as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
     elif tol is not None:
