@@ -210,3 +210,21 @@ def test_points_that_do_not_belong_are_rejected():
             ensemble.predict_kernels(
                 nk.Kernels(100 * kernels.nngp, kernels.ntk), np.ones(9), covariance="diagonal"
             )
+
+
+def test_covariances_of_operators_are_checked():
+    rng = np.random.default_rng(8)
+    x, net = rng.normal(size=(20, 3)), nk.mlp(1)
+    op = nk.KernelOperator(net, x, kernel="nngp")
+    flow = nk.GradientFlow(op, x[:, 0], tol=1e-4)
+    matrix = op.to_array()
+    matrix[0, 1] = 7.0
+    with pytest.raises(ValueError, match="nngp must be symmetric"):
+        nk.Ensemble.from_kernels(matrix, flow)
+    matrix[0, 1] = np.nan
+    with pytest.raises(ValueError, match="nngp has a NaN"):
+        nk.Ensemble.from_kernels(matrix, flow)
+    with pytest.raises(ValueError, match="nngp is an operator that is not symmetric"):
+        nk.Ensemble.from_kernels(nk.KernelOperator(net, x, x + 1), flow)
+    ensemble = nk.Ensemble.from_kernels(op, flow)
+    assert (ensemble.solver, ensemble.tol) == ("cg", 1e-4)

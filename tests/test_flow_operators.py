@@ -424,3 +424,18 @@ def test_memory_is_checked(monkeypatch):
     monkeypatch.setattr("ntkfast._memory.available", lambda: 1e5)
     with pytest.raises(MemoryError, match=r"Lanczos basis.*use a shorter time"):
         flow.predict_train(t=1e4 / LARGEST)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_limit_of_a_singular_kernel_is_that_of_its_eigenvectors(dtype):
+    """Targets outside the range of Θ, which conjugate gradients cannot solve for."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(120, 10)).astype(dtype)
+    y, f0 = rng.normal(size=(2, 120, 3))
+    flow = nk.GradientFlow(nk.KernelOperator(nk.Serial(nk.Dense()), x), y)
+    inside = np.linalg.svd(x.astype(np.float64), full_matrices=False)[0]
+    exact = f0 + inside @ (inside.T @ (y - f0))
+    with pytest.warns(RuntimeWarning, match="no coefficients give these targets"):
+        found = flow.predict_train(f0, t=np.inf)
+    np.testing.assert_allclose(found, exact, atol=1e-5 if dtype == np.float32 else 1e-9)
+    assert flow.prepared.report.error < 1e-6

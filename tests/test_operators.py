@@ -418,3 +418,16 @@ def test_coarse_products_have_the_digits_of_float32(n):
         np.testing.assert_allclose((coarse @ vectors) / sizes, exact / sizes, atol=3e-6)
     np.testing.assert_array_equal(coarse.diagonal(), op.diagonal())
     np.testing.assert_array_equal(coarse.rows([0]), op.rows([0]))
+
+
+def test_coarse_products_need_a_symmetric_kernel_and_release_its_blocks():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(30, 3)).astype(np.float32)
+    with pytest.raises(ValueError, match="without x2"):
+        nk.operators.CoarseOperator(nk.KernelOperator(nk.mlp(1), x, x + 1))
+    op = nk.KernelOperator(nk.mlp(1), x)
+    coarse = nk.operators.CoarseOperator(op)
+    coarse @ np.ones(30)
+    assert op.kept > 0
+    coarse.release()
+    assert op.kept == 0

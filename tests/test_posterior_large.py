@@ -116,6 +116,8 @@ def test_operators_in_place_of_matrices():
 
 
 def test_arguments_of_solvers():
+    with pytest.raises(TypeError, match=r"solver is the class ConjugateGradients; pass one"):
+        nk.Posterior(NET, X, Y, solver=ConjugateGradients)
     with pytest.raises(ValueError, match="give it to the solver"):
         nk.Posterior(NET, X, Y, solver=ConjugateGradients(), tol=1e-3)
     posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg", tol=1e-12)
@@ -131,3 +133,47 @@ def test_progress_can_be_pickled_away():
     )
     assert calls
     assert pickle.loads(pickle.dumps(posterior)).regression.solver.progress is None
+
+
+@pytest.mark.parametrize("solver", ["cg", SingleCholeskySolver()], ids=["cg", "single"])
+@pytest.mark.parametrize("noise", [1e-8, 1e-4, 1e-1])
+def test_bounds_of_points_in_float32_contain_the_exact_variance(solver, noise):
+    x, test = X.astype(np.float32), np.concatenate([X[:20], TEST[:40]]).astype(np.float32)
+    x64, test64 = x.astype(np.float64), test.astype(np.float64)
+    values, vectors = np.linalg.eigh(NET.nngp(x64))
+    parts = (NET.nngp(test64, x64) @ vectors).astype(np.longdouble)
+    exact = NET.nngp(test64, diagonal=True) - (parts**2 / (values + noise)).sum(axis=1)
+    posterior = nk.Posterior(NET, x, Y.astype(np.float32), noise_variance=noise, solver=solver)
+    found = posterior.predict(test, covariance="diagonal")
+    assert found.mean.dtype == np.float32
+    kernels = NET.nngp(test, x), NET.nngp(test, diagonal=True)  # whose own rounding counts
+    wider = posterior.predict_kernels(*kernels, covariance="diagonal")
+    for lower, upper in (found.variance_bounds, wider.variance_bounds):
+        assert (lower <= exact).all()
+        assert (exact <= upper).all()
+    if noise > 1e-8:
+        lower, upper = found.variance_bounds
+        assert (upper - lower <= 0.02 * exact).all()
+
+
+def test_leave_one_out_warns_where_float32_does_not_resolve_the_noise():
+    x = X[:, :2]
+    posterior = nk.Posterior(NET, x, Y, noise_variance=1e-9, solver=SingleCholeskySolver(tol=1e-8))
+    with pytest.warns(RuntimeWarning, match=r"has errors of \d+%, because float32"):
+        posterior.leave_one_out()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("tol", 0, ValueError, "tol is 0.0; expected a finite number > 0"),
+        ("tol", 2, ValueError, "tol is 2; expected a number from 0 to 1"),
+        ("tol", "small", TypeError, "tol is 'small'"),
+        ("memory", -1, ValueError, "memory is -1.0"),
+        ("memory", "4 GB", TypeError, "memory is '4 GB'"),
+    ],
+)
+def test_arguments_are_checked_also_where_a_factor_does_not_use_them(name, value, error, message):
+    for model in (nk.Posterior, nk.Ensemble):
+        with pytest.raises(error, match=message):
+            model(NET, X[:50], Y[:50], **{name: value})

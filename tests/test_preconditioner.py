@@ -84,3 +84,15 @@ def test_the_peak_is_the_factor_and_some_pieces():
     assert result.returncode == 0, result.stderr
     factor = 4 * 50_000 * 600
     assert factor <= int(result.stdout) <= 1.1 * factor + (96 << 20)
+
+
+@pytest.mark.parametrize(("n", "rank"), [(200, 10), (800, 10), (800, 70)])
+def test_singular_systems_that_have_solutions_are_solved(n, rank):
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(n, rank))
+    y = x @ rng.normal(size=(rank, 2))
+    op = nk.KernelOperator(nk.Serial(nk.Dense()), x)
+    prepared = nk.solvers.ConjugateGradients().prepare(op)
+    fitted = x @ (x.T @ prepared.solve(y)) / rank
+    assert np.linalg.norm(fitted - y) < 2e-6 * np.linalg.norm(y)
+    assert prepared.report.products < 20

@@ -5,6 +5,7 @@ import functools
 import importlib
 import pickle
 import pkgutil
+import weakref
 
 import numpy as np
 import pytest
@@ -330,3 +331,41 @@ def test_posteriors_by_products(model, solver):
         )
     with pytest.raises(ValueError, match="give it to the solver"):
         model(solver=ConjugateGradients(), tol=1e-3).fit(x, y)
+
+
+def test_the_evidence_of_an_estimator_has_its_standard_error():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 60, 3))
+    network = nk.mlp(1, b_std=0.5)
+    models = [
+        NNGPRegressor(network=network, noise_variance=0.1, solver=solver).fit(x, y[:, 0])
+        for solver in ("cholesky", "cg")
+    ]
+    (exact, none), (found, error) = (m.log_marginal_likelihood(return_std=True) for m in models)
+    assert none == 0 < error
+    assert exact == models[0].log_marginal_likelihood()
+    assert abs(found - exact) < 4 * error
+
+
+def test_the_evidence_for_the_noise_leaves_no_kernel_behind(monkeypatch):
+    """The posterior makes its own: two at once would take twice the memory."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(2, 60, 3))
+    network = nk.mlp(1, b_std=0.5)
+    grams, alive = [], []
+    nngp, posterior = nk.Serial.nngp, nk.Posterior.__init__
+
+    def remember(self, *args, **settings):
+        found = nngp(self, *args, **settings)
+        grams.append(weakref.ref(found))
+        return found
+
+    def count(self, *args, **settings):
+        alive.append(sum(gram() is not None for gram in grams))
+        posterior(self, *args, **settings)
+
+    monkeypatch.setattr(nk.Serial, "nngp", remember)
+    monkeypatch.setattr(nk.Posterior, "__init__", count)
+    NNGPRegressor(network=network, noise_variance="auto").fit(x, y[:, 0])
+    assert grams
+    assert alive == [0]

@@ -164,6 +164,7 @@ def test_bounds_of_merged_copies():
     bounds = prepared.quadratic_bounds(k, NET.ntk(TEST, diagonal=True))
     np.testing.assert_allclose(bounds.lower, exact, rtol=1e-6)
     assert prepared.log_determinant == -np.inf
+    assert prepared.log_determinant_error == 0
 
 
 def test_leave_one_out_by_probes_has_the_error_of_refits():
@@ -182,3 +183,50 @@ def test_leave_one_out_by_probes_has_the_error_of_refits():
     found = np.sqrt(np.mean((y - regression.leave_one_out()) ** 2))
     assert found == pytest.approx(exact, rel=0.03)
     assert 0.01 < regression.prepared.inverse_diagonal_error < 0.15
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["single", "cg"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ridge", [1e-6, 1e-9])
+def test_log_determinants_of_what_float32_does_not_resolve(solver, dtype, ridge):
+    """A kernel of rank 150: all other eigenvalues are the ridge, below rounding of float32."""
+    network, x = nk.Serial(nk.Dense()), RNG.normal(size=(500, 150)).astype(dtype)
+    values = np.linalg.svd(x.astype(np.float64), compute_uv=False) ** 2 / 150
+    exact = np.log(values + ridge).sum() + 350 * np.log(ridge)
+    prepared = solver.prepare(nk.KernelOperator(network, x), ridge)
+    error = prepared.log_determinant_error
+    assert abs(prepared.log_determinant - exact) < 4 * error
+    assert error < 60
+
+
+def test_log_determinants_whose_quadrature_has_not_converged():
+    network, x = nk.mlp(2, activation=nk.Erf(), b_std=0.1), X[:400, :3]
+    op, ridge = nk.KernelOperator(network, x), 1e-8
+    exact = np.log(np.maximum(np.linalg.eigvalsh(network.ntk(x)), 0) + ridge).sum()
+    prepared = ConjugateGradients(rank=20).prepare(op, ridge)
+    assert abs(prepared.log_determinant - exact) < 4 * prepared.log_determinant_error
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["single", "cg"])
+def test_the_log_determinant_of_zeros(solver):
+    prepared = ConjugateGradients().prepare(np.zeros((3, 3)))
+    assert prepared.log_determinant == -np.inf
+    prepared = solver.prepare(np.zeros((3, 3)), 1.0)
+    assert prepared.log_determinant == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["single", "cg"])
+def test_messages_name_the_argument(solver):
+    prepared = solver.prepare(*system(0.1, n=20)[:1], 0.1)
+    with pytest.raises(ValueError, match=r"start has shape \(20, 2\); expected \(20,\)"):
+        prepared.solve(np.ones(20), np.ones((20, 2)))
+    with pytest.raises(ValueError, match=r"start has shape \(19,\)"):
+        prepared.solve(np.ones(20), np.ones(19))
+    with pytest.raises(ValueError, match=r"k has shape \(20, 2\) and least has shape \(3,\)"):
+        prepared.quadratic_bounds(np.ones((20, 2)), np.ones(3))
+    with pytest.raises(ValueError, match=r"k has shape \(20,\)"):
+        prepared.quadratic_bounds(np.ones(20), np.ones(1))
+    with pytest.raises(ValueError, match=r"least has the entry -1\.0"):
+        prepared.quadratic_bounds(np.ones((20, 1)), [-1.0])
+    with pytest.raises(ValueError, match="seed is -1"):
+        type(solver)(seed=-1).prepare(np.eye(2))

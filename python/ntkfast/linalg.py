@@ -101,15 +101,15 @@ class Cholesky(Displayed):
         yield "log_determinant=", f"{self.log_determinant:.6g}"
 
 
-def as_right_side(b: npt.ArrayLike, n: int) -> FloatArray:
+def as_right_side(b: npt.ArrayLike, n: int, name: str = "b") -> FloatArray:
     """Return the right-hand sides of a system of n equations: shape (n,) or (n, c), finite."""
-    right = as_floats(b, "b")
+    right = as_floats(b, name)
     if right.ndim not in (1, 2) or len(right) != n:
         raise ValueError(
-            f"b has shape {right.shape}; expected ({n},) or ({n}, c), "
+            f"{name} has shape {right.shape}; expected ({n},) or ({n}, c), "
             "because the matrix has that many rows"
         )
-    check_finite(right, "b")
+    check_finite(right, name)
     return right
 
 

@@ -27,6 +27,7 @@ from ntkfast.dynamics._predictive import (
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
+from ntkfast.solvers import PreparedByProducts
 
 __all__ = ["ConditionedGaussian", "evidence"]
 
@@ -83,10 +84,15 @@ class ConditionedGaussian(Displayed):
         points = as_test_points(x_test, self.x, "Posterior")
 
         least = _conditioning.least_block(self.regression.prepared)
-        blocks = _conditioning.blocks_of_network(self.network, points, self.x, kind, least)
+        exact = kind == "diagonal" and isinstance(self.regression.prepared, PreparedByProducts)
+        blocks = _conditioning.blocks_of_network(
+            self.network, points, self.x, kind, least, exact=exact
+        )
         count = len(list(test_blocks(len(points), len(self.regression.y), kind, least)))
         blocks = counted(progress, "Posterior", blocks, count)
-        return self._normal(*_conditioning.on_test_points(self.regression, blocks))
+        mean, *rest = _conditioning.on_test_points(self.regression, blocks)
+        dtype = np.result_type(points, self.regression.coefficients)
+        return self._normal(mean.astype(dtype, copy=False), *rest)
 
     @by_keyword("the test input")
     def predict_kernels(

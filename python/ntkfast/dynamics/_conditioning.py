@@ -55,7 +55,7 @@ def on_test_points(regression: KernelRegression, blocks: Iterable[Block]) -> Mom
             found = prepared.quadratic_bounds(nngp.T, before)
             # From above: no variance is too small.
             bounds.append(np.maximum(before - np.stack([found.upper, found.lower]), 0.0))
-            covariances.append(bounds[-1][1].astype(before.dtype))
+            covariances.append(bounds[-1][1])
             continue
         weights = prepared.solve(nngp.T).T
         if before.ndim == 2:
@@ -97,11 +97,22 @@ def least_block(prepared: object) -> int:
 
 
 def blocks_of_network(
-    network: Network | None, points: FloatArray, x: FloatArray | None, kind: str, least: int
+    network: Network | None,
+    points: FloatArray,
+    x: FloatArray | None,
+    kind: str,
+    least: int,
+    *,
+    exact: bool,
 ) -> Iterator[Block]:
-    """Compute Σ between test and training points, for a block of test points at a time."""
+    """Compute Σ between test and training points, for a block of test points at a time.
+
+    `exact`: in float64, which bounds of variances need.
+    """
     assert network is not None
     assert x is not None
+    if exact:
+        points, x = points.astype(np.float64), x.astype(np.float64)
     for rows in test_blocks(len(points), len(x), kind, least):
         some = points[rows]
         yield network.nngp(as_others(some, x), x), prior(network, some, kind)

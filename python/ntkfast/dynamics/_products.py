@@ -261,12 +261,29 @@ class Products(Displayed, Propagator):
             assert taken is not None
             self._finished += taken.products
             course.reached = float(taken.residuals.max(initial=0.0))
+            if course.reached > self.tol and not float(self.ridge):
+                alpha = course.limit = self._projected(course)
         self._error = max(self._error, course.reached)
         if share == "gathered":
             return alpha
         self._finished += 1
         learnt: FloatArray = self.op @ alpha
         return learnt if share == "learnt" else course.residual - learnt
+
+    def _projected(self, course: Course) -> FloatArray:
+        """Return the coefficients for targets that a singular Θ does not reach.
+
+        In a subspace they are those of minimum norm, as with eigenvectors of Θ.
+        """
+        end = np.array([np.inf])
+        while not course.exhausted and course.dimension < _LARGEST:
+            self._extend(course)
+            course.reached = course.movement(end)
+            if course.reached <= self.tol:
+                break
+        course.reached = 0.0 if course.exhausted else course.reached
+        alpha: FloatArray = course.outputs("gathered", end)[0]
+        return alpha
 
     def _facts(self) -> Iterator[Fact]:
         yield "", self.op

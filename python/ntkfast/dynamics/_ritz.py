@@ -158,6 +158,13 @@ class Course:
             worst = max(worst, float(change.max(initial=0.0)))
         return worst
 
+    def movement(self, t: Times) -> float:
+        """Return the largest change of outputs by the last products, relative to y − f_0."""
+        now = self._now.coordinates("learnt", t)
+        now[:, : len(self._before.modes)] -= self._before.coordinates("learnt", t)
+        change = np.linalg.norm(now, axis=1) / _positive(norms(self.residual))
+        return float(change.max(initial=0.0))
+
     def outputs(self, share: Share, t: Times, *, before: bool = False) -> Doubles:
         """Return a share of the residual on all points, (k, n, c), in this order or the last."""
         coordinates = (self._before if before else self._now).coordinates(share, t)

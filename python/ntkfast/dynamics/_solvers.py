@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import available
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_choice
+from ntkfast._scalars import as_choice, as_real
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator, Operator
@@ -37,6 +37,8 @@ _FOR_MEANS, _FOR_FACTORS = 0.5, 0.8
 
 def as_solver(solver: SolverChoice, tol: float | None = None) -> SolverChoice:
     """Check the arguments `solver` and `tol`."""
+    if isinstance(solver, type) and issubclass(solver, Solver):
+        raise TypeError(f"solver is the class {solver.__name__}; pass one, {solver.__name__}()")
     if not isinstance(solver, Solver):
         as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
     elif tol is not None:
@@ -44,6 +46,8 @@ def as_solver(solver: SolverChoice, tol: float | None = None) -> SolverChoice:
             f"tol is {tol!r} beside the solver {solver!r}; give it to the solver, such as "
             "nk.solvers.ConjugateGradients(tol=1e-8), or pass solver='cg'"
         )
+    if tol is not None and as_real(tol, "tol", least=0.0, above=True) >= 1:
+        raise ValueError(f"tol is {tol!r}; expected a number from 0 to 1")
     return solver
 
 
@@ -58,6 +62,8 @@ def kernel_between(
     progress: Progress,
 ) -> FloatArray | Operator:
     """Return a kernel as a matrix if the solver factorises one, and otherwise as an operator."""
+    if memory is not None:
+        as_real(memory, "memory", least=0.0)
     if _named(solver, len(x), x.dtype, ridge, factors=True) in _ON_MATRICES:
         return getattr(network, kernel)(x, progress=progress)  # type: ignore[no-any-return]
     return KernelOperator(network, x, kernel=kernel, memory=memory, progress=progress)

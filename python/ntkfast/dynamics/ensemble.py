@@ -27,7 +27,8 @@ from ntkfast.dynamics._solvers import fits
 from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.networks import Network
-from ntkfast.operators import KernelOperator, Operator, as_operator
+from ntkfast.operators import KernelOperator, Operator
+from ntkfast.solvers._symmetry import as_symmetric
 from ntkfast.solvers.cholesky import prepare_regular
 
 __all__ = ["Ensemble"]
@@ -150,6 +151,8 @@ class Ensemble(Predictions):
         name = as_choice(solver, "solver", ("auto", "cholesky", "cg", "eigen"))
         if as_real(tol, "tol", least=0.0, above=True) >= 1:
             raise ValueError(f"tol is {tol!r}; expected a number from 0 to 1")
+        if memory is not None:
+            as_real(memory, "memory", least=0.0)
         nngp: FloatArray | Operator
         if name == "cg" or (name == "auto" and not fits(len(points), points.dtype)):
             nngp = KernelOperator(network, points, kernel="nngp", memory=memory, progress=progress)
@@ -202,7 +205,7 @@ class Ensemble(Predictions):
             )
         gram: FloatArray | Operator
         if isinstance(flow.prepared, Products):
-            gram = as_operator(nngp)
+            gram = as_symmetric(nngp, "nngp")
         else:
             gram = as_gram(nngp, "nngp", "net.nngp(x)")
         n = len(flow.y)
@@ -215,6 +218,8 @@ class Ensemble(Predictions):
         vars(ensemble).update(
             network=None, x=None, y=flow.y, nngp=gram, flow=flow, trained="all", **settings
         )
+        if isinstance(flow.prepared, Products):
+            vars(ensemble).update(solver="cg", tol=flow.prepared.tol)
         return ensemble
 
     @cached_property

@@ -99,8 +99,8 @@ class Posterior(ConditionedGaussian):
     -----
     Costs the kernel and n³/3 with a factor; see `nk.solvers` for others. Only a factor in the
     precision of the points is exact in everything. With one in float32, and with conjugate
-    gradients, means have the residual `tol`, variances are known to 1 % (the result has them as
-    ``variance_bounds``), and the evidence and leave-one-out are estimates, whose errors
+    gradients, means have the residual `tol`, variances are known to 1 % if rounding permits (the
+    result has ``variance_bounds``), and the evidence and leave-one-out are estimates, whose errors
     ``regression.prepared`` has as ``log_determinant_error`` and ``inverse_diagonal_error``.
 
     References

@@ -260,8 +260,7 @@ class SpectralTraining(Displayed):
             The initial parameters: shape (P,) if the outputs share them, (P,) + y.shape[1:] if each
             output has its own.
         f0, t
-            As in `predict_train`; ``f0`` is the output of the finite network on its training
-            points.
+            As in `predict_train`; ``f0`` is the finite network itself, on its training points.
 
         Returns
         -------

@@ -21,6 +21,8 @@ class CoarseOperator(Operator):
     """
 
     def __init__(self, of: KernelOperator) -> None:
+        if not of.symmetric:
+            raise ValueError(f"of is {of!r}; expected a KernelOperator(network, x) without x2")
         self._of = of
 
     @property
@@ -56,3 +58,7 @@ class CoarseOperator(Operator):
 
     def _diagonal(self) -> FloatArray:
         return self._of._diagonal()
+
+    def release(self) -> None:
+        """Release the blocks of the kernel."""
+        self._of.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, overload
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -40,20 +40,22 @@ class NNGPEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         as_solver(self.solver, self.tol)
-        gram, precomputed = None, self._precomputed()
-        if precomputed:
+        gram = None
+        if self._precomputed():
             gram = as_gram(points, "X", "net.nngp(x)")
         else:
             self.network_ = self._network()
         if isinstance(self.noise_variance, str):
             as_choice(self.noise_variance, "noise_variance", ("auto",))
-            if gram is None:
-                gram = as_training_points(self.network_, points)[0].nngp(points)
-            self.noise_variance_ = noise_by_evidence(gram, targets, weights)
+            self.noise_variance_ = noise_by_evidence(
+                as_training_points(self.network_, points)[0].nngp(points) if gram is None else gram,
+                targets,
+                weights,
+            )
         else:
             self.noise_variance_ = _as_noise(self.noise_variance)
         noise = per_weight(self.noise_variance_, weights)
-        if gram is not None and precomputed:
+        if gram is not None:
             self.posterior_ = Posterior.from_kernels(
                 gram, targets, noise_variance=noise, solver=self.solver, tol=self.tol
             )
@@ -80,17 +82,28 @@ class NNGPEstimator(NetworkEstimator):
     def _noise(self) -> float:
         return self.noise_variance_
 
-    def log_marginal_likelihood(self) -> float:
+    @overload
+    def log_marginal_likelihood(self, *, return_std: Literal[False] = False) -> float: ...
+    @overload
+    def log_marginal_likelihood(self, *, return_std: Literal[True]) -> tuple[float, float]: ...
+    def log_marginal_likelihood(self, *, return_std: bool = False) -> float | tuple[float, float]:
         """Compute log p(y) of the targets that were learnt, summed over the outputs.
+
+        Parameters
+        ----------
+        return_std
+            Whether to return the standard error, too, as `Posterior.log_marginal_likelihood` does.
 
         Returns
         -------
-        float
+        float, or two of them
             For a regressor with ``normalize_y``, of the normalised targets; for a classifier, of
             the centred one-hot targets. Use it to compare networks and noise variances.
         """
         check_is_fitted(self)
         self._check_trained("likelihoods")
+        if return_std:
+            return self.posterior_.log_marginal_likelihood(return_std=True)
         return self.posterior_.log_marginal_likelihood()
 
 

@@ -16,8 +16,9 @@ from ntkfast.solvers._draws import signs
 
 __all__ = ["Preconditioner", "automatic_rank"]
 
-# ρ relative to the mean diagonal entry, below which it would be rounding.
-_LEAST = 1e-14
+# ρ relative to the mean diagonal entry. P⁻¹ enlarges the rounding of products outside the range of
+# F, so with less, singular systems that have solutions are not solved.
+_LEAST = 1e-11
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky, as_right_side
 from ntkfast.operators import CoarseOperator, KernelOperator, Operator
 from ntkfast.solvers._iteration import Doubles, Iteration, Preconditioning, norms
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
-from ntkfast.solvers._quadrature import log_determinant
+from ntkfast.solvers._quadrature import LogDeterminant, log_determinant
 from ntkfast.solvers._refinement import Refinement, SolveReport, Task
 from ntkfast.solvers.protocol import Prepared
 
@@ -27,6 +27,8 @@ __all__ = ["PreparedByProducts", "Settings", "check_settings"]
 
 # Columns from which on products in float32 are quicker.
 _MANY = 32
+# Errors of kernels of networks, in units of the rounding of their type.
+_ROUNDINGS = 8
 
 
 class Settings(Protocol):
@@ -63,6 +65,7 @@ def check_settings(solver: Settings) -> None:
         raise ValueError(f"tol is {solver.tol!r}; expected a number from 0 to 1")
     as_count(solver.most_products, "most_products", least=1)
     as_count(solver.probes, "probes", least=2)
+    as_count(solver.seed, "seed", least=0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,7 +133,12 @@ class PreparedByProducts(Prepared):
         with np.errstate(over="ignore"):
             first = None
             if start is not None:
-                first = as_right_side(start, self.n).reshape(columns.shape) / sizes
+                given = as_right_side(start, self.n, "start")
+                if given.shape != right.shape:
+                    raise ValueError(
+                        f"start has shape {given.shape}; expected {right.shape}, like b"
+                    )
+                first = given.reshape(columns.shape) / sizes
             solved, report = self._solve(columns / sizes, self.solver.tol, first)
             solution: FloatArray = solved * sizes
         vars(self)["_report"] = report
@@ -167,8 +175,9 @@ class PreparedByProducts(Prepared):
         k
             Shape (n, m).
         least
-            Shape (m,): numbers such as prior variances, from which the results are subtracted. The
-            bounds are so close that the differences are known to 1 %, if rounding permits.
+            Shape (m,): numbers ≥ 0 such as prior variances, from which the results are subtracted.
+            The bounds are so close that the differences are known to 1 %, if rounding permits.
+            Rounding of both arrays counts: float32 permits less.
 
         Returns
         -------
@@ -176,9 +185,18 @@ class PreparedByProducts(Prepared):
             Two arrays of shape (m,). Costs one solve for m columns, and at least one product in
             float64.
         """
-        columns = self._distinct(as_right_side(k, self.n).astype(np.float64))
+        given, prior = as_right_side(k, self.n, "k"), as_floats(least, "least")
+        if given.ndim != 2 or prior.shape != given.shape[1:]:
+            raise ValueError(
+                f"k has shape {given.shape} and least has shape {prior.shape}; expected "
+                f"({self.n}, m) and (m,)"
+            )
+        if not (prior >= 0).all():
+            raise ValueError(f"least has the entry {prior.min()}; expected numbers >= 0")
+        columns = self._distinct(given.astype(np.float64))
+        entry = _ROUNDINGS * max(float(np.finfo(part.dtype).eps) for part in (given, prior))
         task = self._exact_task(columns.shape[1])
-        return quadratic_bounds(task, columns, np.asarray(least, np.float64))
+        return quadratic_bounds(task, columns, prior.astype(np.float64), entry)
 
     def _distinct(self, columns: Doubles) -> Doubles:
         """Return the rows of points that the system has once."""
@@ -210,17 +228,23 @@ class PreparedByProducts(Prepared):
     @property
     def log_determinant(self) -> float:
         """An estimate of the natural logarithm of det(Θ + r), by some products, once."""
-        return self._log_determinant[0]
+        return self._log_determinant.value
 
     @property
     def log_determinant_error(self) -> float:
         """The standard error of `log_determinant`."""
-        return self._log_determinant[1]
+        return self._log_determinant.error
 
     @cached_property
-    def _log_determinant(self) -> tuple[float, float]:
+    def _log_determinant(self) -> LogDeterminant:
         own = self.inner if self.preconditioner.rank < self.n else self.op
-        system = Iteration(own, self._shift, self.preconditioner, self.name, self.remedy)
+        found = self._estimated(own)
+        if found.rounding > found.error and own is not self._exact:
+            found = self._estimated(self._exact)
+        return found
+
+    def _estimated(self, op: Operator) -> LogDeterminant:
+        system = Iteration(op, self._shift, self.preconditioner, self.name, self.remedy)
         return log_determinant(system, self.solver.probes, self.solver.seed)
 
     @property

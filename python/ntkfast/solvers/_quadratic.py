@@ -28,20 +28,22 @@ class Bounds:
     upper: Doubles
 
 
-def quadratic_bounds(task: Task, k: Doubles, least: Doubles) -> Bounds:
+def quadratic_bounds(task: Task, k: Doubles, least: Doubles, entry: float) -> Bounds:
     """Bound kᵢᵀ·A⁻¹·kᵢ for the columns of k, shape (n, m), with A = op + ridge.
 
     For any x, with the residual q = k − A·x, it is k·x + q·x + qᵀ·A⁻¹·q. The last term is at least
-    0, and at most ‖q‖²/ridge. Rounding is added to both sides.
+    0, and at most ‖q‖²/ridge. Rounding is added to both sides: of A, and of k and
+    `least`, whose entries have the relative error `entry`.
     """
     run = Refinement(task, k, _FIRST * norms(k))
     # Entries are at most the roots of products of the diagonal: the trace bounds their errors.
     rounding = _ENTRY * float(task.op.diagonal().sum() + np.max(task.ridge))
     ridge = float(np.min(task.ridge)) - rounding
-    bounds = _bounds(run, ridge, rounding)
+    entry = max(entry, _ENTRY)
+    bounds = _bounds(run, ridge, rounding, entry, least)
     for _ in range(_ATTEMPTS):
         run.run(None)
-        bounds = _bounds(run, ridge, rounding)
+        bounds = _bounds(run, ridge, rounding, entry, least)
         if ridge > 0:
             known = np.maximum(least - bounds.lower, _SHARE * least)
             run.wanted = np.sqrt(0.5 * _ACCURACY * ridge * known)
@@ -52,13 +54,13 @@ def quadratic_bounds(task: Task, k: Doubles, least: Doubles) -> Bounds:
     return bounds
 
 
-def _bounds(run: Refinement, ridge: float, rounding: float) -> Bounds:
+def _bounds(run: Refinement, ridge: float, rounding: float, entry: float, least: Doubles) -> Bounds:
     """Bound the results from the present solution and its residual."""
     length = norms(run.x)
     found = np.einsum("ij,ij->j", run.b + run.r, run.x)
-    margin = rounding * length**2 + 2 * _ENTRY * run.sizes * length
+    margin = rounding * length**2 + 2 * entry * run.sizes * length + entry * least
     lower = np.maximum(found - margin, 0.0)
     if ridge <= 0:
         return Bounds(lower, np.full_like(lower, np.inf))
-    residual = norms(run.r) + rounding * length + _ENTRY * run.sizes
+    residual = norms(run.r) + rounding * length + entry * run.sizes
     return Bounds(lower, found + margin + residual**2 / ridge)

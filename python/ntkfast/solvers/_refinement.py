@@ -183,7 +183,7 @@ class Refinement:
             )
 
     def _advice(self) -> str:
-        if self.values[0] <= _SINGULAR * self.values[-1]:
+        if not self.values[0] > _SINGULAR * self.values[-1]:  # NaN: rounding hides all directions
             return (
                 f"{self.task.name} is singular to rounding, and no coefficients give these "
                 f"targets; {self.task.remedy}"

@@ -90,6 +90,11 @@ class PreparedConjugateGradients(PreparedByProducts):
         return -np.inf if self.groups is not None else super().log_determinant
 
     @property
+    def log_determinant_error(self) -> float:
+        """The standard error of `log_determinant`; 0 for copies of points, of determinant 0."""
+        return 0.0 if self.groups is not None else super().log_determinant_error
+
+    @property
     def trace(self) -> float:
         """The trace of Θ + r."""
         diagonal = self.op.diagonal().astype(np.float64)
@@ -219,8 +224,8 @@ class ConjugateGradients(Solver):
         if shift.ndim:
             raise ValueError(
                 f"ridge has shape {shift.shape}; expected one number, because the preconditioner "
-                "needs the same regularisation for every point; use CholeskySolver for one per "
-                "point, as for sample weights"
+                "needs the same regularisation for every point; use CholeskySolver or "
+                "SingleCholeskySolver for one per point, as for sample weights"
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
         check_folder(self.checkpoint)

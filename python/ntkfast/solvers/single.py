@@ -15,6 +15,7 @@ from ntkfast._gram import as_diagonal
 from ntkfast._memory import empty
 from ntkfast._ntkfast import NumericalError, cholesky_in_place, inverse_diagonal
 from ntkfast._progress import Progress, reporting
+from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
 from ntkfast.operators import KernelOperator, MatrixOperator, Operator
 from ntkfast.solvers._draws import signs
@@ -30,8 +31,9 @@ __all__ = ["PreparedSingleCholesky", "SingleCholeskySolver"]
 _SHIFTS = (1.0, 10.0, 1000.0)
 # Diagonal entries from which on, and to the inverse of which, nothing leaves the range of float32.
 _LEAST = 1e-30
-# Points at which the diagonal of the inverse is compared with solutions.
-_COMPARED = 16
+# Points at which the diagonal of the inverse is compared with solutions, their residual, and the
+# relative error that is not accepted in silence.
+_COMPARED, _RESIDUAL, _INEXACT = 16, 1e-6, 0.05
 _REMEDY = 'use fewer points, or solver="cg", which needs no factor'
 
 
@@ -42,6 +44,7 @@ class SingleFactor:
     factor: Cholesky
     shift: float
     condition: float
+    raised: bool  # whether the diagonal is larger than that of the matrix
 
     @property
     def rank(self) -> int:
@@ -86,19 +89,36 @@ class PreparedSingleCholesky(PreparedByProducts):
 
     @cached_property
     def inverse_diagonal(self) -> FloatArray:
-        """Shape (n,): the diagonal of (Θ + r)⁻¹ from the factor. Costs n³/3 once."""
+        """Shape (n,): the diagonal of (Θ + r)⁻¹ from the factor. Costs n³/3 once.
+
+        Warns
+        -----
+        RuntimeWarning
+            The factor has a larger diagonal than Θ + r, and `inverse_diagonal_error` exceeds 5 %.
+        """
         with reporting(self.solver.progress, "diagonal of the inverse", "panel") as report:
-            return inverse_diagonal(self.preconditioner.factor.factor, report)
+            found = inverse_diagonal(self.preconditioner.factor.factor, report)
+        if self.preconditioner.raised and (error := self._compared(found)) > _INEXACT:
+            warn(
+                f"the diagonal of the inverse of {self.name}, and so leave-one-out, has errors of "
+                f"{error:.0%}, because float32 does not resolve the regularisation; use "
+                f"CholeskySolver with points in float64, or {self.remedy}"
+            )
+        return found
 
     @cached_property
     def inverse_diagonal_error(self) -> float:
         """The largest relative error of `inverse_diagonal` at some points, by solving there."""
+        return self._compared(self.inverse_diagonal)
+
+    def _compared(self, diagonal: FloatArray) -> float:
         n = self.n
         some = np.random.default_rng([self.solver.seed, 3]).permutation(n)[:_COMPARED]
         units = np.zeros((n, len(some)))
         units[some, np.arange(len(some))] = 1.0
-        exact = self._solve(units, self.solver.tol)[0][some, np.arange(len(some))]
-        return float(np.abs(self.inverse_diagonal[some] / exact - 1).max(initial=0.0))
+        solved, _ = self._solve(units, max(self.solver.tol, _RESIDUAL))
+        exact = solved[some, np.arange(len(some))]
+        return float(np.abs(diagonal[some] / exact - 1).max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -217,7 +237,8 @@ class SingleCholeskySolver(Solver):
                 continue
             pivots = matrix.diagonal().astype(np.float64)
             condition = float((pivots.max() / pivots.min()) ** 2) if n else float("nan")
-            return SingleFactor(Cholesky._of(matrix.T), mean, condition)
+            beyond = bool(np.any(ridge < shift * rounding))
+            return SingleFactor(Cholesky._of(matrix.T), mean, condition, beyond)
         raise NumericalError(
             f"{name} is not positive semi-definite: even with {raised.max() - own.max():.2g} added "
             f"to its diagonal, it has no Cholesky factor in float32; {remedy}"
