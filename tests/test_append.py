@@ -162,7 +162,7 @@ def test_a_start_saves_products():
     np.testing.assert_allclose(again, whole, atol=1e-5 * np.abs(whole).max())
     far = prepared.solve(Y, start=1e6 * np.ones_like(Y))  # is not used
     assert same_bits(far, whole)
-    with pytest.raises(ValueError, match="b has shape"):
+    with pytest.raises(ValueError, match="start has shape"):
         prepared.solve(Y, start=Y[:3])
 
 
