@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,8 +15,9 @@ from ntkfast.operators.operator import Indices, Operator
 
 __all__ = ["MatrixOperator", "as_operator"]
 
-# Entries per block: 4 MB in float32, so that a file is read piece by piece.
-_BLOCK = 1 << 20
+# Rows and columns of a block, which one thread multiplies: 4 MB in float32. Blocks per call of the
+# core, which a file is read for before that.
+_ROWS, _COLUMNS, _TOGETHER = 256, 4096, 32
 
 
 class MatrixOperator(Operator):
@@ -43,13 +46,28 @@ class MatrixOperator(Operator):
         rows = self.shape[1 if transposed else 0]
         parts = columns_of(vectors)
         sums = [zeros((rows, part.shape[1]), np.float64, "the product") for part in parts]
-        step = max(1, _BLOCK // max(self.shape[1], 1))
         form = "transposed" if transposed else "given"
-        for top in range(0, self.shape[0], step):
-            block = np.ascontiguousarray(self._matrix[top : top + step])
+        places = list(self._places())
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
+            blocks = [self._block(*place) for place in some]
+            starts = [(top.start, left.start) for top, left in some]
             for part, out in zip(parts, sums, strict=True):
-                multiply_blocks([block], [(top, 0)], form, part, out, None)
+                multiply_blocks(blocks, starts, form, part, out, None)
         return sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1)
+
+    def _places(self) -> Iterator[tuple[slice, slice]]:
+        """Yield rows and columns of all blocks, row by row."""
+        n, m = self.shape
+        for top in range(0, n, _ROWS):
+            for left in range(0, m, _COLUMNS):
+                yield slice(top, min(top + _ROWS, n)), slice(left, min(left + _COLUMNS, m))
+
+    def _block(self, rows: slice, columns: slice) -> FloatArray:
+        """Return a block; its rows are contiguous, in the array itself if those are."""
+        block = self._matrix[rows, columns]
+        own = block.strides[1] == block.itemsize and block.flags.aligned
+        return block if own else np.ascontiguousarray(block)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         return self._matrix[rows] if columns is None else self._matrix[np.ix_(rows, columns)]
