@@ -369,3 +369,16 @@ def test_the_evidence_for_the_noise_leaves_no_kernel_behind(monkeypatch):
     NNGPRegressor(network=network, noise_variance="auto").fit(x, y[:, 0])
     assert grams
     assert alive == [0]
+
+
+def test_training_for_a_finite_time_by_products():
+    x = np.random.default_rng(9).normal(size=(150, 3))
+    y = np.stack([x[:, 0], x[:, 1] * x[:, 2]], axis=1)
+    exact = NTKRegressor(t=3.0, diag_reg=0.1).fit(x, y)
+    found = NTKRegressor(t=3.0, diag_reg=0.1, solver="cg", tol=1e-9, memory=1e6).fit(x, y)
+    assert "products=" in str(found.training_)
+    told = [each.predict(x[:40] + 1, return_std=True) for each in (found, exact)]
+    for a, b in zip(*told, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    weighted = NTKRegressor(t=3.0, diag_reg=0.1).fit(x, y, np.ones(150))
+    np.testing.assert_allclose(weighted.predict(x), exact.predict(x), atol=1e-10)

@@ -60,7 +60,7 @@ class EvolutionByProducts:
                 continue
             size = 8 * m * ((3 * m if kind == "full" else 0) + (times.size + 4) * n)
             check(size, f"the covariance of {m} points", "use fewer test points or times at once")
-            weights = self._evolved("gathered", times, kernels.ntk.T)
+            weights = self.evolved("gathered", times, kernels.ntk.T)
             for w, covariance in zip(weights, covariances, strict=True):
                 half = (self._times_prior(w) + noise * w) / 2 - kernels.nngp
                 if kind == "full":
@@ -90,7 +90,7 @@ class EvolutionByProducts:
             rows = slice(top, min(top + step, n))
             units = unit_columns(n, rows, np.dtype(np.float64))
             for kept, covariance in zip(
-                self._evolved("left", times, units), covariances, strict=True
+                self.evolved("left", times, units), covariances, strict=True
             ):
                 learnt, product = units.T - kept, self._times_prior(kept)
                 if full:
@@ -108,7 +108,7 @@ class EvolutionByProducts:
             for mean, covariance in zip(means, covariances, strict=True)
         ]
 
-    def _evolved(self, share: Share, times: Times, columns: FloatArray) -> FloatArray:
+    def evolved(self, share: Share, times: Times, columns: FloatArray) -> FloatArray:
         """Return a share of each column at each time, shape (k, columns, n)."""
         step = TOGETHER if np.isinf(times).all() else _COLUMNS
         count = columns.shape[1]

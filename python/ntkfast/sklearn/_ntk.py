@@ -13,10 +13,12 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_gram, row_blocks
 from ntkfast.dynamics import GradientFlow, KernelRegression
 from ntkfast.dynamics._arguments import Reduction, as_settings, as_time
+from ntkfast.dynamics._by_products import EvolutionByProducts
 from ntkfast.dynamics._conditioning import least_block
 from ntkfast.dynamics._evolution import response
 from ntkfast.dynamics._predictive import as_covariance, as_training_points
-from ntkfast.dynamics._solvers import SolverChoice, as_solver
+from ntkfast.dynamics._products import Products
+from ntkfast.dynamics._solvers import SolverChoice, as_solver, fits
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.operators import KernelOperator, Operator
@@ -26,6 +28,9 @@ from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
 from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedByProducts
 
 __all__ = ["NTKEstimator"]
+
+# Error of training by products.
+_TOL = 1e-6
 
 
 class NTKEstimator(NetworkEstimator):
@@ -62,16 +67,20 @@ class NTKEstimator(NetworkEstimator):
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
-        theta = self._gram(points, by_products=bool(np.isinf(time)))
+        theta = self._gram(points, weights, time)
         ridge = settings["diag_reg"] + settings["relative_diag_reg"] * mean_diagonal(theta, weights)
         self._train(theta, targets, weights, ridge, time, settings)
 
-    def _gram(self, points: FloatArray, *, by_products: bool) -> FloatArray | Operator:
+    def _gram(
+        self, points: FloatArray, weights: FloatArray | None, time: float
+    ) -> FloatArray | Operator:
         """Return Θ between the training points, and keep what further kernels need."""
         if self._precomputed():
             return as_gram(points, "X", "net.ntk(x)")
         self.network_, self.X_fit_ = as_training_points(self._network(), points)
-        if by_products:
+        # At t = ∞ the regression itself decides whether to compute the matrix.
+        large = self.solver == "auto" and not fits(len(points), points.dtype)
+        if np.isinf(time) or (weights is None and (self.solver == "cg" or large)):
             return KernelOperator(
                 self.network_, self.X_fit_, memory=self.memory, progress=self.progress
             )
@@ -91,14 +100,7 @@ class NTKEstimator(NetworkEstimator):
         self.sample_weight_ = weights
         self.t_ = float(time)
         if np.isinf(time):
-            one_ridge = self.solver in ("cg", "eigen") or isinstance(
-                self.solver, (ConjugateGradients, EigenSolver)
-            )
-            if weights is not None and one_ridge:
-                raise ValueError(
-                    "sample_weight divides the regularisation of each sample, but this solver "
-                    "takes one number for all; use solver='cholesky'"
-                )
+            self._check_weights(weights)
             self.training_ = KernelRegression(
                 theta,
                 targets,
@@ -111,9 +113,9 @@ class NTKEstimator(NetworkEstimator):
             if isinstance(theta, Operator):
                 theta.release()  # predictions read no blocks of it
             return
-        assert not isinstance(theta, Operator)
         rate = settings["learning_rate"]
         if weights is not None:
+            assert not isinstance(theta, Operator)
             theta, targets = scaled(theta, targets, weights)
             if settings["reduction"] == "mean":  # over the weights instead of the samples
                 rate = rate * len(weights) / float(weights.sum())
@@ -123,10 +125,24 @@ class NTKEstimator(NetworkEstimator):
             learning_rate=rate,
             reduction=settings["reduction"],
             diag_reg=ridge,
+            tol=_TOL if self.tol is None else self.tol,
             progress=self.progress,
         )
         coefficients = self.training_.coefficients(t=time)
         self.dual_coef_ = coefficients * roots(weights, coefficients)
+        if isinstance(theta, Operator):
+            theta.release()
+
+    def _check_weights(self, weights: FloatArray | None) -> None:
+        """Reject weights of samples for solvers that take one regularisation for all."""
+        kinds = (ConjugateGradients, EigenSolver)
+        if weights is not None and (
+            self.solver in ("cg", "eigen") or isinstance(self.solver, kinds)
+        ):
+            raise ValueError(
+                "sample_weight divides the regularisation of each sample, but this solver "
+                "takes one number for all; use solver='cholesky'"
+            )
 
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:
@@ -158,7 +174,7 @@ class NTKEstimator(NetworkEstimator):
         self._check_network("standard deviations")
         self._check_trained("standard deviations")
         prepared = self.training_.prepared
-        if isinstance(prepared, PreparedByProducts):
+        if isinstance(prepared, (PreparedByProducts, Products)):
             return KernelOperator(self.network_, self.X_fit_, kernel="nngp", memory=self.memory)
         return self.network_.nngp(self.X_fit_)
 
@@ -171,7 +187,7 @@ class NTKEstimator(NetworkEstimator):
         for rows in row_blocks(len(points), len(nngp), least):
             cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
-            weights = self._weights(cross.ntk)
+            weights = self._weights(cross.ntk, nngp)
             spread = weights @ nngp if isinstance(nngp, Operator) else matmul(weights, nngp)
             change = spread - 2 * cross.nngp
             after = before + np.einsum("ij,ij->i", weights, change)
@@ -181,9 +197,13 @@ class NTKEstimator(NetworkEstimator):
         deviations: FloatArray = np.sqrt(np.concatenate(variances))
         return deviations
 
-    def _weights(self, ntk: FloatArray) -> FloatArray:
+    def _weights(self, ntk: FloatArray, nngp: FloatArray | Operator) -> FloatArray:
         """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""
         if isinstance(self.training_, KernelRegression):
             return self.training_.prepared.solve(ntk.T).T
+        if isinstance(nngp, Operator):
+            evolution = EvolutionByProducts(self.training_, nngp)
+            found: FloatArray = evolution.evolved("gathered", as_time(self.t_), ntk.T)[0]
+            return found
         root = roots(self.sample_weight_, ntk.T).T
         return response(self.training_, ntk * root, as_time(self.t_)) * root

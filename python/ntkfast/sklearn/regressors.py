@@ -163,9 +163,10 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         The same in units of the NTK's mean diagonal entry, which suits any scale of ``X``. The
         small default handles duplicate points. Use 0 to interpolate exactly.
     solver
-        At t = ∞: ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression`
+        ``"cholesky"``, ``"cg"`` or a solver of `nk.solvers`, as `nk.KernelRegression`
         has. ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into
         half of the memory that is free, or for more than 10,000 points. ``training_`` says which.
+        At a finite time ``"cg"`` trains by products, and ``"auto"`` does so for as many points.
     tol
         Residual of the coefficients, relative to the targets, for solvers by products; None: 1e-6
         with conjugate gradients.
