@@ -167,7 +167,7 @@ def test_leave_one_out_warns_where_float32_does_not_resolve_the_noise():
     ("name", "value", "error", "message"),
     [
         ("tol", 0, ValueError, "tol is 0.0; expected a finite number > 0"),
-        ("tol", 2, ValueError, "tol is 2; expected a number from 0 to 1"),
+        ("tol", 2, ValueError, "tol is 2; expected a number > 0 and < 1"),
         ("tol", "small", TypeError, "tol is 'small'"),
         ("memory", -1, ValueError, "memory is -1.0"),
         ("memory", "4 GB", TypeError, "memory is '4 GB'"),

@@ -22,8 +22,14 @@ from ntkfast.linalg import matmul
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
-from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
-from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedByProducts
+from ntkfast.sklearn._weights import (
+    check_solver_of_weights,
+    mean_diagonal,
+    per_weight,
+    roots,
+    scaled,
+)
+from ntkfast.solvers import PreparedByProducts
 
 __all__ = ["NTKEstimator"]
 
@@ -91,14 +97,7 @@ class NTKEstimator(NetworkEstimator):
         self.sample_weight_ = weights
         self.t_ = float(time)
         if np.isinf(time):
-            one_ridge = self.solver in ("cg", "eigen") or isinstance(
-                self.solver, (ConjugateGradients, EigenSolver)
-            )
-            if weights is not None and one_ridge:
-                raise ValueError(
-                    "sample_weight divides the regularisation of each sample, but this solver "
-                    "takes one number for all; use solver='cholesky'"
-                )
+            check_solver_of_weights(self.solver, weights)
             self.training_ = KernelRegression(
                 theta,
                 targets,

@@ -188,6 +188,11 @@ class Refinement:
                 f"{self.task.name} is singular to rounding, and no coefficients give these "
                 f"targets; {self.task.remedy}"
             )
+        if self.products >= self.task.most_products:
+            return (
+                f"increase most_products, which is {self.task.most_products}, the regularisation "
+                "or rank, or accept it as tol"
+            )
         return "increase the regularisation or rank, or accept it as tol"
 
     def _correct(self, d: Doubles) -> None:

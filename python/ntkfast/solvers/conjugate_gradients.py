@@ -15,7 +15,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, as_flag
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._copies import copies_of, distinct
@@ -218,14 +218,16 @@ class ConjugateGradients(Solver):
             As for `Solver.prepare`.
         """
         check_settings(self)
+        as_flag(self.mixed, "mixed")
         given = op = as_symmetric(theta, name)
         n = op.shape[0]
         shift = as_diagonal(ridge, n, "ridge")
         if shift.ndim:
             raise ValueError(
-                f"ridge has shape {shift.shape}; expected one number, because the preconditioner "
-                "needs the same regularisation for every point; use CholeskySolver or "
-                "SingleCholeskySolver for one per point, as for sample weights"
+                f"the regularisation (ridge, diag_reg or noise_variance) has shape {shift.shape}; "
+                "expected one number, because the preconditioner needs the same for every point; "
+                "for one per point, as for sample weights, use solver='cholesky' or "
+                "nk.solvers.SingleCholeskySolver()"
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
         check_folder(self.checkpoint)

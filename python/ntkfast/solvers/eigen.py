@@ -153,8 +153,9 @@ class EigenSolver(Solver):
             theta, diagonal = as_system(theta, ridge, name)
         if diagonal.ndim:
             raise ValueError(
-                f"ridge has shape {diagonal.shape}; expected one number, because an "
-                "eigendecomposition needs the same regularisation for every point"
+                f"the regularisation (ridge, diag_reg or noise_variance) has shape "
+                f"{diagonal.shape}; expected one number, because an eigendecomposition needs the "
+                "same for every point; for one per point use solver='cholesky'"
             )
         seconds = 0.0
         if isinstance(theta, Spectrum):
