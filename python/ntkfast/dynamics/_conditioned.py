@@ -134,7 +134,9 @@ class ConditionedGaussian(Displayed):
     def log_marginal_likelihood(self, *, return_std: bool = False) -> float | tuple[float, float]:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
 
-        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π).
+        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π). If K is singular, as copies of
+        points without noise make it, and no jitter was added, it is −∞ for targets that K does not
+        reach, such as two for one point, and otherwise ∞.
 
         Parameters
         ----------
@@ -203,6 +205,8 @@ class ConditionedGaussian(Displayed):
 def evidence(regression: KernelRegression) -> float:
     """Compute log p(y), summed over the outputs."""
     y, prepared = regression.y, regression.prepared
+    if not prepared.reaches(y):
+        return -math.inf
     fit = float(np.sum(y * regression.coefficients, dtype=np.float64))
     complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
     return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)

@@ -25,7 +25,7 @@ from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
 from ntkfast.solvers._products import PreparedByProducts, check_settings
 from ntkfast.solvers._refinement import SolveReport
 from ntkfast.solvers._symmetry import as_symmetric
-from ntkfast.solvers.protocol import REMEDY, Solver
+from ntkfast.solvers.protocol import REMEDY, Solver, vanishes
 
 __all__ = ["ConjugateGradients", "PreparedConjugateGradients", "SolveReport"]
 
@@ -64,6 +64,14 @@ class PreparedConjugateGradients(PreparedByProducts):
     def _possible(self, b: Doubles) -> Doubles:
         """Without a ridge, a row of zeros reaches no target but 0."""
         return b if float(self.ridge) else np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
+
+    def reaches(self, b: FloatArray) -> bool:
+        """Whether copies of a point have one target, and points with a kernel of 0 that of 0."""
+        columns = b.reshape(self.n, b.size // max(self.n, 1)).astype(np.float64)
+        reached = self._possible(self._distinct(columns))
+        if self.groups is not None:
+            reached = reached[self.groups]
+        return vanishes(columns - reached, columns)
 
     @property
     def _counts(self) -> Doubles:
