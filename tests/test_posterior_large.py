@@ -198,3 +198,13 @@ def test_arguments_are_checked_also_where_a_factor_does_not_use_them(name, value
     for model in (nk.Posterior, nk.Ensemble):
         with pytest.raises(error, match=message):
             model(NET, X[:50], Y[:50], **{name: value})
+
+
+def test_leave_one_out_by_products_says_how_exact_it_is():
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg")
+    error = posterior.regression.prepared.inverse_diagonal_error
+    assert error > 0
+    found = str(posterior.leave_one_out())
+    assert f"leave-one-out estimated by products, variances of observations to {error:.2g}" in found
+    factor = nk.Posterior(NET, X, Y, noise_variance=NOISE)
+    assert "estimated" not in str(factor.leave_one_out())

@@ -27,7 +27,7 @@ from ntkfast.dynamics._predictive import (
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
-from ntkfast.solvers import PreparedByProducts
+from ntkfast.solvers import PreparedByProducts, PreparedConjugateGradients
 
 __all__ = ["ConditionedGaussian", "evidence"]
 
@@ -176,11 +176,18 @@ class ConditionedGaussian(Displayed):
         Normal
             The distribution of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
             ``log_density(y, noise_variance=…)`` is the log predictive probability of
-            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations.
+            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations. By products
+            1/[K⁻¹]_ii, the variance of an observation, is an estimate, and printing the result says
+            how good it is. If σ² is most of it, single variances of the function mean little then,
+            and may be 0.
         """
         variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
         mean = self.regression.leave_one_out()
-        return Normal(mean, np.maximum(variance, 0), "NNGP posterior, leave-one-out")
+        about = "NNGP posterior, leave-one-out"
+        if isinstance(self.regression.prepared, PreparedConjugateGradients):
+            error = self.regression.prepared.inverse_diagonal_error
+            about += f" estimated by products, variances of observations to {error:.2g}"
+        return Normal(mean, np.maximum(variance, 0), about)
 
     def _normal(
         self,
