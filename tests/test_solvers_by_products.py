@@ -230,3 +230,12 @@ def test_messages_name_the_argument(solver):
         prepared.quadratic_bounds(np.ones((20, 1)), [-1.0])
     with pytest.raises(ValueError, match="seed is -1"):
         type(solver)(seed=-1).prepare(np.eye(2))
+
+
+def test_advice_names_parameters_that_the_solver_has():
+    x = np.concatenate([np.eye(20), np.eye(20)[:2]])
+    op, y = nk.KernelOperator(nk.mlp(1), x), np.arange(22.0)  # two targets for one point
+    prepared = nk.solvers.SingleCholeskySolver(most_products=2).prepare(op)
+    with pytest.warns(RuntimeWarning, match="reached a residual") as warned:
+        prepared.solve(y)
+    assert "rank" not in str(warned[0].message)
