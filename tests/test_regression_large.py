@@ -137,6 +137,24 @@ def test_what_does_not_fit_is_solved_by_products(monkeypatch):
     np.testing.assert_allclose(each.coefficients, found.coefficients, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [ConjugateGradients, nk.solvers.SingleCholeskySolver])
+def test_progress_beside_a_solver_of_ones_own(kind):
+    x, seen, own = np.random.default_rng(1).normal(size=(300, 5)), [], []
+    op = nk.KernelOperator(nk.mlp(1), x)
+    found = nk.KernelRegression(
+        op, x[:, 0], diag_reg=0.1, solver=kind(), progress=lambda *at: seen.append(at)
+    )
+    assert seen
+    assert found.solver == kind()
+    seen.clear()
+    solver = kind(progress=lambda *at: own.append(at))
+    nk.KernelRegression(
+        op, x[:, 0], diag_reg=0.1, solver=solver, progress=lambda *at: seen.append(at)
+    )
+    assert own
+    assert not seen  # nothing is reported twice
+
+
 def test_solvers_that_are_none_are_refused():
     with pytest.raises(ValueError, match="solver is 'lu'; expected 'auto' or 'cholesky' or"):
         nk.KernelRegression(np.eye(2), [1.0, 2.0], solver="lu")

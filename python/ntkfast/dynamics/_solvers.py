@@ -92,6 +92,8 @@ def chosen(
         name = {"auto": "cholesky"}.get(solver, solver) if isinstance(solver, str) else ""
     if isinstance(theta, Operator) and name in _ON_MATRICES:
         theta = theta.to_array()
+    if isinstance(solver, (ConjugateGradients, SingleCholeskySolver)) and solver.progress is None:
+        return replace(solver, progress=progress), theta
     if isinstance(solver, Solver):
         return solver, theta
     if name in ("cg", "single"):
