@@ -255,6 +255,13 @@ def test_posteriors_that_are_computed_afresh():
             assert found.relative_diag_reg == posterior.relative_diag_reg
 
 
+def test_a_posterior_in_an_eigenbasis_is_computed_afresh():
+    posterior = nk.Posterior(NET, X[:40], Y[:40], solver="eigen").append(X[40:44], Y[40:44])
+    assert isinstance(posterior.regression.solver, nk.solvers.EigenSolver)
+    expected = nk.Posterior(NET, X[:44], Y[:44]).predict(X_TEST).mean
+    np.testing.assert_allclose(posterior.predict(X_TEST).mean, expected, rtol=1e-9, atol=1e-11)
+
+
 def test_results_can_be_saved(tmp_path):
     theta, cross, own = parts(40, 5)
     found = nk.KernelRegression(theta, Y[:40], diag_reg=0.1).append(cross, own, Y[40:45])

@@ -128,7 +128,10 @@ def test_stagnation_has_a_name():
         prepared.solve(Y[:300])
     assert prepared.report.residuals.max() > 1e-14
     prepared = ConjugateGradients(most_products=3).prepare(nk.KernelOperator(NET, X))
-    with pytest.warns(RuntimeWarning, match="after 4 products"):
+    with pytest.warns(
+        RuntimeWarning,
+        match="after 4 products, .* most_products, which is 3, or the regularisation or rank",
+    ):
         prepared.solve(Y)
 
 
@@ -151,7 +154,9 @@ def test_what_products_cannot_give_is_refused():
     assert prepared.trace == pytest.approx(NET.ntk(X[:30]).trace() + 3)
     with pytest.raises(ValueError, match=r"b has shape \(3,\); expected \(30,\)"):
         prepared.solve([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"ridge has shape \(30,\); expected one number"):
+    with pytest.raises(
+        ValueError, match=r"regularisation .* has shape \(30,\); expected one number"
+    ):
         ConjugateGradients().prepare(nk.KernelOperator(NET, X[:30]), np.ones(30))
     with pytest.raises(ValueError, match="expected a square operator"):
         ConjugateGradients().prepare(np.ones((2, 3)))
@@ -383,6 +388,12 @@ def test_a_checkpoint_without_a_folder_is_refused_at_once(tmp_path):
     for path in (tmp_path / "none" / "state.npz", tmp_path):
         with pytest.raises(ValueError, match="expected a file in a folder that exists"):
             ConjugateGradients(checkpoint=path).prepare(np.eye(3), 0.1)
+    with pytest.raises(
+        TypeError, match="checkpoint is 3, of type int; expected the name of a file"
+    ):
+        ConjugateGradients(checkpoint=3).prepare(np.eye(3), 0.1)
+    with pytest.raises(TypeError, match="mixed is 'no', of type str; expected True or False"):
+        ConjugateGradients(mixed="no").prepare(np.eye(3), 0.1)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path, monkeypatch):

@@ -308,6 +308,9 @@ def test_progress_and_its_exceptions():
         (lambda op: op @ np.full(50, np.nan), ValueError, "v has a NaN"),
         (lambda op: op.rows([50]), IndexError, r"indices go from 50 to 50; expected -50 to 49"),
         (lambda op: op.rows([0.5]), TypeError, "expected integers"),
+        (lambda op: op + 0.1, TypeError, r"a number cannot be added; .* op @ v \+ diag_reg \* v"),
+        (lambda op: np.float32(2) + op, TypeError, "a number cannot be added"),
+        (lambda op: op - 1, TypeError, "a number cannot be added"),
         (lambda op: op * "a", TypeError, "the factor of an operator"),
         (
             lambda op: nk.KernelOperator(NET, X[:3], X[:4]).diagonal(),

@@ -156,6 +156,27 @@ def test_bounds_of_points_in_float32_contain_the_exact_variance(solver, noise):
         assert (upper - lower <= 0.02 * exact).all()
 
 
+@pytest.mark.parametrize("solver", ["cg", "eigen"])
+@pytest.mark.parametrize("c", [None, 2])
+def test_targets_that_a_singular_kernel_does_not_reach_have_no_evidence(solver, c):
+    x, y = X[:60], Y[:60] if c is None else np.stack([Y[:60], 1 - Y[:60]], axis=1)
+    copies = np.r_[x, x[:3]]
+    alone = nk.Posterior(NET, x, y, noise_variance=0.0, solver=solver)
+    equal = nk.Posterior(NET, copies, np.r_[y, y[:3]], noise_variance=0.0, solver=solver)
+    other = nk.Posterior(NET, copies, np.r_[y, y[:3] + 1e-3], noise_variance=0.0, solver=solver)
+    found = [each.log_marginal_likelihood(return_std=True)[0] for each in (other, alone, equal)]
+    assert found[0] == -np.inf
+    assert np.isfinite(found[1])
+    assert found[2] > found[1]
+
+
+def test_a_point_with_a_kernel_of_zero_has_the_target_zero():
+    net, x = nk.mlp(1), np.r_[X[:30], np.zeros((1, X.shape[1]))]
+    for solver in ("cg", "eigen"):
+        posterior = nk.Posterior(net, x, Y[:31], noise_variance=0.0, solver=solver)
+        assert posterior.log_marginal_likelihood() == -np.inf
+
+
 def test_leave_one_out_warns_where_float32_does_not_resolve_the_noise():
     x = X[:, :2]
     posterior = nk.Posterior(NET, x, Y, noise_variance=1e-9, solver=SingleCholeskySolver(tol=1e-8))
@@ -167,7 +188,7 @@ def test_leave_one_out_warns_where_float32_does_not_resolve_the_noise():
     ("name", "value", "error", "message"),
     [
         ("tol", 0, ValueError, "tol is 0.0; expected a finite number > 0"),
-        ("tol", 2, ValueError, "tol is 2; expected a number from 0 to 1"),
+        ("tol", 2, ValueError, "tol is 2; expected a number > 0 and < 1"),
         ("tol", "small", TypeError, "tol is 'small'"),
         ("memory", -1, ValueError, "memory is -1.0"),
         ("memory", "4 GB", TypeError, "memory is '4 GB'"),
@@ -177,3 +198,13 @@ def test_arguments_are_checked_also_where_a_factor_does_not_use_them(name, value
     for model in (nk.Posterior, nk.Ensemble):
         with pytest.raises(error, match=message):
             model(NET, X[:50], Y[:50], **{name: value})
+
+
+def test_leave_one_out_by_products_says_how_exact_it_is():
+    posterior = nk.Posterior(NET, X, Y, noise_variance=NOISE, solver="cg")
+    error = posterior.regression.prepared.inverse_diagonal_error
+    assert error > 0
+    found = str(posterior.leave_one_out())
+    assert f"leave-one-out estimated by products, variances of observations to {error:.2g}" in found
+    factor = nk.Posterior(NET, X, Y, noise_variance=NOISE)
+    assert "estimated" not in str(factor.leave_one_out())

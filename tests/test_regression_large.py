@@ -130,13 +130,38 @@ def test_what_does_not_fit_is_solved_by_products(monkeypatch):
     found = nk.KernelRegression(op, x[:, 0], diag_reg=0.1)
     assert isinstance(found.solver, ConjugateGradients)
     assert "solved by ConjugateGradients in" in str(found)
+    report = found.prepared.report
+    assert f"residual {report.residuals.max():.2g} after {report.products} prod" in str(found)
     each = nk.KernelRegression(op, x[:, 0], diag_reg=np.full(600, 0.1))  # which products refuse
     assert isinstance(each.solver, RefinedSolver)
     np.testing.assert_allclose(each.coefficients, found.coefficients, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [ConjugateGradients, nk.solvers.SingleCholeskySolver])
+def test_progress_beside_a_solver_of_ones_own(kind):
+    x, seen, own = np.random.default_rng(1).normal(size=(300, 5)), [], []
+    op = nk.KernelOperator(nk.mlp(1), x)
+    found = nk.KernelRegression(
+        op, x[:, 0], diag_reg=0.1, solver=kind(), progress=lambda *at: seen.append(at)
+    )
+    assert seen
+    assert found.solver == kind()
+    seen.clear()
+    solver = kind(progress=lambda *at: own.append(at))
+    nk.KernelRegression(
+        op, x[:, 0], diag_reg=0.1, solver=solver, progress=lambda *at: seen.append(at)
+    )
+    assert own
+    assert not seen  # nothing is reported twice
+
+
 def test_solvers_that_are_none_are_refused():
     with pytest.raises(ValueError, match="solver is 'lu'; expected 'auto' or 'cholesky' or"):
         nk.KernelRegression(np.eye(2), [1.0, 2.0], solver="lu")
+    for solver in ("lu", None):
+        with pytest.raises((TypeError, ValueError), match=r"or 'cg' or a solver of nk\.solvers"):
+            nk.KernelRegression(np.eye(2), [1.0, 2.0], solver=solver)
+    with pytest.raises(TypeError, match="an Ensemble solves several systems and takes a name"):
+        nk.Ensemble(nk.mlp(1), np.eye(2), [1.0, 2.0], solver=ConjugateGradients())
     with pytest.raises(ValueError, match=r"shape \(2, 3\); expected a square operator"):
         nk.KernelRegression(nk.as_operator(np.ones((2, 3))), [1.0, 2.0])

@@ -146,6 +146,8 @@ def test_weights_do_not_go_with_conjugate_gradients():
     for solver in ("cg", nk.solvers.ConjugateGradients()):
         with pytest.raises(ValueError, match=r"sample_weight divides .* use solver='cholesky'"):
             nk.sklearn.NTKRegressor(solver=solver).fit(DATA.x, DATA.y, WEIGHTS)
+        with pytest.raises(ValueError, match=r"sample_weight divides .* use solver='cholesky'"):
+            nk.sklearn.NNGPRegressor(solver=solver).fit(DATA.x, DATA.y, WEIGHTS)
 
 
 def test_noise_of_single_samples_belongs_to_fit():

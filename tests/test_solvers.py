@@ -157,7 +157,9 @@ def test_what_is_no_system_is_refused(solver):
 
 
 def test_eigenvectors_take_one_ridge():
-    with pytest.raises(ValueError, match=r"ridge has shape \(4,\); expected one number"):
+    with pytest.raises(
+        ValueError, match=r"regularisation .* has shape \(4,\); expected one number"
+    ):
         EigenSolver().prepare(gram(4)[0], np.ones(4))
 
 

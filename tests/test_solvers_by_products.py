@@ -156,15 +156,24 @@ def test_bounds_without_a_ridge_have_one_side(solver):
     np.testing.assert_allclose(bounds.lower, exact, rtol=1e-6)
 
 
-def test_bounds_of_merged_copies():
+@pytest.mark.parametrize("solver", SOLVERS, ids=["single", "cg"])
+def test_copies_without_a_ridge_count_as_one_point(solver):
+    """With contradictory targets, which have their mean, and an evidence of -inf."""
     op = nk.KernelOperator(NET, np.concatenate([X[:50], X[:20]]))
-    prepared = ConjugateGradients(tol=1e-10).prepare(op)
+    y = np.concatenate([Y[:50], Y[:20] + 1])
+    prepared = solver.prepare(op)
     k = NET.ntk(op.x, TEST)
-    exact = np.einsum("ij,ij->j", k[:50], np.linalg.solve(NET.ntk(X[:50]), k[:50]))
+    exact = np.linalg.solve(NET.ntk(X[:50]), k[:50])
     bounds = prepared.quadratic_bounds(k, NET.ntk(TEST, diagonal=True))
-    np.testing.assert_allclose(bounds.lower, exact, rtol=1e-6)
+    np.testing.assert_allclose(bounds.lower, np.einsum("ij,ij->j", k[:50], exact), rtol=1e-6)
+    means = np.concatenate([Y[:20] + 0.5, Y[20:50]])
+    np.testing.assert_allclose(k.T @ prepared.solve(y), exact.T @ means, atol=1e-5)
     assert prepared.log_determinant == -np.inf
     assert prepared.log_determinant_error == 0
+    assert not prepared.reaches(y)
+    assert prepared.reaches(np.concatenate([Y[:50], Y[:20]]))
+    with pytest.raises(ValueError, match="without regularisation"):
+        _ = prepared.inverse_diagonal
 
 
 def test_leave_one_out_by_probes_has_the_error_of_refits():
@@ -230,3 +239,12 @@ def test_messages_name_the_argument(solver):
         prepared.quadratic_bounds(np.ones((20, 1)), [-1.0])
     with pytest.raises(ValueError, match="seed is -1"):
         type(solver)(seed=-1).prepare(np.eye(2))
+
+
+def test_advice_names_parameters_that_the_solver_has():
+    x = np.concatenate([np.eye(20), np.eye(20)[:2]])
+    gram, y = nk.mlp(1).ntk(x), np.arange(22.0)  # two targets for one point
+    prepared = nk.solvers.SingleCholeskySolver(most_products=2).prepare(gram)
+    with pytest.warns(RuntimeWarning, match="reached a residual") as warned:
+        prepared.solve(y)
+    assert "rank" not in str(warned[0].message)

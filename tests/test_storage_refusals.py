@@ -184,6 +184,10 @@ def test_solves_by_products_say_what_to_save(tmp_path):
     ):
         with pytest.raises(TypeError, match="or of an estimator its mean_only"):
             nk.save(tmp_path / "model.npz", value)
+    light = nk.sklearn.NTKRegressor(solver=nk.solvers.ConjugateGradients(rank=5)).fit(x, x[:, 0])
+    with pytest.raises(TypeError, match=r"mean_only\(\), with set_params\(solver='cg'\)"):
+        nk.save(tmp_path / "model.npz", light.mean_only())
+    nk.save(tmp_path / "model.npz", light.mean_only().set_params(solver="cg"))
     nk.save(tmp_path / "model.npz", model.mean_only())
     again = nk.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(again.predict(x), model.predict(x))

@@ -70,9 +70,12 @@ def as_size(value: object, name: str, *, least: int) -> int:
     return as_count(value, name, least=least, most=LARGEST)
 
 
-def as_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
-    """Return `value` if it is one of the `choices`; TypeError or ValueError otherwise."""
-    expected = " or ".join(map(repr, choices))
+def as_choice(value: object, name: str, choices: tuple[str, ...], other: str = "") -> str:
+    """Return `value` if it is one of the `choices`; TypeError or ValueError otherwise.
+
+    `other` describes what the caller takes besides.
+    """
+    expected = " or ".join([*map(repr, choices), *filter(None, [other])])
     if not isinstance(value, str):
         raise TypeError(f"{name} is of type {type(value).__name__}; expected {expected}")
     if value not in choices:

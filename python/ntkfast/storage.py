@@ -123,8 +123,8 @@ def save(path: str | PathLike[str], value: object) -> None:
         A `Network`, `Kernels`, `Spectrum`, `Cholesky`, `GradientFlow`, `GradientDescent`,
         `KernelRegression`, `LinearModel`, `LossFlow`, `Trajectory`, `Ensemble`, `Posterior`,
         `Normal`, `theory.MeanField`, `theory.EdgeOfChaos`, a solver of `ntkfast.solvers` or a
-        prepared system, one of the results of `ntkfast.finite`, or an estimator or kernel of
-        `ntkfast.sklearn`, fitted or not.
+        prepared system, except those by products, one of the results of `ntkfast.finite`, or an
+        estimator or kernel of `ntkfast.sklearn`, fitted or not.
 
     Raises
     ------
@@ -283,7 +283,8 @@ def _refusal(where: str, value: object) -> str:
     if isinstance(value, (ConjugateGradients, SingleCholeskySolver, PreparedByProducts, Operator)):
         advice = (
             "operators and what products solved cannot be saved; save the coefficients, "
-            "or of an estimator its mean_only(), or use pickle"
+            "or of an estimator its mean_only(), with set_params(solver='cg') if its solver is an "
+            "object, or use pickle"
         )
     elif callable(value):
         advice = "functions cannot be saved"

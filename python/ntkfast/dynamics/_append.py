@@ -126,7 +126,8 @@ def with_points_of_network(
     b = len(points) - len(x)
     y = _more_targets(y_new, b, fit.y)
     noise = _more_noise(noise_new, b, noise, "noise_variance")
-    if fit.relative_diag_reg or points.dtype != x.dtype:
+    afresh = fit.relative_diag_reg or isinstance(fit.prepared, PreparedEigen)
+    if afresh or points.dtype != x.dtype:
         return points, y, noise, None
     if isinstance(fit.prepared, PreparedByProducts):
         larger = _larger_kernel(fit.prepared, points)

@@ -27,7 +27,7 @@ from ntkfast.dynamics._predictive import (
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
-from ntkfast.solvers import PreparedByProducts
+from ntkfast.solvers import PreparedByProducts, PreparedConjugateGradients
 
 __all__ = ["ConditionedGaussian", "evidence"]
 
@@ -134,7 +134,9 @@ class ConditionedGaussian(Displayed):
     def log_marginal_likelihood(self, *, return_std: bool = False) -> float | tuple[float, float]:
         """Compute log p(y), the evidence for the network and the noise, summed over the outputs.
 
-        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π).
+        For each output it is −½(yᵀK⁻¹y + log det K + n·log 2π). If K is singular, as copies of
+        points without noise make it, and no jitter was added, it is −∞ for targets that K does not
+        reach, such as two for one point, and otherwise ∞.
 
         Parameters
         ----------
@@ -174,11 +176,18 @@ class ConditionedGaussian(Displayed):
         Normal
             The distribution of the function: mean y_i − α_i/[K⁻¹]_ii, variance 1/[K⁻¹]_ii − σ². Its
             ``log_density(y, noise_variance=…)`` is the log predictive probability of
-            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations.
+            leave-one-out cross-validation. Costs n³/3 once instead of n factorisations. By products
+            1/[K⁻¹]_ii, the variance of an observation, is an estimate, and printing the result says
+            how good it is. If σ² is most of it, single variances of the function mean little then,
+            and may be 0.
         """
         variance = 1 / self.regression.inverse_diagonal - self.regression.diagonal
         mean = self.regression.leave_one_out()
-        return Normal(mean, np.maximum(variance, 0), "NNGP posterior, leave-one-out")
+        about = "NNGP posterior, leave-one-out"
+        if isinstance(self.regression.prepared, PreparedConjugateGradients):
+            error = self.regression.prepared.inverse_diagonal_error
+            about += f" estimated by products, variances of observations to {error:.2g}"
+        return Normal(mean, np.maximum(variance, 0), about)
 
     def _normal(
         self,
@@ -203,6 +212,8 @@ class ConditionedGaussian(Displayed):
 def evidence(regression: KernelRegression) -> float:
     """Compute log p(y), summed over the outputs."""
     y, prepared = regression.y, regression.prepared
+    if not prepared.reaches(y):
+        return -math.inf
     fit = float(np.sum(y * regression.coefficients, dtype=np.float64))
     complexity = prepared.log_determinant + prepared.n * math.log(2 * math.pi)
     return -0.5 * (fit + math.prod(y.shape[1:]) * complexity)

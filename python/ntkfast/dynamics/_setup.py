@@ -43,7 +43,7 @@ def set_up(
     settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
     tolerance = as_real(tol, "tol", least=0.0, above=True)
     if tolerance >= 1:
-        raise ValueError(f"tol is {tolerance:g}; expected a number from 0 to 1")
+        raise ValueError(f"tol is {tolerance:g}; expected a number > 0 and < 1")
     check_order(theta, y, "theta")
     if isinstance(theta, Operator):
         return {

@@ -28,6 +28,8 @@ __all__ = ["SolverChoice", "as_solver", "chosen", "fits", "kernel_between"]
 
 SolverChoice: TypeAlias = Literal["auto", "cholesky", "eigen", "cg"] | Solver
 
+_NAMES = ("auto", "cholesky", "eigen", "cg")
+
 # Up to so many points a factor of an operator is computed sooner than an iterative solution.
 _FACTORED = 10_000
 # The share of free memory that a matrix and its factor may take: for the mean alone, and where
@@ -40,14 +42,14 @@ def as_solver(solver: SolverChoice, tol: float | None = None) -> SolverChoice:
     if isinstance(solver, type) and issubclass(solver, Solver):
         raise TypeError(f"solver is the class {solver.__name__}; pass one, {solver.__name__}()")
     if not isinstance(solver, Solver):
-        as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
+        as_choice(solver, "solver", _NAMES, "a solver of nk.solvers")
     elif tol is not None:
         raise ValueError(
             f"tol is {tol!r} beside the solver {solver!r}; give it to the solver, such as "
             "nk.solvers.ConjugateGradients(tol=1e-8), or pass solver='cg'"
         )
     if tol is not None and as_real(tol, "tol", least=0.0, above=True) >= 1:
-        raise ValueError(f"tol is {tol!r}; expected a number from 0 to 1")
+        raise ValueError(f"tol is {tol!r}; expected a number > 0 and < 1")
     return solver
 
 
@@ -90,6 +92,8 @@ def chosen(
         name = {"auto": "cholesky"}.get(solver, solver) if isinstance(solver, str) else ""
     if isinstance(theta, Operator) and name in _ON_MATRICES:
         theta = theta.to_array()
+    if isinstance(solver, (ConjugateGradients, SingleCholeskySolver)) and solver.progress is None:
+        return replace(solver, progress=progress), theta
     if isinstance(solver, Solver):
         return solver, theta
     if name in ("cg", "single"):

@@ -28,6 +28,7 @@ from ntkfast.dynamics.flow import GradientFlow
 from ntkfast.dynamics.normal import Normal
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator, Operator
+from ntkfast.solvers import Solver
 from ntkfast.solvers._symmetry import as_symmetric
 from ntkfast.solvers.cholesky import prepare_regular
 
@@ -148,9 +149,14 @@ class Ensemble(Predictions):
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
-        name = as_choice(solver, "solver", ("auto", "cholesky", "cg", "eigen"))
+        if isinstance(solver, Solver):
+            raise TypeError(
+                f"solver is {solver!r}; an Ensemble solves several systems and takes a name: pass "
+                "solver='cg' or 'cholesky', and its tol and memory beside it"
+            )
+        name = as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
         if as_real(tol, "tol", least=0.0, above=True) >= 1:
-            raise ValueError(f"tol is {tol!r}; expected a number from 0 to 1")
+            raise ValueError(f"tol is {tol!r}; expected a number > 0 and < 1")
         if memory is not None:
             as_real(memory, "memory", least=0.0)
         nngp: FloatArray | Operator

@@ -305,8 +305,9 @@ class Posterior(ConditionedGaussian):
         -------
         Posterior
             That of all points, to rounding. Costs the kernels of the new points and n²·b. It is
-            computed afresh, n³/3, with a ``relative_diag_reg``, with a jitter, or for new points of
-            a wider type. A solution by products begins with the coefficients so far.
+            computed afresh, at the cost of the first one, with a ``relative_diag_reg``, a jitter,
+            an eigendecomposition, or new points of a wider type. A solution by products begins with
+            the coefficients so far.
         """
         fit = replace(self.regression._fit, relative_diag_reg=self.relative_diag_reg)
         noise = self.noise_variance

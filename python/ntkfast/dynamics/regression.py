@@ -22,7 +22,13 @@ from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
 from ntkfast.dynamics._solvers import SolverChoice, chosen
 from ntkfast.linalg import Cholesky, as_square, matmul
 from ntkfast.operators import Operator
-from ntkfast.solvers import ConjugateGradients, Prepared, SingleCholeskySolver, Solver
+from ntkfast.solvers import (
+    ConjugateGradients,
+    Prepared,
+    PreparedByProducts,
+    SingleCholeskySolver,
+    Solver,
+)
 
 __all__ = ["KernelRegression"]
 
@@ -337,6 +343,9 @@ class KernelRegression(Displayed):
 
     def _remarks(self) -> Iterator[str]:
         yield f"solved by {type(self.solver).__name__} in {self.seconds:.3g} s"
+        if isinstance(self.prepared, PreparedByProducts) and (report := self.prepared.report):
+            reached = report.residuals.max(initial=0.0)
+            yield f"last solution: residual {reached:.2g} after {report.products} products"
         if self.jitter:
             yield (
                 f"singular to working precision: a jitter of {self.jitter:.2g} was added to the "

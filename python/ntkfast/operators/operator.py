@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from numbers import Number
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -179,11 +180,17 @@ class Operator(Displayed, ABC):
 
     def __add__(self, other: Operator) -> Operator:
         if not isinstance(other, Operator):
-            if not isinstance(other, np.ndarray):
-                return NotImplemented
-            raise TypeError(
-                "an operator and an array cannot be added; use as_operator(array), or to_array()"
-            )
+            if isinstance(other, np.ndarray):
+                raise TypeError(
+                    "an operator and an array cannot be added; use as_operator(array), or "
+                    "to_array()"
+                )
+            if isinstance(other, Number):
+                raise TypeError(
+                    "an operator and a number cannot be added; a regularisation of its diagonal is "
+                    "the diag_reg of what solves, or of a product: op @ v + diag_reg * v"
+                )
+            return NotImplemented
         if self.shape != other.shape:
             raise ValueError(f"operators of shapes {self.shape} and {other.shape} cannot be added")
         return Combination(((1.0, self), (1.0, other)))

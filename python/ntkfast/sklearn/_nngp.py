@@ -14,7 +14,7 @@ from ntkfast.dynamics._predictive import as_training_points
 from ntkfast.dynamics._solvers import SolverChoice, as_solver
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_evidence
-from ntkfast.sklearn._weights import per_weight
+from ntkfast.sklearn._weights import check_solver_of_weights, per_weight
 
 __all__ = ["NNGPEstimator"]
 
@@ -40,6 +40,7 @@ class NNGPEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         as_solver(self.solver, self.tol)
+        check_solver_of_weights(self.solver, weights)
         gram = None
         if self._precomputed():
             gram = as_gram(points, "X", "net.nngp(x)")

@@ -24,8 +24,14 @@ from ntkfast.linalg import matmul
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
-from ntkfast.sklearn._weights import mean_diagonal, per_weight, roots, scaled
-from ntkfast.solvers import ConjugateGradients, EigenSolver, PreparedByProducts
+from ntkfast.sklearn._weights import (
+    check_solver_of_weights,
+    mean_diagonal,
+    per_weight,
+    roots,
+    scaled,
+)
+from ntkfast.solvers import PreparedByProducts
 
 __all__ = ["NTKEstimator"]
 
@@ -100,7 +106,7 @@ class NTKEstimator(NetworkEstimator):
         self.sample_weight_ = weights
         self.t_ = float(time)
         if np.isinf(time):
-            self._check_weights(weights)
+            check_solver_of_weights(self.solver, weights)
             self.training_ = KernelRegression(
                 theta,
                 targets,
@@ -132,17 +138,6 @@ class NTKEstimator(NetworkEstimator):
         self.dual_coef_ = coefficients * roots(weights, coefficients)
         if isinstance(theta, Operator):
             theta.release()
-
-    def _check_weights(self, weights: FloatArray | None) -> None:
-        """Reject weights of samples for solvers that take one regularisation for all."""
-        kinds = (ConjugateGradients, EigenSolver)
-        if weights is not None and (
-            self.solver in ("cg", "eigen") or isinstance(self.solver, kinds)
-        ):
-            raise ValueError(
-                "sample_weight divides the regularisation of each sample, but this solver "
-                "takes one number for all; use solver='cholesky'"
-            )
 
     @cached_property
     def noise_variance_(self) -> npt.NDArray[np.float64]:

@@ -6,9 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, check_finite
+from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.operators import Operator
+from ntkfast.solvers import ConjugateGradients, EigenSolver
 
-__all__ = ["as_weights", "mean_diagonal", "per_weight", "roots", "scaled"]
+__all__ = [
+    "as_weights",
+    "check_solver_of_weights",
+    "mean_diagonal",
+    "per_weight",
+    "roots",
+    "scaled",
+]
 
 
 def as_weights(sample_weight: npt.ArrayLike | None, n: int) -> npt.NDArray[np.float64] | None:
@@ -44,6 +53,16 @@ def per_weight(number: float, weights: FloatArray | None) -> npt.ArrayLike:
             "the range of float64; use 0 to drop a sample"
         )
     return numbers
+
+
+def check_solver_of_weights(solver: SolverChoice, weights: FloatArray | None) -> None:
+    """Refuse weights with a solver that takes one regularisation for all samples."""
+    one = solver in ("cg", "eigen") or isinstance(solver, (ConjugateGradients, EigenSolver))
+    if weights is not None and one:
+        raise ValueError(
+            "sample_weight divides the regularisation, or the noise, of each sample, but this "
+            "solver takes one number for all; use solver='cholesky'"
+        )
 
 
 def mean_diagonal(theta: FloatArray | Operator, weights: FloatArray | None) -> float:

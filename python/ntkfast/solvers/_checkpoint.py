@@ -23,6 +23,10 @@ _INSTEAD = "remove it, or choose another file"
 
 def check_folder(path: str | PathLike[str] | None) -> None:
     """Reject a file whose folder does not exist, before a minute of work shows it."""
+    if path is not None and not isinstance(path, (str, PathLike)):
+        raise TypeError(
+            f"checkpoint is {path!r}, of type {type(path).__name__}; expected the name of a file"
+        )
     if path is not None and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
         raise ValueError(f"checkpoint is {path}; expected a file in a folder that exists")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ntkfast._arrays import FloatArray
 from ntkfast.operators import KernelOperator, Operator
 
-__all__ = ["copies_of", "distinct"]
+__all__ = ["merged"]
 
 
-def copies_of(op: Operator) -> npt.NDArray[np.intp] | None:
+def _copies_of(op: Operator) -> npt.NDArray[np.intp] | None:
     """Return the number of the distinct point for each point; None if there are no copies."""
     if not isinstance(op, KernelOperator) or not op.symmetric or len(op.x) == 0:
         return None
@@ -34,8 +35,14 @@ def _is_singular(
     return bool(np.isclose(pair[copy], pair[first[groups[copy]]], rtol=1e-5))
 
 
-def distinct(op: Operator, groups: npt.NDArray[np.intp]) -> KernelOperator:
-    """Return the kernel of the distinct points."""
+def merged(op: Operator, ridge: FloatArray) -> tuple[Operator, npt.NDArray[np.intp] | None]:
+    """Return the kernel of the distinct points, and the number of that of each point.
+
+    With a ridge, or if there are no copies, all points are distinct, and there are no numbers.
+    """
+    groups = None if ridge.any() else _copies_of(op)
+    if groups is None:
+        return op, None
     assert isinstance(op, KernelOperator)
     first = np.unique(groups, return_index=True)[1]
-    return op._like(op.x[first])
+    return op._like(op.x[first]), groups

@@ -62,7 +62,7 @@ class Settings(Protocol):
 def check_settings(solver: Settings) -> None:
     """Reject values out of range, before the work begins."""
     if as_real(solver.tol, "tol", least=0.0, above=True) >= 1:
-        raise ValueError(f"tol is {solver.tol!r}; expected a number from 0 to 1")
+        raise ValueError(f"tol is {solver.tol!r}; expected a number > 0 and < 1")
     as_count(solver.most_products, "most_products", least=1)
     as_count(solver.probes, "probes", least=2)
     as_count(solver.seed, "seed", least=0)

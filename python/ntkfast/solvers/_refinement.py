@@ -188,7 +188,12 @@ class Refinement:
                 f"{self.task.name} is singular to rounding, and no coefficients give these "
                 f"targets; {self.task.remedy}"
             )
-        return "increase the regularisation or rank, or accept it as tol"
+        more = "the regularisation"
+        if self.task.settings[0] == "ConjugateGradients":
+            more += " or rank"
+        if self.products >= self.task.most_products:
+            more = f"most_products, which is {self.task.most_products}, or {more}"
+        return f"increase {more}, or accept it as tol"
 
     def _correct(self, d: Doubles) -> None:
         """Add d to the columns whose true residual it makes smaller."""

@@ -15,14 +15,14 @@ from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal
 from ntkfast._ntkfast import NumericalError
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, as_flag
 from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers._checkpoint import check_folder
-from ntkfast.solvers._copies import copies_of, distinct
+from ntkfast.solvers._copies import merged
 from ntkfast.solvers._draws import signs
-from ntkfast.solvers._iteration import Doubles
+from ntkfast.solvers._merged import PreparedWithCopies
 from ntkfast.solvers._preconditioner import Preconditioner, automatic_rank
-from ntkfast.solvers._products import PreparedByProducts, check_settings
+from ntkfast.solvers._products import check_settings
 from ntkfast.solvers._refinement import SolveReport
 from ntkfast.solvers._symmetry import as_symmetric
 from ntkfast.solvers.protocol import REMEDY, Solver
@@ -34,7 +34,7 @@ _PROBED = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PreparedConjugateGradients(PreparedByProducts):
+class PreparedConjugateGradients(PreparedWithCopies):
     """A system with a preconditioner of low rank; created by `ConjugateGradients`.
 
     Attributes
@@ -42,65 +42,6 @@ class PreparedConjugateGradients(PreparedByProducts):
     report
         The `SolveReport` of the last solve; None before the first one.
     """
-
-    groups: npt.NDArray[np.intp] | None
-
-    @property
-    def n(self) -> int:
-        """The size of the system."""
-        return self.op.shape[0] if self.groups is None else len(self.groups)
-
-    def _solve(
-        self, b: Doubles, tol: float, start: Doubles | None = None
-    ) -> tuple[Doubles, SolveReport]:
-        """Solve; copies of a point share the coefficient of the point with their mean target."""
-        if self.groups is None:
-            return super()._solve(self._possible(b), tol, start)
-        if start is not None:
-            start = self._means(start) * self._counts
-        shared, report = super()._solve(self._possible(self._means(b)), tol, start)
-        return (shared / self._counts)[self.groups], report
-
-    def _possible(self, b: Doubles) -> Doubles:
-        """Without a ridge, a row of zeros reaches no target but 0."""
-        return b if float(self.ridge) else np.where(self.op.diagonal()[:, None] > 0, b, 0.0)
-
-    @property
-    def _counts(self) -> Doubles:
-        counts: Doubles = np.bincount(self._groups)[:, None].astype(np.float64)
-        return counts
-
-    @property
-    def _groups(self) -> npt.NDArray[np.intp]:
-        assert self.groups is not None
-        return self.groups
-
-    def _means(self, b: Doubles) -> Doubles:
-        means = np.zeros((self.op.shape[0], b.shape[1]))
-        np.add.at(means, self._groups, b)
-        averaged: Doubles = means / self._counts
-        return averaged
-
-    def _distinct(self, columns: Doubles) -> Doubles:
-        return columns if self.groups is None else self._means(columns)
-
-    @property
-    def log_determinant(self) -> float:
-        """An estimate of the natural logarithm of det(Θ + r), by some products, once."""
-        return -np.inf if self.groups is not None else super().log_determinant
-
-    @property
-    def log_determinant_error(self) -> float:
-        """The standard error of `log_determinant`; 0 for copies of points, of determinant 0."""
-        return 0.0 if self.groups is not None else super().log_determinant_error
-
-    @property
-    def trace(self) -> float:
-        """The trace of Θ + r."""
-        diagonal = self.op.diagonal().astype(np.float64)
-        if self.groups is not None:
-            diagonal = diagonal[self.groups]
-        return float(diagonal.sum() + float(self.ridge) * len(diagonal))
 
     @property
     def inverse_diagonal(self) -> FloatArray:
@@ -218,21 +159,21 @@ class ConjugateGradients(Solver):
             As for `Solver.prepare`.
         """
         check_settings(self)
+        as_flag(self.mixed, "mixed")
         given = op = as_symmetric(theta, name)
         n = op.shape[0]
         shift = as_diagonal(ridge, n, "ridge")
         if shift.ndim:
             raise ValueError(
-                f"ridge has shape {shift.shape}; expected one number, because the preconditioner "
-                "needs the same regularisation for every point; use CholeskySolver or "
-                "SingleCholeskySolver for one per point, as for sample weights"
+                f"the regularisation (ridge, diag_reg or noise_variance) has shape {shift.shape}; "
+                "expected one number, because the preconditioner needs the same for every point; "
+                "for one per point, as for sample weights, use solver='cholesky' or "
+                "nk.solvers.SingleCholeskySolver()"
             )
         rank = automatic_rank(n) if self.rank is None else as_count(self.rank, "rank", least=0)
         check_folder(self.checkpoint)
         begun = time.perf_counter()
-        groups = None if float(shift) else copies_of(op)
-        if groups is not None:
-            op = distinct(op, groups)
+        op, groups = merged(op, shift)
         inner: Operator = op
         preconditioner = None
         if self.mixed and isinstance(op, KernelOperator) and op.dtype == np.float64:

@@ -14,7 +14,7 @@ from ntkfast._gram import as_diagonal, check_symmetric
 from ntkfast._ntkfast import NumericalError
 from ntkfast._scalars import as_real
 from ntkfast.linalg import Cholesky, as_right_side, matmul
-from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system
+from ntkfast.solvers.protocol import REMEDY, Prepared, Solver, as_system, vanishes
 from ntkfast.spectrum import Spectrum, eigh
 
 __all__ = ["EigenSolver", "PreparedEigen", "check_semidefinite"]
@@ -80,6 +80,13 @@ class PreparedEigen(Prepared):
         np.divide(1.0, self.shifted, out=gains, where=self.shifted > self.spectrum.tolerance)
         modes = gains.astype(vectors.dtype)[:, None] * matmul(vectors.T, columns)
         return matmul(vectors, modes).reshape(right.shape)
+
+    def reaches(self, b: FloatArray) -> bool:
+        """Whether b lies in the span of the eigenvectors that `solve` uses."""
+        vectors = self.eigenvectors(b.dtype)
+        lost = vectors[:, self.shifted <= self.spectrum.tolerance]
+        columns = b.reshape(self.n, b.size // max(self.n, 1))
+        return vanishes(matmul(lost.T, columns), columns)
 
     @property
     def log_determinant(self) -> float:
@@ -153,8 +160,9 @@ class EigenSolver(Solver):
             theta, diagonal = as_system(theta, ridge, name)
         if diagonal.ndim:
             raise ValueError(
-                f"ridge has shape {diagonal.shape}; expected one number, because an "
-                "eigendecomposition needs the same regularisation for every point"
+                f"the regularisation (ridge, diag_reg or noise_variance) has shape "
+                f"{diagonal.shape}; expected one number, because an eigendecomposition needs the "
+                "same for every point; for one per point use solver='cholesky'"
             )
         seconds = 0.0
         if isinstance(theta, Spectrum):

@@ -16,7 +16,7 @@ from ntkfast._gram import as_diagonal, number_or_shape
 from ntkfast._ntkfast import NumericalError
 from ntkfast.linalg import Cholesky, as_square
 
-__all__ = ["REMEDY", "Prepared", "Solver", "as_system"]
+__all__ = ["REMEDY", "Prepared", "Solver", "as_system", "vanishes"]
 
 REMEDY = "increase the regularisation"
 
@@ -83,6 +83,10 @@ class Prepared(Displayed, ABC):
     @abstractmethod
     def condition_estimate(self) -> float:
         """A lower estimate of the condition number of Θ + r; NaN for an empty matrix."""
+
+    def reaches(self, b: FloatArray) -> bool:
+        """Whether (Θ + r)·x = b has a solution, to rounding, for every column of b."""
+        return True
 
     @property
     @abstractmethod
@@ -186,3 +190,9 @@ def as_system(
     """Return Θ as a square matrix of floats and r as an array; the core checks the entries of Θ."""
     matrix = as_square(theta, name)
     return matrix, as_diagonal(ridge, len(matrix), "ridge")
+
+
+def vanishes(rest: FloatArray, whole: FloatArray) -> bool:
+    """Whether each column of `rest` is rounding beside that of `whole`."""
+    least = np.sqrt(np.finfo(whole.dtype).eps)
+    return bool((np.linalg.norm(rest, axis=0) <= least * np.linalg.norm(whole, axis=0)).all())

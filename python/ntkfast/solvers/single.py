@@ -18,9 +18,11 @@ from ntkfast._progress import Progress, reporting
 from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
 from ntkfast.operators import KernelOperator, MatrixOperator, Operator
+from ntkfast.solvers._copies import merged
 from ntkfast.solvers._draws import signs
 from ntkfast.solvers._iteration import Doubles
-from ntkfast.solvers._products import PreparedByProducts, check_settings
+from ntkfast.solvers._merged import PreparedWithCopies
+from ntkfast.solvers._products import check_settings
 from ntkfast.solvers._symmetry import as_symmetric
 from ntkfast.solvers.protocol import REMEDY, Solver
 
@@ -76,7 +78,7 @@ class SingleFactor:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PreparedSingleCholesky(PreparedByProducts):
+class PreparedSingleCholesky(PreparedWithCopies):
     """A system with a factor in float32; created by `SingleCholeskySolver`.
 
     Attributes
@@ -96,6 +98,11 @@ class PreparedSingleCholesky(PreparedByProducts):
         RuntimeWarning
             The factor has a larger diagonal than Θ + r, and `inverse_diagonal_error` exceeds 5 %.
         """
+        if self.groups is not None:
+            raise ValueError(
+                f"without regularisation, copies of points make {self.name} singular, and it has "
+                f"no inverse; {self.remedy}"
+            )
         with reporting(self.solver.progress, "diagonal of the inverse", "panel") as report:
             found = inverse_diagonal(self.preconditioner.factor.factor, report)
         if self.preconditioner.raised and (error := self._compared(found)) > _INEXACT:
@@ -197,6 +204,7 @@ class SingleCholeskySolver(Solver):
         op = as_symmetric(theta, name)
         diagonal = as_diagonal(ridge, op.shape[0], "ridge")
         begun = time.perf_counter()
+        op, groups = merged(op, diagonal)
         if isinstance(op, KernelOperator):
             op = op.cast(op.dtype, memory=0)  # the memory is for the factor
         factor = self._factor(op, diagonal, name, remedy)
@@ -207,6 +215,7 @@ class SingleCholeskySolver(Solver):
             solver=self,
             op=op,
             inner=op,
+            groups=groups,
             preconditioner=factor,
             name=name,
             remedy=remedy,
