@@ -434,3 +434,20 @@ def test_coarse_products_need_a_symmetric_kernel_and_release_its_blocks():
     assert op.kept > 0
     coarse.release()
     assert op.kept == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_arrays_in_any_layout(dtype):
+    """Row after row, column after column, and every other entry; wider and taller than blocks."""
+    for shape in ((300, 4200), (5000, 3)):
+        whole = RNG.normal(size=(2 * shape[0], 2 * shape[1])).astype(dtype)
+        for matrix in (
+            np.ascontiguousarray(whole[: shape[0], : shape[1]]),
+            np.asfortranarray(whole[: shape[0], : shape[1]]),
+            whole[::2, ::2],
+            whole.T[: shape[1], ::2].T[: shape[0]],
+        ):
+            op, exact = nk.as_operator(matrix), matrix.astype(np.float64)
+            right, left = RNG.normal(size=(shape[1], 2)), RNG.normal(size=(matrix.shape[0], 70))
+            np.testing.assert_allclose(op @ right, exact @ right, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(op.T @ left, exact.T @ left, rtol=1e-9, atol=1e-9)

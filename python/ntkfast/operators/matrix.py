@@ -43,37 +43,40 @@ class MatrixOperator(Operator):
         return False
 
     def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
-        rows = self.shape[1 if transposed else 0]
+        matrix = self._matrix
+        if matrix.strides[0] == matrix.itemsize < matrix.strides[1]:
+            matrix, transposed = matrix.T, not transposed  # whose rows are contiguous
         parts = columns_of(vectors)
+        rows = matrix.shape[1 if transposed else 0]
         sums = [zeros((rows, part.shape[1]), np.float64, "the product") for part in parts]
         form = "transposed" if transposed else "given"
-        places = list(self._places())
+        places = list(_places(*matrix.shape))
         for start in range(0, len(places), _TOGETHER):
             some = places[start : start + _TOGETHER]
-            blocks = [self._block(*place) for place in some]
+            blocks = [_with_rows(matrix[place]) for place in some]
             starts = [(top.start, left.start) for top, left in some]
             for part, out in zip(parts, sums, strict=True):
                 multiply_blocks(blocks, starts, form, part, out, None)
         return sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1)
-
-    def _places(self) -> Iterator[tuple[slice, slice]]:
-        """Yield rows and columns of all blocks, row by row."""
-        n, m = self.shape
-        for top in range(0, n, _ROWS):
-            for left in range(0, m, _COLUMNS):
-                yield slice(top, min(top + _ROWS, n)), slice(left, min(left + _COLUMNS, m))
-
-    def _block(self, rows: slice, columns: slice) -> FloatArray:
-        """Return a block; its rows are contiguous, in the array itself if those are."""
-        block = self._matrix[rows, columns]
-        own = block.strides[1] == block.itemsize and block.flags.aligned
-        return block if own else np.ascontiguousarray(block)
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         return self._matrix[rows] if columns is None else self._matrix[np.ix_(rows, columns)]
 
     def _diagonal(self) -> FloatArray:
         return np.array(self._matrix.diagonal())
+
+
+def _places(n: int, m: int) -> Iterator[tuple[slice, slice]]:
+    """Yield rows and columns of all blocks, row by row."""
+    for top in range(0, n, _ROWS):
+        for left in range(0, m, _COLUMNS):
+            yield slice(top, min(top + _ROWS, n)), slice(left, min(left + _COLUMNS, m))
+
+
+def _with_rows(block: FloatArray) -> FloatArray:
+    """Return a block with contiguous rows, without a copy if it has them."""
+    own = block.strides[1] == block.itemsize and block.flags.aligned
+    return block if own else np.ascontiguousarray(block)
 
 
 def as_operator(matrix: npt.ArrayLike | Operator) -> Operator:
