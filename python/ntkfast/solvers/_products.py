@@ -103,7 +103,7 @@ class PreparedByProducts(Prepared):
 
     @property
     def _shift(self) -> float | Doubles:
-        """R as a factor of the rows of a block."""
+        """The ridge as a factor of the rows of a block."""
         if self.ridge.ndim == 0:
             return float(self.ridge)
         shift: Doubles = self.ridge.astype(np.float64)[:, None]
@@ -251,12 +251,6 @@ class PreparedByProducts(Prepared):
     @abstractmethod
     def inverse_diagonal_error(self) -> float:
         """The typical relative error of `inverse_diagonal`."""
-
-    @property
-    def trace(self) -> float:
-        """The trace of Θ + r."""
-        diagonal = self.op.diagonal().astype(np.float64)
-        return float(np.sum(diagonal + self.ridge))
 
     @property
     def condition_estimate(self) -> float:

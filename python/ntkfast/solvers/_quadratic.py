@@ -40,10 +40,9 @@ def quadratic_bounds(task: Task, k: Doubles, least: Doubles, entry: float) -> Bo
     rounding = _ENTRY * float(task.op.diagonal().sum() + np.max(task.ridge))
     ridge = float(np.min(task.ridge)) - rounding
     entry = max(entry, _ENTRY)
+    run.run(None)
     bounds = _bounds(run, ridge, rounding, entry, least)
-    for _ in range(_ATTEMPTS):
-        run.run(None)
-        bounds = _bounds(run, ridge, rounding, entry, least)
+    for _ in range(_ATTEMPTS - 1):
         if ridge > 0:
             known = np.maximum(least - bounds.lower, _SHARE * least)
             run.wanted = np.sqrt(0.5 * _ACCURACY * ridge * known)
@@ -51,6 +50,8 @@ def quadratic_bounds(task: Task, k: Doubles, least: Doubles, entry: float) -> Bo
             run.wanted = _UNBOUNDED * run.sizes
         if run.excess <= 1 or run.products >= task.most_products:
             break
+        run.run(None)
+        bounds = _bounds(run, ridge, rounding, entry, least)
     return bounds
 
 

@@ -73,7 +73,7 @@ class PreparedCholesky(Prepared):
 
     @cached_property
     def inverse_diagonal(self) -> FloatArray:
-        """Shape (n,): the diagonal of (Θ + r)⁻¹, Costs n³/3 once."""
+        """Shape (n,): the diagonal of (Θ + r)⁻¹. Costs n³/3 once."""
         return inverse_diagonal(self.factor.factor, None).astype(self.dtype, copy=False)
 
     @property
