@@ -49,8 +49,9 @@ pub fn hold() -> Result<()> {
 /// if a new thread cannot have its thread-local data.
 ///
 /// # Errors
-/// [`Error::Memory`] if the block cannot be had again.
+/// [`Error::Memory`] if there is no block, because an earlier request took it, or if it cannot be had again.
 pub fn lend<R>(body: impl FnOnce() -> R) -> Result<R> {
+    hold()?;
     give_up();
     let result = body();
     hold()?;

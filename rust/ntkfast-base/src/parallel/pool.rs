@@ -9,11 +9,13 @@ use super::forks::{guarded, process};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::reserve;
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::cell::OnceCell;
+use std::io;
 use std::mem::forget;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How many pools are kept that nobody leases.
@@ -152,18 +154,12 @@ impl Pool {
         let builder = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("ntkfast-{index}"))
-            .start_handler(move |_| {
-                super::touch();
-                PREPARE.get().inspect(|prepare| prepare());
-                DEPTH.with(|depth| {
-                    let _ = depth.set(Arc::clone(&of_thread));
-                });
-            });
+            .spawn_handler(|thread| start(thread, Arc::clone(&of_thread)));
         let lacking = |_| Error::ThreadMemory { count: threads };
         memory::room(threads.saturating_mul(STACK)).map_err(lacking)?;
         let started = reserve::lend(|| {
             let pool = builder.build()?;
-            // All threads have their thread-local data, and have run the handler.
+            // All threads have what rayon makes for them.
             pool.broadcast(|_| ());
             Ok::<_, ThreadPoolBuildError>(pool)
         });
@@ -175,4 +171,24 @@ impl Pool {
             }
         }
     }
+}
+
+/// Start a thread of a pool, and wait until it has its thread-local data. One after the other: glibc asks for [`HEAP`]
+/// bytes for the heap of a thread and gives half of them back, and what another thread asks for meanwhile may not be there.
+fn start(thread: ThreadBuilder, of_thread: Arc<AtomicUsize>) -> io::Result<()> {
+    let (ready, wait) = sync_channel(1);
+    let name = thread.name().map(str::to_owned).unwrap_or_default();
+    std::thread::Builder::new().name(name).spawn(move || {
+        super::touch();
+        PREPARE.get().inspect(|prepare| prepare());
+        DEPTH.with(|depth| {
+            let _ = depth.set(of_thread);
+        });
+        let _ = ready.send(());
+        drop(ready);
+        thread.run();
+    })?;
+    // An error: the thread has ended, which rayon will find out.
+    let _ = wait.recv();
+    Ok(())
 }
