@@ -16,9 +16,6 @@ pytestmark = [
 ]
 
 
-# With little memory `Ensemble` goes by products, and with three threads one of its many products may
-# end in an abort: of an allocation of 2 MB, or of thread-local data. The cause is not known yet.
-@pytest.mark.xfail(reason="Ensemble by products may abort", strict=False)
 def test_calls_under_shrinking_limits_give_results_or_memory_errors() -> None:
     script = Path(__file__).with_name("exhausted.py")
     result = python(str(script), timeout=300, OPENBLAS_NUM_THREADS="1")

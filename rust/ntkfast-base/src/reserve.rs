@@ -1,79 +1,93 @@
 //! A reserve of address space: small requests can still be met when memory has run out.
 //!
 //! Rust ends the process if a small request fails, as most collections cannot report it. Large buffers are asked for
-//! fallibly ([`crate::memory`]); for everything else this allocator holds a block that nobody uses. When the system
-//! refuses a request, the block is given up and the request is made again. The work then stops at its next check, with
-//! [`Error::Memory`], unless the block can be had again.
+//! fallibly ([`crate::memory`]); for everything else this allocator holds a reserve that nobody uses. When the system
+//! refuses a request, the reserve is given up and the request is made again. The work then stops at its next check, with
+//! [`Error::Memory`], unless the reserve can be had again.
 
 use crate::error::{Error, Result};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Bytes of the block, which are never written to. More than the 32 MiB up to which glibc moves its threshold between
-/// heap and mappings, so that giving the block up always returns it to the system; and enough for others if glibc takes 64 MiB
-/// of it for the heap of a thread.
-const RESERVE: usize = 96 << 20;
-
-/// Larger requests are left to fail: they are made fallibly, and would leave too little of the block.
+/// Larger requests are left to fail: they are made fallibly, and would leave too little of the reserve.
 pub const SMALL: usize = 32 << 20;
 
-const LAYOUT: Layout = Layout::new::<[u64; RESERVE / 8]>();
+/// Enough for others if glibc takes 64 MiB of it for the heap of a thread.
+static MAIN: Block = Block::of(80 << 20);
 
-static HELD: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+/// Too small for glibc to make a heap of it, after which the reserve could not be had again.
+static LENT: Block = Block::of(16 << 20);
 
 /// The system's allocator, with the reserve.
 pub struct Allocator;
 
-/// Make sure that the block is held.
+/// Make sure that the reserve is held.
 ///
 /// # Errors
 /// [`Error::Memory`].
 pub fn hold() -> Result<()> {
-    if !HELD.load(Ordering::Relaxed).is_null() {
-        return Ok(());
-    }
-    // SAFETY: the size of the layout is not zero.
-    let block = unsafe { System.alloc(LAYOUT) };
-    if block.is_null() {
-        return Err(Error::Memory { bytes: RESERVE });
-    }
-    if HELD.compare_exchange(null_mut(), block, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-        // SAFETY: allocated above with this layout, and known to nobody else.
-        unsafe { System.dealloc(block, LAYOUT) };
-    }
-    Ok(())
+    MAIN.hold()?;
+    LENT.hold()
 }
 
-/// Do with the block given up what takes memory without asking and without this allocator: the C library ends the process
-/// if a new thread cannot have its thread-local data.
+/// Do with a part of the reserve given up what takes memory without asking and without this allocator: the C library ends
+/// the process if a new thread cannot have its thread-local data.
 ///
 /// # Errors
-/// [`Error::Memory`] if there is no block, because an earlier request took it, or if it cannot be had again.
+/// [`Error::Memory`] if there is no reserve, because an earlier request took it, or if it cannot be had again.
 pub fn lend<R>(body: impl FnOnce() -> R) -> Result<R> {
     hold()?;
-    give_up();
+    LENT.give_up();
     let result = body();
     hold()?;
     Ok(result)
 }
 
-fn give_up() {
-    let block = HELD.swap(null_mut(), Ordering::AcqRel);
-    if !block.is_null() {
-        // SAFETY: allocated in `hold` with this layout; who swaps it out is its only owner.
-        unsafe { System.dealloc(block, LAYOUT) };
+/// Address space that is never written to.
+struct Block {
+    address: AtomicPtr<u8>,
+    bytes: usize,
+}
+
+impl Block {
+    const fn of(bytes: usize) -> Self {
+        Self { address: AtomicPtr::new(null_mut()), bytes }
+    }
+
+    fn hold(&self) -> Result<()> {
+        if !self.address.load(Ordering::Relaxed).is_null() {
+            return Ok(());
+        }
+        let taken = system::take(self.bytes);
+        if taken.is_null() {
+            return Err(Error::Memory { bytes: self.bytes });
+        }
+        if self.address.compare_exchange(null_mut(), taken, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // SAFETY: taken above, and known to nobody else.
+            unsafe { system::give_back(taken, self.bytes) };
+        }
+        Ok(())
+    }
+
+    fn give_up(&self) {
+        let taken = self.address.swap(null_mut(), Ordering::AcqRel);
+        if !taken.is_null() {
+            // SAFETY: taken in `hold`; who swaps it out is its only owner.
+            unsafe { system::give_back(taken, self.bytes) };
+        }
     }
 }
 
-/// What `request` gives; if that is nothing, what it gives once the block is given up.
+/// What `request` gives; if that is nothing, what it gives once the reserve is given up.
 fn retried(size: usize, request: impl Fn() -> *mut u8) -> *mut u8 {
     let given = request();
     if !given.is_null() || size > SMALL {
         return given;
     }
-    give_up();
-    // Also if another thread was first to give the block up.
+    LENT.give_up();
+    MAIN.give_up();
+    // Also if another thread was first to give it up.
     request()
 }
 
@@ -97,5 +111,53 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's promises.
         unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// Blocks of the system's own, not of the C library's heap: glibc puts even large blocks into the heap of the main thread
+/// when it finds no room for a mapping, and other threads and their stacks cannot have what is free there.
+#[cfg(unix)]
+mod system {
+    use std::ptr::null_mut;
+
+    /// A block, or null.
+    pub(super) fn take(bytes: usize) -> *mut u8 {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
+        // SAFETY: a new mapping where the system likes, which touches no other.
+        let block = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
+        if block == libc::MAP_FAILED { null_mut() } else { block.cast() }
+    }
+
+    /// Give a block of so many bytes back.
+    ///
+    /// # Safety
+    /// `block` came from [`take`] with the same size, and is not used any more.
+    pub(super) unsafe fn give_back(block: *mut u8, bytes: usize) {
+        // SAFETY: the caller's promises.
+        unsafe { libc::munmap(block.cast(), bytes) };
+    }
+}
+
+/// Blocks of the system's allocator.
+#[cfg(not(unix))]
+mod system {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::ptr::null_mut;
+
+    /// A block, or null.
+    pub(super) fn take(bytes: usize) -> *mut u8 {
+        // SAFETY: blocks are not empty.
+        Layout::array::<u64>(bytes / 8).map_or(null_mut(), |layout| unsafe { System.alloc(layout) })
+    }
+
+    /// Give a block of so many bytes back.
+    ///
+    /// # Safety
+    /// `block` came from [`take`] with the same size, and is not used any more.
+    pub(super) unsafe fn give_back(block: *mut u8, bytes: usize) {
+        if let Ok(layout) = Layout::array::<u64>(bytes / 8) {
+            // SAFETY: the caller's promises.
+            unsafe { System.dealloc(block, layout) };
+        }
     }
 }
