@@ -80,6 +80,7 @@ from ntkfast.networks import (
     ntk_by_frozen,
     wide_resnet,
 )
+from ntkfast.nystroem import NystroemPath, NystroemRegression
 from ntkfast.operators import KernelOperator, as_operator, pivoted_cholesky
 from ntkfast.spectrum import Spectrum, eigh
 from ntkfast.storage import load, save
@@ -134,6 +135,8 @@ __all__ = [
     "Network",
     "Normal",
     "NumericalError",
+    "NystroemPath",
+    "NystroemRegression",
     "Polynomial",
     "Posterior",
     "Product",

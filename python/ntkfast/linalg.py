@@ -86,12 +86,24 @@ class Cholesky(Displayed):
         ValueError
             ``b`` has another length, or contains a NaN or an infinity.
         """
+        return self._solve(b, "both")
+
+    def solve_lower(self, b: npt.ArrayLike) -> FloatArray:
+        """Solve L·x = b; as `solve`, for n²·c. L⁻¹ makes the covariance A the identity."""
+        return self._solve(b, "lower")
+
+    def solve_upper(self, b: npt.ArrayLike) -> FloatArray:
+        """Solve Lᵀ·x = b; as `solve`, for n²·c. Lᵀ⁻¹ gives random numbers the covariance A⁻¹."""
+        return self._solve(b, "upper")
+
+    def _solve(self, b: npt.ArrayLike, factors: str) -> FloatArray:
         right = as_right_side(b, self.n)
         dtype = np.result_type(self.factor, right)
         check(right.size * dtype.itemsize, "the solution", "solve for some columns at a time")
         solution = cholesky_solve(
             self.factor.astype(dtype, copy=False),
             right.reshape(self.n, right.size // max(self.n, 1)).astype(dtype, copy=False),
+            factors,
         )
         return solution.reshape(right.shape)
 

@@ -50,6 +50,7 @@ from ntkfast.finite.initial import restored
 from ntkfast.kernels import Kernels
 from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
+from ntkfast.nystroem import NystroemRegression
 from ntkfast.operators import Operator
 from ntkfast.solvers import (
     CholeskySolver,
@@ -61,6 +62,7 @@ from ntkfast.solvers import (
     PreparedRefined,
     RefinedSolver,
     SingleCholeskySolver,
+    SolveReport,
 )
 from ntkfast.spectrum import Spectrum
 from ntkfast.theory import EdgeOfChaos, MeanField
@@ -76,7 +78,7 @@ _CLASSES: dict[str, type] = {
         *(Kernels, Spectrum, Cholesky),
         *(GradientFlow, GradientDescent, KernelRegression, LossFlow, Trajectory),
         *(LinearModel, Modes, SquaredSingularValues),
-        *(Ensemble, Posterior, Normal),
+        *(Ensemble, Posterior, Normal, NystroemRegression, SolveReport),
         *(CholeskySolver, PreparedCholesky, RefinedSolver, PreparedRefined),
         *(EigenSolver, PreparedEigen, ContinuousTime, HeavyBall),
         *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),

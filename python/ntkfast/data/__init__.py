@@ -1,5 +1,6 @@
 """Data for examples: small problems, real images, file readers, and preprocessing."""
 
+from ntkfast.data.chunks import Chunks
 from ntkfast.data.digits import load_digits, two_digits
 from ntkfast.data.features import append_one, unit_norm
 from ntkfast.data.files import load_idx, load_npz
@@ -7,6 +8,7 @@ from ntkfast.data.labels import one_hot, random_labels
 from ntkfast.data.problems import chirp, circle, sine, sphere, step, three_points
 
 __all__ = [
+    "Chunks",
     "append_one",
     "chirp",
     "circle",

@@ -137,6 +137,10 @@ class Operator(Displayed, ABC):
             )
         return self._diagonal()
 
+    def trace(self) -> float:
+        """Compute the sum of the diagonal, or a bound where that is as good for its purpose."""
+        return float(self.diagonal().astype(np.float64).sum())
+
     def to_array(self, *, out: FloatArray | None = None) -> FloatArray:
         """Compute the whole matrix.
 

@@ -12,7 +12,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
 from ntkfast._memory import pieces, zeros
 from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count
+from ntkfast._scalars import as_count, as_real
 from ntkfast._seed import Seed, as_generator
 from ntkfast.linalg import matmul
 from ntkfast.operators.matrix import as_operator
@@ -59,7 +59,12 @@ class PivotedCholesky(Displayed):
 
 
 def pivoted_cholesky(
-    op: Operator | npt.ArrayLike, rank: int, *, seed: Seed = 0, progress: Progress = None
+    op: Operator | npt.ArrayLike,
+    rank: int,
+    *,
+    seed: Seed = 0,
+    tol: float = 0.0,
+    progress: Progress = None,
 ) -> PivotedCholesky:
     """Approximate a positive semi-definite matrix by a factor of low rank.
 
@@ -74,6 +79,9 @@ def pivoted_cholesky(
         Number of pivots, at least 0. There are fewer if the matrix has a lower rank to rounding.
     seed
         Seed of the draws. They do not depend on the number of threads.
+    tol
+        A share ≥ 0 of the trace. No further pivots are drawn once the residual trace is at most
+        this share; 0: once it is rounding.
     progress
         True for a bar, or a callable(pivots, rank).
 
@@ -123,10 +131,10 @@ def pivoted_cholesky(
     factor = zeros((n, wanted), matrix.dtype, "the factor")
     pivots: list[int] = []
     source = as_generator(seed)
-    rounding = max(_REST, 10 * float(np.finfo(matrix.dtype).eps))
+    least = max(_REST, 10 * float(np.finfo(matrix.dtype).eps), as_real(tol, "tol", least=0.0))
     block = int(np.clip(wanted // 10, _LEAST_BLOCK, _LARGEST_BLOCK))
     with reporting(progress, "pivoted Cholesky", "pivot") as report:
-        while len(pivots) < wanted and left.sum() > rounding * trace:
+        while len(pivots) < wanted and left.sum() > least * trace:
             done = len(pivots)
             drawn = source.choice(n, size=block, p=left / left.sum())
             chosen, lower = _accepted(matrix, factor[:, :done], drawn, left, source)

@@ -56,7 +56,12 @@ class Checkpoint:
 
     def offer(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Write a state, if the last one is long ago."""
-        if self.path is None or time.monotonic() - self._last < _INTERVAL:
+        if time.monotonic() - self._last >= _INTERVAL:
+            self.write(arrays)
+
+    def write(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Write a state now."""
+        if self.path is None:
             return
         with replacing(self.path) as file:
             members: dict[str, Any] = {"fingerprint": np.array(self.fingerprint), **arrays}

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from ntkfast._ntkfast import NumericalError
 from ntkfast.operators import Operator
 
-__all__ = ["Iteration", "Preconditioning", "State", "lanczos_matrix", "norms", "ritz_values"]
+__all__ = [
+    "Iteration",
+    "Preconditioning",
+    "Sampling",
+    "State",
+    "lanczos_matrix",
+    "norms",
+    "ritz_values",
+]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -33,19 +41,23 @@ class Preconditioning(Protocol):
         """ρ, which keeps the numbers of an iteration near those of its right-hand sides."""
 
     @property
+    def memory(self) -> int:
+        """Bytes that P takes."""
+
+    def solve(self, r: Doubles) -> Doubles:
+        """Return ρ·P⁻¹·r for r of shape (n, c)."""
+
+
+class Sampling(Preconditioning, Protocol):
+    """One with which determinants are estimated."""
+
+    @property
     def condition(self) -> float:
         """A lower bound of the condition number of op + ridge."""
 
     @property
-    def memory(self) -> int:
-        """Bytes that P takes."""
-
-    @property
     def log_determinant(self) -> float:
         """Natural logarithm of det P."""
-
-    def solve(self, r: Doubles) -> Doubles:
-        """Return ρ·P⁻¹·r for r of shape (n, c)."""
 
     def sample(self, source: np.random.Generator, count: int) -> Doubles:
         """Draw vectors of mean 0 and covariance P, shape (n, count)."""
@@ -71,6 +83,8 @@ class State:
         Shape (c,): the scalars of the last step.
     column, alphas, betas
         The first column that is active, and its scalars of all steps.
+    changing
+        Whether a step is changing it, so that its parts do not belong together.
     """
 
     d: Doubles
@@ -86,6 +100,7 @@ class State:
     column: int = 0
     alphas: list[float] = field(default_factory=list)
     betas: list[float] = field(default_factory=list)
+    changing: bool = field(default=False, init=False)
 
     @property
     def worst(self) -> float:
@@ -138,6 +153,7 @@ class Iteration:
                 )
             return False
         alpha = state.rz[some] / curvature
+        state.changing = True
         state.d[:, some] += alpha * p
         state.r[:, some] -= alpha * q
         r = np.ascontiguousarray(state.r[:, some])
@@ -156,11 +172,12 @@ class Iteration:
             state.best, state.since = worst, 0
         else:
             state.since += 1
+        state.changing = False
         return state.since < _PATIENCE
 
     def _is_negative(self, p: Doubles, curvature: Doubles) -> bool:
         """Whether rounding cannot explain a curvature that is not positive."""
-        size = float(self.op.diagonal().astype(np.float64).sum() + np.max(self.ridge))
+        size = self.op.trace() + float(np.max(self.ridge))
         rounding = 1e2 * float(np.finfo(self.op.dtype).eps) * size
         return bool((curvature < -rounding * norms(p) ** 2).any())
 

@@ -17,7 +17,7 @@ from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky, as_right_side
 from ntkfast.operators import CoarseOperator, KernelOperator, Operator
-from ntkfast.solvers._iteration import Doubles, Iteration, Preconditioning, norms
+from ntkfast.solvers._iteration import Doubles, Iteration, Sampling, norms
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
 from ntkfast.solvers._quadrature import LogDeterminant, log_determinant
 from ntkfast.solvers._refinement import Refinement, SolveReport, Task
@@ -81,7 +81,7 @@ class PreparedByProducts(Prepared):
     solver: Settings
     op: Operator
     inner: Operator
-    preconditioner: Preconditioning
+    preconditioner: Sampling
     name: str
     remedy: str
 
@@ -245,7 +245,7 @@ class PreparedByProducts(Prepared):
 
     def _estimated(self, op: Operator) -> LogDeterminant:
         system = Iteration(op, self._shift, self.preconditioner, self.name, self.remedy)
-        return log_determinant(system, self.solver.probes, self.solver.seed)
+        return log_determinant(system, self.preconditioner, self.solver.probes, self.solver.seed)
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntkfast.solvers._draws import signs
-from ntkfast.solvers._iteration import Doubles, Iteration, lanczos_matrix
+from ntkfast.solvers._iteration import Doubles, Iteration, Sampling, lanczos_matrix
 
 __all__ = ["LogDeterminant", "log_determinant"]
 
@@ -32,8 +32,8 @@ class LogDeterminant:
     rounding: float
 
 
-def log_determinant(system: Iteration, probes: int, seed: int) -> LogDeterminant:
-    """Estimate log det(op + ridge).
+def log_determinant(system: Iteration, p: Sampling, probes: int, seed: int) -> LogDeterminant:
+    """Estimate log det(op + ridge), with P the preconditioner of the system.
 
     It is log det P plus the trace of log(P⁻¹·(op + ridge)). For z of covariance P, conjugate
     gradients from z give the quadrature of uᵀ·log(…)·u with u = P^(-1/2)·z.
@@ -43,7 +43,6 @@ def log_determinant(system: Iteration, probes: int, seed: int) -> LogDeterminant
     Ubaru, Chen, Saad (2017), SIAM J. Matrix Anal. Appl. 38, 1075. Gardner, Pleiss, Bindel,
     Weinberger, Wilson (2018), arXiv:1809.11165, section 4: with a preconditioner.
     """
-    p = system.preconditioner
     n = system.op.shape[0]
     if n == 0:
         return LogDeterminant(0.0, 0.0, 0.0)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Report
 from ntkfast._warnings import warn
-from ntkfast.operators import KernelOperator, Operator
+from ntkfast.operators import Operator
 from ntkfast.solvers._checkpoint import Checkpoint
 from ntkfast.solvers._iteration import (
     Doubles,
@@ -155,10 +155,12 @@ class Refinement:
             before = self.excess
             if state is None:
                 state = self._inner.begin(self.r, self._goals())
-            while self.products < task.most_products and self._inner.step(state):
-                self.products += 1
-                self._tell(report, before, state)
-                self.checkpoint.offer(self._arrays(state))
+            try:
+                self._steps(state, report, before)
+            except BaseException:  # Ctrl-C, points that cannot be read any more, …
+                if not state.changing:
+                    self.checkpoint.write(self._arrays(state))
+                raise
             if state.alphas:
                 self.values = ritz_values(state.alphas, state.betas)
             self._correct(state.d)
@@ -173,6 +175,13 @@ class Refinement:
             self.checkpoint.end()
         self.seconds["products"] += time.perf_counter() - begun
         return self.x
+
+    def _steps(self, state: State, report: Report | None, before: float) -> None:
+        """Take steps until the round is over; one that fails leaves the state before it."""
+        while self.products < self.task.most_products and self._inner.step(state):
+            self.products += 1
+            self._tell(report, before, state)
+            self.checkpoint.offer(self._arrays(state))
 
     def warn(self, tol: float) -> None:
         """Say so if the residuals are larger than asked for."""
@@ -226,7 +235,7 @@ class Refinement:
     def report(self) -> SolveReport:
         """What the solve took."""
         own = self.task
-        kept = sum(op.kept for op in own.stages if isinstance(op, KernelOperator))
+        kept = sum(getattr(op, "kept", 0) for op in own.stages)
         return SolveReport(
             residuals=self.reached,
             products=self.products,

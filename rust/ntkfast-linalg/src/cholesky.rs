@@ -24,6 +24,17 @@ pub struct Cholesky<T> {
     pub size: usize,
 }
 
+/// What to solve with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factors {
+    /// L Lᵀ.
+    Both,
+    /// L.
+    Lower,
+    /// Lᵀ.
+    Upper,
+}
+
 /// See [`Field::cholesky`].
 pub(super) fn cholesky<T: Field>(matrix: Symmetric<T>, job: &Job) -> Result<Cholesky<T>> {
     let (size, root) = (matrix.size, matrix.root_scale());
@@ -79,6 +90,7 @@ pub(super) fn factorise<T: Field>(entries: &mut [T], size: usize, job: &Job) -> 
 /// See [`Field::cholesky_solve`].
 pub(super) fn cholesky_solve<T: Field>(
     factor: Matrix<'_, T>,
+    factors: Factors,
     rhs: &mut [T],
     columns: usize,
     job: &Job,
@@ -93,8 +105,12 @@ pub(super) fn cholesky_solve<T: Field>(
         job.check()?;
         let all = MatMut::from_row_major_slice_mut(rhs, size, columns);
         let mut part = all.subcols_mut(start, width.min(columns - start));
-        solve_lower_triangular_in_place(factor, part.as_mut(), par);
-        solve_upper_triangular_in_place(factor.transpose(), part, par);
+        if factors != Factors::Upper {
+            solve_lower_triangular_in_place(factor, part.as_mut(), par);
+        }
+        if factors != Factors::Lower {
+            solve_upper_triangular_in_place(factor.transpose(), part, par);
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ mod refinement;
 mod symmetric;
 mod triangle;
 
-pub use cholesky::Cholesky;
+pub use cholesky::{Cholesky, Factors};
 pub use eigen::Eigen;
 pub use product::{Matrix, row_products};
 pub use refinement::{Refined, solve_refined};
@@ -65,12 +65,18 @@ pub trait Field: Float + faer::traits::RealField {
     /// [`ntkfast_base::Error::Memory`], [`ntkfast_base::Error::Cancelled`].
     fn inverse_diagonal(factor: Matrix<'_, Self>, job: &Job) -> Result<Vec<f64>>;
 
-    /// Solve L Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. 2n² operations a column; to
-    /// be called from the pool where the factor or the columns are more than [`ONE_THREAD`].
+    /// Solve L Lᵀ X = B, or L X = B, or Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. n² operations a factor and
+    /// column; to be called from the pool where the factor or the columns are more than [`ONE_THREAD`].
     ///
     /// # Errors
     /// [`ntkfast_base::Error::Cancelled`].
-    fn cholesky_solve(factor: Matrix<'_, Self>, rhs: &mut [Self], columns: usize, job: &Job) -> Result<()>;
+    fn cholesky_solve(
+        factor: Matrix<'_, Self>,
+        factors: Factors,
+        rhs: &mut [Self],
+        columns: usize,
+        job: &Job,
+    ) -> Result<()>;
 
     /// The product A·B, row after row; to be called from the pool where a side is more than [`ONE_THREAD`]. The same bits
     /// for any number of threads.
@@ -110,11 +116,12 @@ macro_rules! field {
 
             fn cholesky_solve(
                 factor: Matrix<'_, Self>,
+                factors: Factors,
                 rhs: &mut [Self],
                 columns: usize,
                 job: &Job,
             ) -> Result<()> {
-                cholesky::cholesky_solve(factor, rhs, columns, job)
+                cholesky::cholesky_solve(factor, factors, rhs, columns, job)
             }
 
             fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>, job: &Job) -> Result<Vec<Self>> {

@@ -1,6 +1,6 @@
 //! Positive definite systems in mixed precision: factorised in float32, solved to float64.
 
-use super::cholesky::{cholesky_solve, factorise};
+use super::cholesky::{Factors, cholesky_solve, factorise};
 use super::triangle::triangle;
 use super::{Field, Matrix};
 use ntkfast_base::Float;
@@ -112,7 +112,7 @@ fn correct(
         let (scale, unit) = each(i);
         f32::from_f64(residual[i] * scale / unit)
     }))?;
-    cholesky_solve(factor, &mut step, columns, job)?;
+    cholesky_solve(factor, Factors::Both, &mut step, columns, job)?;
     for (i, (value, step)) in solution.iter_mut().zip(step).enumerate() {
         let (scale, unit) = each(i);
         *value += f64::from(step) * unit * scale;

@@ -2,7 +2,7 @@
 
 use ntkfast_base::Error;
 use ntkfast_base::parallel::{Job, lease, set_threads};
-use ntkfast_linalg::{Eigen, Field, Matrix, Symmetric};
+use ntkfast_linalg::{Eigen, Factors, Field, Matrix, Symmetric};
 
 /// Numbers that look random, by a linear congruential generator.
 fn noise(count: usize, seed: u64) -> Vec<f64> {
@@ -129,7 +129,15 @@ fn cholesky_solves() {
             let l = Matrix { entries: &factor.factor, shape: [size, size], by_rows: false };
             lease()
                 .expect("threads")
-                .install(|| Field::cholesky_solve(l, &mut rhs, 2, &Job::default()))
+                .install(|| {
+                    // One factor after the other gives the bits of both together.
+                    let mut apart = rhs.clone();
+                    Field::cholesky_solve(l, Factors::Lower, &mut apart, 2, &Job::default())?;
+                    Field::cholesky_solve(l, Factors::Upper, &mut apart, 2, &Job::default())?;
+                    Field::cholesky_solve(l, Factors::Both, &mut rhs, 2, &Job::default())?;
+                    assert_eq!(apart, rhs);
+                    Ok::<_, Error>(())
+                })
                 .expect("not cancelled");
             for (a, b) in rhs.iter().zip(&x) {
                 assert!((a - b).abs() < 1e-9, "size {size}: {a} {b}");

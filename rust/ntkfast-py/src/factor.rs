@@ -4,6 +4,7 @@ use crate::arrays::{ArrayFloat, Output, read, unsuitable, with_matrix};
 use crate::door::{Call, refuse};
 use crate::linalg::{Any, by_dtype, by_size, shape_error, square, symmetric};
 use ntkfast_core::memory;
+use ntkfast_linalg::Factors;
 use numpy::ndarray::{Ix1, Ix2};
 use numpy::npyffi::NPY_ORDER;
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -35,14 +36,29 @@ fn cholesky_typed<'py, T: ArrayFloat>(
 }
 
 #[pyfunction]
-pub fn cholesky_solve<'py>(py: Python<'py>, l: Any<'_, 'py>, b: Any<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-    by_dtype!(cholesky_solve_typed(py, "l" => l: Ix2, "b" => b: Ix2))
+pub fn cholesky_solve<'py>(
+    py: Python<'py>,
+    l: Any<'_, 'py>,
+    b: Any<'_, 'py>,
+    factors: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let factors = match factors {
+        "both" => Factors::Both,
+        "lower" => Factors::Lower,
+        "upper" => Factors::Upper,
+        _ => {
+            let text = format!("factors is {factors:?}; expected \"both\", \"lower\" or \"upper\"");
+            return Err(PyValueError::new_err(text));
+        }
+    };
+    by_dtype!(cholesky_solve_typed(py, "l" => l: Ix2, "b" => b: Ix2; factors))
 }
 
 fn cholesky_solve_typed<'py, T: ArrayFloat>(
     py: Python<'py>,
     l: &PyReadonlyArray2<'py, T>,
     b: &PyReadonlyArray2<'py, T>,
+    factors: Factors,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (l, b) = (l.as_array(), b.as_array());
     let (size, columns) = (l.nrows(), b.ncols());
@@ -53,7 +69,7 @@ fn cholesky_solve_typed<'py, T: ArrayFloat>(
     let operations = by_size(size.max(columns));
     let solution = Call { py, operations, progress: None }.run(|job| {
         let mut solution = memory::collect(b.iter().copied())?;
-        with_matrix(&l, |factor| T::cholesky_solve(factor, &mut solution, columns, job))?;
+        with_matrix(&l, |factor| T::cholesky_solve(factor, factors, &mut solution, columns, job))?;
         Ok(solution)
     })?;
     Ok(PyArray1::from_vec(py, solution).reshape([size, columns])?.into_any())

@@ -1,0 +1,7 @@
+"""Regression on some centres, for points by the million."""
+
+from ntkfast.nystroem._errors import LeftOut
+from ntkfast.nystroem.path import NystroemPath
+from ntkfast.nystroem.regression import NystroemRegression
+
+__all__ = ["LeftOut", "NystroemPath", "NystroemRegression"]

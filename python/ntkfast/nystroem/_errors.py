@@ -1,0 +1,105 @@
+"""How sure Nyström regression is: variances, and predictions of points that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._display import Displayed, Fact
+from ntkfast._gram import row_blocks
+from ntkfast._progress import Progress
+from ntkfast.kernels import evaluate
+from ntkfast.nystroem._matrix import NormalPreconditioner
+from ntkfast.nystroem._points import Doubles
+from ntkfast.nystroem._predict import operators
+from ntkfast.nystroem._problem import Problem
+from ntkfast.nystroem._system import Features
+
+__all__ = ["LeftOut", "left_out", "variances"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeftOut(Displayed):
+    """Points that were predicted from all others.
+
+    Attributes
+    ----------
+    rows
+        Shape (k,): their numbers among the training points.
+    targets, predictions
+        Shape (k,) + y.shape[1:].
+    """
+
+    rows: npt.NDArray[np.intp]
+    targets: Doubles
+    predictions: Doubles
+
+    @property
+    def rmse(self) -> float:
+        """Root mean square of targets − predictions, over all outputs."""
+        return float(np.sqrt(np.mean((self.targets - self.predictions) ** 2)))
+
+    def _facts(self) -> Iterator[Fact]:
+        yield "points=", len(self.rows)
+        yield "rmse=", f"{self.rmse:.4g}"
+
+
+def variances(
+    features: Features,
+    factor: NormalPreconditioner,
+    ridge: float,
+    x: npt.ArrayLike,
+    progress: Progress,
+) -> Doubles:
+    """Return k(x, x) − |φ|² + r·φᵀ·(H + r)⁻¹·φ for the features φ of each point."""
+    own = features
+    parts = []
+    for op in operators(own.network, own.kernel, own.centres, x, progress):
+        prior = evaluate(
+            own.network._program,
+            op.x,
+            None,
+            wanted=(own.kernel,),
+            out=(None,),
+            diagonal=True,
+            progress=None,
+        )[0].astype(np.float64)
+        for some in row_blocks(len(op), own.m):
+            index = np.arange(*some.indices(len(op)))
+            phi = own.of(op.rows(index))
+            open_ = np.maximum(prior[some] - np.einsum("ij,ij->j", phi, phi), 0.0)
+            solved = factor.factor.solve_lower(phi)
+            parts.append(open_ + ridge * np.einsum("ij,ij->j", solved, solved))
+    return np.concatenate(parts)
+
+
+def left_out(
+    problem: Problem, factor: NormalPreconditioner, columns: Doubles, count: int, seed: int
+) -> LeftOut:
+    """Return e/(1 − h) for residuals e and leverages h of points that are drawn."""
+    rows, x, targets, weights = drawn(problem, count, seed)
+    predictions = np.empty_like(targets)
+    for some in row_blocks(len(x), problem.features.m):
+        kernel = problem.kernel(x[some])
+        solved = factor.factor.solve_lower(problem.features.of(kernel))
+        leverage = weights[some] * np.einsum("ij,ij->j", solved, solved)
+        residual = targets[some] - kernel.astype(np.float64) @ columns
+        predictions[some] = targets[some] - residual / (1 - leverage)[:, None]
+    shape = (len(rows), *problem.points.outputs)
+    return LeftOut(rows, targets.reshape(shape), predictions.reshape(shape))
+
+
+def drawn(
+    problem: Problem, count: int, seed: int
+) -> tuple[npt.NDArray[np.intp], FloatArray, Doubles, Doubles]:
+    """Draw points that are no centres: rows, points, targets of shape (k, c), and weights."""
+    rows, x, values = problem.drawn(count, seed)
+    if not len(rows):
+        raise ValueError(
+            "every point is a centre, so none can be left out; use KernelRegression.leave_one_out"
+        )
+    return rows, x, values[:, :-1], values[:, -1]

@@ -1,0 +1,149 @@
+"""CᵀW·C in orthonormal features: complete, or from a sketch of the points, as preconditioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntkfast._arrays import FloatArray
+from ntkfast._memory import zeros
+from ntkfast._progress import Progress, reporting
+from ntkfast.linalg import Cholesky, cholesky, matmul
+from ntkfast.nystroem._points import Doubles, as_doubles
+from ntkfast.nystroem._system import Features, Passes, add_gathered
+
+__all__ = ["NormalPreconditioner", "Sums", "gather", "sketch_rows"]
+
+# Centres for which the complete matrix costs less than the steps that a sketch takes instead.
+_FEW = 4096
+# Rows that are mixed with random signs, and the rows of the sketch that they become.
+_MIXED, _INTO = 256, 64
+# Rows of the sketch per centre: more of them save steps.
+_PER_CENTRE = 4
+_COLUMNS = 1024
+_FEWER = "use fewer centres"
+
+
+def sketch_rows(n: int, m: int) -> int:
+    """Return the number of rows of the sketch; 0 if the complete matrix is the better choice."""
+    rows = _PER_CENTRE * m
+    return 0 if m <= _FEW or n <= 2 * rows else rows
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What one pass gathers.
+
+    Attributes
+    ----------
+    right
+        Shape (m, c): L⁻¹·CᵀW·y.
+    matrix
+        Shape (m, m): L⁻¹·CᵀW·C·L⁻ᵀ, or what the sketch shows of it.
+    rows
+        Rows of the sketch; 0 if the matrix is complete.
+    """
+
+    right: Doubles
+    matrix: Doubles
+    rows: int
+
+
+def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
+    """Gather the sums in one pass.
+
+    A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix n·m².
+
+    The sketch mixes 256 points with random signs into 64 rows, at a random place: a sparse sign
+    embedding whose columns have 64 entries beside each other. See Cohen (2016),
+    doi:10.1137/1.9781611974331.ch21.
+    """
+    features = passes.features
+    m, c = features.m, max(1, int(np.prod(passes.points.outputs, dtype=float)))
+    right = np.zeros((m, c))
+    shape = (rows or m, m)
+    dtype = passes.points.dtype if rows else np.dtype(np.float64)
+    total = zeros(shape, dtype, "the sketch" if rows else "the normal equations", _FEWER)
+    source = np.random.default_rng([seed, 1])
+    with reporting(progress, "Nyström: first pass", "point") as report:
+        for band, block in passes.with_points():
+            y = band.y if band.weights is None else band.y * band.weights[:, None]
+            add_gathered(block, y, right)
+            if band.weights is not None:
+                block = block * np.sqrt(band.weights)[:, None].astype(block.dtype)  # noqa: PLW2901
+            if rows:
+                _mix(block, total, source)
+            else:
+                _add_products(block, total)
+            if report is not None:
+                report(band.start + len(block), n)
+    matrix = _sketched(features, total) if rows else _whitened(features, total)
+    return Sums(as_doubles(features.factor.solve_lower(right)), matrix, rows)
+
+
+def _add_products(block: FloatArray, total: Doubles) -> None:
+    """Add CᵀC on and above the diagonal."""
+    wide = block.astype(np.float64, copy=False)
+    m = block.shape[1]
+    for start in range(0, m, _COLUMNS):
+        stop = min(start + _COLUMNS, m)
+        total[start:stop, start:] += matmul(wide[:, start:stop].T, wide[:, start:])
+
+
+def _whitened(features: Features, total: Doubles) -> Doubles:
+    """Return L⁻¹·H·L⁻ᵀ for the upper triangle of H, in its memory where that is possible."""
+    whole = np.triu(total) + np.triu(total, 1).T
+    half = features.factor.solve_lower(whole)
+    return _symmetric(features.factor.solve_lower(half.T))
+
+
+def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
+    for start in range(0, len(block), _MIXED):
+        some = block[start : start + _MIXED]
+        signs = source.integers(0, 2, (_INTO, len(some))) * 2 - 1
+        mixed = matmul((signs / _INTO**0.5).astype(block.dtype), some)
+        place = int(source.integers(len(sketch)))
+        fitting = min(_INTO, len(sketch) - place)
+        sketch[place : place + fitting] += mixed[:fitting]
+        sketch[: _INTO - fitting] += mixed[fitting:]
+
+
+def _sketched(features: Features, sketch: FloatArray) -> Doubles:
+    """Return (S·L⁻ᵀ)ᵀ·(S·L⁻ᵀ); squares are of what is whitened, so that no digits are lost."""
+    m = features.m
+    total = zeros((m, m), np.float64, "the preconditioner", _FEWER)
+    for start in range(0, len(sketch), 2 * _COLUMNS):
+        part = features.of(sketch[start : start + 2 * _COLUMNS])
+        _add_products(np.ascontiguousarray(part.T), total)
+    return _symmetric(np.triu(total) + np.triu(total, 1).T)
+
+
+def _symmetric(matrix: FloatArray) -> Doubles:
+    whole: Doubles = (matrix + matrix.T) / 2
+    return whole
+
+
+@dataclass(frozen=True, eq=False)
+class NormalPreconditioner:
+    """P = the matrix of `gather` plus the ridge."""
+
+    factor: Cholesky
+    shift: float
+    rank: int
+
+    @classmethod
+    def of(cls, sums: Sums, ridge: float) -> NormalPreconditioner:
+        """Factorise the matrix plus a ridge > 0."""
+        m = len(sums.matrix)
+        factor = cholesky(sums.matrix + ridge * np.eye(m))
+        return cls(factor, float(np.trace(sums.matrix)) / m + ridge, sums.rows or m)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the factor."""
+        return self.factor.factor.nbytes
+
+    def solve(self, r: Doubles) -> Doubles:
+        """Return ρ·P⁻¹·r for r of shape (m, c)."""
+        return as_doubles(self.shift * self.factor.solve(r))

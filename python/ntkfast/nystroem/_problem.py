@@ -1,0 +1,144 @@
+"""A regression before it is solved: points, centres, and how kernels between them are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._ntkfast import Prepared
+from ntkfast._progress import Progress
+from ntkfast._scalars import as_choice, as_count, as_real
+from ntkfast.data import Chunks
+from ntkfast.kernels import KernelName
+from ntkfast.networks import Network
+from ntkfast.networks.composition import as_network
+from ntkfast.nystroem._centres import Centres, choose, sample_size
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather
+from ntkfast.nystroem._points import Doubles, Points
+from ntkfast.nystroem._survey import Survey, prepared_for, survey
+from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
+
+__all__ = ["Problem", "Settings", "ridge_of"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to choose centres and to compute kernels, as users pass it."""
+
+    centres: npt.ArrayLike
+    sampling: str
+    kernel: KernelName
+    seed: int
+    memory: float | None
+    dtype: npt.DTypeLike | None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        as_choice(self.kernel, "kernel", ("ntk", "nngp"))
+        as_choice(self.sampling, "sampling", ("pivots", "uniform"))
+        as_count(self.seed, "seed", least=0)
+        if self.memory is not None:
+            as_real(self.memory, "memory", least=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Points that have been looked at once, and their centres."""
+
+    points: Points
+    known: Survey
+    features: Features
+    prepared: Prepared
+    passes: Passes
+    unexplained: float
+    settings: Settings
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        x: npt.ArrayLike | Chunks,
+        y: npt.ArrayLike | None,
+        weights: npt.ArrayLike | None,
+        settings: Settings,
+    ) -> Problem:
+        """Read all points once, and choose the centres."""
+        own = settings
+        size = sample_size(own.centres, own.sampling)
+        points = Points(as_network(network, "network"), x, y, weights, own.dtype)
+        known = survey(points, points.network, own.kernel, size, own.seed)
+        found: Centres = choose(
+            points.network,
+            own.kernel,
+            own.centres,
+            known.sample,
+            own.sampling,
+            own.seed,
+            points.dtype,
+            own.progress,
+        )
+        _check_alike(found.points, points)
+        features = whitening(points.network, own.kernel, found.points)
+        prepared = prepared_for(points.network, known, found.points)
+        passes = Passes(points, features, prepared, own.memory)
+        return cls(points, known, features, prepared, passes, found.residual, own)
+
+    def gather(self, rows: int) -> Sums:
+        """Make the first pass, with a sketch of so many rows."""
+        return gather(self.passes, self.known.n, rows, self.settings.seed, self.settings.progress)
+
+    @cached_property
+    def complete(self) -> Sums:
+        """The sums with the complete matrix; by another pass if the first one made a sketch."""
+        return self.gather(0)
+
+    def factor(self, ridge: float) -> NormalPreconditioner:
+        """Factorise the complete matrix plus the ridge."""
+        return NormalPreconditioner.of(self.complete, ridge)
+
+    def kernel(self, x: FloatArray) -> FloatArray:
+        """Return the kernel between some of the points and the centres."""
+        return kernel_of(self.features, self.prepared, x)
+
+    def drawn(self, count: int, seed: int) -> tuple[npt.NDArray[np.intp], FloatArray, Doubles]:
+        """Draw points that are no centres: their rows, points and targets with weights."""
+        keys = np.random.default_rng([seed, 3])
+        centres = {row.tobytes() for row in self.features.centres}
+        best: list[tuple[float, int, FloatArray, Doubles]] = []
+        for band in self.points.bands(self.passes.rows):
+            drawn = keys.random(len(band.x))
+            worst = best[-1][0] if len(best) >= count else np.inf
+            for i in np.flatnonzero(drawn < worst):
+                weight = 1.0 if band.weights is None else float(band.weights[i])
+                if weight > 0 and band.x[i].tobytes() not in centres:
+                    row = np.concatenate([band.y[i], [weight]])
+                    best.append((float(drawn[i]), band.start + int(i), band.x[i].copy(), row))
+            best = sorted(best, key=lambda entry: entry[0])[:count]
+        best.sort(key=lambda entry: entry[1])
+        if not best:
+            return np.empty(0, np.intp), self.features.centres[:0], np.empty((0, 0))
+        rows = np.array([entry[1] for entry in best], np.intp)
+        return rows, np.stack([e[2] for e in best]), np.stack([e[3] for e in best])
+
+
+def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
+    """Return the regularisation r: absolute, and relative to the mean of the kernel's diagonal.
+
+    It is at least rounding of the normal equations, of which the smallest eigenvalues are rounding.
+    """
+    absolute = as_real(diag_reg, "diag_reg", least=0.0)
+    factor = as_real(relative, "relative_diag_reg", least=0.0)
+    rounding = float(np.finfo(np.float64).eps) * known.trace
+    return max(absolute + factor * known.trace / known.weight, rounding)
+
+
+def _check_alike(centres: FloatArray, points: Points) -> None:
+    if centres.shape[1:] != points._shape:
+        raise ValueError(
+            f"centres have shape {centres.shape[1:]} each, and the points {points._shape}; "
+            "expected the same"
+        )

@@ -1,0 +1,415 @@
+"""Nyström regression against literal normal equations, exact regression and refits."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ntkfast as nk
+from ntkfast.nystroem import _matrix
+
+RNG = np.random.default_rng(11)
+X = RNG.standard_normal((400, 5))
+Y = np.stack([np.sin(2 * X[:, 0]), X[:, 1] * X[:, 2]], axis=1) + 0.2 * RNG.standard_normal((400, 2))
+X_TEST = RNG.standard_normal((60, 5))
+NET = nk.mlp(2, nk.Relu(), w_std=1.4, b_std=0.1)
+NETWORKS = {
+    "relu": NET,
+    "erf": nk.mlp(1, nk.Erf(), w_std=1.4, b_std=0.1),
+    "fitted": nk.mlp(2, nk.Elementwise(np.tanh), w_std=1.4, b_std=0.1),
+    "residual": nk.Serial(nk.Dense(), nk.Residual(nk.Serial(nk.Relu(), nk.Dense())), nk.Dense()),
+}
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """A sketch of 4·m rows also for few centres."""
+    monkeypatch.setattr(_matrix, "_FEW", 10)
+
+
+def kernel(net, name, *points):
+    return getattr(net, name)(*points)
+
+
+def literal(net, name, centres, ridge, weights=1.0, x=X, y=Y):
+    """The coefficients by least squares: no normal equations, no Cholesky factor."""
+    cross, own = kernel(net, name, x, centres), kernel(net, name, centres)
+    values, vectors = np.linalg.eigh(own)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    w = np.sqrt(np.broadcast_to(weights, len(x)))[:, None]
+    stacked = np.vstack([w * cross, np.sqrt(ridge) * root.T])
+    targets = np.vstack([w * y, np.zeros((len(own), y.shape[1]))])
+    return np.linalg.lstsq(stacked, targets, rcond=None)[0]
+
+
+@pytest.mark.parametrize("ridge", [1e-2, 3.0])
+@pytest.mark.parametrize("name", ["ntk", "nngp"])
+@pytest.mark.parametrize("net", NETWORKS.values(), ids=NETWORKS)
+def test_predictions_are_those_of_literal_least_squares(net, name, ridge):
+    fit = nk.NystroemRegression(net, X, Y, centres=50, kernel=name, diag_reg=ridge, tol=1e-11)
+    beta = literal(net, name, fit.centres, ridge)
+    expected = kernel(net, name, X_TEST, fit.centres) @ beta
+    np.testing.assert_allclose(fit.predict(X_TEST), expected, atol=1e-8)
+    assert fit.report.residuals.max() <= 1e-11
+    assert fit.n == 400
+    assert 0 < fit.unexplained < 1
+
+
+def test_a_sketch_gives_the_same_solution_in_more_passes(sketched):
+    whole = nk.NystroemRegression(NET, X, Y, centres=40, diag_reg=0.1, tol=1e-11)
+    beta = literal(NET, "ntk", whole.centres, 0.1)
+    expected = NET.ntk(X_TEST, whole.centres) @ beta
+    np.testing.assert_allclose(whole.predict(X_TEST), expected, atol=1e-8)
+    assert whole.report.rank == 160  # rows of the sketch
+    assert 5 < whole.report.products < 60
+
+
+def test_the_sketch_keeps_lengths():
+    # The sketch is unbiased: the mean of many of them is the complete matrix.
+    from ntkfast.nystroem._problem import Problem, Settings
+
+    settings = Settings(8, "uniform", "ntk", 0, None, None, None)
+    problem = Problem.of(NET, X, Y[:, 0], None, settings)
+    complete = problem.complete.matrix
+    passes = problem.passes
+    sketches = [_matrix.gather(passes, 400, 64, seed, None).matrix for seed in range(300)]
+    spread = np.std(sketches, axis=0) / 300**0.5
+    assert (abs(np.mean(sketches, axis=0) - complete) <= 5 * spread + 1e-12).all()
+    assert spread.max() < 0.1 * complete.max()
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1.0])
+def test_with_all_points_as_centres_it_is_exact_regression(ridge):
+    exact = nk.KernelRegression(NET.ntk(X), Y, diag_reg=ridge)
+    for centres in (400, X):
+        fit = nk.NystroemRegression(NET, X, Y, centres=centres, diag_reg=ridge, tol=1e-12)
+        np.testing.assert_allclose(
+            fit.predict(X_TEST), exact.predict(NET.ntk(X_TEST, X)), atol=1e-6
+        )
+
+
+def test_a_relative_regularisation_is_in_units_of_the_mean_diagonal():
+    mean = NET.ntk(X, diagonal=True).mean()
+    fit = nk.NystroemRegression(NET, X, Y, centres=30, diag_reg=0.5, relative_diag_reg=2.0)
+    np.testing.assert_allclose(fit.diag_reg, 0.5 + 2.0 * mean, rtol=1e-12)
+
+
+def test_weights_act_as_copies():
+    weights = RNG.integers(0, 4, len(X)).astype(float)
+    copies = np.repeat(np.arange(len(X)), weights.astype(int))
+    centres = X[:40]
+    weighted = nk.NystroemRegression(
+        NET, X, Y, centres=centres, diag_reg=0.3, sample_weight=weights, tol=1e-11
+    )
+    repeated = nk.NystroemRegression(
+        NET, X[copies], Y[copies], centres=centres, diag_reg=0.3, tol=1e-11
+    )
+    np.testing.assert_allclose(weighted.predict(X_TEST), repeated.predict(X_TEST), atol=1e-8)
+    beta = literal(NET, "ntk", centres, 0.3, weights)
+    np.testing.assert_allclose(weighted.predict(X_TEST), NET.ntk(X_TEST, centres) @ beta, atol=1e-8)
+    np.testing.assert_allclose(weighted.variance(X_TEST), repeated.variance(X_TEST), rtol=1e-8)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(1, 399), max_size=6), st.sampled_from([None, 0, 3e5]))
+def test_chunks_and_memory_do_not_change_a_bit(cuts, memory):
+    edges = [0, *sorted(set(cuts)), 400]
+    chunks = nk.data.Chunks([(X[i:j], Y[i:j]) for i, j in itertools.pairwise(edges)])
+    net = NETWORKS["fitted"]
+    whole = nk.NystroemRegression(net, X, Y, centres=30, diag_reg=0.1)
+    found = nk.NystroemRegression(net, chunks, centres=30, diag_reg=0.1, memory=memory)
+    np.testing.assert_array_equal(found.coefficients, whole.coefficients)
+    np.testing.assert_array_equal(found.centres, whole.centres)
+
+
+def test_bands_of_many_rows_meet_in_the_same_sums(monkeypatch):
+    # 400 points are one band; smaller bands, kept or not, give the same numbers to rounding.
+    whole = nk.NystroemRegression(NET, X, Y, centres=30, diag_reg=0.1, tol=1e-11)
+    monkeypatch.setattr("ntkfast.nystroem._system._ENTRIES", 30 * 64)
+    monkeypatch.setattr("ntkfast.nystroem._system._LEAST", 64)
+    for memory in (0, None):
+        found = nk.NystroemRegression(
+            NET, X, Y, centres=whole.centres, diag_reg=0.1, tol=1e-11, memory=memory
+        )
+        np.testing.assert_allclose(found.predict(X_TEST), whole.predict(X_TEST), atol=1e-9)
+
+
+def test_points_may_be_memory_mapped_and_of_any_type(tmp_path):
+    np.save(tmp_path / "x.npy", X.astype(np.float32))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    fit = nk.NystroemRegression(NET, mapped, Y, centres=50, diag_reg=0.1)
+    double = nk.NystroemRegression(NET, X, Y, centres=fit.centres, diag_reg=0.1)
+    assert fit.centres.dtype == np.float32
+    np.testing.assert_allclose(fit.predict(X_TEST), double.predict(X_TEST), atol=2e-3)
+    integers = RNG.integers(-3, 4, X.shape)
+    found = nk.NystroemRegression(NET, integers, Y, centres=50, diag_reg=0.1)
+    np.testing.assert_array_equal(
+        found.coefficients,
+        nk.NystroemRegression(
+            NET, integers.astype(float), Y, centres=50, diag_reg=0.1
+        ).coefficients,
+    )
+
+
+def test_images_of_a_convolution():
+    images = RNG.standard_normal((60, 4, 4, 2))
+    net = nk.cntk(1)
+    fit = nk.NystroemRegression(net, images, Y[:60], centres=20, diag_reg=0.1, tol=1e-11)
+    beta = literal(net, "ntk", fit.centres, 0.1, x=images, y=Y[:60])
+    np.testing.assert_allclose(
+        fit.predict(images[:9]), net.ntk(images[:9], fit.centres) @ beta, atol=1e-8
+    )
+
+
+def test_targets_of_any_shape():
+    one = nk.NystroemRegression(NET, X, Y[:, 0], centres=20, diag_reg=0.1)
+    three = nk.NystroemRegression(NET, X, Y.reshape(400, 1, 2), centres=20, diag_reg=0.1)
+    assert one.predict(X_TEST).shape == (60,)
+    assert three.predict(X_TEST).shape == (60, 1, 2)
+    np.testing.assert_allclose(three.predict(X_TEST)[:, 0, 0], one.predict(X_TEST), atol=1e-3)
+    assert one.predict(X_TEST[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_targets_of_any_size(scale):
+    one = nk.NystroemRegression(NET, X, Y, centres=20, diag_reg=0.1, tol=1e-10)
+    other = nk.NystroemRegression(NET, X, scale * Y, centres=20, diag_reg=0.1, tol=1e-10)
+    np.testing.assert_allclose(other.predict(X_TEST) / scale, one.predict(X_TEST), rtol=1e-6)
+
+
+def test_copies_and_no_regularisation_are_no_fault():
+    x = np.repeat(X[:50], 4, axis=0)
+    y = np.repeat(Y[:50], 4, axis=0)
+    fit = nk.NystroemRegression(NET, x, y, centres=200, diag_reg=0.0)
+    assert np.isfinite(fit.predict(X_TEST)).all()
+    assert len(fit.centres) == 50
+    np.testing.assert_allclose(fit.predict(X[:50]), Y[:50], atol=1e-4)
+    twice = nk.NystroemRegression(NET, x, y, centres=np.repeat(X[:20], 2, axis=0), diag_reg=1e-3)
+    once = nk.NystroemRegression(NET, x, y, centres=X[:20], diag_reg=1e-3)
+    np.testing.assert_allclose(twice.predict(X_TEST), once.predict(X_TEST), atol=1e-3)
+
+
+class TestCentres:
+    def test_a_share_takes_as_many_as_it_needs(self):
+        few = nk.NystroemRegression(NET, X, Y, centres=0.3, diag_reg=0.1)
+        many = nk.NystroemRegression(NET, X, Y, centres=0.05, diag_reg=0.1)
+        assert len(few.centres) < len(many.centres) < 400
+        for fit, share in ((few, 0.3), (many, 0.05)):
+            cross, own = NET.ntk(X, fit.centres), NET.ntk(fit.centres)
+            rest = NET.ntk(X, diagonal=True).sum() - np.trace(np.linalg.solve(own, cross.T @ cross))
+            np.testing.assert_allclose(
+                fit.unexplained, rest / NET.ntk(X, diagonal=True).sum(), rtol=1e-6
+            )
+            assert fit.unexplained <= share
+
+    def test_uniform_centres_are_points_that_a_seed_draws(self):
+        fits = [
+            nk.NystroemRegression(
+                NET, X, Y, centres=30, diag_reg=0.1, sampling="uniform", seed=seed
+            )
+            for seed in (0, 0, 1)
+        ]
+        rows = {row.tobytes() for row in X}
+        assert all(centre.tobytes() in rows for centre in fits[0].centres)
+        assert len({centre.tobytes() for centre in fits[0].centres}) == 30
+        np.testing.assert_array_equal(fits[0].centres, fits[1].centres)
+        assert not np.array_equal(fits[0].centres, fits[2].centres)
+
+    def test_uniform_draws_are_uniform(self):
+        counts = np.zeros(20)
+        x = X[:20]
+        for seed in range(300):
+            fit = nk.NystroemRegression(
+                NET, x, Y[:20], centres=5, diag_reg=0.1, sampling="uniform", seed=seed
+            )
+            for centre in fit.centres:
+                counts[np.flatnonzero((x == centre).all(axis=1))[0]] += 1
+        # 300·5/20 = 75 each, standard deviation 7.5.
+        assert abs(counts - 75).max() < 4 * 7.5
+
+    def test_more_than_there_are_points(self):
+        with pytest.warns(RuntimeWarning, match="centres is 500, and there are only 400 points"):
+            fit = nk.NystroemRegression(NET, X, Y, centres=500, diag_reg=0.1)
+        assert len(fit.centres) == 400
+
+
+class TestErrors:
+    def test_variances_are_the_two_parts(self):
+        fit = nk.NystroemRegression(NET, X, Y, centres=50, kernel="nngp", diag_reg=0.2)
+        cross, own = NET.nngp(X, fit.centres), NET.nngp(fit.centres)
+        test = NET.nngp(X_TEST, fit.centres)
+        open_ = NET.nngp(X_TEST, diagonal=True) - np.einsum(
+            "ij,ji->i", test, np.linalg.solve(own, test.T)
+        )
+        rest = 0.2 * np.einsum(
+            "ij,ji->i", test, np.linalg.solve(cross.T @ cross + 0.2 * own, test.T)
+        )
+        np.testing.assert_allclose(fit.variance(X_TEST), open_ + rest, rtol=1e-6)
+
+    def test_variances_with_all_points_are_those_of_the_posterior(self):
+        fit = nk.NystroemRegression(NET, X, Y, centres=X, kernel="nngp", diag_reg=0.2)
+        posterior = nk.Posterior(NET, X, Y, noise_variance=0.2)
+        expected = posterior.predict(X_TEST, covariance="diagonal").variance
+        np.testing.assert_allclose(fit.variance(X_TEST), expected, rtol=1e-6)
+
+    def test_variances_do_not_vanish_far_from_the_data(self):
+        net = nk.Serial(nk.Dense(w_std=3.0, b_std=1.0), nk.Gaussian(), nk.Dense())
+        fit = nk.NystroemRegression(net, X, Y, centres=30, kernel="nngp", diag_reg=1e-3)
+        far = 50 * X_TEST
+        prior = net.nngp(far, diagonal=True)
+        assert (fit.variance(far) > 0.5 * prior).all()
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_leave_one_out_is_that_of_refits(self, weighted):
+        weights = RNG.uniform(0.5, 2.0, len(X)) if weighted else None
+        centres = X[:40]
+        fit = nk.NystroemRegression(
+            NET, X, Y, centres=centres, diag_reg=0.2, sample_weight=weights, tol=1e-12
+        )
+        left = fit.leave_one_out(points=25)
+        assert len(left.rows) == 25
+        assert (left.rows >= 40).all()  # no centres
+        np.testing.assert_array_equal(left.targets, Y[left.rows])
+        for row, found in zip(left.rows, left.predictions, strict=True):
+            kept = np.arange(len(X)) != row
+            own = 1.0 if weights is None else weights[kept]
+            beta = literal(NET, "ntk", centres, 0.2, own, X[kept], Y[kept])
+            np.testing.assert_allclose(found, NET.ntk(X[[row]], centres)[0] @ beta, atol=1e-8)
+        errors = left.targets - left.predictions
+        np.testing.assert_allclose(left.rmse, np.sqrt(np.mean(errors**2)))
+
+    def test_a_sketch_has_the_same_errors(self, sketched):
+        fit = nk.NystroemRegression(NET, X, Y, centres=40, diag_reg=0.2, tol=1e-12)
+        whole = nk.NystroemPath(NET, X, Y, centres=fit.centres, diag_reg=[0.2]).regression()
+        np.testing.assert_allclose(fit.variance(X_TEST), whole.variance(X_TEST), rtol=1e-8)
+        np.testing.assert_allclose(
+            fit.leave_one_out().predictions, whole.leave_one_out().predictions, atol=1e-8
+        )
+
+    def test_nothing_can_be_left_out_of_centres(self):
+        fit = nk.NystroemRegression(NET, X, Y, centres=X, diag_reg=0.2)
+        with pytest.raises(ValueError, match="every point is a centre"):
+            fit.leave_one_out()
+
+
+class TestPath:
+    def test_each_regression_is_a_fit_of_its_own(self):
+        ridges = np.logspace(-4, 2, 7)
+        path = nk.NystroemPath(NET, X, Y, centres=40, diag_reg=ridges, points=400)
+        for i in (0, 3, 6):
+            fit = nk.NystroemRegression(NET, X, Y, centres=40, diag_reg=ridges[i], tol=1e-12)
+            np.testing.assert_allclose(
+                path.regression(i).predict(X_TEST), fit.predict(X_TEST), atol=1e-7
+            )
+            np.testing.assert_allclose(
+                path.errors[i], fit.leave_one_out(points=400).rmse, rtol=1e-7
+            )
+        assert path.best == path.errors.argmin()
+        assert path.regression().diag_reg == ridges[path.best]
+
+    def test_relative_units(self):
+        mean = NET.ntk(X, diagonal=True).mean()
+        path = nk.NystroemPath(NET, X, Y, centres=10, diag_reg=[0.1, 1.0], units="relative")
+        np.testing.assert_allclose(path.diag_reg, [0.1 * mean, mean])
+
+    def test_bad_paths(self):
+        for wrong in (1.0, [], [0.0, 1.0], [np.nan]):
+            with pytest.raises(ValueError, match="diag_reg has shape"):
+                nk.NystroemPath(NET, X, Y, centres=10, diag_reg=wrong)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_a_row_that_is_not_finite_is_named(self, value):
+        for name in ("points", "targets"):
+            x, y = X.copy(), Y.copy()
+            (x if name == "points" else y)[317, 1] = value
+            chunks = nk.data.Chunks([(x[:300], y[:300]), (x[300:], y[300:])])
+            for data in ((x, y), (chunks, None)):
+                with pytest.raises(ValueError, match=f"row 317 of the {name} has a NaN"):
+                    nk.NystroemRegression(NET, *data, centres=10, diag_reg=0.1)
+
+    def test_arguments(self):
+        def fit(**changes):
+            return nk.NystroemRegression(
+                NET, **{"x": X, "y": Y, "centres": 10, "diag_reg": 0.1, **changes}
+            )
+
+        for changes, error, message in (
+            ({"y": None}, TypeError, "y is None.*pass arrays x and y, or nk.data.Chunks"),
+            ({"x": iter([X]), "y": None}, TypeError, "can be read once"),
+            ({"x": nk.data.Chunks([(X, Y)])}, TypeError, "y was passed beside Chunks"),
+            ({"y": Y[:9]}, ValueError, r"x has shape \(400, 5\) and y has shape \(9, 2\)"),
+            ({"centres": 0}, ValueError, "centres is 0"),
+            ({"centres": 1.5}, ValueError, "a share of the trace below 1"),
+            ({"centres": X[:3, :2]}, ValueError, r"centres have shape \(2,\) each"),
+            ({"centres": 0.1, "sampling": "uniform"}, ValueError, "expected an integer"),
+            ({"sampling": "random"}, ValueError, "sampling is 'random'"),
+            ({"kernel": "rbf"}, ValueError, "kernel is 'rbf'"),
+            ({"diag_reg": -1.0}, ValueError, "diag_reg is -1.0"),
+            ({"tol": 2.0}, ValueError, "tol is 2.0"),
+            ({"dtype": "int8"}, ValueError, "dtype is int8"),
+            ({"sample_weight": np.ones(3)}, ValueError, "sample_weight has shape"),
+            ({"sample_weight": -np.ones(400)}, ValueError, "sample_weight has to consist of"),
+            ({"x": X[:0], "y": Y[:0]}, ValueError, "there are no points"),
+            ({"x": X[:, 0]}, ValueError, r"x has shape|shape \(400,\)"),
+        ):
+            with pytest.raises(error, match=message):
+                fit(**changes)
+
+    def test_too_few_passes_warn(self, sketched):
+        with pytest.warns(RuntimeWarning, match="after 3 products, instead of 1e-12"):
+            nk.NystroemRegression(NET, X, Y, centres=40, diag_reg=1e-3, tol=1e-12, most_products=2)
+
+
+def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, sketched):
+    def fit(read=lambda: [(X, Y)], **more):
+        return nk.NystroemRegression(
+            NET, nk.data.Chunks(read), centres=40, diag_reg=1e-3, tol=1e-10, memory=0, **more
+        )
+
+    passes = []
+
+    def fails():
+        passes.append(1)
+        if len(passes) == 8:
+            raise OSError("the disk is gone")
+        return [(X, Y)]
+
+    path, done = tmp_path / "state.npz", []
+    whole = fit()
+    with pytest.raises(OSError, match="the disk is gone"):
+        fit(fails, checkpoint=path)
+    assert path.exists()
+    found = fit(checkpoint=path, progress=lambda *now: done.append(now))
+    np.testing.assert_array_equal(found.coefficients, whole.coefficients)
+    assert found.report.products == whole.report.products
+    assert not path.exists()
+
+
+def test_copies_and_files_keep_what_predicts(tmp_path):
+    fit = nk.NystroemRegression(NET, X, Y, centres=20, diag_reg=0.1)
+    nk.save(tmp_path / "fit.npz", fit)
+    for copy in (pickle.loads(pickle.dumps(fit)), nk.load(tmp_path / "fit.npz")):
+        np.testing.assert_array_equal(copy.predict(X_TEST), fit.predict(X_TEST))
+        assert repr(copy) == repr(fit)
+        with pytest.raises(ValueError, match="leave-one-out predictions need the training points"):
+            copy.leave_one_out()
+    np.testing.assert_allclose(
+        pickle.loads(pickle.dumps(fit)).variance(X_TEST), fit.variance(X_TEST)
+    )
+
+
+def test_errors_fall_with_the_number_of_centres():
+    x = np.random.default_rng(0).uniform(-1, 1, (2000, 2))
+    y = np.sin(4 * x[:, 0]) * x[:, 1]
+    test = np.random.default_rng(1).uniform(-1, 1, (500, 2))
+    errors = []
+    for m in (10, 40, 160):
+        fit = nk.NystroemRegression(NET, x, y, centres=m, diag_reg=1e-6)
+        truth = np.sin(4 * test[:, 0]) * test[:, 1]
+        errors.append(np.sqrt(np.mean((fit.predict(test) - truth) ** 2)))
+    assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2]
