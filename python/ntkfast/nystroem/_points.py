@@ -22,7 +22,6 @@ Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | 
 
 # Rows of an array that are taken at once, before they are cut into bands.
 _PIECE = 65_536
-_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +79,15 @@ class Points:
             self._chunks = x
         else:
             self._arrays = _as_arrays(x, y, weights)
-        self._wanted = None if dtype is None else np.dtype(dtype)
-        if self._wanted is not None and self._wanted not in _TYPES:
-            raise ValueError(f"dtype is {self._wanted}; expected float32 or float64")
+        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype is {np.dtype(dtype)}; expected float32 or float64")
+        self._wanted = dtype
 
     @cached_property
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """Type of the points and the kernel."""
-        given = self._first[0].dtype
-        if self._wanted is not None:
-            return self._wanted
-        return np.dtype(np.float32 if given == np.float32 else np.float64)
+        wanted = self._first[0].dtype if self._wanted is None else np.dtype(self._wanted)
+        return np.dtype(np.float32 if wanted == np.float32 else np.float64)
 
     @cached_property
     def outputs(self) -> tuple[int, ...]:

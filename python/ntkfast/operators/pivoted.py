@@ -14,7 +14,7 @@ from ntkfast._memory import pieces, zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast._seed import Seed, as_generator
-from ntkfast.linalg import matmul
+from ntkfast.linalg import Cholesky, matmul
 from ntkfast.operators.matrix import as_operator
 from ntkfast.operators.operator import Indices, Operator
 
@@ -167,7 +167,7 @@ def _append(
     here = factor[chosen, :done]
     for some in pieces(*factor.shape):
         rest = rows[:, some] - matmul(here, factor[some, :done].T)
-        new = np.linalg.solve(lower, rest.astype(np.float64))
+        new = Cholesky._of(lower).solve_lower(rest.astype(np.float64))
         factor[some, done : done + len(chosen)] = new.T
         left[some] = np.maximum(left[some] - np.einsum("ij,ij->j", new, new), 0.0)
 
