@@ -182,6 +182,11 @@ def data_and_files() -> Iterator[tuple[str, Call]]:
     yield "digits", nk.data.load_digits
     yield "one hot", lambda: nk.data.one_hot(LABELS)
     yield "unit norm", lambda: nk.data.unit_norm(X)
+    np.save(Path(FOLDER) / "points.npy", X)
+    np.savetxt(Path(FOLDER) / "points.csv", X, delimiter=",")
+    for name in ("points.npy", "points.csv"):
+        file = Path(FOLDER) / name
+        yield f"chunks of {name}", lambda file=file: list(nk.data.read_chunks(file, rows=64))
     yield "save", lambda: nk.save(path, spectrum)
     yield "load", lambda: nk.load(path)
 

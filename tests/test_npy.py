@@ -1,5 +1,6 @@
 """Arrays in files: a header is believed only where the file can keep what it promises."""
 
+import errno
 import gzip
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 
 import ntkfast as nk
 from ntkfast.cli._points import read_points
+from ntkfast.data._npy import open_npy
 
 
 @pytest.fixture
@@ -203,3 +205,19 @@ def test_of_an_archive_only_the_named_array_is_read(path: Path) -> None:
     np.testing.assert_array_equal(read_points(f"{archive}:x"), np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"has 2 arrays; choose one: .*a\.npz:x, .*a\.npz:y"):
         read_points(str(archive))
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.ENOMEM, MemoryError), (errno.EACCES, PermissionError)]
+)
+def test_a_file_that_cannot_be_mapped(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
+) -> None:
+    path.write_bytes(array_file(np.ones(3)))
+
+    def fails(*_: object) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(np, "memmap", fails)
+    with pytest.raises(expected, match="cannot be mapped" if expected is MemoryError else "no"):
+        open_npy(path)

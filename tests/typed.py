@@ -34,6 +34,14 @@ def training(x: Array, y: Array) -> None:
     assert_type(nk.Posterior(nk.mlp(1), x, y, relative_diag_reg=0.1).predict(x), nk.Normal)
 
 
+def chunks(x: Array, y: Array) -> None:
+    """Check points and targets in chunks."""
+    assert_type(nk.data.read_chunks("points.npy", target="y"), nk.data.Chunks)
+    for pair in nk.data.Chunks([(x, y)]):
+        assert_type(pair, tuple[Array, Array])
+    nk.data.Chunks(lambda: iter([(x, y)]))
+
+
 def kernels_of_scikit_learn(x: Array, gradient: bool) -> None:
     """Check kernels that return derivatives on request."""
     for kernel in (NTKKernel(), NNGPKernel()):

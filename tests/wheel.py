@@ -32,6 +32,7 @@ QUICK = (
     *("linalg", "spectrum", "flow", "descent", "linear", "loss_flow", "ensemble", "posterior"),
     "solvers",
     *("normal", "evidence", "storage", "storage_refusals", "data", "data_files", "description"),
+    *("chunks", "read_chunks", "read_chunks_refusals"),
     *("cli", "cli_gram", "cli_gram_out", "cli_gram_resumed", "cli_points", "atomic"),
     *("plots", "sklearn", "sklearn_kernels", "sklearn_probability", "sklearn_selection"),
 )

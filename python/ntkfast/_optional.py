@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["MissingExtraError"]
 
+_APART = ("parquet",)  # extras that 'ntkfast[all]' leaves out
+
 
 class MissingExtraError(ImportError):
     """A function was called and its optional dependency is not installed.
@@ -19,9 +21,10 @@ class MissingExtraError(ImportError):
     """
 
     def __init__(self, what: str, package: str, extra: str) -> None:
+        others = "" if extra in _APART else ", or 'ntkfast[all]' for all common extras"
         super().__init__(
             f"{what} requires {package}, which cannot be imported: "
-            f"pip install 'ntkfast[{extra}]', or 'ntkfast[all]' for all extras"
+            f"pip install 'ntkfast[{extra}]'{others}"
         )
         self.what, self.package, self.extra = what, package, extra
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import math
 import struct
 from pathlib import Path
@@ -43,7 +44,10 @@ def read_npy(file: IO[bytes], size: int) -> NDArray[Any]:
 
 
 def open_npy(path: Path) -> NDArray[Any]:
-    """Map a file into memory, to be read; ValueError unless it has what its header promises."""
+    """Map a file into memory, to be read; ValueError unless it has what its header promises.
+
+    Raises MemoryError if there is no space for the mapping.
+    """
     with path.open("rb") as file:
         try:
             shape, dtype, fortran, start = _header(file)
@@ -54,7 +58,12 @@ def open_npy(path: Path) -> NDArray[Any]:
             ) from None
     if not math.prod(shape):
         return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
+    try:
+        return np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise MemoryError(f"{path} cannot be mapped into memory: {error.strerror}") from None
 
 
 def _header(file: IO[bytes]) -> Header:
