@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ def fitted(problem: Problem, arguments: argparse.Namespace, centres: int) -> nk.
     )
 
 
+def labels_of(fit: nk.NystroemRegression, x: Floats) -> NDArray[Any]:
+    """Return labels 0 and 1 by the sign of the outputs."""
+    return np.asarray(fit.predict(x) > 0, np.float32)
+
+
 def rbf(problem: Problem, budget: float, centres: int) -> Classes:
     """Fit hinge losses to Nyström features of the RBF kernel, chunk by chunk, while time lasts."""
     begun, rng = time.perf_counter(), np.random.default_rng(0)
@@ -124,7 +130,8 @@ def boosting(problem: Problem, budget: float) -> Classes:
     while True:
         model.fit(problem.x, problem.y)
         if time.perf_counter() - begun > budget or model.max_iter >= 3000:
-            return model.predict
+            predict: Classes = model.predict
+            return predict
         model.max_iter += 50
 
 
@@ -138,7 +145,8 @@ def perceptron(problem: Problem, budget: float) -> Classes:
             model.partial_fit(problem.x[rows], problem.y[rows], classes=[0.0, 1.0])
             if time.perf_counter() - begun > budget:
                 break
-    return model.predict
+    predict: Classes = model.predict
+    return predict
 
 
 def others(problem: Problem, budget: float) -> Iterator[tuple[str, Classes]]:
@@ -172,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
             print(f"peak memory of the process {peak:.2f} GB")
             name = f"ntkfast NystroemRegression, {centres:,} centres"
-            add(name, seconds, lambda x, fit=fit: (fit.predict(x) > 0).astype(np.float32))
+            add(name, seconds, partial(labels_of, fit))
             if centres == 10_000 and arguments.points == 1_000_000:
                 missed += seconds > BARS["seconds"] or peak > BARS["gigabytes"]
         if problem.least is not None:

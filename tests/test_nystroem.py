@@ -342,6 +342,11 @@ class TestRefusals:
             ({"y": None}, TypeError, "y is None.*pass arrays x and y, or nk.data.Chunks"),
             ({"x": iter([X]), "y": None}, TypeError, "can be read once"),
             ({"x": nk.data.Chunks([(X, Y)])}, TypeError, "y was passed beside Chunks"),
+            (
+                {"x": nk.data.Chunks([(X, np.empty((400, 0)))]), "y": None},
+                ValueError,
+                "the chunks have no targets",
+            ),
             ({"y": Y[:9]}, ValueError, r"x has shape \(400, 5\) and y has shape \(9, 2\)"),
             ({"centres": 0}, ValueError, "centres is 0"),
             ({"centres": 1.5}, ValueError, "a share of the trace below 1"),

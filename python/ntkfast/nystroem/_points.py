@@ -126,25 +126,17 @@ class Points:
             return
         assert self._chunks is not None
         for x, y in self._chunks:
-            points, targets = np.asarray(x), np.asarray(y)
-            if targets.ndim == 0 or len(points) != len(targets):
+            if 0 in y.shape[1:]:
                 raise ValueError(
-                    f"a chunk has points of shape {points.shape} and targets of shape "
-                    f"{targets.shape}; expected one target for each point"
+                    "the chunks have no targets; pass target=... to read_chunks, or yield pairs "
+                    "(x, y) with the targets as y"
                 )
-            if len(points):
-                yield points, targets, None
+            yield x, y, None
 
     def _band(self, start: int, held: list[Piece]) -> Band:
         x, y, weights = (_joined([piece[i] for piece in held]) for i in range(3))
         assert x is not None
         assert y is not None
-        for values, shape, name in ((x, self._shape, "points"), (y, self.outputs, "targets")):
-            if values.shape[1:] != shape:
-                raise ValueError(
-                    f"the {name} from row {start} on have shape {values.shape[1:]} each, and those "
-                    f"before have shape {shape}"
-                )
         network = self.network
         points = as_samples(network._program, as_floats(x, "x"), "x", network._rank)
         _check_finite(points, start, "points")
