@@ -133,6 +133,11 @@ def training() -> Iterator[tuple[str, Call]]:
     fit = nk.KernelRegression(NTK[:140, :140], Y[:140], diag_reg=0.1)
     yield "append", lambda: fit.append(NTK[140:, :140], NTK[140:, 140:], Y[140:])
     products = nk.KernelRegression(op, Y, diag_reg=0.1, solver="cg")
+    yield (
+        "Nyström",
+        lambda: nk.NystroemRegression(NET, X, Y, centres=40, diag_reg=0.1).variance(X_TEST),
+    )
+    yield "path", lambda: nk.NystroemPath(NET, X, Y, centres=40, diag_reg=[0.1, 1.0]).regression()
     yield "append points", lambda: products.append_points(X_TEST, Y[:40])
     yield "Posterior.append", lambda: nk.Posterior(NET, X, Y).append(X_TEST, Y[:40])
     yield (

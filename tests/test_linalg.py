@@ -116,6 +116,15 @@ def test_cholesky(n: int, dtype: Any, rng: np.random.Generator) -> None:
         assert x.dtype == dtype
         residual = np.linalg.norm(a.astype(np.float64) @ x - b.astype(dtype))
         assert residual <= tolerance * (norm * np.linalg.norm(x) + np.linalg.norm(b))
+        size = np.linalg.norm(wide)
+        for solved, matrix in (
+            (result.solve_lower(b.astype(dtype)), wide),
+            (result.solve_upper(b.astype(dtype)), wide.T),
+        ):
+            assert solved.shape == b.shape
+            assert solved.dtype == dtype
+            residual = np.linalg.norm(matrix @ solved - b.astype(dtype))
+            assert residual <= tolerance * (size * np.linalg.norm(solved) + np.linalg.norm(b))
 
 
 @pytest.mark.parametrize("size", [1e150, 1e-200, 1e300])

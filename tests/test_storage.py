@@ -63,6 +63,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.KernelRegression(THETA, Y2, diag_reg=np.linspace(0.1, 1.0, 24)),
         lambda r: (r.predict(CROSS), r.predict_train(), r.leave_one_out(), r.condition_estimate),
     ),
+    "NystroemRegression": (
+        lambda: nk.NystroemRegression(NET, X, Y2, centres=5, diag_reg=0.1),
+        lambda r: (r.predict(X_TEST), r.report.residuals),
+    ),
     "KernelRegression, refined": (
         refined,
         lambda r: (r.coefficients, r.condition_estimate, r.leave_one_out()),
@@ -240,7 +244,7 @@ def test_every_class_that_can_be_saved_is_tried() -> None:
     tried = {name.partition(",")[0].partition(" ")[0] for name in CASES}
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
     parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
-    parts |= {"ContinuousTime", "HeavyBall"}  # of trainings
+    parts |= {"ContinuousTime", "HeavyBall", "SolveReport"}  # of trainings and Nyström regression
     assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
     assert {*nk.sklearn.__all__} == storage._ESTIMATORS
 

@@ -73,9 +73,8 @@ class NystroemPath(Displayed):
     >>> from ntkfast import mlp
     >>> x = np.linspace(-1, 1, 500)[:, None]
     >>> noise = np.random.default_rng(0).standard_normal(500)
-    >>> path = NystroemPath(
-    ...     mlp(1), x, np.sin(3 * x[:, 0]) + 0.3 * noise, centres=50, diag_reg=[1e-4, 1e-1, 1e2]
-    ... )
+    >>> y = np.sin(3 * x[:, 0]) + 0.3 * noise
+    >>> path = NystroemPath(mlp(1, b_std=1.0), x, y, centres=50, diag_reg=[1e-4, 1e-1, 1e2])
     >>> path.best
     1
     >>> path.regression().predict([[0.5]]).round(1)

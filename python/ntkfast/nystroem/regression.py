@@ -131,7 +131,8 @@ class NystroemRegression(Displayed):
     --------
     >>> from ntkfast import mlp
     >>> x = np.linspace(-1, 1, 1000)[:, None]
-    >>> fit = NystroemRegression(mlp(1), x, np.sin(3 * x[:, 0]), centres=50, diag_reg=1e-3)
+    >>> net = mlp(1, b_std=1.0)
+    >>> fit = NystroemRegression(net, x, np.sin(3 * x[:, 0]), centres=50, diag_reg=1e-3)
     >>> fit.predict([[0.5]]).round(2)
     array([1.])
     """
