@@ -11,16 +11,17 @@ from ntkfast._memory import zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
 from ntkfast.nystroem._points import Doubles, as_doubles
-from ntkfast.nystroem._system import Features, Passes, add_gathered
+from ntkfast.nystroem._system import Passes, add_gathered
+from ntkfast.solvers import SolveReport
 
 __all__ = ["NormalPreconditioner", "Sums", "gather", "sketch_rows"]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
-_FEW = 4096
+_FEW = 2048
 # Rows that are mixed with random signs, and the rows of the sketch that they become.
 _MIXED, _INTO = 256, 64
 # Rows of the sketch per centre: more of them save steps.
-_PER_CENTRE = 4
+_PER_CENTRE = 6
 _COLUMNS = 1024
 _FEWER = "use fewer centres"
 
@@ -40,7 +41,8 @@ class Sums:
     right
         Shape (m, c): L⁻¹·CᵀW·y.
     matrix
-        Shape (m, m): L⁻¹·CᵀW·C·L⁻ᵀ, or what the sketch shows of it.
+        Shape (m, m): L⁻¹·CᵀW·C·L⁻ᵀ, or what the sketch shows of it. Features are multiplied, not
+        kernels, and so it is positive semi-definite to rounding.
     rows
         Rows of the sketch; 0 if the matrix is complete.
     """
@@ -53,7 +55,7 @@ class Sums:
 def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
     """Gather the sums in one pass.
 
-    A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix n·m².
+    A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix 2·n·m².
 
     The sketch mixes 256 points with random signs into 64 rows, at a random place: a sparse sign
     embedding whose columns have 64 entries beside each other. See Cohen (2016),
@@ -61,41 +63,39 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
     """
     features = passes.features
     m, c = features.m, max(1, int(np.prod(passes.points.outputs, dtype=float)))
-    right = np.zeros((m, c))
-    shape = (rows or m, m)
-    dtype = passes.points.dtype if rows else np.dtype(np.float64)
-    total = zeros(shape, dtype, "the sketch" if rows else "the normal equations", _FEWER)
+    right, matrix = np.zeros((m, c)), zeros((m, m), np.float64, "the normal equations", _FEWER)
+    sketch = zeros((rows, m), passes.points.dtype, "the sketch", _FEWER)
     source = np.random.default_rng([seed, 1])
     with reporting(progress, "Nyström: first pass", "point") as report:
         for band, block in passes.with_points():
-            y = band.y if band.weights is None else band.y * band.weights[:, None]
-            add_gathered(block, y, right)
+            y = band.y
             if band.weights is not None:
-                block = block * np.sqrt(band.weights)[:, None].astype(block.dtype)  # noqa: PLW2901
+                roots = np.sqrt(band.weights)[:, None]
+                block, y = block * roots.astype(block.dtype), y * roots  # noqa: PLW2901
             if rows:
-                _mix(block, total, source)
+                add_gathered(block, y, right)
+                _mix(block, sketch, source)
             else:
-                _add_products(block, total)
+                phi = features.of(block)
+                right += matmul(phi, y)
+                _add_products(phi, matrix)
             if report is not None:
                 report(band.start + len(block), n)
-    matrix = _sketched(features, total) if rows else _whitened(features, total)
-    return Sums(as_doubles(features.factor.solve_lower(right)), matrix, rows)
+    if rows:
+        right = as_doubles(features.factor.solve_lower(right))
+        for start in range(0, rows, 2 * _COLUMNS):
+            _add_products(features.of(sketch[start : start + 2 * _COLUMNS]), matrix)
+    whole = np.triu(matrix)
+    whole += np.triu(matrix, 1).T
+    return Sums(right, whole, rows)
 
 
-def _add_products(block: FloatArray, total: Doubles) -> None:
-    """Add CᵀC on and above the diagonal."""
-    wide = block.astype(np.float64, copy=False)
-    m = block.shape[1]
+def _add_products(features: Doubles, total: Doubles) -> None:
+    """Add Φ·Φᵀ on and above the diagonal."""
+    m = len(features)
     for start in range(0, m, _COLUMNS):
         stop = min(start + _COLUMNS, m)
-        total[start:stop, start:] += matmul(wide[:, start:stop].T, wide[:, start:])
-
-
-def _whitened(features: Features, total: Doubles) -> Doubles:
-    """Return L⁻¹·H·L⁻ᵀ for the upper triangle of H, in its memory where that is possible."""
-    whole = np.triu(total) + np.triu(total, 1).T
-    half = features.factor.solve_lower(whole)
-    return _symmetric(features.factor.solve_lower(half.T))
+        total[start:stop, start:] += matmul(features[start:stop], features[start:].T)
 
 
 def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
@@ -107,21 +107,6 @@ def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> 
         fitting = min(_INTO, len(sketch) - place)
         sketch[place : place + fitting] += mixed[:fitting]
         sketch[: _INTO - fitting] += mixed[fitting:]
-
-
-def _sketched(features: Features, sketch: FloatArray) -> Doubles:
-    """Return (S·L⁻ᵀ)ᵀ·(S·L⁻ᵀ); squares are of what is whitened, so that no digits are lost."""
-    m = features.m
-    total = zeros((m, m), np.float64, "the preconditioner", _FEWER)
-    for start in range(0, len(sketch), 2 * _COLUMNS):
-        part = features.of(sketch[start : start + 2 * _COLUMNS])
-        _add_products(np.ascontiguousarray(part.T), total)
-    return _symmetric(np.triu(total) + np.triu(total, 1).T)
-
-
-def _symmetric(matrix: FloatArray) -> Doubles:
-    whole: Doubles = (matrix + matrix.T) / 2
-    return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +123,24 @@ class NormalPreconditioner:
         m = len(sums.matrix)
         factor = cholesky(sums.matrix + ridge * np.eye(m))
         return cls(factor, float(np.trace(sums.matrix)) / m + ridge, sums.rows or m)
+
+    def direct(
+        self, sums: Sums, ridge: float, seconds: dict[str, float]
+    ) -> tuple[Doubles, SolveReport]:
+        """Solve the complete system, and report the residual."""
+        solution = as_doubles(self.factor.solve(sums.right))
+        rest = sums.right - matmul(sums.matrix, solution) - ridge * solution
+        sizes = np.linalg.norm(sums.right, axis=0)
+        report = SolveReport(
+            residuals=np.linalg.norm(rest, axis=0) / np.where(sizes > 0, sizes, 1.0),
+            products=1,
+            rank=self.rank,
+            memory=self.memory,
+            smallest=1.0,
+            largest=1.0,
+            seconds=seconds,
+        )
+        return solution, report
 
     @property
     def memory(self) -> int:

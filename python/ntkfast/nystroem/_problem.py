@@ -17,12 +17,14 @@ from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
 from ntkfast.nystroem._centres import Centres, choose, sample_size
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather, sketch_rows
 from ntkfast.nystroem._points import Doubles, Points
 from ntkfast.nystroem._survey import Survey, prepared_for, survey
 from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
 
 __all__ = ["Problem", "Settings", "ridge_of"]
+
+_ROUNDINGS = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Problem:
     prepared: Prepared
     passes: Passes
     unexplained: float
+    rows: int
+    """Of the sketch; 0 for the complete normal equations."""
     settings: Settings
 
     @classmethod
@@ -65,8 +69,12 @@ class Problem:
         y: npt.ArrayLike | None,
         weights: npt.ArrayLike | None,
         settings: Settings,
+        regularisation: tuple[float, float] | None = None,
     ) -> Problem:
-        """Read all points once, and choose the centres."""
+        """Read all points once, and choose the centres.
+
+        With an absolute and a relative regularisation, a sketch is used for many centres.
+        """
         own = settings
         size = sample_size(own.centres, own.sampling)
         points = Points(as_network(network, "network"), x, y, weights, own.dtype)
@@ -82,19 +90,31 @@ class Problem:
             own.progress,
         )
         _check_alike(found.points, points)
-        features = whitening(points.network, own.kernel, found.points)
+        m, rows, least = len(found.points), 0, 0.0
+        if regularisation is not None and (rows := sketch_rows(known.n, m)):
+            # Products of kernels have rounding of that size, which the jitter has to exceed.
+            size = (known.trace / known.weight) ** 2 * (known.n * m) ** 0.5
+            least = (
+                _ROUNDINGS * float(np.finfo(float).eps) * size / ridge_of(*regularisation, known)
+            )
+        features = whitening(points.network, own.kernel, found.points, least)
         prepared = prepared_for(points.network, known, found.points)
         passes = Passes(points, features, prepared, own.memory)
-        return cls(points, known, features, prepared, passes, found.residual, own)
+        return cls(points, known, features, prepared, passes, found.residual, rows, own)
 
-    def gather(self, rows: int) -> Sums:
-        """Make the first pass, with a sketch of so many rows."""
-        return gather(self.passes, self.known.n, rows, self.settings.seed, self.settings.progress)
+    @cached_property
+    def sketched(self) -> Sums:
+        """The sums with a sketch."""
+        return self._gather(self.rows)
 
     @cached_property
     def complete(self) -> Sums:
         """The sums with the complete matrix; by another pass if the first one made a sketch."""
-        return self.gather(0)
+        return self._gather(0)
+
+    def _gather(self, rows: int) -> Sums:
+        own = self.settings
+        return gather(self.passes, self.known.n, rows, own.seed, own.progress)
 
     def factor(self, ridge: float) -> NormalPreconditioner:
         """Factorise the complete matrix plus the ridge."""

@@ -62,7 +62,11 @@ class Features:
         return len(self.centres)
 
     def of(self, kernel: FloatArray) -> Doubles:
-        """Return features of k points, shape (m, k), from their kernel, shape (k, m)."""
+        """Return features of k points, shape (m, k), from their kernel, shape (k, m).
+
+        Costs k·m². Products of features keep the digits that those of kernels lose where the kernel
+        of the centres is nearly singular.
+        """
         return as_doubles(self.factor.solve_lower(kernel.T.astype(np.float64)))
 
     def digest(self) -> str:
@@ -77,7 +81,9 @@ class Features:
         return digest.hexdigest()
 
 
-def whitening(network: Network, kernel: KernelName, centres: FloatArray) -> Features:
+def whitening(
+    network: Network, kernel: KernelName, centres: FloatArray, least: float = 0.0
+) -> Features:
     """Factorise the kernel of the centres, with a jitter of ε·trace, or more where it has to be."""
     matrix = evaluate(
         network._program,
@@ -94,7 +100,7 @@ def whitening(network: Network, kernel: KernelName, centres: FloatArray) -> Feat
         raise NumericalError(
             "the kernel of the centres is 0, so nothing can be learnt from it; choose other centres"
         )
-    jitter = float(np.finfo(centres.dtype).eps) * trace
+    jitter = max(float(np.finfo(centres.dtype).eps) * trace, least)
     on_diagonal = matrix.reshape(-1)[:: len(matrix) + 1]
     total = 0.0
     for _ in range(6):

@@ -65,7 +65,7 @@ class NystroemPath(Displayed):
 
     Notes
     -----
-    Costs n·m² and 10·m³ operations once, for the complete normal equations and their eigenvalues,
+    Costs 2·n·m² and 10·m³ operations once, for the complete normal equations and their eigenvalues,
     and 2·m² + m·k for each point that is left out. Memory: 5·m² numbers in float64.
 
     Examples

@@ -21,7 +21,7 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sketch_rows
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
 from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
@@ -69,7 +69,7 @@ class NystroemRegression(Displayed):
         Seed of the centres and of the sketch.
     tol
         Residual of the normal equations relative to their right-hand side, both in orthonormal
-        features.
+        features, for conjugate gradients.
     memory
         Bytes for kernel values that are kept between passes; None: half of the memory that is free.
     dtype
@@ -111,13 +111,14 @@ class NystroemRegression(Displayed):
 
     Notes
     -----
-    The first pass only reads the points. The second computes the right-hand side, and for up to
-    4,096 centres the complete m × m matrix, after which one or two further passes are enough. For
-    more centres it is preconditioned by a sketch of 4·m rows, and conjugate gradients take 10 to 20
-    passes for ``tol=1e-4``. Memory: 3·m² numbers in float64, the sketch of 4·m² in the type of the
-    kernel, and 50,000·m while centres are chosen.
+    The first pass only reads the points. For up to 2,048 centres, or few points, the second
+    computes the complete normal equations, for 2·n·m², and they are solved by a Cholesky factor.
+    For more centres it makes a sketch of 6·m rows, and conjugate gradients preconditioned by it
+    take 10 to 20 further passes for ``tol=1e-4``. Memory: 3·m² numbers in float64, the sketch of
+    6·m² in the type of the kernel, and 50,000·m while centres are chosen.
 
-    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``.
+    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``; before conjugate
+    gradients at least ε·√(n·m)·k²/r for the ε of float64, with the mean k of the diagonal.
 
     Bits depend neither on the chunks, nor on `memory`, nor on the number of threads.
 
@@ -174,24 +175,29 @@ class NystroemRegression(Displayed):
             as_real(value, name, least=0.0)
         begun = time.perf_counter()
         settings = Settings(centres, sampling, kernel, seed, memory, dtype, progress)
-        problem = Problem.of(network, x, y, sample_weight, settings)
+        regularisation = diag_reg, relative_diag_reg
+        problem = Problem.of(network, x, y, sample_weight, settings, regularisation)
         chosen = time.perf_counter() - begun
-        ridge = ridge_of(diag_reg, relative_diag_reg, problem.known)
-        rows = sketch_rows(problem.known.n, problem.features.m)
-        sums = problem.gather(rows) if rows else problem.complete
+        ridge = ridge_of(*regularisation, problem.known)
+        sums = problem.sketched if problem.rows else problem.complete
         preconditioner = NormalPreconditioner.of(sums, ridge)
-        task = Task(
-            stages=(WhitenedNormal(problem.passes, problem.known),),
-            ridge=ridge,
-            preconditioner=preconditioner,
-            name="the normal equations",
-            remedy=_REMEDY,
-            most_products=most_products,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            settings=("Nyström", rows, seed),
-            seconds=time.perf_counter() - begun - chosen,
-        )
-        solution, report = _solved(task, sums, tol, progress)
+        gathered = time.perf_counter() - begun - chosen
+        if problem.rows:
+            task = Task(
+                stages=(WhitenedNormal(problem.passes, problem.known),),
+                ridge=ridge,
+                preconditioner=preconditioner,
+                name="the normal equations",
+                remedy=_REMEDY,
+                most_products=most_products,
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+                settings=("Nyström", problem.rows, seed),
+                seconds=gathered,
+            )
+            solution, report = _solved(task, sums, tol, progress)
+        else:
+            seconds = {"normal equations": gathered}
+            solution, report = preconditioner.direct(sums, ridge, seconds)
         problem.passes.release()
         seconds = {"centres": chosen, **report.seconds}
         self._learn(problem, ridge, solution, replace(report, seconds=seconds))
@@ -256,8 +262,8 @@ class NystroemRegression(Displayed):
         Returns
         -------
         ndarray
-            Shape (k,), without the noise. Costs 2·m² operations a point; with more than 4,096
-            centres n·m² once.
+            Shape (k,), without the noise. Costs 2·m² operations a point; after
+            conjugate gradients 2·n·m² once.
 
         Raises
         ------
@@ -286,7 +292,7 @@ class NystroemRegression(Displayed):
         -------
         LeftOut
             Their rows, targets and predictions, and `rmse`. Costs a pass that reads the points and
-            2·m² operations a point; with more than 4,096 centres n·m² once.
+            2·m² operations a point; after conjugate gradients 2·n·m² once.
 
         Raises
         ------
