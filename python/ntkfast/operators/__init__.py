@@ -2,6 +2,7 @@
 
 from ntkfast.operators._coarse import CoarseOperator
 from ntkfast.operators._estimate import ProductEstimate
+from ntkfast.operators.distributed import DistributedKernelOperator
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.matrix import MatrixOperator, as_operator
 from ntkfast.operators.operator import Operator
@@ -9,6 +10,7 @@ from ntkfast.operators.pivoted import PivotedCholesky, pivoted_cholesky
 
 __all__ = [
     "CoarseOperator",
+    "DistributedKernelOperator",
     "KernelOperator",
     "MatrixOperator",
     "Operator",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,16 @@ class KernelOperator(Operator):
     >>> (op @ np.ones(3)).round(3)
     array([0.439, 0.439, 0.439])
     """
+
+    _of_dask: ClassVar[type[KernelOperator] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        KernelOperator._of_dask = cls  # there is one subclass, which imports this one
+
+    def __new__(cls, network: object = None, x: object = None, *args: Any, **others: Any) -> Any:
+        """Return an operator whose blocks workers compute, if the points are a dask.array."""
+        lazy = any(hasattr(points, "__dask_graph__") for points in (x, *args, others.get("x2")))
+        return object.__new__(cls._of_dask if lazy and cls._of_dask is not None else cls)
 
     def __init__(
         self,

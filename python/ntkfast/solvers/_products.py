@@ -16,7 +16,12 @@ from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count, as_real
 from ntkfast.linalg import Cholesky, as_right_side
-from ntkfast.operators import CoarseOperator, KernelOperator, Operator
+from ntkfast.operators import (
+    CoarseOperator,
+    DistributedKernelOperator,
+    KernelOperator,
+    Operator,
+)
 from ntkfast.solvers._iteration import Doubles, Iteration, Sampling, norms
 from ntkfast.solvers._quadratic import Bounds, quadratic_bounds
 from ntkfast.solvers._quadrature import LogDeterminant, log_determinant
@@ -207,7 +212,11 @@ class PreparedByProducts(Prepared):
         stages: list[Operator] = [self.inner, self._exact]
         if self.inner is self._exact:
             stages.pop(0)
-        elif isinstance(self.inner, KernelOperator) and count >= _MANY:  # in float32
+        elif (
+            count >= _MANY
+            and isinstance(self.inner, KernelOperator)  # in float32
+            and not isinstance(self.inner, DistributedKernelOperator)
+        ):
             stages.insert(0, CoarseOperator(self.inner))
         return replace(self._task(), stages=tuple(stages), checkpoint=None)
 
