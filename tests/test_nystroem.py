@@ -96,7 +96,7 @@ def test_the_sketch_keeps_lengths():
 
     settings = Settings(8, "uniform", "ntk", 0, None, None, None)
     problem = Problem.of(NET, X, Y[:, 0], None, settings)
-    complete = problem.complete.matrix
+    complete = problem.gather(0).matrix
     passes = problem.passes
     sketches = [_matrix.gather(passes, 400, 64, seed, None).matrix for seed in range(300)]
     spread = np.std(sketches, axis=0) / 300**0.5

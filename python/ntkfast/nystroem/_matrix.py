@@ -85,9 +85,8 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
         right = as_doubles(features.factor.solve_lower(right))
         for start in range(0, rows, 2 * _COLUMNS):
             _add_products(features.of(sketch[start : start + 2 * _COLUMNS]), matrix)
-    whole = np.triu(matrix)
-    whole += np.triu(matrix, 1).T
-    return Sums(right, whole, rows)
+    _mirror(matrix)
+    return Sums(right, matrix, rows)
 
 
 def _add_products(features: Doubles, total: Doubles) -> None:
@@ -96,6 +95,15 @@ def _add_products(features: Doubles, total: Doubles) -> None:
     for start in range(0, m, _COLUMNS):
         stop = min(start + _COLUMNS, m)
         total[start:stop, start:] += matmul(features[start:stop], features[start:].T)
+
+
+def _mirror(matrix: Doubles) -> None:
+    """Write the entries above the diagonal below it."""
+    for start in range(0, len(matrix), _COLUMNS):
+        some = slice(start, start + _COLUMNS)
+        block = matrix[some, some]
+        block[:] = np.triu(block) + np.triu(block, 1).T
+        matrix[start + _COLUMNS :, some] = matrix[some, start + _COLUMNS :].T
 
 
 def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
@@ -121,8 +129,9 @@ class NormalPreconditioner:
     def of(cls, sums: Sums, ridge: float) -> NormalPreconditioner:
         """Factorise the matrix plus a ridge > 0."""
         m = len(sums.matrix)
-        factor = cholesky(sums.matrix + ridge * np.eye(m))
-        return cls(factor, float(np.trace(sums.matrix)) / m + ridge, sums.rows or m)
+        matrix = sums.matrix.copy()
+        matrix.reshape(-1)[:: m + 1] += ridge
+        return cls(cholesky(matrix), float(np.trace(matrix)) / m, sums.rows or m)
 
     def direct(
         self, sums: Sums, ridge: float, seconds: dict[str, float]

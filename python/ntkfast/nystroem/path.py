@@ -114,7 +114,7 @@ class NystroemPath(Displayed):
         ridges = np.array(
             [ridge_of(r if absolute else 0.0, 0.0 if absolute else r, known) for r in given]
         )
-        sums: Sums = problem.complete
+        sums: Sums = problem.gather(0)
         spectrum = eigh(sums.matrix)
         values = np.maximum(spectrum.eigenvalues, 0.0)
         vectors = cast("Doubles", spectrum.eigenvectors)
