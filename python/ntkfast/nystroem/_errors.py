@@ -100,6 +100,7 @@ def drawn(
     rows, x, values = problem.drawn(count, seed)
     if not len(rows):
         raise ValueError(
-            "every point is a centre, so none can be left out; use KernelRegression.leave_one_out"
+            "every point is a centre, so none can be left out; use fewer centres, or "
+            "KernelRegression.leave_one_out"
         )
     return rows, x, values[:, :-1], values[:, -1]
