@@ -108,6 +108,7 @@ class NystroemEstimator(NetworkEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         settings = {**self._settings(len(points)), "sample_weight": weights}
+        tol = self._tol(1e-4)
         if isinstance(self.relative_diag_reg, str):
             as_choice(self.relative_diag_reg, "relative_diag_reg", ("auto",), "a number >= 0")
             self._check_path(settings["centres"], len(points))
@@ -127,7 +128,7 @@ class NystroemEstimator(NetworkEstimator):
                 targets,
                 diag_reg=self.diag_reg,
                 relative_diag_reg=self.relative_diag_reg,
-                tol=self._tol(1e-4),
+                tol=tol,
                 **settings,
             )
         self.training_ = trained

@@ -88,7 +88,9 @@ class NystroemRegressor(NetworkRegressor, NystroemEstimator):
     centres take 10 to 20 passes over n·m kernel values. ``"auto"`` costs 2·n·m² and 10·m³. Standard
     deviations are those of the Gaussian process with this kernel and the noise r. They cost 2·m²
     per sample, after more than 2,048 centres 2·n·m² once, and grow to those of the untrained
-    network far from the centres.
+    network far from the centres. Their size is right only if r is the variance of the noise: means
+    depend on the ratio of r and the kernel alone, and ``"auto"`` chooses r for the means.
+    ``training_.leave_one_out().rmse`` is the error of new observations, in units of y_scale_.
 
     `nk.NystroemRegression` itself also takes chunks of a file, and writes checkpoints.
 
