@@ -346,6 +346,7 @@ class TestCompany:
     ("model", "message"),
     [
         (NystroemRegressor(centres=0), "centres is 0; expected an integer >= 1"),
+        (NystroemRegressor(centres=True), "centres is True, of type bool"),
         (NystroemRegressor(centres=1.5), "centres is 1.5; expected an integer, or a share"),
         (NystroemRegressor(centres=X[:, :2]), r"centres have shape \(2,\) each, and the points"),
         (NystroemRegressor(sampling="best"), "sampling is 'best'"),
