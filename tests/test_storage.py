@@ -204,6 +204,18 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.sklearn.NNGPClassifier(noise_variance=1).fit(X, LABELS),
         lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST)),
     ),
+    "NystroemRegressor": (
+        lambda: nk.sklearn.NystroemRegressor(centres=9, normalize_y=True).fit(X, Y2),
+        lambda model: (model.predict(X_TEST), model.report_, model.unexplained_),
+    ),
+    "NystroemClassifier": (
+        lambda: nk.sklearn.NystroemClassifier(1, centres=X[:9], loss="log").fit(X, LABELS),
+        lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST), model.loss_),
+    ),
+    "NystroemFeatures": (
+        lambda: nk.sklearn.NystroemFeatures(centres=9, kernel="nngp").fit(X.astype("f")),
+        lambda model: (model.transform(X_TEST.astype("f")), model.get_feature_names_out().tolist()),
+    ),
     "NTKKernel": (
         lambda: nk.sklearn.NTKKernel(3, amplitude=0.5, b_std_bounds="fixed"),
         lambda kernel: (kernel(X), kernel.theta, kernel.bounds),

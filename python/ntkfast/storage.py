@@ -90,6 +90,7 @@ _CLASSES: dict[str, type] = {
 _ESTIMATORS = {
     *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
+    *("NystroemRegressor", "NystroemClassifier", "NystroemFeatures"),
 }
 
 # What building an object raises where the file has values that `save` would not have written.

@@ -14,7 +14,7 @@ from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._system import Passes, add_gathered
 from ntkfast.solvers import SolveReport
 
-__all__ = ["NormalPreconditioner", "Sums", "gather", "sketch_rows"]
+__all__ = ["NormalPreconditioner", "Sums", "gather", "sizes_of", "sketch_rows"]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
 _FEW = 2048
@@ -30,6 +30,13 @@ def sketch_rows(n: int, m: int) -> int:
     """Return the number of rows of the sketch; 0 if the complete matrix is the better choice."""
     rows = _PER_CENTRE * m
     return 0 if m <= _FEW or n <= 2 * rows else rows
+
+
+def sizes_of(values: Doubles, axis: int | None = None) -> Doubles:
+    """Return powers of two: squares of values/size neither overflow nor vanish, and keep bits."""
+    largest = np.abs(values).max(axis=axis, initial=0.0)
+    sizes: Doubles = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    return sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +144,11 @@ class NormalPreconditioner:
         self, sums: Sums, ridge: float, seconds: dict[str, float]
     ) -> tuple[Doubles, SolveReport]:
         """Solve the complete system, and report the residual."""
-        solution = as_doubles(self.factor.solve(sums.right))
-        rest = sums.right - matmul(sums.matrix, solution) - ridge * solution
-        sizes = np.linalg.norm(sums.right, axis=0)
+        units = sizes_of(sums.right, axis=0)
+        right = sums.right / units
+        solution = as_doubles(self.factor.solve(right))
+        rest = right - matmul(sums.matrix, solution) - ridge * solution
+        sizes = np.linalg.norm(right, axis=0)
         report = SolveReport(
             residuals=np.linalg.norm(rest, axis=0) / np.where(sizes > 0, sizes, 1.0),
             products=1,
@@ -149,7 +158,7 @@ class NormalPreconditioner:
             largest=1.0,
             seconds=seconds,
         )
-        return solution, report
+        return solution * units, report
 
     @property
     def memory(self) -> int:

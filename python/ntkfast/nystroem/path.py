@@ -20,7 +20,7 @@ from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import drawn
-from ntkfast.nystroem._matrix import Sums
+from ntkfast.nystroem._matrix import Sums, sizes_of
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
@@ -186,6 +186,7 @@ def _errors(
 ) -> Doubles:
     """Return the root mean square of leave-one-out residuals for each ridge."""
     _, x, targets, weights = drawn(problem, count, seed)
+    unit = sizes_of(targets)
     squares = np.zeros(len(ridges))
     for some in row_blocks(len(x), problem.features.m):
         modes = matmul(vectors.T, problem.features.of(problem.kernel(x[some])))
@@ -193,6 +194,7 @@ def _errors(
             inverse = 1 / (values + ridge)
             outputs = modes.T @ (right * inverse[:, None])
             leverage = weights[some] * (inverse @ modes**2)
-            squares[i] += (((targets[some] - outputs) / (1 - leverage)[:, None]) ** 2).sum()
-    found: Doubles = np.sqrt(squares / targets.size)
+            rest = (targets[some] - outputs) / unit
+            squares[i] += ((rest / (1 - leverage)[:, None]) ** 2).sum()
+    found: Doubles = unit * np.sqrt(squares / targets.size)
     return found

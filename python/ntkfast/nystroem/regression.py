@@ -21,7 +21,7 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
 from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
@@ -342,8 +342,7 @@ class NystroemRegression(Displayed):
 
 def _solved(task: Task, sums: Sums, tol: float, progress: Progress) -> tuple[Doubles, SolveReport]:
     """Solve the normal equations by conjugate gradients."""
-    # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
-    sizes = np.ldexp(1.0, np.frexp(np.abs(sums.right).max(axis=0, initial=0.0))[1] - 1)
+    sizes = sizes_of(sums.right, axis=0)
     b = sums.right / sizes
     run = Refinement(task, b, tol * np.linalg.norm(b, axis=0))
     with reporting(progress, "Nyström", "digit") as report:
