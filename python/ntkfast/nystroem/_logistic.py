@@ -59,7 +59,7 @@ def logistic(
         The decrement is larger after 500 passes, or where rounding ends the search.
     """
     begun = time.perf_counter()
-    sums = problem.sketched if problem.rows else problem.complete
+    sums = problem.gather(problem.rows)
     loss = CrossEntropy(problem.passes, ridge, sums.right.shape[1])
     place = loss.start(sums.right)
     factor = _factor(sums, loss.flat, ridge)
