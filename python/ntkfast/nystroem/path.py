@@ -20,8 +20,8 @@ from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import drawn
-from ntkfast.nystroem._matrix import Sums, sizes_of
-from ntkfast.nystroem._points import Doubles
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
+from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
 from ntkfast.solvers import SolveReport
@@ -139,7 +139,11 @@ class NystroemPath(Displayed):
         values, vectors, right = vars(self)["_modes"]
         ridge = float(self.diag_reg[chosen])
         solution = matmul(vectors, right / (values + ridge)[:, None])
-        return NystroemRegression._of(vars(self)["_problem"], ridge, solution, self._report(ridge))
+        problem: Problem = vars(self)["_problem"]
+        found = NystroemRegression._of(problem, ridge, solution, self._report(ridge))
+        sums = Sums(right, as_doubles(matmul(vectors * values, vectors.T)), 0)
+        vars(found)["_uncertainty"] = problem.features, NormalPreconditioner.of(sums, ridge)
+        return found
 
     def _report(self, ridge: float) -> SolveReport:
         values = vars(self)["_modes"][0]
