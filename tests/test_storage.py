@@ -11,7 +11,7 @@ import pytest
 
 import ntkfast as nk
 from contract import same_bits
-from ntkfast import storage
+from ntkfast._saved import CLASSES, ESTIMATORS
 
 RNG = np.random.default_rng(11)
 X, X_TEST = RNG.standard_normal((24, 3)), RNG.standard_normal((5, 3))
@@ -257,8 +257,8 @@ def test_every_class_that_can_be_saved_is_tried() -> None:
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
     parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
     parts |= {"ContinuousTime", "HeavyBall", "SolveReport"}  # of trainings and Nyström regression
-    assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
-    assert {*nk.sklearn.__all__} == storage._ESTIMATORS
+    assert tried | parts == {*CLASSES, *ESTIMATORS, "network"}
+    assert {*nk.sklearn.__all__} == ESTIMATORS
 
 
 def test_what_searches_and_tables_leave_in_estimators(tmp_path: Path) -> None:
