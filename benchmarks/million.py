@@ -93,6 +93,7 @@ def fitted(problem: Problem, arguments: argparse.Namespace, centres: int) -> nk.
         centres=centres,
         diag_reg=arguments.ridge * len(problem.x),
         tol=arguments.tol,
+        memory=arguments.memory,
         progress=report(),
     )
 
@@ -231,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--centres", type=positive, nargs="+", default=[10_000])
     parser.add_argument("--ridge", type=float, default=1e-6, help="λ: the ridge is n·λ")
     parser.add_argument("--tol", type=float, default=1e-4)
+    parser.add_argument("--memory", type=float, default=1e9, help="bytes of kept kernel values")
     parser.add_argument("--alone", action="store_true", help="no other methods")
     return parser
 

@@ -204,6 +204,11 @@ def estimators() -> Iterator[tuple[str, Call]]:
         yield name, lambda name=name: getattr(sk, name)().fit(X, Y).predict(X_TEST)
     for name in ("NTKClassifier", "NNGPClassifier", "NTKClassifierCV"):
         yield name, lambda name=name: getattr(sk, name)().fit(X, LABELS).predict(X_TEST)
+    for name in ("NystroemRegressor", "NystroemClassifier"):
+        yield name, lambda name=name: getattr(sk, name)(centres=20).fit(X, LABELS).predict(X_TEST)
+    logistic = sk.NystroemClassifier(centres=20, loss="log", diag_reg=1.0)
+    yield "NystroemClassifier, log", lambda: logistic.fit(X, LABELS).predict_proba(X_TEST)
+    yield "NystroemFeatures", lambda: sk.NystroemFeatures(centres=20).fit(X).transform(X_TEST)
     yield "NTKKernel", lambda: sk.NTKKernel()(X, eval_gradient=True)
 
 

@@ -96,7 +96,7 @@ def test_the_sketch_keeps_lengths():
 
     settings = Settings(8, "uniform", "ntk", 0, None, None, None)
     problem = Problem.of(NET, X, Y[:, 0], None, settings)
-    complete = problem.complete.matrix
+    complete = problem.gather(0).matrix
     passes = problem.passes
     sketches = [_matrix.gather(passes, 400, 64, seed, None).matrix for seed in range(300)]
     spread = np.std(sketches, axis=0) / 300**0.5
@@ -196,11 +196,14 @@ def test_targets_of_any_shape():
     assert one.predict(X_TEST[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("scale", [1e-140, 1e140])
+@pytest.mark.parametrize("scale", [1e-300, 1e-140, 1e140, 1e300])
 def test_targets_of_any_size(scale):
     one = nk.NystroemRegression(NET, X, Y, centres=20, diag_reg=0.1, tol=1e-10)
     other = nk.NystroemRegression(NET, X, scale * Y, centres=20, diag_reg=0.1, tol=1e-10)
     np.testing.assert_allclose(other.predict(X_TEST) / scale, one.predict(X_TEST), rtol=1e-6)
+    assert 0 < other.report.residuals.max() < 1e-10
+    left = one.leave_one_out().rmse
+    np.testing.assert_allclose(other.leave_one_out().rmse / scale, left, rtol=1e-6)
 
 
 def test_copies_and_no_regularisation_are_no_fault():
@@ -339,6 +342,15 @@ class TestPath:
         path = nk.NystroemPath(NET, X, Y, centres=10, diag_reg=[0.1, 1.0], units="relative")
         np.testing.assert_allclose(path.diag_reg, [0.1 * mean, mean])
 
+    @pytest.mark.parametrize("scale", [1e-300, 1e300])
+    def test_targets_of_any_size(self, scale):
+        one, other = (
+            nk.NystroemPath(NET, X, y, centres=20, diag_reg=[1e3, 1e-3, 1.0])
+            for y in (Y, scale * Y)
+        )
+        np.testing.assert_allclose(other.errors / scale, one.errors, rtol=1e-9)
+        assert other.best == one.best == 1
+
     def test_bad_paths(self):
         for wrong in (1.0, [], [0.0, 1.0], [np.nan]):
             with pytest.raises(ValueError, match="diag_reg has shape"):
@@ -373,6 +385,7 @@ class TestRefusals:
             ),
             ({"y": Y[:9]}, ValueError, r"x has shape \(400, 5\) and y has shape \(9, 2\)"),
             ({"centres": 0}, ValueError, "centres is 0"),
+            ({"centres": True}, TypeError, "centres is True, of type bool; expected an integer"),
             ({"centres": 1.5}, ValueError, "a share of the trace below 1"),
             ({"centres": X[:3, :2]}, ValueError, r"centres have shape \(2,\) each"),
             ({"centres": 0.1, "sampling": "uniform"}, ValueError, "expected an integer"),

@@ -11,7 +11,7 @@ import pytest
 
 import ntkfast as nk
 from contract import same_bits
-from ntkfast import storage
+from ntkfast._saved import CLASSES, ESTIMATORS
 
 RNG = np.random.default_rng(11)
 X, X_TEST = RNG.standard_normal((24, 3)), RNG.standard_normal((5, 3))
@@ -204,6 +204,18 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: nk.sklearn.NNGPClassifier(noise_variance=1).fit(X, LABELS),
         lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST)),
     ),
+    "NystroemRegressor": (
+        lambda: nk.sklearn.NystroemRegressor(centres=9, normalize_y=True).fit(X, Y2),
+        lambda model: (model.predict(X_TEST), model.report_, model.unexplained_),
+    ),
+    "NystroemClassifier": (
+        lambda: nk.sklearn.NystroemClassifier(1, centres=X[:9], loss="log").fit(X, LABELS),
+        lambda model: (model.predict(X_TEST), model.predict_proba(X_TEST), model.loss_),
+    ),
+    "NystroemFeatures": (
+        lambda: nk.sklearn.NystroemFeatures(centres=9, kernel="nngp").fit(X.astype("f")),
+        lambda model: (model.transform(X_TEST.astype("f")), model.get_feature_names_out().tolist()),
+    ),
     "NTKKernel": (
         lambda: nk.sklearn.NTKKernel(3, amplitude=0.5, b_std_bounds="fixed"),
         lambda kernel: (kernel(X), kernel.theta, kernel.bounds),
@@ -245,8 +257,8 @@ def test_every_class_that_can_be_saved_is_tried() -> None:
     parts = {"Modes", "SquaredSingularValues", "Scaling"}  # of LinearModel and WidthStudy
     parts |= {"CholeskySolver", "RefinedSolver", "EigenSolver"}  # of regressions and trainings
     parts |= {"ContinuousTime", "HeavyBall", "SolveReport"}  # of trainings and Nyström regression
-    assert tried | parts == {*storage._CLASSES, *storage._ESTIMATORS, "network"}
-    assert {*nk.sklearn.__all__} == storage._ESTIMATORS
+    assert tried | parts == {*CLASSES, *ESTIMATORS, "network"}
+    assert {*nk.sklearn.__all__} == ESTIMATORS
 
 
 def test_what_searches_and_tables_leave_in_estimators(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Results in files: NPZ archives of arrays, with a JSON header that describes them.
 
 A file contains only the fields of frozen dataclasses, or the parameters and fitted attributes of
-estimators. Reading builds objects of the classes in `_CLASSES` and `_ESTIMATORS` from them. It runs
+estimators. Reading builds objects of the classes in `_saved.py` from them. It runs
 no code that a file contains or names.
 """
 
@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from inspect import signature
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,91 +20,19 @@ import numpy.typing as npt
 from ntkfast._annotations import fits
 from ntkfast._atomic import replacing
 from ntkfast._ntkfast import info
+from ntkfast._saved import DERIVED, class_named, parts
 from ntkfast.data.files import read_npz
-from ntkfast.dynamics import (
-    Ensemble,
-    GradientDescent,
-    GradientFlow,
-    KernelRegression,
-    LinearModel,
-    LossFlow,
-    Normal,
-    Posterior,
-    Trajectory,
-)
-from ntkfast.dynamics._modes import Modes, SquaredSingularValues
-from ntkfast.dynamics.rules import ContinuousTime, HeavyBall
-from ntkfast.finite import (
-    DriftStudy,
-    FiniteNetwork,
-    FiniteTrajectory,
-    LinearizedNetwork,
-    LinearizedTraining,
-    MonteCarloKernels,
-    Scaling,
-    WidthStudy,
-)
-from ntkfast.finite.initial import restored
-from ntkfast.kernels import Kernels
-from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
-from ntkfast.nystroem import NystroemRegression
 from ntkfast.operators import Operator
-from ntkfast.solvers import (
-    CholeskySolver,
-    ConjugateGradients,
-    EigenSolver,
-    PreparedByProducts,
-    PreparedCholesky,
-    PreparedEigen,
-    PreparedRefined,
-    RefinedSolver,
-    SingleCholeskySolver,
-    SolveReport,
-)
-from ntkfast.spectrum import Spectrum
-from ntkfast.theory import EdgeOfChaos, MeanField
+from ntkfast.solvers import ConjugateGradients, PreparedByProducts, SingleCholeskySolver
 
 __all__ = ["load", "save"]
 
 _FORMAT, _VERSION = "ntkfast", 2
 _HEADER = "header"
 
-_CLASSES: dict[str, type] = {
-    class_.__name__: class_
-    for class_ in (
-        *(Kernels, Spectrum, Cholesky),
-        *(GradientFlow, GradientDescent, KernelRegression, LossFlow, Trajectory),
-        *(LinearModel, Modes, SquaredSingularValues),
-        *(Ensemble, Posterior, Normal, NystroemRegression, SolveReport),
-        *(CholeskySolver, PreparedCholesky, RefinedSolver, PreparedRefined),
-        *(EigenSolver, PreparedEigen, ContinuousTime, HeavyBall),
-        *(FiniteNetwork, FiniteTrajectory, LinearizedNetwork, LinearizedTraining),
-        *(MonteCarloKernels, Scaling, WidthStudy, DriftStudy, MeanField, EdgeOfChaos),
-    )
-}
-
-# Classes of ntkfast.sklearn, which are imported when needed.
-_ESTIMATORS = {
-    *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
-    *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
-}
-
 # What building an object raises where the file has values that `save` would not have written.
 _DAMAGE = ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError
-
-# Fields that follow from the others, and the functions that create an object from those.
-_DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
-    FiniteNetwork: ({"_layer", "_affine"}, restored),
-}
-
-# Fields that older files do not have; the classes have defaults for them.
-_LATER: dict[type, tuple[str, ...]] = {
-    KernelRegression: ("relative_diag_reg",),
-    Posterior: ("relative_diag_reg",),
-    Normal: ("variance_bounds",),
-    Ensemble: ("solver", "tol"),
-}
 
 
 def save(path: str | PathLike[str], value: object) -> None:
@@ -260,7 +186,7 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
         named = {key: _encoded(item, (*place, str(i)), arrays) for i, (key, item) in items}
         return {"dict": named}
     name = type(value).__name__
-    if _class(name) is type(value):
+    if class_named(name) is type(value):
         state = {key: _encoded(item, (*place, key), arrays) for key, item in _state(value)}
         return {"object": name, "fields": state}
     where = f"{'.'.join(place)} is" if place else "value is"
@@ -270,7 +196,7 @@ def _encoded(value: object, place: tuple[str, ...], arrays: dict[str, npt.NDArra
 def _refusal(where: str, value: object) -> str:
     """Say what cannot be saved, and what can be done with it."""
     name = type(value).__name__
-    ours = any(_class(base.__name__) is base for base in type(value).__mro__)
+    ours = any(class_named(base.__name__) is base for base in type(value).__mro__)
     if not ours and hasattr(value, "get_params") and callable(getattr(value, "fit", None)):
         if hasattr(value, "steps"):
             part = "the fitted step, such as pipeline[-1], which takes transformed features"
@@ -297,7 +223,7 @@ def _refusal(where: str, value: object) -> str:
 
 def _state(value: Any) -> Iterator[tuple[str, object]]:
     """Yield the parts of an object of a known class."""
-    always, sometimes = _parts(type(value))
+    always, sometimes = parts(type(value))
     yield from ((name, getattr(value, name)) for name in always)
     yield from ((name, vars(value)[name]) for name in sometimes if name in vars(value))
 
@@ -337,47 +263,23 @@ def _decoded(data: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
 
 def _object(name: str, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Any:
     """Return an object of a known class, with fields of the types that it is annotated with."""
-    class_ = _class(name)
+    class_ = class_named(name)
     if class_ is None:
         raise ValueError(f"it needs an unknown class {name!r}")
-    always, sometimes = _parts(class_)
+    always, sometimes = parts(class_)
     if not always.keys() <= state.keys() <= always.keys() | sometimes.keys():
         raise ValueError(f"{name} has the fields {sorted(state)}; expected {sorted(always)}")
     values = {key: _decoded(item, arrays) for key, item in state.items()}
     for key, value in values.items():
         if not fits(value, {**always, **sometimes}[key]):
             raise ValueError(f"{name} has {key} = {value!r}, which has the wrong type")
-    if class_ in _DERIVED:
-        return _DERIVED[class_][1](**values)
+    if class_ in DERIVED:
+        return DERIVED[class_][1](**values)
     if hasattr(class_, "__post_init__"):  # it checks the values
         return class_(**values)
     result: Any = object.__new__(class_)
     vars(result).update(values)
     return result
-
-
-def _class(name: str) -> type | None:
-    """Return the class with this name, if its objects can be saved."""
-    if name in _ESTIMATORS:
-        from ntkfast import sklearn
-
-        estimator: type = getattr(sklearn, name)
-        return estimator
-    return _CLASSES.get(name)
-
-
-def _parts(class_: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the annotations of what is always written, and of what may be missing."""
-    hints = get_type_hints(class_, localns=_CLASSES)
-    if not is_dataclass(class_):  # an estimator, which checks its parameters in fit
-        fitted = {name: hint for name, hint in hints.items() if name.endswith("_")}
-        return dict.fromkeys(signature(class_).parameters, object), fitted
-    derived = _DERIVED[class_][0] if class_ in _DERIVED else set()
-    written = {field.name: hints[field.name] for field in fields(class_)}
-    sometimes = {name: written.pop(name) for name in _LATER.get(class_, ())}
-    for name in getattr(class_, "_kept", ()):  # computed on first access
-        sometimes[name] = get_type_hints(vars(class_)[name].func, localns=_CLASSES)["return"]
-    return {name: hint for name, hint in written.items() if name not in derived}, sometimes
 
 
 def _is_text(array: npt.NDArray[Any]) -> bool:

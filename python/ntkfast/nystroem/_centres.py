@@ -43,9 +43,7 @@ class Centres:
 def sample_size(centres: object, sampling: str) -> int:
     """Return the number of points to choose centres from, or raise an error."""
     number = plain(centres)
-    if isinstance(number, (float, np.floating)) or (
-        isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-    ):
+    if isinstance(number, (bool, int, float, np.bool_, np.integer, np.floating)):
         if isinstance(number, (float, np.floating)):
             share = as_real(centres, "centres", least=0.0, above=True)
             if share >= 1:

@@ -13,7 +13,7 @@ from ntkfast._display import Displayed, Fact
 from ntkfast._gram import row_blocks
 from ntkfast._progress import Progress
 from ntkfast.kernels import evaluate
-from ntkfast.nystroem._matrix import NormalPreconditioner
+from ntkfast.nystroem._matrix import NormalPreconditioner, sizes_of
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._predict import operators
 from ntkfast.nystroem._problem import Problem
@@ -41,7 +41,9 @@ class LeftOut(Displayed):
     @property
     def rmse(self) -> float:
         """Root mean square of targets − predictions, over all outputs."""
-        return float(np.sqrt(np.mean((self.targets - self.predictions) ** 2)))
+        rest = self.targets - self.predictions
+        unit = sizes_of(rest)
+        return float(unit * np.sqrt(np.mean((rest / unit) ** 2)))
 
     def _facts(self) -> Iterator[Fact]:
         yield "points=", len(self.rows)
@@ -100,6 +102,7 @@ def drawn(
     rows, x, values = problem.drawn(count, seed)
     if not len(rows):
         raise ValueError(
-            "every point is a centre, so none can be left out; use KernelRegression.leave_one_out"
+            "every point is a centre, so none can be left out; use fewer centres, or "
+            "KernelRegression.leave_one_out"
         )
     return rows, x, values[:, :-1], values[:, -1]

@@ -14,7 +14,7 @@ from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._system import Passes, add_gathered
 from ntkfast.solvers import SolveReport
 
-__all__ = ["NormalPreconditioner", "Sums", "gather", "sketch_rows"]
+__all__ = ["NormalPreconditioner", "Sums", "gather", "sizes_of", "sketch_rows"]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
 _FEW = 2048
@@ -30,6 +30,13 @@ def sketch_rows(n: int, m: int) -> int:
     """Return the number of rows of the sketch; 0 if the complete matrix is the better choice."""
     rows = _PER_CENTRE * m
     return 0 if m <= _FEW or n <= 2 * rows else rows
+
+
+def sizes_of(values: Doubles, axis: int | None = None) -> Doubles:
+    """Return powers of two: squares of values/size neither overflow nor vanish, and keep bits."""
+    largest = np.abs(values).max(axis=axis, initial=0.0)
+    sizes: Doubles = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    return sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +92,8 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
         right = as_doubles(features.factor.solve_lower(right))
         for start in range(0, rows, 2 * _COLUMNS):
             _add_products(features.of(sketch[start : start + 2 * _COLUMNS]), matrix)
-    whole = np.triu(matrix)
-    whole += np.triu(matrix, 1).T
-    return Sums(right, whole, rows)
+    _mirror(matrix)
+    return Sums(right, matrix, rows)
 
 
 def _add_products(features: Doubles, total: Doubles) -> None:
@@ -96,6 +102,15 @@ def _add_products(features: Doubles, total: Doubles) -> None:
     for start in range(0, m, _COLUMNS):
         stop = min(start + _COLUMNS, m)
         total[start:stop, start:] += matmul(features[start:stop], features[start:].T)
+
+
+def _mirror(matrix: Doubles) -> None:
+    """Write the entries above the diagonal below it."""
+    for start in range(0, len(matrix), _COLUMNS):
+        some = slice(start, start + _COLUMNS)
+        block = matrix[some, some]
+        block[:] = np.triu(block) + np.triu(block, 1).T
+        matrix[start + _COLUMNS :, some] = matrix[some, start + _COLUMNS :].T
 
 
 def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
@@ -121,16 +136,19 @@ class NormalPreconditioner:
     def of(cls, sums: Sums, ridge: float) -> NormalPreconditioner:
         """Factorise the matrix plus a ridge > 0."""
         m = len(sums.matrix)
-        factor = cholesky(sums.matrix + ridge * np.eye(m))
-        return cls(factor, float(np.trace(sums.matrix)) / m + ridge, sums.rows or m)
+        matrix = sums.matrix.copy()
+        matrix.reshape(-1)[:: m + 1] += ridge
+        return cls(cholesky(matrix), float(np.trace(matrix)) / m, sums.rows or m)
 
     def direct(
         self, sums: Sums, ridge: float, seconds: dict[str, float]
     ) -> tuple[Doubles, SolveReport]:
         """Solve the complete system, and report the residual."""
-        solution = as_doubles(self.factor.solve(sums.right))
-        rest = sums.right - matmul(sums.matrix, solution) - ridge * solution
-        sizes = np.linalg.norm(sums.right, axis=0)
+        units = sizes_of(sums.right, axis=0)
+        right = sums.right / units
+        solution = as_doubles(self.factor.solve(right))
+        rest = right - matmul(sums.matrix, solution) - ridge * solution
+        sizes = np.linalg.norm(right, axis=0)
         report = SolveReport(
             residuals=np.linalg.norm(rest, axis=0) / np.where(sizes > 0, sizes, 1.0),
             products=1,
@@ -140,7 +158,7 @@ class NormalPreconditioner:
             largest=1.0,
             seconds=seconds,
         )
-        return solution, report
+        return solution * units, report
 
     @property
     def memory(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
 from ntkfast.nystroem._centres import Centres, choose, sample_size
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather, sketch_rows
+from ntkfast.nystroem._matrix import Sums, gather, sketch_rows
 from ntkfast.nystroem._points import Doubles, Points
 from ntkfast.nystroem._survey import Survey, prepared_for, survey
 from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
@@ -102,23 +101,10 @@ class Problem:
         passes = Passes(points, features, prepared, own.memory)
         return cls(points, known, features, prepared, passes, found.residual, rows, own)
 
-    @cached_property
-    def sketched(self) -> Sums:
-        """The sums with a sketch."""
-        return self._gather(self.rows)
-
-    @cached_property
-    def complete(self) -> Sums:
-        """The sums with the complete matrix; by another pass if the first one made a sketch."""
-        return self._gather(0)
-
-    def _gather(self, rows: int) -> Sums:
+    def gather(self, rows: int) -> Sums:
+        """Gather the sums with a sketch of so many rows, or for 0 with the complete matrix."""
         own = self.settings
         return gather(self.passes, self.known.n, rows, own.seed, own.progress)
-
-    def factor(self, ridge: float) -> NormalPreconditioner:
-        """Factorise the complete matrix plus the ridge."""
-        return NormalPreconditioner.of(self.complete, ridge)
 
     def kernel(self, x: FloatArray) -> FloatArray:
         """Return the kernel between some of the points and the centres."""

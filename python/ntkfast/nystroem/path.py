@@ -20,8 +20,8 @@ from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import drawn
-from ntkfast.nystroem._matrix import Sums
-from ntkfast.nystroem._points import Doubles
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
+from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
 from ntkfast.solvers import SolveReport
@@ -114,7 +114,7 @@ class NystroemPath(Displayed):
         ridges = np.array(
             [ridge_of(r if absolute else 0.0, 0.0 if absolute else r, known) for r in given]
         )
-        sums: Sums = problem.complete
+        sums: Sums = problem.gather(0)
         spectrum = eigh(sums.matrix)
         values = np.maximum(spectrum.eigenvalues, 0.0)
         vectors = cast("Doubles", spectrum.eigenvectors)
@@ -139,7 +139,11 @@ class NystroemPath(Displayed):
         values, vectors, right = vars(self)["_modes"]
         ridge = float(self.diag_reg[chosen])
         solution = matmul(vectors, right / (values + ridge)[:, None])
-        return NystroemRegression._of(vars(self)["_problem"], ridge, solution, self._report(ridge))
+        problem: Problem = vars(self)["_problem"]
+        found = NystroemRegression._of(problem, ridge, solution, self._report(ridge))
+        sums = Sums(right, as_doubles(matmul(vectors * values, vectors.T)), 0)
+        vars(found)["_uncertainty"] = problem.features, NormalPreconditioner.of(sums, ridge)
+        return found
 
     def _report(self, ridge: float) -> SolveReport:
         values = vars(self)["_modes"][0]
@@ -186,6 +190,7 @@ def _errors(
 ) -> Doubles:
     """Return the root mean square of leave-one-out residuals for each ridge."""
     _, x, targets, weights = drawn(problem, count, seed)
+    unit = sizes_of(targets)
     squares = np.zeros(len(ridges))
     for some in row_blocks(len(x), problem.features.m):
         modes = matmul(vectors.T, problem.features.of(problem.kernel(x[some])))
@@ -193,6 +198,7 @@ def _errors(
             inverse = 1 / (values + ridge)
             outputs = modes.T @ (right * inverse[:, None])
             leverage = weights[some] * (inverse @ modes**2)
-            squares[i] += (((targets[some] - outputs) / (1 - leverage)[:, None]) ** 2).sum()
-    found: Doubles = np.sqrt(squares / targets.size)
+            rest = (targets[some] - outputs) / unit
+            squares[i] += ((rest / (1 - leverage)[:, None]) ** 2).sum()
+    found: Doubles = unit * np.sqrt(squares / targets.size)
     return found

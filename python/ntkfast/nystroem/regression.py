@@ -21,7 +21,7 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
 from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
@@ -103,7 +103,7 @@ class NystroemRegression(Displayed):
     ------
     TypeError, ValueError
         An argument has the wrong type or value; a point or a target is NaN or infinite, with its
-        row number; `Chunks` change between passes.
+        row number; `Chunks` have another number of points in a later pass.
     MemoryError
         The matrices of m² numbers exceed the memory that is free.
     NumericalError
@@ -179,7 +179,7 @@ class NystroemRegression(Displayed):
         problem = Problem.of(network, x, y, sample_weight, settings, regularisation)
         chosen = time.perf_counter() - begun
         ridge = ridge_of(*regularisation, problem.known)
-        sums = problem.sketched if problem.rows else problem.complete
+        sums = problem.gather(problem.rows)
         preconditioner = NormalPreconditioner.of(sums, ridge)
         gathered = time.perf_counter() - begun - chosen
         if problem.rows:
@@ -198,6 +198,7 @@ class NystroemRegression(Displayed):
         else:
             seconds = {"normal equations": gathered}
             solution, report = preconditioner.direct(sums, ridge, seconds)
+            vars(self)["_uncertainty"] = problem.features, preconditioner
         problem.passes.release()
         seconds = {"centres": chosen, **report.seconds}
         self._learn(problem, ridge, solution, replace(report, seconds=seconds))
@@ -310,7 +311,7 @@ class NystroemRegression(Displayed):
     def _uncertainty(self) -> tuple[Features, NormalPreconditioner]:
         """What variances need: the factors of two m × m matrices."""
         problem = self._points("variances")
-        return problem.features, problem.factor(self.diag_reg)
+        return problem.features, NormalPreconditioner.of(problem.gather(0), self.diag_reg)
 
     def _points(self, what: str) -> Problem:
         problem = vars(self).get("_problem")
@@ -322,10 +323,7 @@ class NystroemRegression(Displayed):
         return cast("Problem", problem)
 
     def __getstate__(self) -> dict[str, object]:
-        """All but the training points; with what variances need, if that takes no further pass."""
-        problem = vars(self).get("_problem")
-        if problem is not None and "complete" in vars(problem):
-            _ = self._uncertainty
+        """All but the training points."""
         return {name: value for name, value in vars(self).items() if name != "_problem"}
 
     def _facts(self) -> Iterator[Fact]:
@@ -344,8 +342,7 @@ class NystroemRegression(Displayed):
 
 def _solved(task: Task, sums: Sums, tol: float, progress: Progress) -> tuple[Doubles, SolveReport]:
     """Solve the normal equations by conjugate gradients."""
-    # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
-    sizes = np.ldexp(1.0, np.frexp(np.abs(sums.right).max(axis=0, initial=0.0))[1] - 1)
+    sizes = sizes_of(sums.right, axis=0)
     b = sums.right / sizes
     run = Refinement(task, b, tol * np.linalg.norm(b, axis=0))
     with reporting(progress, "Nyström", "digit") as report:

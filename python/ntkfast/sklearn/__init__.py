@@ -1,7 +1,8 @@
 """Infinitely wide networks as scikit-learn estimators and kernels.
 
 They work in pipelines, searches and cross-validation. Their results are those of `nk.Ensemble`,
-`nk.KernelRegression` and `nk.Posterior`, which they keep as fitted attributes.
+`nk.KernelRegression`, `nk.NystroemRegression` and `nk.Posterior`, which they keep as fitted
+attributes.
 """
 
 from ntkfast._optional import MissingExtraError
@@ -12,7 +13,9 @@ except ImportError as error:
     raise MissingExtraError("ntkfast.sklearn", "scikit-learn >= 1.6", "sklearn") from error
 
 from ntkfast.sklearn.classifiers import NNGPClassifier, NTKClassifier
+from ntkfast.sklearn.features import NystroemFeatures
 from ntkfast.sklearn.kernels import NNGPKernel, NTKKernel
+from ntkfast.sklearn.nystroem import NystroemClassifier, NystroemRegressor
 from ntkfast.sklearn.regressors import NNGPRegressor, NTKRegressor
 from ntkfast.sklearn.selection import NTKClassifierCV, NTKRegressorCV
 
@@ -25,4 +28,7 @@ __all__ = [
     "NTKKernel",
     "NTKRegressor",
     "NTKRegressorCV",
+    "NystroemClassifier",
+    "NystroemFeatures",
+    "NystroemRegressor",
 ]

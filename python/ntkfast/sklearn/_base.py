@@ -136,10 +136,10 @@ class NetworkEstimator(BaseEstimator):
             means = [matmul(points, columns)]
         else:
             kernel = getattr(self.network_, self._computed)
-            means = [
-                matmul(kernel(as_others(points[rows], self.X_fit_), self.X_fit_), columns)
-                for rows in test_blocks(len(points), n, "none")
-            ]
+            means = []
+            for rows in test_blocks(len(points), n, "none"):
+                cross = kernel(as_others(points[rows], self.X_fit_), self.X_fit_)
+                means.append(matmul(cross, columns).astype(cross.dtype, copy=False))
         return np.concatenate(means).reshape(len(points), *self.dual_coef_.shape[1:])
 
     @abstractmethod

@@ -21,7 +21,9 @@ from ntkfast.dynamics._products import Products
 from ntkfast.dynamics._solvers import SolverChoice, as_solver, fits
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
+from ntkfast.nystroem import NystroemRegression
 from ntkfast.operators import KernelOperator, Operator
+from ntkfast.sklearn import _many
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import (
@@ -55,7 +57,7 @@ class NTKEstimator(NetworkEstimator):
     tol: float | None
     memory: float | None
 
-    training_: KernelRegression | GradientFlow
+    training_: KernelRegression | GradientFlow | NystroemRegression
     t_: float
     sample_weight_: FloatArray | None
 
@@ -73,6 +75,10 @@ class NTKEstimator(NetworkEstimator):
         settings = as_settings(
             self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
         )
+        many = self.solver == "auto" and np.isinf(time) and len(points) > _many.MANY
+        if many and not self._precomputed():
+            self._train_on_centres(points, targets, weights, time, settings)
+            return
         theta = self._gram(points, weights, time)
         ridge = settings["diag_reg"] + settings["relative_diag_reg"] * mean_diagonal(theta, weights)
         self._train(theta, targets, weights, ridge, time, settings)
@@ -91,6 +97,29 @@ class NTKEstimator(NetworkEstimator):
                 self.network_, self.X_fit_, memory=self.memory, progress=self.progress
             )
         return self.network_.ntk(points, progress=self.progress)
+
+    def _train_on_centres(
+        self,
+        points: FloatArray,
+        targets: FloatArray,
+        weights: FloatArray | None,
+        time: float,
+        settings: dict[str, Any],
+    ) -> None:
+        self.__dict__.pop("noise_variance_", None)  # of an earlier fit
+        self.network_, self.sample_weight_, self.t_ = self._network(), weights, float(time)
+        self.training_ = _many.on_centres(
+            self.network_,
+            points,
+            targets,
+            weights,
+            diag_reg=settings["diag_reg"],
+            relative_diag_reg=settings["relative_diag_reg"],
+            tol=self.tol,
+            memory=self.memory,
+            progress=self.progress,
+        )
+        self.X_fit_, self.dual_coef_ = self.training_.centres, self.training_.coefficients
 
     def _train(
         self,
@@ -143,7 +172,7 @@ class NTKEstimator(NetworkEstimator):
     def noise_variance_(self) -> npt.NDArray[np.float64]:
         """The noise of each output, from leave-one-out: shape () or (n_outputs,)."""
         check_is_fitted(self)
-        self._check_trained("estimates of the noise")
+        training = self._exact("estimates of the noise")
         nngp = self._prior()
         if isinstance(nngp, Operator):
             raise ValueError(
@@ -151,7 +180,7 @@ class NTKEstimator(NetworkEstimator):
                 "kernel in the precision of X; use solver='cholesky' and few enough samples, or an "
                 "NNGP estimator"
             )
-        return noise_by_leave_one_out(self.training_, self.t_, nngp, self.sample_weight_)
+        return noise_by_leave_one_out(training, self.t_, nngp, self.sample_weight_)
 
     def __dir__(self) -> list[str]:
         # Notebooks show all fitted attributes named here, and that of scikit-learn evaluates all
@@ -164,11 +193,21 @@ class NTKEstimator(NetworkEstimator):
     def _noise(self) -> npt.NDArray[np.float64]:
         return self.noise_variance_
 
+    def _exact(self, what: str) -> KernelRegression | GradientFlow:
+        """Return the training with all points, for a result that needs it."""
+        self._check_network(what)
+        self._check_trained(what)
+        if isinstance(self.training_, NystroemRegression):
+            raise ValueError(
+                f"{what} need the kernel between all samples, and solver='auto' learnt from "
+                f"{self.training_.n:,} samples with {len(self.X_fit_):,} centres; use "
+                "nk.sklearn.NystroemRegressor or NystroemClassifier, or solver='cg'"
+            )
+        return self.training_
+
     def _prior(self) -> FloatArray | Operator:
         """Σ between the training points; an operator if Θ was one."""
-        self._check_network("standard deviations")
-        self._check_trained("standard deviations")
-        prepared = self.training_.prepared
+        prepared = self._exact("standard deviations").prepared
         if isinstance(prepared, (PreparedByProducts, Products)):
             return KernelOperator(self.network_, self.X_fit_, kernel="nngp", memory=self.memory)
         return self.network_.nngp(self.X_fit_)
@@ -178,7 +217,8 @@ class NTKEstimator(NetworkEstimator):
         nngp = self._prior()
         trace = float(nngp.diagonal().sum(dtype=np.float64))
         variances = []
-        least = least_block(self.training_.prepared)
+        prepared = self._exact("standard deviations").prepared
+        least = least_block(prepared)
         for rows in row_blocks(len(points), len(nngp), least):
             cross = self.network_.kernels(as_others(points[rows], self.X_fit_), self.X_fit_)
             before = self.network_.nngp(points[rows], diagonal=True)
@@ -187,18 +227,19 @@ class NTKEstimator(NetworkEstimator):
             change = spread - 2 * cross.nngp
             after = before + np.einsum("ij,ij->i", weights, change)
             variances.append(as_covariance(after, before, weights, trace))
-        if isinstance(self.training_.prepared, PreparedByProducts):
-            self.training_.prepared.release()
+        if isinstance(prepared, PreparedByProducts):
+            prepared.release()
         deviations: FloatArray = np.sqrt(np.concatenate(variances))
         return deviations
 
     def _weights(self, ntk: FloatArray, nngp: FloatArray | Operator) -> FloatArray:
         """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""
-        if isinstance(self.training_, KernelRegression):
-            return self.training_.prepared.solve(ntk.T).T
+        training = self._exact("standard deviations")
+        if isinstance(training, KernelRegression):
+            return training.prepared.solve(ntk.T).T
         if isinstance(nngp, Operator):
-            evolution = EvolutionByProducts(self.training_, nngp)
+            evolution = EvolutionByProducts(training, nngp)
             found: FloatArray = evolution.evolved("gathered", as_time(self.t_), ntk.T)[0]
             return found
         root = roots(self.sample_weight_, ntk.T).T
-        return response(self.training_, ntk * root, as_time(self.t_)) * root
+        return response(training, ntk * root, as_time(self.t_)) * root

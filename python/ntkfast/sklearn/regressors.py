@@ -167,9 +167,11 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
         has. ``"auto"`` takes conjugate gradients if the kernel and its factor would not fit into
         half of the memory that is free, or for more than 10,000 points. ``training_`` says which.
         At a finite time ``"cg"`` trains by products, and ``"auto"`` does so for as many points.
+        At t = ∞ and above 200,000 samples, ``"auto"`` is approximate and warns: it learns with
+        10,000 centres, or as many as fit into memory, as `NystroemRegressor` does.
     tol
         Residual of the coefficients, relative to the targets, for solvers by products; None: 1e-6
-        with conjugate gradients.
+        with conjugate gradients, and 1e-4 with centres.
     memory
         Bytes for parts of the kernel that are kept, for solvers by products; None: half of the
         memory that is free.
@@ -187,10 +189,11 @@ class NTKRegressor(NetworkRegressor, NTKEstimator):
     network_
         The network.
     X_fit_, dual_coef_
-        Training points and coefficients: the mean is Θ(x, X_fit_)·dual_coef_.
+        Training points, or centres, and coefficients: the mean is Θ(x, X_fit_)·dual_coef_.
     training_
         `nk.KernelRegression` at t = ∞, with ``leave_one_out`` and ``condition_estimate``;
-        `nk.GradientFlow` for a finite time, with the whole course of training.
+        `nk.GradientFlow` for a finite time, with the whole course of training;
+        `nk.NystroemRegression` above 200,000 samples.
     noise_variance_
         Variance of the noise of each output, shape () or (n_outputs,), in units of y_scale_²: the
         mean square of the leave-one-out residuals, less the variance of the networks there.
