@@ -162,3 +162,35 @@ class TestOnACluster:
             for product in products:
                 np.testing.assert_array_equal(product, expected)
             client.wait_for_workers(2)
+
+    def test_what_takes_points(self, client):
+        x, y = X[:800], Y[:800]
+        test = RNG.standard_normal((30, 6))
+        posterior = nk.Posterior(NET, lazy(x), y, noise_variance=0.1, solver="cg")
+        own = nk.Posterior(NET, x, y, noise_variance=0.1, solver="cg")
+        assert isinstance(posterior.regression.prepared.op, DistributedKernelOperator)
+        np.testing.assert_allclose(
+            posterior.predict(test, covariance="none").mean,
+            own.predict(test, covariance="none").mean,
+            atol=1e-5,
+        )
+        ensemble = nk.Ensemble(NET, lazy(x), y, diag_reg=0.1, solver="cg")
+        assert isinstance(ensemble.nngp, DistributedKernelOperator)
+        expected = nk.Ensemble(NET, x, y, diag_reg=0.1).predict(test, t=np.inf)
+        np.testing.assert_allclose(ensemble.predict(test, t=np.inf).mean, expected.mean, atol=1e-4)
+        flow = nk.GradientFlow(nk.KernelOperator(NET, lazy(x)), y)
+        expected = nk.GradientFlow(NET.ntk(x), y).predict(NET.ntk(test, x), t=0.1)
+        np.testing.assert_allclose(flow.predict(NET.ntk(test, x), t=0.1), expected, atol=1e-4)
+
+    def test_estimators(self, client):
+        sk = pytest.importorskip("ntkfast.sklearn")
+        x, y = X[:800], Y[:800]
+        model = sk.NTKRegressor(relative_diag_reg=1e-2, solver="cg").fit(lazy(x), lazy(y))
+        assert isinstance(model.training_.prepared.op, DistributedKernelOperator)
+        own = sk.NTKRegressor(relative_diag_reg=1e-2, solver="cg").fit(x, y)
+        np.testing.assert_allclose(model.predict(X[800:830]), own.predict(X[800:830]), atol=1e-5)
+        labels = (Y[:800, 0] > 0).astype(int)
+        found = sk.NTKClassifier(relative_diag_reg=1e-2, solver="cg").fit(lazy(x), labels)
+        assert isinstance(found.training_.prepared.op, DistributedKernelOperator)
+        again = found.fit(x, labels)
+        assert not isinstance(again.training_.prepared.op, DistributedKernelOperator)

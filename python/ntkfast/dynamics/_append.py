@@ -30,8 +30,6 @@ from ntkfast.spectrum import relative_rounding
 
 __all__ = ["Fit", "with_kernels", "with_points", "with_points_of_network"]
 
-# Columns of a triangle that are subtracted at once; factors are stored column by column.
-_ROWS = 64
 # Relative change of the mean of a diagonal that is rounding.
 _ROUNDING = 1e-12
 # Fields of the regression of all points, by name.
@@ -214,7 +212,7 @@ def _extended(
     check((n + 3 * b) * b * dtype.itemsize, "the kernels of the new points")
     total = empty((n + b, n + b), dtype, "the Cholesky factor of all points").T
     total[:n, :n], total[:n, n:] = lower, 0
-    rows = _forward(lower, cross.T.astype(dtype)).T
+    rows = Cholesky._of(lower).solve_lower(cross.T.astype(dtype)).T
     raised = own.diagonal() + np.broadcast_to(ridge, n + b)[n:].astype(dtype)
     schur = own - matmul(rows, rows.T)
     schur = (schur + schur.T) / 2
@@ -231,23 +229,13 @@ def _extended(
     return PreparedCholesky(ridge=ridge, jitter=0.0, seconds=seconds, factor=Cholesky._of(total))
 
 
-def _forward(lower: FloatArray, right: FloatArray) -> FloatArray:
-    """Return L⁻¹·b for a lower triangle L and b of shape (n, c), which is replaced."""
-    for top in range(0, len(lower), _ROWS):
-        end = min(top + _ROWS, len(lower))
-        for i in range(top, end):
-            right[i] = (right[i] - lower[i, top:i] @ right[top:i]) / lower[i, i]
-        right[end:] -= matmul(lower[end:, top:end], right[top:end])
-    return right
-
-
 def _larger_kernel(prepared: PreparedByProducts, points: FloatArray) -> KernelOperator:
     """Return the kernel of all points."""
     op, inner = prepared.op, prepared.inner
     assert isinstance(op, KernelOperator)
     assert isinstance(inner, KernelOperator)
     memory = inner.memory  # in mixed precision, the blocks of `op` are not kept
-    return KernelOperator(op.network, points, kernel=op.kernel, memory=memory, progress=op.progress)
+    return type(op)(op.network, points, kernel=op.kernel, memory=memory, progress=op.progress)
 
 
 def _larger_matrix(op: Operator, cross: FloatArray, own: FloatArray) -> Operator:

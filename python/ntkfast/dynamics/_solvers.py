@@ -62,13 +62,14 @@ def kernel_between(
     ridge: npt.ArrayLike,
     memory: float | None,
     progress: Progress,
+    kind: type[KernelOperator] = KernelOperator,
 ) -> FloatArray | Operator:
     """Return a kernel as a matrix if the solver factorises one, and otherwise as an operator."""
     if memory is not None:
         as_real(memory, "memory", least=0.0)
     if _named(solver, len(x), x.dtype, ridge, factors=True) in _ON_MATRICES:
         return getattr(network, kernel)(x, progress=progress)  # type: ignore[no-any-return]
-    return KernelOperator(network, x, kernel=kernel, memory=memory, progress=progress)
+    return kind(network, x, kernel=kernel, memory=memory, progress=progress)
 
 
 def chosen(

@@ -161,7 +161,8 @@ class Ensemble(Predictions):
             as_real(memory, "memory", least=0.0)
         nngp: FloatArray | Operator
         if name == "cg" or (name == "auto" and not fits(len(points), points.dtype)):
-            nngp = KernelOperator(network, points, kernel="nngp", memory=memory, progress=progress)
+            kind = KernelOperator.like(x)
+            nngp = kind(network, points, kernel="nngp", memory=memory, progress=progress)
         else:
             nngp = network.nngp(points, progress=progress)
         vars(self).update(
@@ -265,7 +266,7 @@ class Ensemble(Predictions):
             return nngp
         if isinstance(nngp, KernelOperator):
             own: dict[str, Any] = {"memory": nngp.memory, "progress": nngp.progress}
-            return KernelOperator(self.network, self.x, **own)
+            return type(nngp)(self.network, self.x, **own)
         return self.network.ntk(self.x)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_be
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
 from ntkfast.networks.neighbours import Neighbours
-from ntkfast.operators import Operator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.solvers import CholeskySolver
 from ntkfast.solvers._symmetry import as_symmetric
 
@@ -148,6 +148,7 @@ class Posterior(ConditionedGaussian):
             ridge=noise,
             memory=memory,
             progress=progress,
+            kind=KernelOperator.like(x),
         )
         by_products = isinstance(gram, Operator)  # which reports its own steps
         with one_step(None if by_products else progress, "Posterior"):

@@ -93,8 +93,13 @@ class KernelOperator(Operator):
 
     def __new__(cls, network: object = None, x: object = None, *args: Any, **others: Any) -> Any:
         """Return an operator whose blocks workers compute, if the points are a dask.array."""
-        lazy = any(hasattr(points, "__dask_graph__") for points in (x, *args, others.get("x2")))
-        return object.__new__(cls._of_dask if lazy and cls._of_dask is not None else cls)
+        return object.__new__(cls.like(x, *args, others.get("x2")))
+
+    @classmethod
+    def like(cls, *points: object) -> type[KernelOperator]:
+        """Return the class for points: that of Dask if some of them are a dask.array."""
+        lazy = any(hasattr(some, "__dask_graph__") for some in points)
+        return cls._of_dask if lazy and cls._of_dask is not None else cls
 
     def __init__(
         self,

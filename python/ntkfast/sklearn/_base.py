@@ -19,6 +19,7 @@ from ntkfast.dynamics._predictive import test_blocks
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
+from ntkfast.operators import KernelOperator
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._weights import as_weights
 
@@ -40,6 +41,9 @@ class NetworkEstimator(BaseEstimator):
     b_std: float | None
     kernel: str
     progress: Progress
+
+    _kind: type[KernelOperator] = KernelOperator
+    """That of Dask after a fit to a dask.array."""
 
     # Fitted attributes are annotated: `nk.save` writes those annotated here and in the subclasses.
     network_: Network

@@ -22,7 +22,7 @@ from ntkfast.dynamics._solvers import SolverChoice, as_solver, fits
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.nystroem import NystroemRegression
-from ntkfast.operators import KernelOperator, Operator
+from ntkfast.operators import Operator
 from ntkfast.sklearn import _many
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._noise import noise_by_leave_one_out
@@ -93,7 +93,7 @@ class NTKEstimator(NetworkEstimator):
         # At t = ∞ the regression itself decides whether to compute the matrix.
         large = self.solver == "auto" and not fits(len(points), points.dtype)
         if np.isinf(time) or (weights is None and (self.solver == "cg" or large)):
-            return KernelOperator(
+            return self._kind(
                 self.network_, self.X_fit_, memory=self.memory, progress=self.progress
             )
         return self.network_.ntk(points, progress=self.progress)
@@ -209,7 +209,7 @@ class NTKEstimator(NetworkEstimator):
         """Σ between the training points; an operator if Θ was one."""
         prepared = self._exact("standard deviations").prepared
         if isinstance(prepared, (PreparedByProducts, Products)):
-            return KernelOperator(self.network_, self.X_fit_, kernel="nngp", memory=self.memory)
+            return self._kind(self.network_, self.X_fit_, kernel="nngp", memory=self.memory)
         return self.network_.nngp(self.X_fit_)
 
     def _deviations(self, points: FloatArray) -> FloatArray:

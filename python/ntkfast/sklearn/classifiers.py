@@ -17,6 +17,7 @@ from ntkfast.data import one_hot
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
+from ntkfast.operators import KernelOperator
 from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
 from ntkfast.sklearn._ntk import NTKEstimator
@@ -67,6 +68,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 "expected labels of at least two classes"
             )
         targets = one_hot(numbers, len(self.classes_)) - 1 / len(self.classes_)
+        self._kind = KernelOperator.like(X)
         self._learn(points, targets.astype(points.dtype), weights)
         return self
 

@@ -16,6 +16,7 @@ from ntkfast._scalars import as_flag
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
+from ntkfast.operators import KernelOperator
 from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
 from ntkfast.sklearn._ntk import NTKEstimator
@@ -83,6 +84,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
             varied = units.max(axis=0) > units.min(axis=0)
             self.y_mean_, self.y_scale_ = unit * mean, np.where(varied, unit * spread, 1.0)
             targets = ((units - mean) / np.where(varied, spread, 1.0)).astype(points.dtype)
+        self._kind = KernelOperator.like(X)
         self._learn(points, targets, weights)
         return self
 
