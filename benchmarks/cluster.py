@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for workers, threads in ((2, 1), (1, 2)):
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=threads, dashboard_address=None
+                n_workers=workers, threads_per_worker=threads, dashboard_address="127.0.0.1:0"
             ) as cluster,
             Client(cluster),
         ):

@@ -16,11 +16,11 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
 from ntkfast.networks.estimate import KernelChoice, wanted_kernels
 
-__all__ = ["Job", "run"]
+__all__ = ["Elsewhere", "Job", "run"]
 
 # Bytes of work between two records in the sidecar, which limits the loss.
 _BLOCK = 1 << 28
@@ -224,8 +224,20 @@ class Job:
             )
 
 
-def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
+Parts: TypeAlias = list[list[FloatArray]]
+Elsewhere: TypeAlias = "Callable[[Job, int], Iterator[Parts]]"
+
+
+def run(
+    job: Job,
+    on_pairs: Callable[[int], object],
+    *,
+    force: bool,
+    elsewhere: Elsewhere | None = None,
+) -> None:
     """Compute the rest of the matrix; `on_pairs` receives the number of computed entries.
+
+    `elsewhere` yields the blocks after some rows, if others compute them.
 
     Raises FileExistsError if the file exists and not `force`, also if it appears while this runs.
     """
@@ -239,9 +251,14 @@ def run(job: Job, on_pairs: Callable[[int], object], *, force: bool) -> None:
             _record(job, 0)
             _reserve(job)
         matrix = np.lib.format.open_memmap(job.part, mode="r+")
+        blocks = None if elsewhere is None else elsewhere(job, rows)
         for start in range(rows, n, job.rows_a_block):
             stop = min(start + job.rows_a_block, n)
-            _write(job, matrix, start, stop, on_pairs)
+            if blocks is None:
+                _write(job, matrix, start, stop, on_pairs)
+            else:
+                _put(job, matrix, start, next(blocks))
+                on_pairs(job.pairs(stop))
             with naming(job.part):
                 matrix.flush()
             _record(job, stop)
@@ -268,10 +285,7 @@ def _write(
         job.evaluate(some, job.x2, out=rows, progress=_part(on_pairs, begun, ended))
         return
     between = begun + len(some) * (len(some) + 1) // 2
-    for left in range(0, start, _STRIP):
-        right = min(left + _STRIP, start)
-        for matrix in matrices:
-            matrix[start:stop, left:right] = matrix[left:right, start:stop].T
+    _mirror(matrices, start, stop)
     square = tuple(matrix[start:stop, start:stop] for matrix in matrices)
     job.evaluate(some, None, out=square, progress=_part(on_pairs, begun, between))
     if stop < len(job.x):
@@ -283,6 +297,28 @@ def _write(
             job.evaluate(job.x[stop:], some, out=turned, progress=progress)
         else:
             job.evaluate(some, job.x[stop:], out=rest, progress=progress)
+
+
+def _put(job: Job, file: FloatArray, start: int, parts: Parts) -> None:
+    """Write rows from `start` on that others have computed."""
+    matrices = file.reshape(-1, *job.shape)
+    left = start if job.x2 is None else 0
+    stop = start + len(parts[0][0])
+    if job.x2 is None:
+        _mirror(matrices, start, stop)
+    for part in parts:
+        right = left + part[0].shape[1]
+        for matrix, entries in zip(matrices, part, strict=True):
+            matrix[start:stop, left:right] = entries
+        left = right
+
+
+def _mirror(matrices: FloatArray, start: int, stop: int) -> None:
+    """Copy the entries left of the diagonal from finished rows."""
+    for left in range(0, start, _STRIP):
+        right = min(left + _STRIP, start)
+        for matrix in matrices:
+            matrix[start:stop, left:right] = matrix[left:right, start:stop].T
 
 
 def _part(

@@ -18,8 +18,9 @@ from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._atomic import destination, replacing
 from ntkfast._quantities import in_bytes, in_seconds
 from ntkfast.cli._points import read_points
-from ntkfast.cli._resumable import Job, run
+from ntkfast.cli._resumable import Elsewhere, Job, run
 from ntkfast.cli._unfinished import refuse_existing
+from ntkfast.cli._workers import connected, strips
 from ntkfast.kernels import as_samples
 from ntkfast.networks.named import named_activation
 from ntkfast.networks.rates import measure, workload
@@ -80,6 +81,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--diagonal", action="store_true", help="only the kernel of each point with itself")
     add("--dtype", choices=["float64", "float32"], help="default: that of IN")
     add("--threads", metavar="N", type=int, help="default: all hardware threads")
+    add(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of a Dask scheduler compute; a number: so many on this machine",
+    )
     add("--estimate", action="store_true", help="only print the cost; write nothing")
     add(
         "--force",
@@ -114,6 +120,9 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             _announce(job, job.finished(force=True) if arguments.out else 0)
         elif arguments.diagonal:
             _diagonal(job, force=arguments.force)
+        elif arguments.dask is not None:
+            with connected(arguments.dask):
+                _matrix(job, force=arguments.force, elsewhere=strips)
         else:
             _matrix(job, force=arguments.force)
     except (ValueError, TypeError, ImportError) as error:
@@ -136,6 +145,9 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
         parser.error("--diagonal uses only the points of IN and cannot be combined with --x2")
     if arguments.threads is not None and not 1 <= arguments.threads <= _MOST_THREADS:
         parser.error(f"--threads {arguments.threads}: expected at least 1, at most {_MOST_THREADS}")
+    if arguments.dask is not None and (arguments.diagonal or arguments.estimate):
+        other = "--diagonal" if arguments.diagonal else "--estimate"
+        parser.error(f"--dask is for matrices and cannot be combined with {other}")
     if arguments.estimate and arguments.diagonal:
         parser.error("--estimate is for matrices and cannot be combined with --diagonal")
     if arguments.out is not None:
@@ -228,7 +240,7 @@ def _announce(job: Job, rows: int) -> None:
     print(f"estimate   {in_seconds(_expected(job, rows))} plus the time of the disk", flush=True)
 
 
-def _matrix(job: Job, *, force: bool) -> None:
+def _matrix(job: Job, *, force: bool, elsewhere: Elsewhere | None = None) -> None:
     rows = job.finished(force=force)
     job.check_room()
     n, _ = job.shape
@@ -238,7 +250,7 @@ def _matrix(job: Job, *, force: bool) -> None:
     begun = time.perf_counter()
     try:
         with _bar(job, rows) as on_pairs:
-            run(job, on_pairs, force=force)
+            run(job, on_pairs, force=force, elsewhere=elsewhere)
     except KeyboardInterrupt:
         print(
             f"\nntkfast: {job.part} is unfinished; run the same command again to resume",

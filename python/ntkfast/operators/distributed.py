@@ -303,9 +303,10 @@ def _client() -> Any:
     except ImportError:
         return None
     try:
-        return get_client()
+        client = get_client()
     except ValueError:
         return None
+    return client if client.status == "running" else None
 
 
 def _shared(value: Any) -> Any:
