@@ -19,12 +19,11 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
-from ntkfast.nystroem._errors import drawn
+from ntkfast.nystroem._errors import drawn, remainder
 from ntkfast.nystroem._matrix import Sums, sizes_of
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
-from ntkfast.solvers import SolveReport
 from ntkfast.spectrum import eigh
 
 __all__ = ["NystroemPath"]
@@ -124,9 +123,8 @@ class NystroemPath(Displayed):
             errors=_errors(problem, ridges, values, vectors, right, points, seed),
             seconds=time.perf_counter() - begun,
             _problem=problem,
-            _modes=(values, vectors, right),
+            _sums=sums,
         )  # frozen from here on
-        problem.passes.release()
 
     @property
     def best(self) -> int:
@@ -134,24 +132,15 @@ class NystroemPath(Displayed):
         return int(np.argmin(self.errors))
 
     def regression(self, index: int | None = None) -> NystroemRegression:
-        """Return the regression with one of the regularisations; None: the best one."""
-        chosen = self.best if index is None else index
-        values, vectors, right = vars(self)["_modes"]
-        ridge = float(self.diag_reg[chosen])
-        solution = matmul(vectors, right / (values + ridge)[:, None])
-        return NystroemRegression._of(vars(self)["_problem"], ridge, solution, self._report(ridge))
+        """Return the regression with one of the regularisations, for m³/3; None: the best one."""
+        ridge = float(self.diag_reg[self.best if index is None else index])
+        own = vars(self)
+        return NystroemRegression._of(own["_problem"], ridge, own["_sums"], self.seconds)
 
-    def _report(self, ridge: float) -> SolveReport:
-        values = vars(self)["_modes"][0]
-        outputs = vars(self)["_modes"][2].shape[1]
-        return SolveReport(
-            residuals=np.zeros(outputs),
-            products=1,
-            rank=len(values),
-            memory=vars(self)["_modes"][1].nbytes,
-            smallest=float(values.min(initial=0.0)) + ridge,
-            largest=float(values.max(initial=0.0)) + ridge,
-            seconds={"path": self.seconds},
+    def __getstate__(self) -> object:
+        raise TypeError(
+            "a NystroemPath refers to its training points and cannot be copied or pickled; pickle "
+            "path.regression(), which has what predictions need"
         )
 
     def _facts(self) -> Iterator[Fact]:
@@ -190,11 +179,12 @@ def _errors(
     squares = np.zeros(len(ridges))
     for some in row_blocks(len(x), problem.features.m):
         modes = matmul(vectors.T, problem.features.of(problem.kernel(x[some])))
+        sizes = weights[some] * np.einsum("ij,ij->j", modes, modes)
         for i, ridge in enumerate(ridges):
             inverse = 1 / (values + ridge)
             outputs = modes.T @ (right * inverse[:, None])
             leverage = weights[some] * (inverse @ modes**2)
             rest = (targets[some] - outputs) / unit
-            squares[i] += ((rest / (1 - leverage)[:, None]) ** 2).sum()
+            squares[i] += ((rest / remainder(leverage, sizes, ridge)[:, None]) ** 2).sum()
     found: Doubles = unit * np.sqrt(squares / targets.size)
     return found

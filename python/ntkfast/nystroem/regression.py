@@ -204,11 +204,12 @@ class NystroemRegression(Displayed):
         self._learn(problem, ridge, solution, replace(report, seconds=seconds))
 
     @classmethod
-    def _of(
-        cls, problem: Problem, ridge: float, solution: FloatArray, report: SolveReport
-    ) -> NystroemRegression:
-        """Return the regression with a known solution in orthonormal features."""
+    def _of(cls, problem: Problem, ridge: float, sums: Sums, seconds: float) -> NystroemRegression:
+        """Return the regression with known sums, without a pass."""
         regression = cls.__new__(cls)
+        preconditioner = NormalPreconditioner.of(sums, ridge)
+        solution, report = preconditioner.direct(sums, ridge, {"path": seconds})
+        vars(regression)["_uncertainty"] = problem.features, preconditioner
         regression._learn(problem, ridge, solution, report)
         return regression
 
@@ -302,15 +303,17 @@ class NystroemRegression(Displayed):
             `KernelRegression.leave_one_out`.
         """
         as_count(points, "points", least=1)
+        as_count(seed, "seed", least=0)
         problem = self._points("leave-one-out predictions")
-        factor = self._uncertainty[1]
+        features, factor = self._uncertainty
         columns = as_doubles(self.coefficients).reshape(len(self.centres), -1)
-        return left_out(problem, factor, columns, points, seed)
+        problem = replace(problem, features=features)
+        return left_out(problem, factor, self.diag_reg, columns, points, seed)
 
     @cached_property
     def _uncertainty(self) -> tuple[Features, NormalPreconditioner]:
         """What variances need: the factors of two m × m matrices."""
-        problem = self._points("variances")
+        problem = self._points("variances").with_least_jitter()
         return problem.features, NormalPreconditioner.of(problem.gather(0), self.diag_reg)
 
     def _points(self, what: str) -> Problem:
