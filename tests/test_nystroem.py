@@ -475,6 +475,17 @@ class TestRefusals:
             with pytest.raises(error, match=message):
                 fit(**changes)
 
+    def test_chunks_that_are_shuffled_anew(self):
+        source = np.random.default_rng(0)
+
+        def read():
+            rows = source.permutation(len(X))
+            yield X[rows], Y[rows]
+
+        for kind, more in ((nk.NystroemRegression, 0.1), (nk.NystroemPath, [0.1])):
+            with pytest.raises(ValueError, match="other points, or another order"):
+                kind(NET, nk.data.Chunks(read), centres=10, diag_reg=more)
+
     def test_arguments_of_results(self):
         fit = nk.NystroemRegression(NET, X, Y, centres=10, diag_reg=0.1)
         for call in (fit.predict, fit.variance):

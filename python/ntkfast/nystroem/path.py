@@ -37,7 +37,7 @@ class NystroemPath(Displayed):
 
     Parameters
     ----------
-    network, x, y, centres, kernel, sampling, sample_weight, seed, memory, dtype, progress
+    network, x, y, centres, kernel, sampling, sample_weight, seed, dtype, progress
         As for `NystroemRegression`.
     diag_reg
         Shape (k,): numbers > 0.
@@ -98,7 +98,6 @@ class NystroemPath(Displayed):
         sampling: str = "pivots",
         sample_weight: npt.ArrayLike | None = None,
         seed: int = 0,
-        memory: float | None = None,
         dtype: npt.DTypeLike | None = None,
         progress: Progress = None,
     ) -> None:
@@ -106,7 +105,7 @@ class NystroemPath(Displayed):
         given = _as_path(diag_reg)
         as_choice(units, "units", _UNITS)
         as_count(points, "points", least=1)
-        settings = Settings(centres, sampling, kernel, seed, memory, dtype, progress)
+        settings = Settings(centres, sampling, kernel, seed, 0, dtype, progress)
         problem = Problem.of(network, x, y, sample_weight, settings)
         known = problem.known
         absolute = units == "absolute"

@@ -72,6 +72,7 @@ class NystroemRegression(Displayed):
         features, for conjugate gradients.
     memory
         Bytes for kernel values that are kept between passes; None: half of the memory that is free.
+        The complete normal equations take one pass and keep none.
     dtype
         Type of kernel values, float32 or float64; None: that of the points. Sums are float64.
     most_products
@@ -103,7 +104,8 @@ class NystroemRegression(Displayed):
     ------
     TypeError, ValueError
         An argument has the wrong type or value; a point or a target is NaN or infinite, with its
-        row number; `Chunks` have another number of points in a later pass.
+        row number; sums of targets or weights overflow; `Chunks` have other points, or another
+        order, in a later pass.
     MemoryError
         The matrices of m² numbers exceed the memory that is free.
     NumericalError
@@ -117,8 +119,9 @@ class NystroemRegression(Displayed):
     take 10 to 20 further passes for ``tol=1e-4``. Memory: 3·m² numbers in float64, the sketch of
     6·m² in the type of the kernel, and 50,000·m while centres are chosen.
 
-    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``; before conjugate
-    gradients at least ε·√(n·m)·k²/r for the ε of float64, with the mean k of the diagonal.
+    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``; for conjugate
+    gradients at least 4·ε·√(n·m)·w·k²/r for the ε of float64, with the means k of the diagonal and
+    w of the weights. Variances and leverages are those without this minimum.
 
     Bits depend neither on the chunks, nor on `memory`, nor on the number of threads.
 
