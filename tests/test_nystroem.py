@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import ntkfast as nk
 from ntkfast.nystroem import _matrix
+from ntkfast.nystroem._problem import Problem, Settings
 from ntkfast.nystroem._system import Passes
 
 RNG = np.random.default_rng(11)
@@ -93,8 +94,6 @@ def test_kernels_of_centres_that_are_nearly_singular(ridge, dtype, few, monkeypa
 
 def test_the_sketch_keeps_lengths():
     # The sketch is unbiased: the mean of many of them is the complete matrix.
-    from ntkfast.nystroem._problem import Problem, Settings
-
     settings = Settings(8, "uniform", "ntk", 0, None, None, None)
     problem = Problem.of(NET, X, Y[:, 0], None, settings)
     complete = problem.gather(0).matrix
@@ -159,6 +158,16 @@ def test_bands_of_many_rows_meet_in_the_same_sums(monkeypatch):
             NET, X, Y, centres=whole.centres, diag_reg=0.1, tol=1e-11, memory=memory
         )
         np.testing.assert_allclose(found.predict(X_TEST), whole.predict(X_TEST), atol=1e-9)
+
+
+def test_a_pass_that_was_broken_off_is_not_complete(monkeypatch):
+    monkeypatch.setattr("ntkfast.nystroem._system._ENTRIES", 8 * 64)
+    monkeypatch.setattr("ntkfast.nystroem._system._LEAST", 64)
+    settings = Settings(X[:8], "pivots", "ntk", 0, 3 * 64 * 8 * 8, None, None)
+    passes = Problem.of(NET, X, Y, None, settings, again=True).passes
+    assert len(list(passes.with_points())) == 7
+    assert len(list(itertools.islice(passes.with_points(), 3))) == 3  # as many as are kept
+    assert sum(len(block) for block, _ in passes.kernels()) == 400
 
 
 def test_points_may_be_memory_mapped_and_of_any_type(tmp_path):

@@ -88,7 +88,7 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
                 _add_products(phi * np.sqrt(w).T, matrix)
             if report is not None:
                 report(band.start + len(block), n)
-    _check_range(right, sketch if rows else matrix)
+        _check_range(right, sketch if rows else matrix)
     if rows:
         right = as_doubles(features.factor.solve_lower(right))
         for start in range(0, rows, 2 * _COLUMNS):
@@ -99,7 +99,7 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
 
 def _check_range(right: Doubles, whole: FloatArray) -> None:
     for sums, name in ((right, "targets"), (whole, "sample_weight")):
-        if not np.isfinite(sums).all():
+        if not np.isfinite(sums.sum(dtype=np.float64)):  # without an array of truth values
             raise ValueError(
                 f"sums of the normal equations exceed the range of {sums.dtype}; scale {name} down"
             )
