@@ -317,6 +317,7 @@ class NystroemRegression(Displayed):
     def _uncertainty(self) -> tuple[Features, NormalPreconditioner]:
         """What variances need: the factors of two m × m matrices."""
         problem = self._points("variances").with_least_jitter()
+        vars(self)["_problem"] = problem  # lets the other factor go
         return problem.features, NormalPreconditioner.of(problem.gather(0), self.diag_reg)
 
     def _points(self, what: str) -> Problem:
