@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 import ntkfast as nk
 from ntkfast.nystroem import _matrix
+from ntkfast.nystroem._problem import Problem, Settings
+from ntkfast.nystroem._system import Passes
 
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((400, 5))
@@ -92,8 +94,6 @@ def test_kernels_of_centres_that_are_nearly_singular(ridge, dtype, few, monkeypa
 
 def test_the_sketch_keeps_lengths():
     # The sketch is unbiased: the mean of many of them is the complete matrix.
-    from ntkfast.nystroem._problem import Problem, Settings
-
     settings = Settings(8, "uniform", "ntk", 0, None, None, None)
     problem = Problem.of(NET, X, Y[:, 0], None, settings)
     complete = problem.gather(0).matrix
@@ -160,6 +160,16 @@ def test_bands_of_many_rows_meet_in_the_same_sums(monkeypatch):
         np.testing.assert_allclose(found.predict(X_TEST), whole.predict(X_TEST), atol=1e-9)
 
 
+def test_a_pass_that_was_broken_off_is_not_complete(monkeypatch):
+    monkeypatch.setattr("ntkfast.nystroem._system._ENTRIES", 8 * 64)
+    monkeypatch.setattr("ntkfast.nystroem._system._LEAST", 64)
+    settings = Settings(X[:8], "pivots", "ntk", 0, 3 * 64 * 8 * 8, None, None)
+    passes = Problem.of(NET, X, Y, None, settings, again=True).passes
+    assert len(list(passes.with_points())) == 7
+    assert len(list(itertools.islice(passes.with_points(), 3))) == 3  # as many as are kept
+    assert sum(len(block) for block, _ in passes.kernels()) == 400
+
+
 def test_points_may_be_memory_mapped_and_of_any_type(tmp_path):
     np.save(tmp_path / "x.npy", X.astype(np.float32))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
@@ -206,6 +216,39 @@ def test_targets_of_any_size(scale):
     np.testing.assert_allclose(other.leave_one_out().rmse / scale, left, rtol=1e-6)
 
 
+@pytest.mark.parametrize("few", [10, 2048])
+def test_weights_of_any_size_in_float32(few, monkeypatch):
+    monkeypatch.setattr(_matrix, "_FEW", few)
+    x, centres = X.astype(np.float32), X[:30]
+    weights = np.linspace(0.5, 2.0, 400)
+    one, other = (
+        nk.NystroemRegression(
+            NET, x, Y, centres=centres, diag_reg=0.1 * w, sample_weight=w * weights, tol=1e-10
+        )
+        for w in (1.0, 2.0**-280)  # roots that float32 rounds to few digits
+    )
+    np.testing.assert_allclose(other.predict(X_TEST), one.predict(X_TEST), rtol=1e-7)
+    if few == 10:
+        with pytest.raises(ValueError, match="the range of float32; scale sample_weight down"):
+            nk.NystroemRegression(NET, x, Y, centres=centres, sample_weight=np.full(400, 1e80))
+
+
+@pytest.mark.parametrize("few", [10, 2048])
+def test_sums_beyond_the_range_are_refused(few, monkeypatch):
+    monkeypatch.setattr(_matrix, "_FEW", few)
+    light, heavy = np.ones(400), np.full(400, 1e100)
+    for y, weights in ((1e307 * Y, None), (1e250 * Y, heavy)):
+        with pytest.raises(ValueError, match="exceed the range of float64; scale targets down"):
+            nk.NystroemRegression(NET, X, y, centres=20, diag_reg=0.1, sample_weight=weights)
+    with pytest.raises(ValueError, match="scale targets down"):
+        nk.NystroemPath(NET, X, 1e307 * Y, centres=20, diag_reg=[0.1], sample_weight=light)
+    for more in ({"diag_reg": 1e308, "relative_diag_reg": 1e308}, {"relative_diag_reg": 1e308}):
+        with pytest.raises(ValueError, match=r"relative_diag_reg=1e.308 .* exceed the range"):
+            nk.NystroemRegression(NET, X * 10, Y, centres=20, **more)
+    with pytest.raises(ValueError, match="with weights of sum inf exceed the range"):
+        nk.NystroemRegression(NET, X, Y, centres=20, sample_weight=np.full(400, 1e308))
+
+
 def test_copies_and_no_regularisation_are_no_fault():
     x = np.repeat(X[:50], 4, axis=0)
     y = np.repeat(Y[:50], 4, axis=0)
@@ -243,6 +286,11 @@ class TestCentres:
         assert len({centre.tobytes() for centre in fits[0].centres}) == 30
         np.testing.assert_array_equal(fits[0].centres, fits[1].centres)
         assert not np.array_equal(fits[0].centres, fits[2].centres)
+
+    def test_what_uniform_centres_leave_is_known_of_all_points_alone(self):
+        for count, expected in ((30, np.nan), (400, 0.0)):
+            fit = nk.NystroemRegression(NET, X, Y, centres=count, diag_reg=0.1, sampling="uniform")
+            np.testing.assert_equal(fit.unexplained, expected)
 
     def test_uniform_draws_are_uniform(self):
         counts = np.zeros(20)
@@ -316,6 +364,25 @@ class TestErrors:
             fit.leave_one_out().predictions, whole.leave_one_out().predictions, atol=1e-8
         )
 
+    def test_variances_after_a_sketch_are_those_without_it(self, monkeypatch):
+        # Conjugate gradients need a jitter as large as the kernel at this regularisation.
+        whole = nk.NystroemRegression(NET, X, Y, centres=20, diag_reg=1e-11)
+        monkeypatch.setattr(_matrix, "_FEW", 10)
+        fit = nk.NystroemRegression(NET, X, Y, centres=whole.centres, diag_reg=1e-11)
+        assert fit.report.products > 2
+        np.testing.assert_allclose(fit.variance(X_TEST), whole.variance(X_TEST), rtol=1e-6)
+
+    def test_points_that_determine_a_direction_alone_are_left_out(self):
+        # Leverages round to 1: nothing else says what one point says.
+        for seed in range(40):
+            source = np.random.default_rng(seed)
+            x, centres = source.normal(size=(1, 2)), source.normal(size=(2, 2))
+            net = nk.mlp(2, b_std=1.0)
+            fit = nk.NystroemRegression(net, x, np.ones(1), centres=centres)
+            path = nk.NystroemPath(net, x, np.ones(1), centres=centres, diag_reg=[1e-300])
+            assert abs(fit.leave_one_out().predictions) < 10
+            assert path.errors < 10
+
     def test_nothing_can_be_left_out_of_centres(self):
         fit = nk.NystroemRegression(NET, X, Y, centres=X, diag_reg=0.2)
         with pytest.raises(ValueError, match="every point is a centre"):
@@ -336,6 +403,9 @@ class TestPath:
             )
         assert path.best == path.errors.argmin()
         assert path.regression().diag_reg == ridges[path.best]
+        assert 0 < path.regression().report.residuals.max() < 1e-12
+        again = pickle.loads(pickle.dumps(path.regression()))
+        np.testing.assert_array_equal(again.variance(X_TEST), path.regression().variance(X_TEST))
 
     def test_relative_units(self):
         mean = NET.ntk(X, diagonal=True).mean()
@@ -355,6 +425,17 @@ class TestPath:
         for wrong in (1.0, [], [0.0, 1.0], [np.nan]):
             with pytest.raises(ValueError, match="diag_reg has shape"):
                 nk.NystroemPath(NET, X, Y, centres=10, diag_reg=wrong)
+
+
+def test_one_pass_keeps_no_kernel_values(sketched, monkeypatch):
+    kept = []
+    release = Passes.release
+    monkeypatch.setattr(Passes, "release", lambda own: kept.append(own.kept) or release(own))
+    nk.NystroemRegression(NET, X, Y, centres=10, diag_reg=0.1)
+    fit = nk.NystroemRegression(NET, X, Y, centres=20, diag_reg=0.1)
+    assert kept == [0, 400 * 20 * 8]
+    fit.variance(X_TEST)
+    assert fit._problem.passes.kept == 0
 
 
 class TestRefusals:
@@ -389,6 +470,7 @@ class TestRefusals:
             ({"centres": 1.5}, ValueError, "a share of the trace below 1"),
             ({"centres": X[:3, :2]}, ValueError, r"centres have shape \(2,\) each"),
             ({"centres": 0.1, "sampling": "uniform"}, ValueError, "expected an integer"),
+            ({"centres": X[:3] * np.nan}, ValueError, "centres has a NaN at index 0, 0"),
             ({"sampling": "random"}, ValueError, "sampling is 'random'"),
             ({"kernel": "rbf"}, ValueError, "kernel is 'rbf'"),
             ({"diag_reg": -1.0}, ValueError, "diag_reg is -1.0"),
@@ -401,6 +483,28 @@ class TestRefusals:
         ):
             with pytest.raises(error, match=message):
                 fit(**changes)
+
+    def test_chunks_that_are_shuffled_anew(self):
+        source = np.random.default_rng(0)
+
+        def read():
+            rows = source.permutation(len(X))
+            yield X[rows], Y[rows]
+
+        for kind, more in ((nk.NystroemRegression, 0.1), (nk.NystroemPath, [0.1])):
+            with pytest.raises(ValueError, match="other points, or another order"):
+                kind(NET, nk.data.Chunks(read), centres=10, diag_reg=more)
+
+    def test_arguments_of_results(self):
+        fit = nk.NystroemRegression(NET, X, Y, centres=10, diag_reg=0.1)
+        for call in (fit.predict, fit.variance):
+            with pytest.raises(ValueError, match=r"x has shape \(60, 4\); expected \(k, 5\)"):
+                call(X_TEST[:, :4])
+        with pytest.raises(ValueError, match="seed is -1"):
+            fit.leave_one_out(seed=-1)
+        path = nk.NystroemPath(NET, X, Y, centres=10, diag_reg=[0.1])
+        with pytest.raises(TypeError, match=r"cannot be copied or pickled; pickle path.regression"):
+            pickle.dumps(path)
 
     def test_too_few_passes_warn(self, sketched):
         with pytest.warns(RuntimeWarning, match="after 3 products, instead of 1e-12"):

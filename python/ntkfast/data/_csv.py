@@ -40,6 +40,12 @@ class CsvTable(Table):
         if line is None:
             raise ValueError(f"{path} is empty; expected numbers separated by commas")
         cells = [cell.strip() for cell in _cells(line, path)]
+        for other in ";\t|" if len(cells) == 1 else "":
+            if other in cells[0]:
+                raise ValueError(
+                    f"{path}, line {line[0]} has no comma, but {other!r}; expected cells separated "
+                    "by commas, and numbers with points"
+                )
         names = () if any(map(_is_number, cells)) else tuple(cells)
         return cls(path, (len(cells),), names, (np.dtype(np.float64),) * len(cells))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_count, as_real, plain
 from ntkfast._seed import Seed
@@ -66,17 +66,19 @@ def choose(
     kernel: KernelName,
     centres: npt.ArrayLike,
     sample: FloatArray,
+    n: int,
     sampling: str,
     seed: Seed,
     dtype: np.dtype[np.floating],
     progress: Progress,
 ) -> Centres:
-    """Return centres: those given, or some of a sample."""
+    """Return centres: those given, or some of a sample of n points."""
     number = plain(centres)
     if not isinstance(number, (int, float, np.integer, np.floating)):
         points = as_points(network, centres, "centres", dtype)
         if not len(points):
             raise ValueError("centres is empty; expected at least one point")
+        check_finite(points, "centres")
         return Centres(points, float("nan"))
     share = 0.0
     if isinstance(number, (float, np.floating)):
@@ -90,9 +92,9 @@ def choose(
             )
             count = len(sample)
     if not share and count == len(sample):
-        return Centres(_distinct(sample), 0.0)
-    if sampling == "uniform":
-        return Centres(_distinct(sample[:count]), float("nan"))
+        # A uniform sample has just as many points as were asked for.
+        some = sampling == "uniform" and number == count < n
+        return Centres(_distinct(sample), float("nan") if some else 0.0)
     op = KernelOperator(network, sample, kernel=kernel, memory=0, dtype=dtype)
     found = pivoted_cholesky(op, count, seed=seed, tol=share, progress=progress)
     residual = found.residual_trace / found.trace if found.trace else 0.0

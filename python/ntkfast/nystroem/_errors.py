@@ -19,7 +19,7 @@ from ntkfast.nystroem._predict import operators
 from ntkfast.nystroem._problem import Problem
 from ntkfast.nystroem._system import Features
 
-__all__ = ["LeftOut", "left_out", "variances"]
+__all__ = ["LeftOut", "drawn", "left_out", "remainder", "variances"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,19 +80,35 @@ def variances(
 
 
 def left_out(
-    problem: Problem, factor: NormalPreconditioner, columns: Doubles, count: int, seed: int
+    problem: Problem,
+    factor: NormalPreconditioner,
+    ridge: float,
+    columns: Doubles,
+    count: int,
+    seed: int,
 ) -> LeftOut:
     """Return e/(1 − h) for residuals e and leverages h of points that are drawn."""
     rows, x, targets, weights = drawn(problem, count, seed)
     predictions = np.empty_like(targets)
     for some in row_blocks(len(x), problem.features.m):
         kernel = problem.kernel(x[some])
-        solved = factor.factor.solve_lower(problem.features.of(kernel))
+        phi = problem.features.of(kernel)
+        solved = factor.factor.solve_lower(phi)
         leverage = weights[some] * np.einsum("ij,ij->j", solved, solved)
+        rest = remainder(leverage, weights[some] * np.einsum("ij,ij->j", phi, phi), ridge)
         residual = targets[some] - kernel.astype(np.float64) @ columns
-        predictions[some] = targets[some] - residual / (1 - leverage)[:, None]
+        predictions[some] = targets[some] - residual / rest[:, None]
     shape = (len(rows), *problem.points.outputs)
     return LeftOut(rows, targets.reshape(shape), predictions.reshape(shape))
+
+
+def remainder(leverage: Doubles, sizes: Doubles, ridge: float) -> Doubles:
+    """Return 1 − h for the leverages h of features of squares w·|φ|².
+
+    It is at least r/(r + w·|φ|²), as if the point were alone; rounding of h can exceed that.
+    """
+    rest: Doubles = np.maximum(1 - leverage, ridge / (ridge + sizes))
+    return rest
 
 
 def drawn(

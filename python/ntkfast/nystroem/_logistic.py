@@ -1,7 +1,8 @@
 """Logistic regression on centres: by L-BFGS, with one pass over all points for each gradient.
 
 With features φ of a point, outputs f = Vᵀφ of c classes minimise Σ w·(log Σ exp f − f_y) plus
-½·r·‖V‖² = ½·r·Σ βᵀ(K(Z, Z) + j)·β. Two classes have one vector v, and the outputs ∓½·vᵀφ.
+½·r·‖V‖² = ½·r·Σ βᵀ(K(Z, Z) + j)·β. Two classes have one vector v, penalty ½·r·|v|² and the outputs
+∓½·vᵀφ, so that vᵀφ is the logit.
 
 The coordinates are Rᵀ·V for the factor R·Rᵀ = H + r, where H = Σ w·d·φφᵀ has the mean curvature d
 of the loss at each point: a step along the gradient is Newton's for two classes, and where all

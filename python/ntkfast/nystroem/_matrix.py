@@ -73,27 +73,36 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
     right, matrix = np.zeros((m, c)), zeros((m, m), np.float64, "the normal equations", _FEWER)
     sketch = zeros((rows, m), passes.points.dtype, "the sketch", _FEWER)
     source = np.random.default_rng([seed, 1])
-    with reporting(progress, "Nyström: first pass", "point") as report:
+    with (
+        np.errstate(over="ignore", invalid="ignore"),  # checked at the end
+        reporting(progress, "Nyström: first pass", "point") as report,
+    ):
         for band, block in passes.with_points():
-            y = band.y
-            if band.weights is not None:
-                roots = np.sqrt(band.weights)[:, None]
-                block, y = block * roots.astype(block.dtype), y * roots  # noqa: PLW2901
+            w = np.ones((1, 1)) if band.weights is None else band.weights[:, None]
             if rows:
-                add_gathered(block, y, right)
-                _mix(block, sketch, source)
+                add_gathered(block, w * band.y, right)
+                _mix(block * np.sqrt(w).astype(block.dtype), sketch, source)
             else:
                 phi = features.of(block)
-                right += matmul(phi, y)
-                _add_products(phi, matrix)
+                right += matmul(phi, w * band.y)
+                _add_products(phi * np.sqrt(w).T, matrix)
             if report is not None:
                 report(band.start + len(block), n)
+        _check_range(right, sketch if rows else matrix)
     if rows:
         right = as_doubles(features.factor.solve_lower(right))
         for start in range(0, rows, 2 * _COLUMNS):
             _add_products(features.of(sketch[start : start + 2 * _COLUMNS]), matrix)
     _mirror(matrix)
     return Sums(right, matrix, rows)
+
+
+def _check_range(right: Doubles, whole: FloatArray) -> None:
+    for sums, name in ((right, "targets"), (whole, "sample_weight")):
+        if not np.isfinite(sums.sum(dtype=np.float64)):  # without an array of truth values
+            raise ValueError(
+                f"sums of the normal equations exceed the range of {sums.dtype}; scale {name} down"
+            )
 
 
 def _add_products(features: Doubles, total: Doubles) -> None:

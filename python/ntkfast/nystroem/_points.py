@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,7 @@ class Points:
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype is {np.dtype(dtype)}; expected float32 or float64")
         self._wanted = dtype
+        self._checksums: list[int] | None = None  # of a complete pass
 
     @cached_property
     def dtype(self) -> np.dtype[np.floating[Any]]:
@@ -105,7 +107,26 @@ class Points:
         raise ValueError("there are no points; expected at least one")
 
     def bands(self, rows: int) -> Iterator[Band]:
-        """Yield all points in their order, `rows` at a time and the rest at the end."""
+        """Yield all points in their order, `rows` at a time and the rest at the end.
+
+        Raises ValueError after the last ones of `Chunks` that are not those of the first pass.
+        """
+        if self._chunks is None:
+            yield from self._cut(rows)
+            return
+        found = [0, 0]
+        for band in self._cut(rows):
+            parts = band.x.data, np.ascontiguousarray(band.y).data
+            found = [crc32(part, old) for part, old in zip(parts, found, strict=True)]
+            yield band
+        if self._checksums not in (None, found):
+            raise ValueError(
+                "the chunks had other points, or another order, in an earlier pass; expected the "
+                "same in each pass: shuffle them once, or with a fixed seed"
+            )
+        self._checksums = found
+
+    def _cut(self, rows: int) -> Iterator[Band]:
         held: list[Piece] = []
         start = count = 0
         for piece in self._pieces():

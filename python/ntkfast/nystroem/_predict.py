@@ -31,6 +31,9 @@ def operators(
     given = x if isinstance(x, np.ndarray) else np.asarray(x)
     if given.ndim < 2:
         as_points(network, given, "x", None)  # which says what is wrong
+    if given.shape[1:] != centres.shape[1:]:
+        expected = ", ".join(map(str, ("k", *centres.shape[1:])))
+        raise ValueError(f"x has shape {given.shape}; expected ({expected}), as the centres")
     starts = range(0, max(len(given), 1), _ROWS)
     for start in counted(progress, "Nyström", starts, len(starts)):
         yield KernelOperator(

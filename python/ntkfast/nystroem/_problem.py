@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,10 +69,13 @@ class Problem:
         weights: npt.ArrayLike | None,
         settings: Settings,
         regularisation: tuple[float, float] | None = None,
+        *,
+        again: bool = False,
     ) -> Problem:
         """Read all points once, and choose the centres.
 
-        With an absolute and a relative regularisation, a sketch is used for many centres.
+        With an absolute and a relative regularisation, a sketch is used for many centres. Kernel
+        values are kept for further passes, after a sketch or if there are passes `again`.
         """
         own = settings
         size = sample_size(own.centres, own.sampling)
@@ -83,6 +86,7 @@ class Problem:
             own.kernel,
             own.centres,
             known.sample,
+            known.n,
             own.sampling,
             own.seed,
             points.dtype,
@@ -92,19 +96,26 @@ class Problem:
         m, rows, least = len(found.points), 0, 0.0
         if regularisation is not None and (rows := sketch_rows(known.n, m)):
             # Products of kernels have rounding of that size, which the jitter has to exceed.
-            size = (known.trace / known.weight) ** 2 * (known.n * m) ** 0.5
-            least = (
-                _ROUNDINGS * float(np.finfo(float).eps) * size / ridge_of(*regularisation, known)
-            )
+            ratio = known.trace / ridge_of(*regularisation, known) * (m / known.n) ** 0.5
+            least = _ROUNDINGS * float(np.finfo(float).eps) * ratio * known.trace / known.weight
         features = whitening(points.network, own.kernel, found.points, least)
         prepared = prepared_for(points.network, known, found.points)
-        passes = Passes(points, features, prepared, own.memory)
+        memory = own.memory if rows or again else 0.0
+        passes = Passes(points, features, prepared, memory)
         return cls(points, known, features, prepared, passes, found.residual, rows, own)
 
     def gather(self, rows: int) -> Sums:
         """Gather the sums with a sketch of so many rows, or for 0 with the complete matrix."""
         own = self.settings
         return gather(self.passes, self.known.n, rows, own.seed, own.progress)
+
+    def with_least_jitter(self) -> Problem:
+        """Return the same for one pass, without the jitter that conjugate gradients need."""
+        own = self.features
+        features = whitening(own.network, own.kernel, own.centres)
+        return replace(
+            self, features=features, passes=Passes(self.points, features, self.prepared, 0.0)
+        )
 
     def kernel(self, x: FloatArray) -> FloatArray:
         """Return the kernel between some of the points and the centres."""
@@ -139,7 +150,13 @@ def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
     absolute = as_real(diag_reg, "diag_reg", least=0.0)
     factor = as_real(relative, "relative_diag_reg", least=0.0)
     rounding = float(np.finfo(np.float64).eps) * known.trace
-    return max(absolute + factor * known.trace / known.weight, rounding)
+    ridge = max(absolute + factor * known.trace / known.weight, rounding)
+    if not np.isfinite(ridge):
+        raise ValueError(
+            f"diag_reg={absolute:g} and relative_diag_reg={factor:g} with weights of sum "
+            f"{known.weight:g} exceed the range of float64; scale them down"
+        )
+    return ridge
 
 
 def _check_alike(centres: FloatArray, points: Points) -> None:

@@ -90,8 +90,9 @@ def survey(points: Points, network: Network, kernel: KernelName, size: int, seed
         own = evaluate(
             prepared, band.x, None, wanted=(kernel,), out=(None,), diagonal=True, progress=None
         )[0].astype(np.float64)
-        trace += float(own.sum() if band.weights is None else own @ band.weights)
-        weight += float(len(own) if band.weights is None else band.weights.sum())
+        with np.errstate(over="ignore"):  # `ridge_of` refuses such weights
+            trace += float(own.sum() if band.weights is None else own @ band.weights)
+            weight += float(len(own) if band.weights is None else band.weights.sum())
         n += len(band.x)
         reservoir.add(band)
         for part in (band.x, band.y, band.weights):

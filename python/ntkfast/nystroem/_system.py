@@ -143,7 +143,7 @@ class Passes:
 
     def with_points(self) -> Iterator[tuple[Band, FloatArray]]:
         """Yield all bands with their kernel."""
-        self._weights = []
+        self._weights, self._complete = [], False
         for index, band in enumerate(self.points.bands(self.rows)):
             block = self._block(index, band)
             self._weights.append(band.weights)

@@ -19,12 +19,11 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
-from ntkfast.nystroem._errors import drawn
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
-from ntkfast.nystroem._points import Doubles, as_doubles
+from ntkfast.nystroem._errors import drawn, remainder
+from ntkfast.nystroem._matrix import Sums, sizes_of
+from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
-from ntkfast.solvers import SolveReport
 from ntkfast.spectrum import eigh
 
 __all__ = ["NystroemPath"]
@@ -38,7 +37,7 @@ class NystroemPath(Displayed):
 
     Parameters
     ----------
-    network, x, y, centres, kernel, sampling, sample_weight, seed, memory, dtype, progress
+    network, x, y, centres, kernel, sampling, sample_weight, seed, dtype, progress
         As for `NystroemRegression`.
     diag_reg
         Shape (k,): numbers > 0.
@@ -99,7 +98,6 @@ class NystroemPath(Displayed):
         sampling: str = "pivots",
         sample_weight: npt.ArrayLike | None = None,
         seed: int = 0,
-        memory: float | None = None,
         dtype: npt.DTypeLike | None = None,
         progress: Progress = None,
     ) -> None:
@@ -107,7 +105,7 @@ class NystroemPath(Displayed):
         given = _as_path(diag_reg)
         as_choice(units, "units", _UNITS)
         as_count(points, "points", least=1)
-        settings = Settings(centres, sampling, kernel, seed, memory, dtype, progress)
+        settings = Settings(centres, sampling, kernel, seed, 0, dtype, progress)
         problem = Problem.of(network, x, y, sample_weight, settings)
         known = problem.known
         absolute = units == "absolute"
@@ -124,9 +122,8 @@ class NystroemPath(Displayed):
             errors=_errors(problem, ridges, values, vectors, right, points, seed),
             seconds=time.perf_counter() - begun,
             _problem=problem,
-            _modes=(values, vectors, right),
+            _sums=sums,
         )  # frozen from here on
-        problem.passes.release()
 
     @property
     def best(self) -> int:
@@ -134,28 +131,15 @@ class NystroemPath(Displayed):
         return int(np.argmin(self.errors))
 
     def regression(self, index: int | None = None) -> NystroemRegression:
-        """Return the regression with one of the regularisations; None: the best one."""
-        chosen = self.best if index is None else index
-        values, vectors, right = vars(self)["_modes"]
-        ridge = float(self.diag_reg[chosen])
-        solution = matmul(vectors, right / (values + ridge)[:, None])
-        problem: Problem = vars(self)["_problem"]
-        found = NystroemRegression._of(problem, ridge, solution, self._report(ridge))
-        sums = Sums(right, as_doubles(matmul(vectors * values, vectors.T)), 0)
-        vars(found)["_uncertainty"] = problem.features, NormalPreconditioner.of(sums, ridge)
-        return found
+        """Return the regression with one of the regularisations, for m³/3; None: the best one."""
+        ridge = float(self.diag_reg[self.best if index is None else index])
+        own = vars(self)
+        return NystroemRegression._of(own["_problem"], ridge, own["_sums"], self.seconds)
 
-    def _report(self, ridge: float) -> SolveReport:
-        values = vars(self)["_modes"][0]
-        outputs = vars(self)["_modes"][2].shape[1]
-        return SolveReport(
-            residuals=np.zeros(outputs),
-            products=1,
-            rank=len(values),
-            memory=vars(self)["_modes"][1].nbytes,
-            smallest=float(values.min(initial=0.0)) + ridge,
-            largest=float(values.max(initial=0.0)) + ridge,
-            seconds={"path": self.seconds},
+    def __getstate__(self) -> object:
+        raise TypeError(
+            "a NystroemPath refers to its training points and cannot be copied or pickled; pickle "
+            "path.regression(), which has what predictions need"
         )
 
     def _facts(self) -> Iterator[Fact]:
@@ -194,11 +178,12 @@ def _errors(
     squares = np.zeros(len(ridges))
     for some in row_blocks(len(x), problem.features.m):
         modes = matmul(vectors.T, problem.features.of(problem.kernel(x[some])))
+        sizes = weights[some] * np.einsum("ij,ij->j", modes, modes)
         for i, ridge in enumerate(ridges):
             inverse = 1 / (values + ridge)
             outputs = modes.T @ (right * inverse[:, None])
             leverage = weights[some] * (inverse @ modes**2)
             rest = (targets[some] - outputs) / unit
-            squares[i] += ((rest / (1 - leverage)[:, None]) ** 2).sum()
+            squares[i] += ((rest / remainder(leverage, sizes, ridge)[:, None]) ** 2).sum()
     found: Doubles = unit * np.sqrt(squares / targets.size)
     return found

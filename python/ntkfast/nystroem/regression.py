@@ -72,6 +72,7 @@ class NystroemRegression(Displayed):
         features, for conjugate gradients.
     memory
         Bytes for kernel values that are kept between passes; None: half of the memory that is free.
+        The complete normal equations take one pass and keep none.
     dtype
         Type of kernel values, float32 or float64; None: that of the points. Sums are float64.
     most_products
@@ -103,7 +104,8 @@ class NystroemRegression(Displayed):
     ------
     TypeError, ValueError
         An argument has the wrong type or value; a point or a target is NaN or infinite, with its
-        row number; `Chunks` have another number of points in a later pass.
+        row number; sums of targets or weights overflow; `Chunks` have other points, or another
+        order, in a later pass.
     MemoryError
         The matrices of m² numbers exceed the memory that is free.
     NumericalError
@@ -117,8 +119,9 @@ class NystroemRegression(Displayed):
     take 10 to 20 further passes for ``tol=1e-4``. Memory: 3·m² numbers in float64, the sketch of
     6·m² in the type of the kernel, and 50,000·m while centres are chosen.
 
-    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``; before conjugate
-    gradients at least ε·√(n·m)·k²/r for the ε of float64, with the mean k of the diagonal.
+    The kernel of the centres has a jitter of ε·trace, for the ε of ``dtype``; for conjugate
+    gradients at least 4·ε·√(n·m)·w·k²/r for the ε of float64, with the means k of the diagonal and
+    w of the weights. Variances and leverages are those without this minimum.
 
     Bits depend neither on the chunks, nor on `memory`, nor on the number of threads.
 
@@ -204,11 +207,12 @@ class NystroemRegression(Displayed):
         self._learn(problem, ridge, solution, replace(report, seconds=seconds))
 
     @classmethod
-    def _of(
-        cls, problem: Problem, ridge: float, solution: FloatArray, report: SolveReport
-    ) -> NystroemRegression:
-        """Return the regression with a known solution in orthonormal features."""
+    def _of(cls, problem: Problem, ridge: float, sums: Sums, seconds: float) -> NystroemRegression:
+        """Return the regression with known sums, without a pass."""
         regression = cls.__new__(cls)
+        preconditioner = NormalPreconditioner.of(sums, ridge)
+        solution, report = preconditioner.direct(sums, ridge, {"path": seconds})
+        vars(regression)["_uncertainty"] = problem.features, preconditioner
         regression._learn(problem, ridge, solution, report)
         return regression
 
@@ -302,15 +306,18 @@ class NystroemRegression(Displayed):
             `KernelRegression.leave_one_out`.
         """
         as_count(points, "points", least=1)
+        as_count(seed, "seed", least=0)
         problem = self._points("leave-one-out predictions")
-        factor = self._uncertainty[1]
+        features, factor = self._uncertainty
         columns = as_doubles(self.coefficients).reshape(len(self.centres), -1)
-        return left_out(problem, factor, columns, points, seed)
+        problem = replace(problem, features=features)
+        return left_out(problem, factor, self.diag_reg, columns, points, seed)
 
     @cached_property
     def _uncertainty(self) -> tuple[Features, NormalPreconditioner]:
         """What variances need: the factors of two m × m matrices."""
-        problem = self._points("variances")
+        problem = self._points("variances").with_least_jitter()
+        vars(self)["_problem"] = problem  # lets the other factor go
         return problem.features, NormalPreconditioner.of(problem.gather(0), self.diag_reg)
 
     def _points(self, what: str) -> Problem:

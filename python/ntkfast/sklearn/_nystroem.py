@@ -96,7 +96,6 @@ class NystroemEstimator(NetworkEstimator):
             "sampling": self.sampling,
             "kernel": self.kernel_,
             "seed": as_seed(self.random_state),
-            "memory": self.memory,
             "progress": self.progress,
         }
 
@@ -129,6 +128,7 @@ class NystroemEstimator(NetworkEstimator):
                 diag_reg=self.diag_reg,
                 relative_diag_reg=self.relative_diag_reg,
                 tol=tol,
+                memory=self.memory,
                 **settings,
             )
         self.training_ = trained

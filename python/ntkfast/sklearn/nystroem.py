@@ -267,9 +267,11 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         for name in ("diag_reg", "relative_diag_reg"):
             as_real(getattr(self, name), name, least=0.0)
         tol = self._tol(1e-5)
-        settings = Settings(**self._settings(len(points)), dtype=None)
+        settings = Settings(**self._settings(len(points)), memory=self.memory, dtype=None)
         regularisation = self.diag_reg, self.relative_diag_reg
-        problem = Problem.of(self.network_, points, targets, weights, settings, regularisation)
+        problem = Problem.of(
+            self.network_, points, targets, weights, settings, regularisation, again=True
+        )
         self.diag_reg_ = ridge_of(*regularisation, problem.known)
         self.dual_coef_, self.report_ = logistic(problem, self.diag_reg_, tol, self.progress)
         self.centres_, self.unexplained_ = problem.features.centres, problem.unexplained

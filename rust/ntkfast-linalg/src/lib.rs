@@ -65,8 +65,9 @@ pub trait Field: Float + faer::traits::RealField {
     /// [`ntkfast_base::Error::Memory`], [`ntkfast_base::Error::Cancelled`].
     fn inverse_diagonal(factor: Matrix<'_, Self>, job: &Job) -> Result<Vec<f64>>;
 
-    /// Solve L Lᵀ X = B, or L X = B, or Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. n² operations a factor and
-    /// column; to be called from the pool where the factor or the columns are more than [`ONE_THREAD`].
+    /// Solve L Lᵀ X = B, or L X = B, or Lᵀ X = B; `rhs` holds B with `columns` columns, row after row, and becomes X. n²
+    /// operations a factor and column; to be called from the pool where the factor or the columns are more than
+    /// [`ONE_THREAD`].
     ///
     /// # Errors
     /// [`ntkfast_base::Error::Cancelled`].
