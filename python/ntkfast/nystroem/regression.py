@@ -342,7 +342,8 @@ class NystroemRegression(Displayed):
 
     def _remarks(self) -> Iterator[str]:
         reached = self.report.residuals.max(initial=0.0)
-        yield f"residual {reached:.2g} after {self.report.products} passes"
+        passes = self.report.products
+        yield f"residual {reached:.2g} after {passes} {'pass' if passes == 1 else 'passes'}"
         if not np.isnan(self.unexplained):
             yield f"the centres leave {self.unexplained:.2g} of the trace of the kernel"
 

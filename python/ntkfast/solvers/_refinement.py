@@ -157,13 +157,13 @@ class Refinement:
                 state = self._inner.begin(self.r, self._goals())
             try:
                 self._steps(state, report, before)
+                self._correct(state.d)
             except BaseException:  # Ctrl-C, points that cannot be read any more, …
                 if not state.changing:
                     self.checkpoint.write(self._arrays(state))
                 raise
             if state.alphas:
                 self.values = ritz_values(state.alphas, state.betas)
-            self._correct(state.d)
             state = None
             if self.products >= task.most_products:
                 break
