@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test test-oracle lint bench bench-others bench-data bench-large bench-core fuzz soak docs wheel test-wheel build quick clean
+.PHONY: help demo test test-dask test-oracle lint bench bench-others bench-data bench-large bench-core fuzz soak docs wheel test-wheel build quick clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -23,6 +23,10 @@ test: build .venv/.oracle ## Rust and Python tests
 	cargo test --locked --release --workspace
 	$(PYTEST) --ignore=tests/oracle -m "not alone" -n auto --dist worksteal
 	$(PYTEST) --ignore=tests/oracle -m alone
+
+test-dask: build ## tests of dask arrays, and of a cluster on this machine
+	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1'
+	$(PYTEST) tests/test_dask_arrays.py tests/test_dask_refusals.py tests/test_dask_cluster.py
 
 test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
 	$(PYTEST) tests/oracle -n auto --dist worksteal

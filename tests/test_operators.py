@@ -240,6 +240,17 @@ def test_images_of_one_call():
     np.testing.assert_allclose(other @ V[:150], dense[:9] @ V[:150], rtol=1e-10)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 2)])
+def test_blocks_of_images_have_the_bits_of_one_call(size, monkeypatch):
+    monkeypatch.setattr("ntkfast.operators.kernel._IMAGES", 64)
+    network = nk.Serial(nk.Conv((1, 1)), nk.Relu(), nk.Conv((1, 1)), nk.Tanh(), nk.Flatten())
+    images = RNG.normal(size=(150, *size, 3))
+    op, dense = nk.KernelOperator(network, images), network.ntk(images)
+    op @ np.ones(150)
+    for block, (rows, columns) in zip(op._store.blocks, op._places, strict=True):
+        np.testing.assert_array_equal(block, dense[rows, columns])
+
+
 def test_arrays_are_operators(tmp_path):
     matrix = RNG.normal(size=(70, 90))
     np.save(tmp_path / "k.npy", matrix)

@@ -10,8 +10,9 @@
 from typing import TYPE_CHECKING
 
 from ntkfast import classic, data, finite, operators, solvers, theory
-from ntkfast._ntkfast import NumericalError, info, num_threads, set_num_threads
-from ntkfast._workers import obey_limits
+from ntkfast._ntkfast import NumericalError, num_threads
+from ntkfast._threadpools import register
+from ntkfast._workers import info, obey_limits, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
 __version__: str = info()["version"]
 
 obey_limits()
+register()
 
 __all__ = [
     "ABRelu",

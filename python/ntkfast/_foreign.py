@@ -6,6 +6,7 @@ Other libraries are recognised by the methods of their classes, so that none is 
 from __future__ import annotations
 
 import datetime
+import sys
 from numbers import Real
 from typing import Any
 
@@ -14,9 +15,15 @@ import numpy.typing as npt
 
 from ntkfast._scalars import plain
 
-__all__ = ["advice", "as_numbers"]
+__all__ = ["advice", "as_numbers", "is_dask"]
 
 _DAYS = "np.timedelta64(1, 'D')"
+
+
+def is_dask(value: object) -> bool:
+    """Tell whether `value` is a dask array. There are none before dask.array is imported."""
+    module = sys.modules.get("dask.array")
+    return module is not None and isinstance(value, getattr(module, "Array", ()))
 
 
 def as_numbers(value: Any, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

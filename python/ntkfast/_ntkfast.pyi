@@ -14,6 +14,7 @@ __all__ = [
     "cholesky",
     "cholesky_in_place",
     "cholesky_solve",
+    "cores",
     "descent_filter",
     "eigh",
     "flow_filter",
@@ -24,6 +25,7 @@ __all__ = [
     "num_threads",
     "panic_for_test",
     "set_num_threads",
+    "share_threads",
     "solve_refined",
     "trace",
 ]
@@ -150,6 +152,12 @@ def descent_filter(
     rates: NDArray[np.float64], steps: NDArray[np.float64], momentum: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def set_num_threads(n: int) -> None: ...
+
+# Threads for so many calls at the same time together; 0 threads: all cores of this process.
+def share_threads(threads: int, calls: int) -> None: ...
+
+# Cores that this process may use, and how many processes of its pool share them.
+def cores() -> tuple[int, int]: ...
 def num_threads() -> int: ...
 def info() -> dict[str, Any]: ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,15 @@ from ntkfast._progress import Progress, reporting
 if TYPE_CHECKING:
     from ntkfast._ntkfast import Prepared, Program
 
-__all__ = ["KernelName", "Kernels", "as_others", "as_samples", "evaluate"]
+__all__ = [
+    "KernelName",
+    "Kernels",
+    "as_others",
+    "as_samples",
+    "check_pair",
+    "evaluate",
+    "merged",
+]
 
 KernelName: TypeAlias = Literal["nngp", "ntk"]
 
@@ -77,7 +85,7 @@ def evaluate(
     if not diagonal and is_same(x, x2):
         x2 = None
     if x2 is not None:
-        _check_pair(x, x2, wanted)
+        check_pair(x, x2, wanted)
     x = as_samples(program, x, "x", rank)
     n = x.shape[0]
     if x2 is None:
@@ -121,7 +129,7 @@ def evaluate(
     return arrays
 
 
-def _check_pair(x: npt.ArrayLike, x2: npt.ArrayLike, wanted: tuple[KernelName, ...]) -> None:
+def check_pair(x: npt.ArrayLike, x2: npt.ArrayLike, wanted: tuple[KernelName, ...]) -> None:
     """Recognise calls that are not meant to pass two sets of samples."""
     first, second = (getattr(value, "shape", ()) for value in (x, x2))
     if len(second) != 1:
@@ -145,6 +153,36 @@ def as_samples(
 ) -> FloatArray:
     """Return `x` in the form of the program: points in rows, or images with `rank` dimensions."""
     return as_images(x, name, rank) if program.spatial else as_points(x, name)
+
+
+def merged(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe of a program (`Prepared.recipe`) for the samples of both recipes."""
+    if a["simd"] != b["simd"]:
+        first, second = sorted((a["simd"], b["simd"]))
+        raise ValueError(
+            f"some points were read with the instruction set {first}, and others with {second}: "
+            f"set NTKFAST_SIMD to one that all processors have, such as {_lowest(first, second)}, "
+            "in every process before ntkfast is imported"
+        )
+    return {
+        **a,
+        "input": _union(a["input"], b["input"]),
+        "fits": [_union(*both) for both in zip(a["fits"], b["fits"], strict=True)],
+    }
+
+
+def _union(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "low": min(a["low"], b["low"]),
+        "high": max(a["high"], b["high"]),
+        "zeros": a["zeros"] or b["zeros"],
+    }
+
+
+def _lowest(*levels: str) -> str:
+    """Return the first of these instruction sets in the order of their size."""
+    order = ("plain", "avx2", "avx512")
+    return min(levels, key=lambda level: order.index(level) if level in order else 0)
 
 
 def as_others(x: FloatArray, x2: FloatArray) -> FloatArray:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
+from ntkfast._foreign import is_dask
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
-from ntkfast.kernels import Kernels, evaluate
+from ntkfast.kernels import KernelName, Kernels, evaluate
 from ntkfast.networks.description import Described, for_core
 from ntkfast.networks.estimate import Estimate, KernelChoice, estimated
 from ntkfast.networks.summary import Norms, Summary, summarise
@@ -90,7 +91,8 @@ class Network(Displayed, Described):
             Shape (m, n_features), or as for ``x``: the second set of samples. If it is omitted, or
             the same array as ``x`` (the same memory, shape and strides), samples are paired with
             themselves: the result is exactly symmetric, and costs half. Pass ``x.copy()`` for equal
-            points that are other samples, which matters only to `Dropout`.
+            points that are other samples, which matters only to `Dropout`. If ``x`` or ``x2`` is a
+            dask array, so is the result, and nothing is computed yet.
         diagonal
             True computes only the kernel of each row with itself, without an n × n array. It cannot
             be combined with ``x2``.
@@ -128,16 +130,7 @@ class Network(Displayed, Described):
         Jacot, Gabriel, Hongler (2018), arXiv:1806.07572, theorem 1: Θ^(l+1) = Θ^(l)·Σ̇^(l+1) +
         Σ^(l+1).
         """
-        return evaluate(
-            self._program,
-            x,
-            x2,
-            wanted=("ntk",),
-            out=(out,),
-            diagonal=diagonal,
-            progress=progress,
-            rank=self._rank,
-        )[0]
+        return self._kernels(("ntk",), x, x2, (out,), diagonal=diagonal, progress=progress)[0]
 
     def nngp(
         self,
@@ -156,16 +149,7 @@ class Network(Displayed, Described):
         ----------
         Lee et al. (2018), arXiv:1711.00165, equation 5; Matthews et al. (2018), arXiv:1804.11271.
         """
-        return evaluate(
-            self._program,
-            x,
-            x2,
-            wanted=("nngp",),
-            out=(out,),
-            diagonal=diagonal,
-            progress=progress,
-            rank=self._rank,
-        )[0]
+        return self._kernels(("nngp",), x, x2, (out,), diagonal=diagonal, progress=progress)[0]
 
     def kernels(
         self,
@@ -187,17 +171,35 @@ class Network(Displayed, Described):
             It has the attributes ``nngp`` and ``ntk`` and unpacks as this pair. It is ``out`` if
             that was a `Kernels`.
         """
-        nngp, ntk = evaluate(
+        wanted: tuple[KernelName, ...] = ("nngp", "ntk")
+        outs = _pair(out)
+        nngp, ntk = self._kernels(wanted, x, x2, outs, diagonal=diagonal, progress=progress)
+        return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
+
+    def _kernels(
+        self,
+        wanted: tuple[KernelName, ...],
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None,
+        out: tuple[object, ...],
+        *,
+        diagonal: bool,
+        progress: Progress,
+    ) -> list[FloatArray]:
+        if is_dask(x) or is_dask(x2):
+            from ntkfast.dask import lazy
+
+            return lazy(self, x, x2, wanted=wanted, out=out, diagonal=diagonal, progress=progress)
+        return evaluate(
             self._program,
             x,
             x2,
-            wanted=("nngp", "ntk"),
-            out=_pair(out),
+            wanted=wanted,
+            out=out,
             diagonal=diagonal,
             progress=progress,
             rank=self._rank,
         )
-        return out if isinstance(out, Kernels) else Kernels(nngp=nngp, ntk=ntk)
 
     def estimate(
         self,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Prepared
 from ntkfast._seed import Seed, as_generator
-from ntkfast.kernels import KernelName, evaluate
+from ntkfast.kernels import KernelName, evaluate, merged
 from ntkfast.networks import Network
 from ntkfast.nystroem._points import Band, Points
 
@@ -109,20 +109,3 @@ def prepared_for(network: Network, known: Survey, centres: FloatArray) -> Prepar
     own = network._program.prepare(centres, None, 0).recipe
     recipe = {**merged(known.recipe, own), "pairs": known.n * len(centres)}
     return network._program.prepare_again(recipe)
-
-
-def merged(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    """Return the recipe for the samples of both."""
-    return {
-        **a,
-        "input": _union(a["input"], b["input"]),
-        "fits": [_union(*both) for both in zip(a["fits"], b["fits"], strict=True)],
-    }
-
-
-def _union(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "low": min(a["low"], b["low"]),
-        "high": max(a["high"], b["high"]),
-        "zeros": a["zeros"] or b["zeros"],
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -170,7 +171,7 @@ class KernelOperator(Operator):
         if self.x2 is None and rows == columns:
             return self._kernel(self.x[rows], None)
         others = self.x if self.x2 is None else self.x2
-        if self.x2 is None and self.network._spatial:
+        if self.x2 is None and self.network._spatial and math.prod(self.x.shape[1:-1]) > 1:
             # The later image comes first, as in a Gram matrix computed in one call.
             return np.ascontiguousarray(self._kernel(others[columns], self.x[rows]).T)
         return self._kernel(self.x[rows], others[columns])

@@ -69,7 +69,7 @@ fn bits_do_not_depend_on_threads() {
     let size = 300;
     let entries = positive(size, 1.0, 1.0);
     let run = |threads| {
-        set_threads(threads);
+        set_threads(threads, 1);
         let eigen = decompose::<f64>(&entries, size);
         let factor = lease()
             .expect("threads")
@@ -88,7 +88,7 @@ fn bits_do_not_depend_on_threads() {
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
-    set_threads(0);
+    set_threads(0, 1);
 }
 
 #[test]

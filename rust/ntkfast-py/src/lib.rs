@@ -53,13 +53,25 @@ fn set_num_threads(n: &Bound<'_, PyAny>) -> PyResult<()> {
     };
     match integer.extract::<usize>() {
         Ok(count) if (1..=MOST_THREADS).contains(&count) => {
-            parallel::set_threads(count);
+            parallel::set_threads(count, 1);
             Ok(())
         }
         _ => Err(PyValueError::new_err(format!(
             "n, the number of threads, must be an integer from 1 to {MOST_THREADS}, not {n}"
         ))),
     }
+}
+
+/// Share `threads` among `calls` at the same time; 0 threads mean all cores of this process.
+#[pyfunction]
+fn share_threads(threads: usize, calls: usize) {
+    parallel::set_threads(threads.min(MOST_THREADS), calls);
+}
+
+/// Cores that this process may use, and how many processes of its pool share them.
+#[pyfunction]
+fn cores() -> (usize, usize) {
+    (parallel::cores(), parallel::processes())
 }
 
 #[pyfunction]
@@ -92,12 +104,13 @@ fn setting(name: &str) -> PyResult<Option<String>> {
 fn read_environment() -> PyResult<()> {
     if let Some(text) = setting("NTKFAST_NUM_THREADS")? {
         let threads = text.trim().parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
-        parallel::set_threads(threads.ok_or_else(|| {
+        let threads = threads.ok_or_else(|| {
             PyValueError::new_err(format!(
                 "the environment variable NTKFAST_NUM_THREADS is {text:?}; \
                  expected an integer from 1 to {MOST_THREADS}, or unset it"
             ))
-        })?);
+        })?;
+        parallel::set_threads(threads, 1);
     }
     if let Some(text) = setting("NTKFAST_SIMD")?
         && !Level::force(&text.trim().to_lowercase())
@@ -144,6 +157,8 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;
     module.add_function(wrap_pyfunction!(door::panic_for_test, module)?)?;
     module.add_function(wrap_pyfunction!(set_num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(share_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(cores, module)?)?;
     module.add_function(wrap_pyfunction!(num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(info, module)?)?;
     Ok(())

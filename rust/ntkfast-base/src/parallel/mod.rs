@@ -1,8 +1,10 @@
 //! Where work runs: the package's own pool, cut into numbered pieces that can be counted and cancelled.
 
+mod cores;
 mod forks;
 mod pool;
 
+pub use cores::{cores, processes};
 pub use forks::watch as watch_forks;
 pub use pool::{Lease, lease, prepare_threads, set_threads, threads};
 

@@ -1,10 +1,12 @@
 //! The package's own pools.
 //!
 //! A call leases a pool, so that it never waits for another call's work (or for an eigendecomposition that its
-//! caller gave up). Pools that nobody leases are kept for later calls, if they have the current number of threads;
-//! others end, and their threads with them. A pool belongs to a process: after a fork its threads are gone. So pools of a
+//! caller gave up). Calls at the same time share the threads of the process: each takes those that the others have left,
+//! and one at least. Pools that nobody leases are kept for later calls, unless they have more threads than a call may
+//! take; these end, and their threads with them. A pool belongs to a process: after a fork its threads are gone. So pools of a
 //! parent process are leaked: to end one would be to wait for its threads.
 
+use super::cores::{cores, processes};
 use super::forks::{guarded, process};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -39,9 +41,19 @@ struct Pool {
     pool: ThreadPool,
 }
 
-/// Pools that nobody leases. Locked only where no fork can happen.
-static IDLE: Mutex<Vec<Arc<Pool>>> = Mutex::new(Vec::new());
+/// Pools that nobody leases, and how many threads the leased ones have.
+struct Pools {
+    process: (usize, u32),
+    idle: Vec<Arc<Pool>>,
+    leased: usize,
+}
+
+/// Locked only where no fork can happen.
+static POOLS: Mutex<Pools> = Mutex::new(Pools { process: (0, 0), idle: Vec::new(), leased: 0 });
+/// Threads of the process; 0 means one for every core.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// How many calls at once are expected to share them.
+static CALLS: AtomicUsize = AtomicUsize::new(1);
 static PREPARE: OnceLock<fn()> = OnceLock::new();
 
 thread_local! {
@@ -60,18 +72,25 @@ pub fn prepare_threads(prepare: fn()) {
     let _ = PREPARE.set(prepare);
 }
 
-/// How many threads a pool has.
-pub fn threads() -> usize {
+/// How many threads all calls at the same time have together.
+fn all_threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        0 => (cores() / processes()).max(1),
         chosen => chosen,
     }
 }
 
-/// Use this many threads from the next call on; 0 means one for every processor.
-pub fn set_threads(count: usize) {
+/// How many threads a call may take.
+pub fn threads() -> usize {
+    (all_threads() / CALLS.load(Ordering::Relaxed)).max(1)
+}
+
+/// Share this many threads among so many calls from the next call on; 0 threads mean one for every core that this
+/// process has to itself.
+pub fn set_threads(count: usize, calls: usize) {
     THREADS.store(count, Ordering::Relaxed);
-    idle(|_| ());
+    CALLS.store(calls.max(1), Ordering::Relaxed);
+    change(|_| ());
 }
 
 /// A pool for one call at a time, given back when dropped.
@@ -98,22 +117,16 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let pool = Arc::clone(&self.0);
-        let refused = idle(|pools| {
-            if pools.len() < KEPT {
-                pools.push(pool);
-                None
-            } else {
-                Some(pool)
+        change(|pools| {
+            if self.0.process == pools.process {
+                pools.leased -= self.0.threads;
             }
+            pools.idle.push(Arc::clone(&self.0));
         });
-        drop(refused);
-        // It may have become unfit meanwhile.
-        idle(|_| ());
     }
 }
 
-/// An idle pool of this process with the current number of threads, made if there is none.
+/// A pool with the threads that this call may take, made if there is no idle one.
 ///
 /// # Errors
 /// [`Error::Threads`] if the system refuses to start them, [`Error::ThreadMemory`] if that is for lack of memory;
@@ -124,22 +137,40 @@ pub fn lease() -> Result<Lease> {
     if depth > DEEPEST {
         return Err(Error::Recursion { depth: DEEPEST });
     }
-    let pool = match idle(Vec::pop) {
+    let (most, all) = (threads(), all_threads());
+    let (count, idle) = change(|pools| {
+        let count = all.saturating_sub(pools.leased).clamp(1, most);
+        pools.leased += count;
+        let found = pools.idle.iter().rposition(|pool| pool.threads == count);
+        (count, found.map(|index| pools.idle.remove(index)))
+    });
+    let pool = match idle {
         Some(pool) => pool,
-        None => Arc::new(Pool::new(threads())?),
+        None => Arc::new(
+            Pool::new(count)
+                .inspect_err(|_| change(|pools| pools.leased = pools.leased.saturating_sub(count)))?,
+        ),
     };
     pool.depth.store(depth, Ordering::Relaxed);
     Ok(Lease(pool))
 }
 
-/// Do something with the idle pools, once all of them are of this process and have the current number of threads.
-fn idle<R>(body: impl FnOnce(&mut Vec<Arc<Pool>>) -> R) -> R {
-    let (process, threads) = (process(), threads());
+/// Do something with the pools of this process, and then let those go that are too large or too many, the oldest first.
+fn change<R>(body: impl FnOnce(&mut Pools) -> R) -> R {
+    let (process, most) = (process(), threads());
     let (result, unfit) = guarded(|| {
-        let mut pools = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        let unfit: Vec<_> =
-            pools.extract_if(.., |pool| pool.process != process || pool.threads != threads).collect();
-        (body(&mut pools), unfit)
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Pools and calls of a parent process are none of this one.
+        let mut unfit = Vec::new();
+        if pools.process != process {
+            (pools.process, pools.leased) = (process, 0);
+            unfit.append(&mut pools.idle);
+        }
+        let result = body(&mut pools);
+        unfit.extend(pools.idle.extract_if(.., |pool| pool.process != process || pool.threads > most));
+        let surplus = pools.idle.len().saturating_sub(KEPT);
+        unfit.extend(pools.idle.drain(..surplus));
+        (result, unfit)
     });
     for pool in unfit {
         if pool.process == process { drop(pool) } else { forget(pool) }
