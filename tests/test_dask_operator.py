@@ -138,8 +138,8 @@ class TestOnACluster:
         assert (expected.variance <= high).all()
 
     def test_workers_of_another_version_are_refused(self, client, monkeypatch):
-        monkeypatch.setattr("ntkfast.operators.distributed.info", lambda: {"version": "0.0.1"})
-        with pytest.raises(RuntimeError, match=r"has ntkfast .*, and this process 0\.0\.1"):
+        monkeypatch.setattr("ntkfast.operators.distributed.VERSION", "0.0.1")
+        with pytest.raises(RuntimeError, match=r"the client has ntkfast 0\.0\.1"):
             nk.KernelOperator(NET, lazy(X)) @ V
 
     def test_a_killed_worker_costs_its_blocks_alone(self, client, cluster):

@@ -53,9 +53,14 @@ COUNTED = """
     import numpy as np
     import ntkfast as nk
 
+    def name(task):
+        try:
+            return (task / "comm").read_text()
+        except OSError:  # it has ended
+            return ""
+
     def pooled():
-        names = [path / "comm" for path in Path("/proc/self/task").iterdir()]
-        return sum(name.read_text().startswith("ntkfast-") for name in names)
+        return sum(name(task).startswith("ntkfast-") for task in Path("/proc/self/task").iterdir())
 
     nk.set_num_threads(4)
     x = np.random.default_rng(0).standard_normal((1500, 60))

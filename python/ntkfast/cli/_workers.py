@@ -14,7 +14,7 @@ from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
-from ntkfast.operators.distributed import check_versions
+from ntkfast.operators.distributed import Held, given
 
 __all__ = ["connected", "strips"]
 
@@ -63,7 +63,6 @@ def connected(address: str) -> Iterator[None]:
                 "as tcp://10.0.0.1:8786, or a number of workers on this machine"
             ) from None
         with client, client.as_current():
-            check_versions()
             yield
         return
     if not int(address):
@@ -89,7 +88,7 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
     work = _Work(
         job.network, job.prepared.recipe, job.x, job.x2, job.wanted, by_images=job.by_images
     )
-    remote = client.submit(_given, _Held(work), pure=False)
+    remote = client.submit(given, Held(work), pure=False)
     most = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting: deque[Any] = deque()
     n = job.shape[0]
@@ -100,18 +99,6 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-class _Held:
-    """A value in which Dask does not look for tasks."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _given(held: _Held) -> Any:
-    """Return a value; a task, which is run again if its worker ends."""
-    return held.value
 
 
 def _strip(work: _Work, start: int, stop: int) -> list[list[FloatArray]]:

@@ -15,6 +15,7 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from ntkfast._progress import Progress
+from ntkfast._version import VERSION
 from ntkfast.dask import blocks, plan
 from ntkfast.dask.samples import as_lazy, in_blocks
 from ntkfast.kernels import KernelName, check_pair
@@ -63,7 +64,7 @@ def lazy(
     # Refuses sizes that the network does not take.
     network._program.prepare(np.empty((0, *x.shape[1:]), x.dtype), None, 0)
 
-    name = f"{'-'.join(wanted)}-{tokenize(network, x, x2, wanted, diagonal, plan.VERSION)}"
+    name = f"{'-'.join(wanted)}-{tokenize(network, x, x2, wanted, diagonal, VERSION)}"
     chunks: _Chunks
     if diagonal:
         frozen = plan.of(network, x, pairs=0)

@@ -21,15 +21,14 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import Prepared, info
+from ntkfast._ntkfast import Prepared
+from ntkfast._version import VERSION, check_version
 from ntkfast.kernels import as_samples, merged
 
 if TYPE_CHECKING:
     from ntkfast.networks.base import Network
 
-__all__ = ["VERSION", "Plan", "check_version", "of"]
-
-VERSION: str = info()["version"]
+__all__ = ["Plan", "of"]
 
 _Recipe = dict[str, Any]
 
@@ -124,15 +123,6 @@ def of(
             start += size
     graph[name] = (partial(_joined, network, pairs), looks)
     return Delayed(name, HighLevelGraph.from_collections(name, graph, dependencies=sets))
-
-
-def check_version(theirs: str) -> None:
-    """Refuse work of a client that has another version of ntkfast."""
-    if theirs != VERSION:
-        raise RuntimeError(
-            f"this worker has ntkfast {VERSION}, and the client has ntkfast {theirs}: install the "
-            "same version on both, because other versions may compute other bits"
-        )
 
 
 def _recipe_of(version: str, network: Network, name: str, start: int, chunk: FloatArray) -> _Recipe:

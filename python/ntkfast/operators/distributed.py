@@ -11,16 +11,17 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import available, zeros
-from ntkfast._ntkfast import info, multiply_blocks
+from ntkfast._ntkfast import multiply_blocks
 from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Progress, Report
+from ntkfast._version import VERSION, check_version
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.operators._estimate import ProductEstimate
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
-__all__ = ["DistributedKernelOperator"]
+__all__ = ["DistributedKernelOperator", "Held", "given"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Batch: TypeAlias = tuple[int, int]
@@ -167,7 +168,6 @@ class DistributedKernelOperator(KernelOperator):
         if self._remote is not None:
             return
         dask = _dask()
-        check_versions()
         (self._remote,) = dask.persist(_shared(self._plain()))
         count = self._room()
         tasks = [
@@ -266,24 +266,6 @@ def _sum(parts: list[Doubles]) -> Doubles:
     return total
 
 
-def check_versions() -> None:
-    """Refuse workers with another version of ntkfast."""
-    client = _client()
-    if client is None:
-        return
-    own = info()["version"]
-    for worker, version in client.run(_version).items():
-        if version != own:
-            raise RuntimeError(
-                f"worker {worker} has ntkfast {version}, and this process {own}; install the same "
-                "version everywhere"
-            )
-
-
-def _version() -> str:
-    return str(info()["version"])
-
-
 def _computed(x: Any) -> Any:
     return x.compute() if hasattr(x, "__dask_graph__") else x
 
@@ -315,18 +297,19 @@ def _shared(value: Any) -> Any:
     It is the result of a task, and not scattered: if the worker that has it ends, the scheduler
     runs the task again.
     """
-    return _dask().delayed(_given, pure=False)(_Held(value))
+    return _dask().delayed(given, pure=False)(Held(value))
 
 
-class _Held:
-    """A value in which Dask does not look for tasks."""
+class Held:
+    """A value in which Dask does not look for tasks, and the version of the client."""
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value, self.version = value, VERSION
 
 
-def _given(held: _Held) -> Any:
-    """Return a value; a task on a worker."""
+def given(held: Held) -> Any:
+    """Return a value; a task, which is run again if the worker that has the value ends."""
+    check_version(held.version)
     return held.value
 
 
