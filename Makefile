@@ -26,7 +26,7 @@ test: build .venv/.oracle ## Rust and Python tests
 
 test-dask: build ## tests of dask arrays, and of a cluster on this machine
 	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1'
-	$(PYTEST) tests/test_dask_arrays.py tests/test_dask_refusals.py tests/test_dask_cluster.py
+	$(PYTEST) $(wildcard tests/test_dask_*.py) tests/test_cli_dask.py
 
 test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
 	$(PYTEST) tests/oracle -n auto --dist worksteal

@@ -11,6 +11,8 @@ from ntkfast.cli import main
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 
+pytestmark = pytest.mark.alone  # its clusters want the processors
+
 X = np.random.default_rng(0).standard_normal((300, 5))
 
 

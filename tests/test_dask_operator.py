@@ -104,6 +104,7 @@ class TestWithoutACluster:
             nk.KernelOperator(NET, lazy(X)).estimate()
 
 
+@pytest.mark.alone
 class TestOnACluster:
     def test_products_have_the_bits_of_any_other_scheduler(self, client):
         found = nk.KernelOperator(NET, lazy(X)) @ V
