@@ -23,6 +23,8 @@ _MIXED, _INTO = 256, 64
 # Rows of the sketch per centre: more of them save steps.
 _PER_CENTRE = 6
 _COLUMNS = 1024
+# Rows of the sketch that are taken at once: each time the matrix is read and written.
+_AT_ONCE = 4096
 _FEWER = "use fewer centres"
 
 
@@ -91,8 +93,8 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
         _check_range(right, sketch if rows else matrix)
     if rows:
         right = as_doubles(features.factor.solve_lower(right))
-        for start in range(0, rows, 2 * _COLUMNS):
-            _add_products(features.of(sketch[start : start + 2 * _COLUMNS]), matrix)
+        for start in range(0, rows, _AT_ONCE):
+            _add_products(features.of(sketch[start : start + _AT_ONCE]), matrix)
     _mirror(matrix)
     return Sums(right, matrix, rows)
 

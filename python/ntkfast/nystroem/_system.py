@@ -107,7 +107,9 @@ def whitening(
         on_diagonal += jitter - total
         total = jitter
         try:
-            return Features(network, kernel, centres, cholesky(matrix), jitter)
+            # Row after row, which solves for many columns in less than half of the time.
+            rows = Cholesky._of(np.ascontiguousarray(cholesky(matrix).factor))
+            return Features(network, kernel, centres, rows, jitter)
         except NumericalError:
             jitter *= 10
     raise NumericalError(
