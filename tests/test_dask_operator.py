@@ -77,6 +77,11 @@ class TestWithoutACluster:
         np.testing.assert_allclose(op @ V[:1100], whole @ V[:1100], rtol=1e-11, atol=1e-9)
         np.testing.assert_allclose(op.T @ V, whole.T @ V, rtol=1e-11, atol=1e-9)
 
+    def test_no_points(self):
+        op = nk.KernelOperator(NET, lazy(X[:0]), X[:3])
+        assert (op @ np.ones((3, 2))).shape == (0, 2)
+        np.testing.assert_array_equal(np.ones((2, 0)) @ op, np.zeros((2, 3)))
+
     def test_images(self):
         images = RNG.standard_normal((300, 4, 4, 2))
         net = nk.cntk(1)
@@ -95,6 +100,14 @@ class TestWithoutACluster:
         again = pickle.loads(pickle.dumps(op))
         assert again.kept == 0
         np.testing.assert_array_equal(again @ V, product)
+
+    @pytest.mark.parametrize("targets", [Y, lazy(Y)], ids=["array", "dask"])
+    def test_points_on_centres(self, targets):
+        fit = nk.NystroemRegression(NET, lazy(X).rechunk((700, 3)), targets, centres=30, diag_reg=1)
+        own = nk.NystroemRegression(NET, X, Y, centres=30, diag_reg=1)
+        np.testing.assert_array_equal(fit.coefficients, own.coefficients)
+        with pytest.raises(ValueError, match="expected one row of y for each"):
+            nk.NystroemRegression(NET, lazy(X), Y[:9], centres=30, diag_reg=1)
 
     def test_arrays_of_numpy_need_no_dask(self):
         assert type(nk.KernelOperator(NET, X)) is nk.KernelOperator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -78,6 +79,8 @@ class Points:
                     f"{given} was passed beside Chunks, which hold the targets; drop it"
                 )
             self._chunks = x
+        elif hasattr(x, "__dask_graph__") and y is not None and weights is None:
+            self._chunks = _block_by_block(x, y)
         else:
             self._arrays = _as_arrays(x, y, weights)
         if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
@@ -177,6 +180,23 @@ class Points:
 def as_doubles(values: FloatArray) -> Doubles:
     """Return values as float64, which most of them are."""
     return values.astype(np.float64, copy=False)
+
+
+def _block_by_block(x: Any, y: Any) -> Chunks:
+    """Return chunks of a dask.array, each computed when a pass comes to it."""
+    if np.ndim(y) == 0 or len(x) != len(y):
+        raise ValueError(
+            f"x has shape {x.shape} and y has shape {np.shape(y)}; expected one row of y for each "
+            "row of x"
+        )
+    whole = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
+    edges = np.cumsum([0, *whole.chunks[0]]).tolist()
+
+    def read() -> Iterator[tuple[Any, Any]]:
+        for start, stop in pairwise(edges):
+            yield np.asarray(whole[start:stop]), np.asarray(y[start:stop])
+
+    return Chunks(read)
 
 
 def _as_arrays(x: npt.ArrayLike, y: npt.ArrayLike | None, weights: npt.ArrayLike | None) -> Piece:

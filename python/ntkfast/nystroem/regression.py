@@ -49,8 +49,8 @@ class NystroemRegression(Displayed):
         The network.
     x, y
         Shapes (n, n_features) or (n, height, width, channels), and (n,), (n, c) or (n, …). Arrays
-        may be memory-mapped: they are read in bands. Or ``x`` is `nk.data.Chunks`, which holds the
-        targets, and ``y`` is None.
+        may be memory-mapped: they are read in bands. dask.arrays are computed block by block in
+        each pass. Or ``x`` is `nk.data.Chunks`, which holds the targets, and ``y`` is None.
     centres
         A number of centres; a share below 1: as many as leave this share of the trace of the
         kernel unexplained, at most 10,000; or the centres themselves, shape (m, …).

@@ -156,6 +156,8 @@ class DistributedKernelOperator(KernelOperator):
             )
             for i, batch in enumerate(self._batches())
         ]
+        if not found:
+            return np.zeros((length, vectors.shape[1]))
         while len(found) > 1:
             groups = [found[i : i + _FAN] for i in range(0, len(found), _FAN)]
             found = [dask.delayed(_sum, pure=False)(group) for group in groups]
