@@ -159,7 +159,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     """Draw the errors against the number of centres."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for data in dict.fromkeys(result.data for result in results):
         color = None
         for method, style in (("ntkfast", "o-"), ("RBF", "x:")):
