@@ -14,7 +14,7 @@ use crate::reserve;
 use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::cell::OnceCell;
 use std::io;
-use std::mem::forget;
+use std::mem::{forget, take};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -88,9 +88,11 @@ pub fn threads() -> usize {
 /// Share this many threads among so many calls from the next call on; 0 threads mean one for every core that this
 /// process has to itself.
 pub fn set_threads(count: usize, calls: usize) {
-    THREADS.store(count, Ordering::Relaxed);
-    CALLS.store(calls.max(1), Ordering::Relaxed);
-    change(|_| ());
+    let before = (THREADS.swap(count, Ordering::Relaxed), CALLS.swap(calls.max(1), Ordering::Relaxed));
+    // Pools of other sizes would keep their threads and the memory of these.
+    let others =
+        change(|pools| if before == (count, calls.max(1)) { Vec::new() } else { take(&mut pools.idle) });
+    drop(others);
 }
 
 /// A pool for one call at a time, given back when dropped.
