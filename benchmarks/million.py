@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from harness import add_threads, base_parser, load, machine, on_threads, positive, write_json
+from large import report
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.kernel_approximation import Nystroem
@@ -209,18 +210,6 @@ def _timed(
         except StopIteration:
             return
         yield time.perf_counter() - begun, fit
-
-
-def report() -> Callable[[int, int], None]:
-    """Print progress about every ten seconds."""
-    last = [time.perf_counter()]
-
-    def tell(done: int, total: int) -> None:
-        if time.perf_counter() - last[0] > 10:
-            last[0] = time.perf_counter()
-            print(f"{done:,} of {total:,}", flush=True)
-
-    return tell
 
 
 def _parser() -> argparse.ArgumentParser:

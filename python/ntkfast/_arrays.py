@@ -196,3 +196,10 @@ def check_finite(array: FloatArray, name: str) -> None:
     kind = "a NaN" if np.isnan(array[where]) else "an infinity"
     place = f" at index {', '.join(map(str, where))}" if where else ""
     raise ValueError(f"{name} has {kind}{place}; expected finite numbers")
+
+
+def sizes_of(values: npt.NDArray[np.float64], axis: int | None = None) -> npt.NDArray[np.float64]:
+    """Return powers of two: squares of values/size neither overflow nor vanish, and keep bits."""
+    largest = np.abs(values).max(axis=axis, initial=0.0)
+    sizes: npt.NDArray[np.float64] = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    return sizes

@@ -48,6 +48,14 @@ def as_real(value: object, name: str, *, least: float = -math.inf, above: bool =
     return number
 
 
+def as_tolerance(value: object) -> float:
+    """Return `tol`, a number > 0 and < 1; TypeError or ValueError otherwise."""
+    number = as_real(value, "tol", least=0.0, above=True)
+    if number >= 1:
+        raise ValueError(f"tol is {value!r}; expected a number > 0 and < 1")
+    return number
+
+
 # The largest number of neurons, features or entries along an axis: eight terabytes, and sums and
 # products of several are still exact in the core.
 LARGEST = 10**12

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import Prepared
 from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
-from ntkfast.kernels import KernelName, evaluate
-from ntkfast.networks import Network
+from ntkfast.kernels import KernelName
 from ntkfast.operators.distributed import Held, given
 
 __all__ = ["connected", "strips"]
@@ -23,27 +20,14 @@ _AHEAD = 2
 _SECONDS = "10s"
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What a worker needs to compute rows; prepared once in each worker."""
+class _Work(NamedTuple):
+    """What a worker needs to compute rows."""
 
-    network: Network
-    recipe: dict[str, Any]
+    plan: Any
     x: FloatArray
     x2: FloatArray | None
     wanted: tuple[KernelName, ...]
     by_images: bool
-
-    def prepared(self) -> Prepared:
-        """Return the network, as it was prepared for the whole matrix."""
-        known: Prepared | None = vars(self).get("_prepared")
-        if known is None:
-            known = self.network._program.prepare_again(self.recipe)
-            vars(self)["_prepared"] = known
-        return known
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_prepared"}
 
 
 @contextmanager
@@ -84,10 +68,11 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
     """
     from distributed import get_client
 
+    from ntkfast.dask.plan import Plan
+
     client = get_client()
-    work = _Work(
-        job.network, job.prepared.recipe, job.x, job.x2, job.wanted, by_images=job.by_images
-    )
+    plan = Plan.with_recipe(job.network, job.prepared.recipe)
+    work = _Work(plan, job.x, job.x2, job.wanted, job.by_images)
     remote = client.submit(given, Held(work), pure=False)
     most = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting: deque[Any] = deque()
@@ -103,27 +88,13 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
 
 def _strip(work: _Work, start: int, stop: int) -> list[list[FloatArray]]:
     """Compute a block of rows; a task on a worker."""
+    from ntkfast.dask.blocks import block
+
     some = work.x[start:stop]
     if work.x2 is not None:
-        return [_evaluated(work, some, work.x2)]
-    parts = [_evaluated(work, some, None)]
-    if stop < len(work.x):
-        rest = work.x[stop:]
-        if work.by_images:
-            # The later image comes first, as in a Gram matrix computed in one call.
-            parts.append([part.T for part in _evaluated(work, rest, some)])
-        else:
-            parts.append(_evaluated(work, some, rest))
-    return parts
-
-
-def _evaluated(work: _Work, x: FloatArray, x2: FloatArray | None) -> list[FloatArray]:
-    return evaluate(
-        work.prepared(),
-        x,
-        x2,
-        wanted=work.wanted,
-        out=(None,) * len(work.wanted),
-        diagonal=False,
-        progress=None,
-    )
+        parts = [block(work.wanted, False, work.plan, some, work.x2)]
+    else:
+        parts = [block(work.wanted, False, work.plan, some)]
+        if stop < len(work.x):
+            parts.append(block(work.wanted, work.by_images, work.plan, some, work.x[stop:]))
+    return [list(part) if isinstance(part, tuple) else [part] for part in parts]

@@ -51,6 +51,11 @@ class Plan:
     recipe: str
     version: str = VERSION
 
+    @classmethod
+    def with_recipe(cls, network: Network, recipe: _Recipe) -> Plan:
+        """Return the plan for a network that was prepared with this recipe."""
+        return cls(network, json.dumps(recipe, sort_keys=True))
+
     def prepared(self) -> Prepared:
         """Return the network prepared for all points; once per process, also in many threads.
 
@@ -139,5 +144,4 @@ def _recipe_of(version: str, network: Network, name: str, start: int, chunk: Flo
 
 def _joined(network: Network, pairs: int, recipes: Iterable[_Recipe]) -> Plan:
     union: _Recipe = reduce(merged, recipes)
-    recipe = {**union, "pairs": pairs}
-    return Plan(network, json.dumps(recipe, sort_keys=True))
+    return Plan.with_recipe(network, {**union, "pairs": pairs})

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import with_relative
 from ntkfast._progress import Progress, one_step
-from ntkfast._scalars import as_real
+from ntkfast._scalars import as_tolerance
 from ntkfast.dynamics._arguments import as_settings, as_targets, check_order, check_ridge
 from ntkfast.dynamics._products import Products
 from ntkfast.dynamics.rules import Rate, Rule
@@ -41,9 +41,7 @@ def set_up(
     An operator costs nothing yet.
     """
     settings = as_settings(learning_rate, reduction, diag_reg, relative_diag_reg)
-    tolerance = as_real(tol, "tol", least=0.0, above=True)
-    if tolerance >= 1:
-        raise ValueError(f"tol is {tolerance:g}; expected a number > 0 and < 1")
+    tolerance = as_tolerance(tol)
     check_order(theta, y, "theta")
     if isinstance(theta, Operator):
         return {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import available
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_choice, as_real
+from ntkfast._scalars import as_choice, as_real, as_tolerance
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator, Operator
@@ -48,8 +48,8 @@ def as_solver(solver: SolverChoice, tol: float | None = None) -> SolverChoice:
             f"tol is {tol!r} beside the solver {solver!r}; give it to the solver, such as "
             "nk.solvers.ConjugateGradients(tol=1e-8), or pass solver='cg'"
         )
-    if tol is not None and as_real(tol, "tol", least=0.0, above=True) >= 1:
-        raise ValueError(f"tol is {tol!r}; expected a number > 0 and < 1")
+    if tol is not None:
+        as_tolerance(tol)
     return solver
 
 

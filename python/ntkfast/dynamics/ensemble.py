@@ -15,7 +15,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._display import Fact
 from ntkfast._gram import as_gram, with_relative
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_choice, as_real
+from ntkfast._scalars import as_choice, as_real, as_tolerance
 from ntkfast.dynamics._arguments import Reduction, Times, as_settings, as_targets
 from ntkfast.dynamics._by_products import EvolutionByProducts
 from ntkfast.dynamics._evolution import Evolution
@@ -155,8 +155,7 @@ class Ensemble(Predictions):
                 "solver='cg' or 'cholesky', and its tol and memory beside it"
             )
         name = as_choice(solver, "solver", ("auto", "cholesky", "eigen", "cg"))
-        if as_real(tol, "tol", least=0.0, above=True) >= 1:
-            raise ValueError(f"tol is {tol!r}; expected a number > 0 and < 1")
+        as_tolerance(tol)
         if memory is not None:
             as_real(memory, "memory", least=0.0)
         nngp: FloatArray | Operator

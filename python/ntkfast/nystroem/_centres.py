@@ -17,10 +17,10 @@ from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator, pivoted_cholesky
 from ntkfast.operators._points import as_points
 
-__all__ = ["Centres", "choose", "sample_size"]
+__all__ = ["SAMPLE", "Centres", "choose", "sample_size"]
 
 # Points from which pivots are chosen, and the most pivots for a share.
-_SAMPLE, _MOST = 50_000, 10_000
+SAMPLE, _MOST = 50_000, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +55,9 @@ def sample_size(centres: object, sampling: str) -> int:
                     f"centres is {share}, a share of the trace, which only sampling='pivots' "
                     "computes; expected an integer"
                 )
-            return _SAMPLE
+            return SAMPLE
         count = as_count(centres, "centres", least=1)
-        return count if sampling == "uniform" else max(_SAMPLE, 2 * count)
+        return count if sampling == "uniform" else max(SAMPLE, 2 * count)
     return 0
 
 

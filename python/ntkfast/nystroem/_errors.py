@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import sizes_of
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import row_blocks
 from ntkfast._progress import Progress
-from ntkfast.kernels import evaluate
-from ntkfast.nystroem._matrix import NormalPreconditioner, sizes_of
+from ntkfast.nystroem._matrix import NormalPreconditioner
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._predict import operators
 from ntkfast.nystroem._problem import Problem
 from ntkfast.nystroem._system import Features
 
-__all__ = ["LeftOut", "drawn", "left_out", "remainder", "variances"]
+__all__ = ["LeftOut", "left_out", "remainder", "variances"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,15 +60,7 @@ def variances(
     own = features
     parts = []
     for op in operators(own.network, own.kernel, own.centres, x, progress):
-        prior = evaluate(
-            own.network._program,
-            op.x,
-            None,
-            wanted=(own.kernel,),
-            out=(None,),
-            diagonal=True,
-            progress=None,
-        )[0].astype(np.float64)
+        prior = getattr(own.network, own.kernel)(op.x, diagonal=True).astype(np.float64)
         for some in row_blocks(len(op), own.m):
             index = np.arange(*some.indices(len(op)))
             phi = own.of(op.rows(index))
@@ -88,7 +79,8 @@ def left_out(
     seed: int,
 ) -> LeftOut:
     """Return e/(1 − h) for residuals e and leverages h of points that are drawn."""
-    rows, x, targets, weights = drawn(problem, count, seed)
+    sample = problem.drawn(count, seed)
+    x, targets, weights = sample.x, sample.y, sample.weights
     predictions = np.empty_like(targets)
     for some in row_blocks(len(x), problem.features.m):
         kernel = problem.kernel(x[some])
@@ -98,8 +90,8 @@ def left_out(
         rest = remainder(leverage, weights[some] * np.einsum("ij,ij->j", phi, phi), ridge)
         residual = targets[some] - kernel.astype(np.float64) @ columns
         predictions[some] = targets[some] - residual / rest[:, None]
-    shape = (len(rows), *problem.points.outputs)
-    return LeftOut(rows, targets.reshape(shape), predictions.reshape(shape))
+    shape = (len(x), *problem.points.outputs)
+    return LeftOut(sample.rows, targets.reshape(shape), predictions.reshape(shape))
 
 
 def remainder(leverage: Doubles, sizes: Doubles, ridge: float) -> Doubles:
@@ -109,16 +101,3 @@ def remainder(leverage: Doubles, sizes: Doubles, ridge: float) -> Doubles:
     """
     rest: Doubles = np.maximum(1 - leverage, ridge / (ridge + sizes))
     return rest
-
-
-def drawn(
-    problem: Problem, count: int, seed: int
-) -> tuple[npt.NDArray[np.intp], FloatArray, Doubles, Doubles]:
-    """Draw points that are no centres: rows, points, targets of shape (k, c), and weights."""
-    rows, x, values = problem.drawn(count, seed)
-    if not len(rows):
-        raise ValueError(
-            "every point is a centre, so none can be left out; use fewer centres, or "
-            "KernelRegression.leave_one_out"
-        )
-    return rows, x, values[:, :-1], values[:, -1]

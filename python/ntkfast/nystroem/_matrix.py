@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, sizes_of
 from ntkfast._memory import zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
@@ -14,14 +14,14 @@ from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._system import Passes, add_gathered
 from ntkfast.solvers import SolveReport
 
-__all__ = ["NormalPreconditioner", "Sums", "gather", "sizes_of", "sketch_rows"]
+__all__ = ["PER_CENTRE", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
 _FEW = 2048
 # Rows that are mixed with random signs, and the rows of the sketch that they become.
 _MIXED, _INTO = 256, 64
 # Rows of the sketch per centre: more of them save steps.
-_PER_CENTRE = 6
+PER_CENTRE = 6
 _COLUMNS = 1024
 # Rows of the sketch that are taken at once: each time the matrix is read and written.
 _AT_ONCE = 4096
@@ -30,15 +30,8 @@ _FEWER = "use fewer centres"
 
 def sketch_rows(n: int, m: int) -> int:
     """Return the number of rows of the sketch; 0 if the complete matrix is the better choice."""
-    rows = _PER_CENTRE * m
+    rows = PER_CENTRE * m
     return 0 if m <= _FEW or n <= 2 * rows else rows
-
-
-def sizes_of(values: Doubles, axis: int | None = None) -> Doubles:
-    """Return powers of two: squares of values/size neither overflow nor vanish, and keep bits."""
-    largest = np.abs(values).max(axis=axis, initial=0.0)
-    sizes: Doubles = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    return sizes
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats
+from ntkfast._foreign import is_dask
 from ntkfast.data import Chunks
 from ntkfast.kernels import as_samples
 from ntkfast.networks import Network
@@ -79,7 +80,7 @@ class Points:
                     f"{given} was passed beside Chunks, which hold the targets; drop it"
                 )
             self._chunks = x
-        elif hasattr(x, "__dask_graph__") and y is not None and weights is None:
+        elif is_dask(x) and y is not None and weights is None:
             self._chunks = _block_by_block(x, y)
         else:
             self._arrays = _as_arrays(x, y, weights)

@@ -17,8 +17,8 @@ from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
 from ntkfast.nystroem._centres import Centres, choose, sample_size
 from ntkfast.nystroem._matrix import Sums, gather, sketch_rows
-from ntkfast.nystroem._points import Doubles, Points
-from ntkfast.nystroem._survey import Survey, prepared_for, survey
+from ntkfast.nystroem._points import Points
+from ntkfast.nystroem._survey import Reservoir, Sample, Survey, prepared_for, survey
 from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
 
 __all__ = ["Problem", "Settings", "ridge_of"]
@@ -121,25 +121,17 @@ class Problem:
         """Return the kernel between some of the points and the centres."""
         return kernel_of(self.features, self.prepared, x)
 
-    def drawn(self, count: int, seed: int) -> tuple[npt.NDArray[np.intp], FloatArray, Doubles]:
-        """Draw points that are no centres: their rows, points and targets with weights."""
-        keys = np.random.default_rng([seed, 3])
-        centres = {row.tobytes() for row in self.features.centres}
-        best: list[tuple[float, int, FloatArray, Doubles]] = []
+    def drawn(self, count: int, seed: int) -> Sample:
+        """Draw at most so many points that are no centres."""
+        reservoir = Reservoir(count, np.random.default_rng([seed, 3]), self.features.centres)
         for band in self.points.bands(self.passes.rows):
-            drawn = keys.random(len(band.x))
-            worst = best[-1][0] if len(best) >= count else np.inf
-            for i in np.flatnonzero(drawn < worst):
-                weight = 1.0 if band.weights is None else float(band.weights[i])
-                if weight > 0 and band.x[i].tobytes() not in centres:
-                    row = np.concatenate([band.y[i], [weight]])
-                    best.append((float(drawn[i]), band.start + int(i), band.x[i].copy(), row))
-            best = sorted(best, key=lambda entry: entry[0])[:count]
-        best.sort(key=lambda entry: entry[1])
-        if not best:
-            return np.empty(0, np.intp), self.features.centres[:0], np.empty((0, 0))
-        rows = np.array([entry[1] for entry in best], np.intp)
-        return rows, np.stack([e[2] for e in best]), np.stack([e[3] for e in best])
+            reservoir.add(band)
+        if reservoir.sample is None:
+            raise ValueError(
+                "every point is a centre, so none can be left out; use fewer centres, or "
+                "KernelRegression.leave_one_out"
+            )
+        return reservoir.sample
 
 
 def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:

@@ -14,9 +14,9 @@ from ntkfast._ntkfast import Prepared
 from ntkfast._seed import Seed, as_generator
 from ntkfast.kernels import KernelName, evaluate, merged
 from ntkfast.networks import Network
-from ntkfast.nystroem._points import Band, Points
+from ntkfast.nystroem._points import Band, Doubles, Points
 
-__all__ = ["Reservoir", "Survey", "prepared_for", "survey"]
+__all__ = ["Reservoir", "Sample", "Survey", "prepared_for", "survey"]
 
 # Numbers of a band that is read at once.
 _NUMBERS = 1 << 22
@@ -38,8 +38,8 @@ class Survey:
         What `Program.prepare_again` needs for kernels between any of them.
     digest
         Of all points, targets and weights.
-    rows, sample
-        Shapes (k,) and (k, …): a uniform sample without replacement, in the order of the points.
+    sample
+        Shape (k, …): a uniform sample without replacement, in the order of the points.
     """
 
     n: int
@@ -47,35 +47,72 @@ class Survey:
     trace: float
     recipe: dict[str, Any]
     digest: str
-    rows: npt.NDArray[np.intp]
     sample: FloatArray
 
 
-class Reservoir:
-    """A uniform sample of points with weights > 0: those with the smallest of random keys."""
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some points, in their order.
 
-    def __init__(self, size: int, seed: Seed) -> None:
+    Attributes
+    ----------
+    rows
+        Shape (k,): their numbers among all points.
+    x, y, weights
+        Shapes (k, …), (k, c) and (k,).
+    """
+
+    rows: npt.NDArray[np.intp]
+    x: FloatArray
+    y: Doubles
+    weights: Doubles
+
+    @classmethod
+    def joined(cls, parts: list[Sample]) -> Sample:
+        """Return several samples as one."""
+        fields = ([getattr(part, name) for part in parts] for name in cls.__annotations__)
+        return cls(*map(np.concatenate, fields))
+
+    def some(self, index: npt.NDArray[np.intp]) -> Sample:
+        """Return some of the points."""
+        return Sample(self.rows[index], self.x[index], self.y[index], self.weights[index])
+
+
+class Reservoir:
+    """A uniform sample of points with weights > 0: those with the smallest of random keys.
+
+    Points that are equal to one of `left_out` are not drawn.
+    """
+
+    def __init__(self, size: int, seed: Seed, left_out: FloatArray | None = None) -> None:
         self.size, self.source = size, as_generator(seed)
-        self.keys = np.empty(0)
-        self.rows = np.empty(0, np.intp)
-        self.points: list[FloatArray] = []
+        self._left_out = set() if left_out is None else {point.tobytes() for point in left_out}
+        self._keys = np.empty(0)
+        self._parts: list[Sample] = []
 
     def add(self, band: Band) -> None:
         """Look at further points."""
         keys = self.source.random(len(band.x))
         if band.weights is not None:
             keys = np.where(band.weights > 0, keys, np.inf)
-        worst = self.keys.max(initial=0.0) if len(self.keys) >= self.size else np.inf
+        worst = self._keys.max(initial=0.0) if len(self._keys) >= self.size else np.inf
         some = np.flatnonzero(keys < worst)
+        if self._left_out:
+            new = [band.x[i].tobytes() not in self._left_out for i in some]
+            some = some[np.array(new, bool)]
         if not some.size or not self.size:
             return
-        self.keys = np.concatenate([self.keys, keys[some]])
-        self.rows = np.concatenate([self.rows, band.start + some])
-        self.points.append(band.x[some])
-        if len(self.keys) > self.size:
-            best = np.sort(np.argpartition(self.keys, self.size)[: self.size])
-            self.points = [np.concatenate(self.points)[best]]
-            self.keys, self.rows = self.keys[best], self.rows[best]
+        self._keys = np.concatenate([self._keys, keys[some]])
+        weights = np.ones(len(band.x)) if band.weights is None else band.weights
+        self._parts.append(Sample(band.start + some, band.x[some], band.y[some], weights[some]))
+        if len(self._keys) > self.size:
+            best = np.sort(np.argpartition(self._keys, self.size)[: self.size])
+            self._keys, self._parts = self._keys[best], [Sample.joined(self._parts).some(best)]
+
+    @property
+    def sample(self) -> Sample | None:
+        """The points that were drawn; None if there are none."""
+        return Sample.joined(self._parts) if self._parts else None
 
 
 def survey(points: Points, network: Network, kernel: KernelName, size: int, seed: Seed) -> Survey:
@@ -100,8 +137,9 @@ def survey(points: Points, network: Network, kernel: KernelName, size: int, seed
                 digest.update(part.tobytes())
     if recipe is None:
         raise ValueError("there are no points; expected at least one")
-    sample = np.concatenate(reservoir.points) if reservoir.points else points._first[0][:0]
-    return Survey(n, weight, trace, recipe, digest.hexdigest(), reservoir.rows, sample)
+    found = reservoir.sample
+    sample = points._first[0][:0] if found is None else found.x
+    return Survey(n, weight, trace, recipe, digest.hexdigest(), sample)
 
 
 def prepared_for(network: Network, known: Survey, centres: FloatArray) -> Prepared:

@@ -8,7 +8,6 @@ features the condition number is at most 1 + trace(K)/r, whatever that of K(Z, Z
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import Network
 from ntkfast.nystroem._points import Band, Doubles, Points, as_doubles
 from ntkfast.nystroem._survey import Survey
-from ntkfast.operators import Operator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.operators._columns import columns_of
 from ntkfast.operators._store import Room, Store
 from ntkfast.operators.operator import Indices
@@ -70,31 +69,16 @@ class Features:
         return as_doubles(self.factor.solve_lower(kernel.T.astype(np.float64)))
 
     def digest(self) -> str:
-        """Return a digest of the network and the centres."""
-        try:
-            text = json.dumps(self.network.to_dict(), sort_keys=True)
-        except TypeError:  # functions have no description; entries of the kernel stand for them
-            text = self.kernel
-        digest = hashlib.sha256(f"{text} {self.kernel} {self.centres.dtype}".encode())
-        digest.update(self.centres.tobytes())
-        digest.update(self.factor.factor[:4].tobytes())
-        return digest.hexdigest()
+        """Return a digest of the network, the centres and the jitter."""
+        op = KernelOperator(self.network, self.centres, kernel=self.kernel, memory=0)
+        return f"{op.fingerprint()} {self.jitter!r}"
 
 
 def whitening(
     network: Network, kernel: KernelName, centres: FloatArray, least: float = 0.0
 ) -> Features:
     """Factorise the kernel of the centres, with a jitter of ε·trace, or more where it has to be."""
-    matrix = evaluate(
-        network._program,
-        centres.astype(np.float64),
-        None,
-        wanted=(kernel,),
-        out=(None,),
-        diagonal=False,
-        progress=None,
-        rank=network._rank,
-    )[0]
+    matrix = getattr(network, kernel)(centres.astype(np.float64))
     trace = float(np.trace(matrix))
     if not trace > 0:
         raise NumericalError(
@@ -222,7 +206,7 @@ class WhitenedNormal(Operator):
         return found if columns is None else found[:, columns]
 
     def _diagonal(self) -> FloatArray:
-        raise NotImplementedError("it would cost a product with each column of the identity")
+        return self._entries(np.arange(len(self)), None).diagonal()
 
     def trace(self) -> float:
         """Return a bound of the trace: that of the kernel of all points."""

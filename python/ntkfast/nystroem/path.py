@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats
+from ntkfast._arrays import FloatArray, as_floats, sizes_of
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import row_blocks
 from ntkfast._progress import Progress
@@ -19,8 +19,8 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
-from ntkfast.nystroem._errors import drawn, remainder
-from ntkfast.nystroem._matrix import Sums, sizes_of
+from ntkfast.nystroem._errors import remainder
+from ntkfast.nystroem._matrix import Sums
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem.regression import NystroemRegression
@@ -173,7 +173,8 @@ def _errors(
     seed: int,
 ) -> Doubles:
     """Return the root mean square of leave-one-out residuals for each ridge."""
-    _, x, targets, weights = drawn(problem, count, seed)
+    sample = problem.drawn(count, seed)
+    x, targets, weights = sample.x, sample.y, sample.weights
     unit = sizes_of(targets)
     squares = np.zeros(len(ridges))
     for some in row_blocks(len(x), problem.features.m):

@@ -13,15 +13,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, sizes_of
 from ntkfast._display import Displayed, Fact
 from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_count, as_real, as_tolerance
 from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
-from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, sizes_of
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
 from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
@@ -170,8 +170,7 @@ class NystroemRegression(Displayed):
         checkpoint: str | PathLike[str] | None = None,
         progress: Progress = None,
     ) -> None:
-        if as_real(tol, "tol", least=0.0, above=True) >= 1:
-            raise ValueError(f"tol is {tol!r}; expected a number > 0 and < 1")
+        as_tolerance(tol)
         as_count(most_products, "most_products", least=1)
         check_folder(checkpoint)
         for name, value in (("diag_reg", diag_reg), ("relative_diag_reg", relative_diag_reg)):

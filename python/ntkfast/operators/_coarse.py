@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, sizes_of
 from ntkfast._memory import zeros
 from ntkfast.linalg import matmul
 from ntkfast.operators.kernel import KernelOperator
@@ -41,8 +41,7 @@ class CoarseOperator(Operator):
         return True
 
     def _multiply(self, vectors: npt.NDArray[np.float64], *, transposed: bool) -> FloatArray:
-        # Powers of two, by which all columns are in the range of float32.
-        sizes = np.ldexp(1.0, np.frexp(np.abs(vectors).max(axis=0, initial=0.0))[1])
+        sizes = sizes_of(vectors, axis=0)  # all columns are in the range of float32
         single = (vectors / sizes).astype(np.float32)
         out = zeros(vectors.shape, np.float64, "the product")
         for blocks, places in self._of._runs():

@@ -8,10 +8,10 @@ from weakref import WeakSet
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import available
 
-__all__ = ["Room", "Store"]
+__all__ = ["SHARE", "Room", "Store"]
 
 # The share of free memory for blocks that are kept, unless `memory` says how much.
-_SHARE = 0.5
+SHARE = 0.5
 
 
 class Room:
@@ -26,7 +26,7 @@ class Room:
         """Return the bytes for further blocks."""
         used = sum(len(store.blocks) * store.size for store in list(self.stores))
         # What is free is looked up each time, because other operators keep blocks too.
-        budget = _SHARE * (available() + used) if self.memory is None else self.memory
+        budget = SHARE * (available() + used) if self.memory is None else self.memory
         return budget - used
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._memory import available, zeros
 from ntkfast._ntkfast import multiply_blocks
 from ntkfast._optional import MissingExtraError
@@ -18,6 +19,7 @@ from ntkfast._version import VERSION, check_version
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.operators._estimate import ProductEstimate
+from ntkfast.operators._store import SHARE
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
@@ -33,7 +35,6 @@ _TOGETHER, _FEW, _MANY = 16, 4, 64
 _FAN = 8
 # Entries from which rows are computed by the workers.
 _ENTRIES = 1 << 21
-_SHARE = 0.5
 
 
 class DistributedKernelOperator(KernelOperator):
@@ -63,9 +64,8 @@ class DistributedKernelOperator(KernelOperator):
     Notes
     -----
     Entries have the bits of ``network.ntk(x)``. Products have the same bits on any cluster, but add
-    in another order than those of one process. A product sends n·c numbers to each worker, and gets
-    as many back from each of 16 tasks, or of 64 from about 45,000 points on, added up on the
-    workers.
+    in another order than those of one process. A product sends n·c numbers to each worker. Each of
+    its 4 to 64 tasks returns as many, which the workers add up in groups of eight.
     """
 
     def __init__(
@@ -189,26 +189,6 @@ class DistributedKernelOperator(KernelOperator):
         tasks = [dask.delayed(_rows, pure=False)(self._remote, rows, some) for some in pieces]
         return np.concatenate(dask.compute(*tasks), axis=1)
 
-    def _like(
-        self, x: FloatArray, x2: FloatArray | None = None, dtype: npt.DTypeLike | None = None
-    ) -> KernelOperator:
-        return DistributedKernelOperator(
-            self.network,
-            x,
-            x2,
-            kernel=self.kernel,
-            memory=self.memory,
-            dtype=dtype,
-            progress=self.progress,
-        )
-
-    def cast(self, dtype: npt.DTypeLike, *, memory: float | None = None) -> KernelOperator:
-        """Return the kernel with entries of another type; None: with the same `memory`."""
-        cast = self._like(self.x, self.x2, dtype=dtype)
-        if memory is not None:
-            cast.memory = memory
-        return cast
-
     def release(self) -> None:
         """Let the workers forget points and blocks. The next product computes them again."""
         self._reset()
@@ -269,7 +249,7 @@ def _sum(parts: list[Doubles]) -> Doubles:
 
 
 def _computed(x: Any) -> Any:
-    return x.compute() if hasattr(x, "__dask_graph__") else x
+    return x.compute() if is_dask(x) else x
 
 
 def _dask() -> Any:
@@ -319,9 +299,9 @@ def _total_memory(memory: float | None) -> float:
     """Return the bytes for kept blocks on all workers together."""
     client = _client()
     if client is None:
-        return _SHARE * available() if memory is None else memory
+        return SHARE * available() if memory is None else memory
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if memory is not None:
         return memory * len(workers)
     limits = [worker["memory_limit"] or available() / len(workers) for worker in workers]
-    return _SHARE * float(sum(limits))
+    return SHARE * float(sum(limits))

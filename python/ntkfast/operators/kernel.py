@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, is_same
 from ntkfast._display import Fact
+from ntkfast._foreign import is_dask
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import Prepared, multiply_blocks
 from ntkfast._progress import Progress, Report, reporting
@@ -99,7 +100,7 @@ class KernelOperator(Operator):
     @classmethod
     def like(cls, *points: object) -> type[KernelOperator]:
         """Return the class for points: that of Dask if some of them are a dask.array."""
-        lazy = any(hasattr(some, "__dask_graph__") for some in points)
+        lazy = any(map(is_dask, points))
         return cls._of_dask if lazy and cls._of_dask is not None else cls
 
     def __init__(
@@ -273,7 +274,7 @@ class KernelOperator(Operator):
         self, x: FloatArray, x2: FloatArray | None = None, dtype: npt.DTypeLike | None = None
     ) -> KernelOperator:
         """Return the kernel of other points, whose blocks share the memory of this one."""
-        other = KernelOperator(
+        other = type(self)(
             self.network,
             x,
             x2,

@@ -13,6 +13,8 @@ from ntkfast._progress import Progress
 from ntkfast._warnings import warn
 from ntkfast.networks import Network
 from ntkfast.nystroem import NystroemRegression
+from ntkfast.nystroem._centres import SAMPLE
+from ntkfast.nystroem._matrix import PER_CENTRE
 
 __all__ = ["CENTRES", "MANY", "centres_that_fit", "on_centres"]
 
@@ -22,18 +24,19 @@ MANY = 200_000
 CENTRES = 10_000
 """Centres for more samples, or as many as fit into memory."""
 
-# The share of free memory for them, and the samples from which they are chosen.
-_SHARE, _SAMPLE = 0.5, 50_000
+# The share of free memory for them.
+_SHARE = 0.5
 
 
 def centres_that_fit(dtype: npt.DTypeLike) -> int:
     """Return a number of centres whose matrices take at most half of the memory that is free.
 
-    They are 3·m² numbers in float64 and 6·m² in the type of the kernel, and 50,000·m before.
+    They are 3·m² numbers in float64, a sketch in the type of the kernel, and before that a factor
+    for the points from which centres are chosen.
     """
     budget, item = _SHARE * available(), np.dtype(dtype).itemsize
-    squares = math.sqrt(budget / (3 * 8 + 6 * item))
-    return max(1, min(CENTRES, int(squares), int(budget / (_SAMPLE * item))))
+    squares = math.sqrt(budget / (3 * 8 + PER_CENTRE * item))
+    return max(1, min(CENTRES, int(squares), int(budget / (SAMPLE * item))))
 
 
 def on_centres(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._scalars import as_choice, as_count, as_real, plain
+from ntkfast._scalars import as_choice, as_count, as_real, as_tolerance, plain
 from ntkfast.kernels import KernelName
 from ntkfast.nystroem import NystroemPath, NystroemRegression
 from ntkfast.nystroem._points import as_doubles
@@ -100,10 +100,7 @@ class NystroemEstimator(NetworkEstimator):
         }
 
     def _tol(self, usual: float) -> float:
-        tol = usual if self.tol is None else as_real(self.tol, "tol", least=0.0, above=True)
-        if tol >= 1:
-            raise ValueError(f"tol is {self.tol!r}; expected a number > 0 and < 1, or None")
-        return tol
+        return usual if self.tol is None else as_tolerance(self.tol)
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         settings = {**self._settings(len(points)), "sample_weight": weights}

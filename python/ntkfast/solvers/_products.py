@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats
+from ntkfast._arrays import FloatArray, as_floats, sizes_of
 from ntkfast._progress import Progress, reporting
-from ntkfast._scalars import as_count, as_real
+from ntkfast._scalars import as_count, as_tolerance
 from ntkfast.linalg import Cholesky, as_right_side
 from ntkfast.operators import (
     CoarseOperator,
@@ -66,8 +66,7 @@ class Settings(Protocol):
 
 def check_settings(solver: Settings) -> None:
     """Reject values out of range, before the work begins."""
-    if as_real(solver.tol, "tol", least=0.0, above=True) >= 1:
-        raise ValueError(f"tol is {solver.tol!r}; expected a number > 0 and < 1")
+    as_tolerance(solver.tol)
     as_count(solver.most_products, "most_products", least=1)
     as_count(solver.probes, "probes", least=2)
     as_count(solver.seed, "seed", least=0)
@@ -133,8 +132,7 @@ class PreparedByProducts(Prepared):
         """
         right = as_right_side(b, self.n)
         columns = right.reshape(self.n, right.size // max(self.n, 1)).astype(np.float64)
-        # Powers of two, so that squares neither overflow nor vanish, and no bit changes.
-        sizes = np.ldexp(1.0, np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1] - 1)
+        sizes = sizes_of(columns, axis=0)
         with np.errstate(over="ignore"):
             first = None
             if start is not None:
