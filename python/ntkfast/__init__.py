@@ -81,7 +81,7 @@ from ntkfast.networks import (
     ntk_by_frozen,
     wide_resnet,
 )
-from ntkfast.nystroem import NystroemPath, NystroemRegression
+from ntkfast.nystroem import NystroemPath, NystroemRegression, nystroem_by_depth
 from ntkfast.operators import KernelOperator, as_operator, pivoted_cholesky
 from ntkfast.spectrum import Spectrum, eigh
 from ntkfast.storage import load, save
@@ -176,6 +176,7 @@ __all__ = [
     "ntk_by_depth",
     "ntk_by_frozen",
     "num_threads",
+    "nystroem_by_depth",
     "operators",
     "pivoted_cholesky",
     "plots",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress
 from ntkfast.kernels import evaluate
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import as_first
+from ntkfast.networks.composition import Serial, as_first
+from ntkfast.networks.layers import Dense
 
-__all__ = ["nngp_by_depth", "ntk_by_depth", "ntk_by_frozen"]
+__all__ = ["cut_by_depth", "nngp_by_depth", "ntk_by_depth", "ntk_by_frozen"]
 
 
 def ntk_by_depth(
@@ -143,3 +146,18 @@ def ntk_by_frozen(
         progress=progress,
         stacked=True,
     )[0]
+
+
+def cut_by_depth(network: Network) -> list[Network]:
+    """Return the networks whose kernels `ntk_by_depth` computes, the shallowest first."""
+    layers = list(_flat(network))
+    ends = [end for end, layer in enumerate(layers) if isinstance(layer, Dense)]
+    return [Serial(*layers[:end], layers[-1]) for end in ends]
+
+
+def _flat(network: Network) -> Iterator[Network]:
+    if isinstance(network, Serial):
+        for layer in network.layers:
+            yield from _flat(layer)
+    else:
+        yield network

@@ -10,11 +10,11 @@ from ntkfast._arrays import FloatArray, sizes_of
 from ntkfast._memory import zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
-from ntkfast.nystroem._points import Doubles, as_doubles
-from ntkfast.nystroem._system import Passes, add_gathered
+from ntkfast.nystroem._points import Band, Doubles, Points, as_doubles
+from ntkfast.nystroem._system import Features, Passes, add_gathered
 from ntkfast.solvers import SolveReport
 
-__all__ = ["PER_CENTRE", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]
+__all__ = ["PER_CENTRE", "Gathering", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
 _FEW = 2048
@@ -54,8 +54,8 @@ class Sums:
     rows: int
 
 
-def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
-    """Gather the sums in one pass.
+class Gathering:
+    """Sums for one network that grow band by band.
 
     A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix 2·n·m².
 
@@ -63,33 +63,49 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
     embedding whose columns have 64 entries beside each other. See Cohen (2016),
     doi:10.1137/1.9781611974331.ch21.
     """
-    features = passes.features
-    m, c = features.m, max(1, int(np.prod(passes.points.outputs, dtype=float)))
-    right, matrix = np.zeros((m, c)), zeros((m, m), np.float64, "the normal equations", _FEWER)
-    sketch = zeros((rows, m), passes.points.dtype, "the sketch", _FEWER)
-    source = np.random.default_rng([seed, 1])
-    with (
-        np.errstate(over="ignore", invalid="ignore"),  # checked at the end
-        reporting(progress, "Nyström: first pass", "point") as report,
-    ):
-        for band, block in passes.with_points():
-            w = np.ones((1, 1)) if band.weights is None else band.weights[:, None]
-            if rows:
-                add_gathered(block, w * band.y, right)
-                _mix(block * np.sqrt(w).astype(block.dtype), sketch, source)
+
+    def __init__(self, features: Features, points: Points, rows: int, seed: int) -> None:
+        m, c = features.m, max(1, int(np.prod(points.outputs, dtype=float)))
+        self._features, self._rows = features, rows
+        self._right = np.zeros((m, c))
+        self._matrix = zeros((m, m), np.float64, "the normal equations", _FEWER)
+        self._sketch = zeros((rows, m), points.dtype, "the sketch", _FEWER)
+        self._source = np.random.default_rng([seed, 1])
+
+    def add(self, band: Band, block: FloatArray) -> None:
+        """Add a band, with its kernel."""
+        w = np.ones((1, 1)) if band.weights is None else band.weights[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # checked in `sums`
+            if self._rows:
+                add_gathered(block, w * band.y, self._right)
+                _mix(block * np.sqrt(w).astype(block.dtype), self._sketch, self._source)
             else:
-                phi = features.of(block)
-                right += matmul(phi, w * band.y)
-                _add_products(phi * np.sqrt(w).T, matrix)
+                phi = self._features.of(block)
+                self._right += matmul(phi, w * band.y)
+                _add_products(phi * np.sqrt(w).T, self._matrix)
+
+    def sums(self) -> Sums:
+        """Return the sums of all bands."""
+        right, matrix, features = self._right, self._matrix, self._features
+        with np.errstate(over="ignore", invalid="ignore"):
+            _check_range(right, self._sketch if self._rows else matrix)
+        if self._rows:
+            right = as_doubles(features.factor.solve_lower(right))
+            for start in range(0, self._rows, _AT_ONCE):
+                _add_products(features.of(self._sketch[start : start + _AT_ONCE]), matrix)
+        _mirror(matrix)
+        return Sums(right, matrix, self._rows)
+
+
+def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
+    """Gather the sums in one pass."""
+    gathering = Gathering(passes.features, passes.points, rows, seed)
+    with reporting(progress, "Nyström: first pass", "point") as report:
+        for band, block in passes.with_points():
+            gathering.add(band, block)
             if report is not None:
                 report(band.start + len(block), n)
-        _check_range(right, sketch if rows else matrix)
-    if rows:
-        right = as_doubles(features.factor.solve_lower(right))
-        for start in range(0, rows, _AT_ONCE):
-            _add_products(features.of(sketch[start : start + _AT_ONCE]), matrix)
-    _mirror(matrix)
-    return Sums(right, matrix, rows)
+    return gathering.sums()
 
 
 def _check_range(right: Doubles, whole: FloatArray) -> None:

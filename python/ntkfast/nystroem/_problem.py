@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import Prepared
+from ntkfast._ntkfast import Prepared, Program
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.data import Chunks
@@ -45,6 +45,27 @@ class Settings:
         if self.memory is not None:
             as_real(self.memory, "memory", least=0.0)
 
+    def survey(self, points: Points, program: Program) -> tuple[Survey, ...]:
+        """Read all points once, for each result of a program."""
+        size = sample_size(self.centres, self.sampling)
+        return survey(points, program, self.kernel, size, self.seed)
+
+    def choose(self, points: Points, known: Survey) -> Centres:
+        """Return the centres."""
+        found = choose(
+            points.network,
+            self.kernel,
+            self.centres,
+            known.sample,
+            known.n,
+            self.sampling,
+            self.seed,
+            points.dtype,
+            self.progress,
+        )
+        _check_alike(found.points, points)
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -77,32 +98,32 @@ class Problem:
         With an absolute and a relative regularisation, a sketch is used for many centres. Kernel
         values are kept for further passes, after a sketch or if there are passes `again`.
         """
-        own = settings
-        size = sample_size(own.centres, own.sampling)
-        points = Points(as_network(network, "network"), x, y, weights, own.dtype)
-        known = survey(points, points.network, own.kernel, size, own.seed)
-        found: Centres = choose(
-            points.network,
-            own.kernel,
-            own.centres,
-            known.sample,
-            known.n,
-            own.sampling,
-            own.seed,
-            points.dtype,
-            own.progress,
-        )
-        _check_alike(found.points, points)
-        m, rows, least = len(found.points), 0, 0.0
+        points = Points(as_network(network, "network"), x, y, weights, settings.dtype)
+        (known,) = settings.survey(points, points.network._program)
+        centres = settings.choose(points, known)
+        return cls.on_centres(points, known, centres, settings, regularisation, again=again)
+
+    @classmethod
+    def on_centres(
+        cls,
+        points: Points,
+        known: Survey,
+        centres: Centres,
+        settings: Settings,
+        regularisation: tuple[float, float] | None = None,
+        *,
+        again: bool = False,
+    ) -> Problem:
+        """Return the problem for points that have been read, on centres that are chosen."""
+        m, rows, least = len(centres.points), 0, 0.0
         if regularisation is not None and (rows := sketch_rows(known.n, m)):
             # Products of kernels have rounding of that size, which the jitter has to exceed.
             ratio = known.trace / ridge_of(*regularisation, known) * (m / known.n) ** 0.5
             least = _ROUNDINGS * float(np.finfo(float).eps) * ratio * known.trace / known.weight
-        features = whitening(points.network, own.kernel, found.points, least)
-        prepared = prepared_for(points.network, known, found.points)
-        memory = own.memory if rows or again else 0.0
-        passes = Passes(points, features, prepared, memory)
-        return cls(points, known, features, prepared, passes, found.residual, rows, own)
+        features = whitening(points.network, settings.kernel, centres.points, least)
+        prepared = prepared_for(points.network._program, known, centres.points)
+        passes = Passes(points, features, prepared, settings.memory if rows or again else 0.0)
+        return cls(points, known, features, prepared, passes, centres.residual, rows, settings)
 
     def gather(self, rows: int) -> Sums:
         """Gather the sums with a sketch of so many rows, or for 0 with the complete matrix."""

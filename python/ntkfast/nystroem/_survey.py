@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import Prepared
+from ntkfast._ntkfast import Prepared, Program
 from ntkfast._seed import Seed, as_generator
 from ntkfast.kernels import KernelName, evaluate, merged
-from ntkfast.networks import Network
 from ntkfast.nystroem._points import Band, Doubles, Points
 
 __all__ = ["Reservoir", "Sample", "Survey", "prepared_for", "survey"]
@@ -115,21 +114,25 @@ class Reservoir:
         return Sample.joined(self._parts) if self._parts else None
 
 
-def survey(points: Points, network: Network, kernel: KernelName, size: int, seed: Seed) -> Survey:
-    """Read all points once, and draw a sample of at most `size` of them."""
+def survey(
+    points: Points, program: Program, kernel: KernelName, size: int, seed: Seed
+) -> tuple[Survey, ...]:
+    """Read all points once, and draw a sample of at most `size` of them.
+
+    Returns one survey for each result of the program, which differ in their traces.
+    """
     reservoir, digest = Reservoir(size, seed), hashlib.sha256()
     recipe: dict[str, Any] | None = None
-    n, trace, weight = 0, 0.0, 0.0
+    n, weight = 0, 0.0
+    traces = np.zeros(program.results)
     numbers = int(np.prod(points._shape, dtype=float))
     for band in points.bands(int(np.clip(_NUMBERS // max(numbers, 1), 64, 65_536))):
-        prepared = network._program.prepare(band.x, None, 0)
+        prepared = program.prepare(band.x, None, 0)
         recipe = prepared.recipe if recipe is None else merged(recipe, prepared.recipe)
-        own = evaluate(
-            prepared, band.x, None, wanted=(kernel,), out=(None,), diagonal=True, progress=None
-        )[0].astype(np.float64)
+        own = diagonals(prepared, kernel, band.x)
         with np.errstate(over="ignore"):  # `ridge_of` refuses such weights
-            trace += float(own.sum() if band.weights is None else own @ band.weights)
-            weight += float(len(own) if band.weights is None else band.weights.sum())
+            traces += own.sum(axis=1) if band.weights is None else own @ band.weights
+            weight += float(len(band.x) if band.weights is None else band.weights.sum())
         n += len(band.x)
         reservoir.add(band)
         for part in (band.x, band.y, band.weights):
@@ -139,11 +142,20 @@ def survey(points: Points, network: Network, kernel: KernelName, size: int, seed
         raise ValueError("there are no points; expected at least one")
     found = reservoir.sample
     sample = points._first[0][:0] if found is None else found.x
-    return Survey(n, weight, trace, recipe, digest.hexdigest(), sample)
+    end = digest.hexdigest()
+    return tuple(Survey(n, weight, float(trace), recipe, end, sample) for trace in traces)
 
 
-def prepared_for(network: Network, known: Survey, centres: FloatArray) -> Prepared:
-    """Return the network ready for kernels between all points and the centres."""
-    own = network._program.prepare(centres, None, 0).recipe
+def diagonals(prepared: Prepared, kernel: KernelName, x: FloatArray) -> Doubles:
+    """Return the kernel of each point with itself, shape (results of the program, k)."""
+    (found,) = evaluate(
+        prepared, x, None, wanted=(kernel,), out=(None,), diagonal=True, progress=None, stacked=True
+    )
+    return found.astype(np.float64)
+
+
+def prepared_for(program: Program, known: Survey, centres: FloatArray) -> Prepared:
+    """Return the program ready for kernels between all points and the centres."""
+    own = program.prepare(centres, None, 0).recipe
     recipe = {**merged(known.recipe, own), "pairs": known.n * len(centres)}
-    return network._program.prepare_again(recipe)
+    return program.prepare_again(recipe)

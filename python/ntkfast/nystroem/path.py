@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,13 @@ from ntkfast.nystroem._errors import remainder
 from ntkfast.nystroem._matrix import Sums
 from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
+from ntkfast.nystroem._survey import Sample
 from ntkfast.nystroem.regression import NystroemRegression
 from ntkfast.spectrum import eigh
 
-__all__ = ["NystroemPath"]
+__all__ = ["NystroemPath", "as_path"]
+
+Path: TypeAlias = list[tuple[float, float]]
 
 _UNITS = ("absolute", "relative")
 
@@ -48,6 +51,8 @@ class NystroemPath(Displayed):
 
     Attributes
     ----------
+    network
+        The network.
     diag_reg
         Shape (k,): the regularisations r, in absolute units.
     errors
@@ -80,6 +85,7 @@ class NystroemPath(Displayed):
     array([1.])
     """
 
+    network: Network
     diag_reg: Doubles
     errors: Doubles
     seconds: float
@@ -102,24 +108,26 @@ class NystroemPath(Displayed):
         progress: Progress = None,
     ) -> None:
         begun = time.perf_counter()
-        given = _as_path(diag_reg)
-        as_choice(units, "units", _UNITS)
+        path = as_path(diag_reg, units)
         as_count(points, "points", least=1)
         settings = Settings(centres, sampling, kernel, seed, 0, dtype, progress)
         problem = Problem.of(network, x, y, sample_weight, settings)
-        known = problem.known
-        absolute = units == "absolute"
-        ridges = np.array(
-            [ridge_of(r if absolute else 0.0, 0.0 if absolute else r, known) for r in given]
-        )
-        sums: Sums = problem.gather(0)
+        sums = problem.gather(0)
+        self._learn(problem, sums, path, problem.drawn(points, seed), begun)
+
+    def _learn(
+        self, problem: Problem, sums: Sums, path: Path, sample: Sample, begun: float
+    ) -> None:
+        """Compute the errors from the sums, and the seconds since `begun`."""
+        ridges = np.array([ridge_of(*each, problem.known) for each in path])
         spectrum = eigh(sums.matrix)
         values = np.maximum(spectrum.eigenvalues, 0.0)
         vectors = cast("Doubles", spectrum.eigenvectors)
         right = matmul(vectors.T, sums.right)
         vars(self).update(
+            network=problem.points.network,
             diag_reg=ridges,
-            errors=_errors(problem, ridges, values, vectors, right, points, seed),
+            errors=_errors(problem, ridges, values, vectors, right, sample),
             seconds=time.perf_counter() - begun,
             _problem=problem,
             _sums=sums,
@@ -143,6 +151,7 @@ class NystroemPath(Displayed):
         )
 
     def _facts(self) -> Iterator[Fact]:
+        yield "", self.network
         yield "regularisations=", len(self.diag_reg)
         yield "best", f"{self.diag_reg[self.best]:.3g}"
         yield "leave-one-out error", f"{self.errors.min():.4g}"
@@ -152,7 +161,9 @@ class NystroemPath(Displayed):
             yield "the best is at the end of the path; extend diag_reg there"
 
 
-def _as_path(diag_reg: npt.ArrayLike) -> Doubles:
+def as_path(diag_reg: npt.ArrayLike, units: str) -> Path:
+    """Return absolute and relative parts of each regularisation."""
+    as_choice(units, "units", _UNITS)
     given = as_floats(diag_reg, "diag_reg").astype(np.float64)
     if given.ndim != 1 or not given.size or not np.isfinite(given).all() or not (given > 0).all():
         raise ValueError(
@@ -160,7 +171,7 @@ def _as_path(diag_reg: npt.ArrayLike) -> Doubles:
             + (f" and the smallest entry {given.min():g}" if given.size else "")
             + "; expected finite numbers > 0 in an array of shape (k,)"
         )
-    return given
+    return [(r, 0.0) if units == "absolute" else (0.0, r) for r in given.tolist()]
 
 
 def _errors(
@@ -169,11 +180,9 @@ def _errors(
     values: Doubles,
     vectors: Doubles,
     right: FloatArray,
-    count: int,
-    seed: int,
+    sample: Sample,
 ) -> Doubles:
     """Return the root mean square of leave-one-out residuals for each ridge."""
-    sample = problem.drawn(count, seed)
     x, targets, weights = sample.x, sample.y, sample.weights
     unit = sizes_of(targets)
     squares = np.zeros(len(ridges))
