@@ -11,7 +11,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
 from ntkfast.kernels import KernelName
-from ntkfast.operators.distributed import Held, given
+from ntkfast.operators._tasks import Held, given, quietly
 
 __all__ = ["connected", "strips"]
 
@@ -73,7 +73,8 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
     client = get_client()
     plan = Plan.with_recipe(job.network, job.prepared.recipe)
     work = _Work(plan, job.x, job.x2, job.wanted, job.by_images)
-    remote = client.submit(given, Held(work), pure=False)
+    with quietly():
+        remote = client.submit(given, Held(work), pure=False)
     most = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting: deque[Any] = deque()
     n = job.shape[0]
