@@ -98,12 +98,11 @@ fn multiply<T: Scalar>(
         .collect();
     let sums = Mutex::new(Sums { out, next: 0, early: BTreeMap::new(), spare: Vec::new() });
     let lock = || sums.lock().unwrap_or_else(PoisonError::into_inner);
-    let level = Level::current();
     job.begin(pieces.len());
     for_each_index(job, pieces.len(), Workspace::default, |workspace, index| {
         let (block, rows) = &pieces[index];
         let mut part = lock().spare.pop().unwrap_or_default();
-        part.compute(block, rows.clone(), form, vectors, width, level, workspace)?;
+        part.compute(block, rows.clone(), form, vectors, width, workspace)?;
         lock().add(index, part);
         Ok(())
     })
@@ -157,9 +156,9 @@ impl Part {
         form: Form,
         vectors: &[f64],
         width: usize,
-        level: Level,
         workspace: &mut Workspace,
     ) -> Result<()> {
+        let level = Level::current();
         let [top, left] = block.place;
         let forward = form != Form::Transposed;
         let backward = form == Form::Transposed || (form == Form::Symmetric && top != left);
