@@ -149,7 +149,7 @@ def _received(dask_worker: Any) -> int:
 
 def check(points: int, columns: int) -> None:
     """Print counts beside what local clusters record."""
-    distributed._RETURNED = 0  # workers add shares, as they add those of a million points
+    distributed._SMALL = 0  # workers add shares, as they add those of a million points
     rng = np.random.default_rng(0)
     lazy = da.from_array(
         rng.standard_normal((points, 20)).astype(np.float32), chunks=(points // 8, 20)

@@ -90,7 +90,7 @@ class TestWithoutACluster:
             monkeypatch.setattr(
                 "ntkfast.operators.distributed._workers", lambda _, found=workers: found
             )
-            monkeypatch.setattr("ntkfast.operators.distributed._RETURNED", returned)
+            monkeypatch.setattr("ntkfast.operators.distributed._SMALL", returned)
             op = nk.KernelOperator(NET, lazy(X), x2)
             products = op @ v, op.T @ V
             expected = expected or products

@@ -27,8 +27,11 @@ __all__ = ["DistributedKernelOperator"]
 # Blocks of a task, and the least and the most tasks of a product. These numbers fix the order of
 # sums, and so the bits, on any cluster.
 _TOGETHER, _FEW, _MANY = 16, 4, 64
-# Shares that one task adds, 2^k; and bytes of shares up to which so many return, to save a step.
-_FAN, _RETURNED = 8, 1 << 25
+# Shares that one task adds, 2^k.
+_FAN = 8
+# Bytes of vectors, for all tasks together, up to which each task has them in itself, and some
+# shares return: two steps less, of some milliseconds each.
+_SMALL = 1 << 25
 # Entries from which rows are computed by the workers.
 _ENTRIES = 1 << 21
 
@@ -60,8 +63,9 @@ class DistributedKernelOperator(KernelOperator):
     Notes
     -----
     Entries have the bits of ``network.ntk(x)``. Products have the same bits on any cluster, but add
-    in another order than those of one process. A product sends n·c numbers to each worker. Each of
-    its 4 to 64 tasks returns as many, which the workers add up in groups of eight.
+    in another order than those of one process. A product sends n·c numbers to each worker, and
+    takes some 30 ms beside its work. Its up to 64 tasks return at most as many numbers each, which
+    workers add in groups of eight. If all blocks are kept, there is about one task for each thread.
     """
 
     def __init__(
@@ -181,16 +185,21 @@ class DistributedKernelOperator(KernelOperator):
 
         batches = self._batches()
         single = [(i, i + 1) for i in range(len(self._kept), len(batches))]
+        runs = [*self._kept_runs, *single]
         keys = [task.key for task in self._kept] + [None] * len(single)
         token = uuid4().hex
-        shared = f"vectors-{token}"
-        graph: dict[Any, Any] = {shared: (given, Held(vectors))}
+        graph: dict[Any, Any] = {}
+        small = len(runs) * vectors.nbytes <= _SMALL
+        shared: Any = (given, Held(vectors))
+        if not small:
+            graph[f"vectors-{token}"] = shared
+            shared = f"vectors-{token}"
         found: list[str] = []
-        for start, stop in [*self._kept_runs, *single]:
+        for start, stop in runs:
             found.append(f"multiplied-{token}-{start}")
             work = keys[start:stop], batches[start:stop], shared, form
             graph[found[-1]] = (_tasks.multiplied, self._remote.key, *work)
-        while len(found) > (_FAN if len(found) * vectors.nbytes <= _RETURNED else 1):
+        while len(found) > (_FAN if small else 1):
             parts = [found[i : i + _FAN] for i in range(0, len(found), _FAN)]
             found = [f"added-{part[0]}" for part in parts]
             graph |= {key: (_tasks.added, part) for key, part in zip(found, parts, strict=True)}
