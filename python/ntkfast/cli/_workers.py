@@ -11,7 +11,6 @@ from ntkfast._arrays import FloatArray
 from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
 from ntkfast.kernels import KernelName
-from ntkfast.operators.distributed import Held, given
 
 __all__ = ["connected", "strips"]
 
@@ -69,6 +68,7 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
     from distributed import get_client
 
     from ntkfast.dask.plan import Plan
+    from ntkfast.dask.tasks import Held, given
 
     client = get_client()
     plan = Plan.with_recipe(job.network, job.prepared.recipe)

@@ -78,8 +78,8 @@ def logistic(
             if search.best is place:  # rounding hides what is left
                 break
             begun, place = time.perf_counter(), search.best
-            weighted = loss.curvature(place)
-            sums = gather(weighted, problem.known.n, problem.rows, passes, None)
+            weigh = loss.curvature(place)
+            sums = gather(problem.passes, problem.known.n, problem.rows, passes, None, weigh)
             factor = _factor(sums, 1.0, ridge)
             left = float(np.linalg.norm(factor.solve_lower(place.gradient))) / first
             seconds["preconditioner"] += time.perf_counter() - begun

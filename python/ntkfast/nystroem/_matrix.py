@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from ntkfast._arrays import FloatArray, sizes_of
-from ntkfast._memory import zeros
+from ntkfast._memory import check, zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
-from ntkfast.nystroem._points import Doubles, as_doubles
-from ntkfast.nystroem._system import Passes, add_gathered
+from ntkfast.nystroem._features import Features
+from ntkfast.nystroem._passes import AnyPasses, Share, Totals, add_gathered, total_of
+from ntkfast.nystroem._points import Band, Doubles, as_doubles
 from ntkfast.solvers import SolveReport
 
 __all__ = ["PER_CENTRE", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]
@@ -23,9 +26,12 @@ _MIXED, _INTO = 256, 64
 # Rows of the sketch per centre: more of them save steps.
 PER_CENTRE = 6
 _COLUMNS = 1024
-# Rows of the sketch that are taken at once: each time the matrix is read and written.
-_AT_ONCE = 4096
+# Pieces of the sketch that are taken at once: each time the matrix is read and written.
+_AT_ONCE = 4096 // _INTO
 _FEWER = "use fewer centres"
+
+Weigh: TypeAlias = Callable[[Band, FloatArray], Doubles]
+"""Weights of a band by its kernel."""
 
 
 def sketch_rows(n: int, m: int) -> int:
@@ -54,8 +60,15 @@ class Sums:
     rows: int
 
 
-def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
-    """Gather the sums in one pass.
+def gather(
+    passes: AnyPasses,
+    n: int,
+    rows: int,
+    seed: int,
+    progress: Progress,
+    weigh: Weigh | None = None,
+) -> Sums:
+    """Gather the sums in one pass, with the weights of the points or those of `weigh`.
 
     A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix 2·n·m².
 
@@ -64,37 +77,96 @@ def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> 
     doi:10.1137/1.9781611974331.ch21.
     """
     features = passes.features
-    m, c = features.m, max(1, int(np.prod(passes.points.outputs, dtype=float)))
-    right, matrix = np.zeros((m, c)), zeros((m, m), np.float64, "the normal equations", _FEWER)
-    sketch = zeros((rows, m), passes.points.dtype, "the sketch", _FEWER)
-    source = np.random.default_rng([seed, 1])
-    with (
-        np.errstate(over="ignore", invalid="ignore"),  # checked at the end
-        reporting(progress, "Nyström: first pass", "point") as report,
-    ):
-        for band, block in passes.with_points():
-            w = np.ones((1, 1)) if band.weights is None else band.weights[:, None]
-            if rows:
-                add_gathered(block, w * band.y, right)
-                _mix(block * np.sqrt(w).astype(block.dtype), sketch, source)
-            else:
-                phi = features.of(block)
-                right += matmul(phi, w * band.y)
-                _add_products(phi * np.sqrt(w).T, matrix)
-            if report is not None:
-                report(band.start + len(block), n)
-        _check_range(right, sketch if rows else matrix)
-    if rows:
-        right = as_doubles(features.factor.solve_lower(right))
-        for start in range(0, rows, _AT_ONCE):
-            _add_products(features.of(sketch[start : start + _AT_ONCE]), matrix)
+    m, dtype = features.m, passes.points.dtype
+    check(m * m * 8, "the normal equations", _FEWER)
+    check(rows * m * dtype.itemsize, "the sketch", _FEWER)
+    share: Share = _Sketch(rows, seed, weigh) if rows else _Complete(features, weigh)
+    with reporting(progress, "Nyström: first pass", "point") as report:
+        totals = passes.total(share, None if report is None else lambda done: report(done, n))
+    right = as_doubles(totals.pop("right"))
+    if not rows:
+        matrix = as_doubles(totals.pop("matrix"))
+        _check_range(right, matrix)
+        _mirror(matrix)
+        return Sums(right, matrix, rows)
+    _check_range(right, *totals.values())
+    matrix = zeros((m, m), np.float64, "the normal equations", _FEWER)
+    names = sorted(totals)
+    for start in range(0, len(names), _AT_ONCE):
+        some = np.concatenate([totals.pop(name) for name in names[start : start + _AT_ONCE]])
+        _add_products(features.of(some), matrix)
     _mirror(matrix)
-    return Sums(right, matrix, rows)
+    return Sums(as_doubles(features.factor.solve_lower(right)), matrix, rows)
 
 
-def _check_range(right: Doubles, whole: FloatArray) -> None:
-    for sums, name in ((right, "targets"), (whole, "sample_weight")):
-        if not np.isfinite(sums.sum(dtype=np.float64)):  # without an array of truth values
+@dataclass(frozen=True, eq=False)
+class _Complete:
+    """Right-hand side and matrix, on and above the diagonal."""
+
+    large: ClassVar[bool] = True
+    features: Features
+    weigh: Weigh | None
+
+    def add(self, band: Band, block: FloatArray, totals: Totals) -> None:
+        phi, w = self.features.of(block), _weights(self.weigh, band, block)
+        matrix = total_of(totals, "matrix", (len(phi), len(phi)))
+        right = total_of(totals, "right", (len(phi), band.y.shape[1]))
+        with _quiet():
+            right += matmul(phi, w * band.y)
+            _add_products(phi * np.sqrt(w).T, matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sketch:
+    """Cᵀ·W·y, and the rows of the sketch of C in pieces that are there once they are not 0."""
+
+    large: ClassVar[bool] = True
+    rows: int
+    seed: int
+    weigh: Weigh | None
+
+    def add(self, band: Band, block: FloatArray, totals: Totals) -> None:
+        w = _weights(self.weigh, band, block)
+        right = total_of(totals, "right", (block.shape[1], band.y.shape[1]))
+        with _quiet():
+            add_gathered(block, w * band.y, right)
+            self._mix(block * np.sqrt(w).astype(block.dtype), band.start, totals)
+
+    def _mix(self, block: FloatArray, first_row: int, totals: Totals) -> None:
+        for start in range(0, len(block), _MIXED):
+            some = block[start : start + _MIXED]
+            # The same for any bands.
+            source = np.random.default_rng([self.seed, 1, first_row + start])
+            signs = source.integers(0, 2, (_INTO, len(some))) * 2 - 1
+            mixed = matmul((signs / _INTO**0.5).astype(block.dtype), some)
+            place = int(source.integers(self.rows))
+            while len(mixed):
+                piece, first = divmod(place, _INTO)
+                size = min(_INTO, self.rows - piece * _INTO)
+                if piece not in totals:
+                    totals[piece] = zeros((size, block.shape[1]), block.dtype, "the sketch", _FEWER)
+                into = totals[piece]
+                fitting = min(size - first, len(mixed))
+                into[first : first + fitting] += mixed[:fitting]
+                mixed, place = mixed[fitting:], (place + fitting) % self.rows
+
+
+def _weights(weigh: Weigh | None, band: Band, block: FloatArray) -> Doubles:
+    """Return the weights of a band, shape (k, 1)."""
+    weights = band.weights if weigh is None else weigh(band, block)
+    return np.ones((1, 1)) if weights is None else weights[:, None]
+
+
+def _quiet() -> np.errstate:
+    """Overflow is looked for in the sums."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _check_range(right: Doubles, *wholes: FloatArray) -> None:
+    for sums, name in ((right, "targets"), *((whole, "sample_weight") for whole in wholes)):
+        with _quiet():
+            total = sums.sum(dtype=np.float64)  # without an array of truth values
+        if not np.isfinite(total):
             raise ValueError(
                 f"sums of the normal equations exceed the range of {sums.dtype}; scale {name} down"
             )
@@ -115,17 +187,6 @@ def _mirror(matrix: Doubles) -> None:
         block = matrix[some, some]
         block[:] = np.triu(block) + np.triu(block, 1).T
         matrix[start + _COLUMNS :, some] = matrix[some, start + _COLUMNS :].T
-
-
-def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
-    for start in range(0, len(block), _MIXED):
-        some = block[start : start + _MIXED]
-        signs = source.integers(0, 2, (_INTO, len(some))) * 2 - 1
-        mixed = matmul((signs / _INTO**0.5).astype(block.dtype), some)
-        place = int(source.integers(len(sketch)))
-        fitting = min(_INTO, len(sketch) - place)
-        sketch[place : place + fitting] += mixed[:fitting]
-        sketch[: _INTO - fitting] += mixed[fitting:]
 
 
 @dataclass(frozen=True, eq=False)

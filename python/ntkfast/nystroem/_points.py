@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats
-from ntkfast._foreign import is_dask
 from ntkfast.data import Chunks
 from ntkfast.kernels import as_samples
 from ntkfast.networks import Network
 
-__all__ = ["Band", "Doubles", "Points", "as_doubles"]
+__all__ = [
+    "AnyPoints",
+    "AnySummary",
+    "Band",
+    "Doubles",
+    "Points",
+    "Summary",
+    "as_band",
+    "as_doubles",
+    "as_wanted",
+    "as_weights",
+    "check_lengths",
+]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]
@@ -45,6 +55,47 @@ class Band:
     x: FloatArray
     y: Doubles
     weights: Doubles | None
+
+    def some(self, rows: slice) -> Band:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Band(self.start + rows.start, self.x[rows], self.y[rows], weights)
+
+
+class Summary(Protocol):
+    """What is found out about points; a copy of it can be made before any are added."""
+
+    def add(self, band: Band) -> None:
+        """Look at further points."""
+
+    def join(self, later: Any, /) -> None:
+        """Join a summary of points that follow."""
+
+
+AnySummary = TypeVar("AnySummary", bound=Summary)
+
+
+class AnyPoints(Protocol):
+    """Points in this process, or on the workers of Dask."""
+
+    @property
+    def network(self) -> Network:
+        """The network that takes them."""
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """Type of the points and the kernel."""
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Shape of the targets of one point."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point."""
+
+    def summary(self, summary: AnySummary, rows: int) -> AnySummary:
+        """Add all points to a summary, at most `rows` at a time."""
 
 
 class Points:
@@ -80,19 +131,15 @@ class Points:
                     f"{given} was passed beside Chunks, which hold the targets; drop it"
                 )
             self._chunks = x
-        elif is_dask(x) and y is not None and weights is None:
-            self._chunks = _block_by_block(x, y)
         else:
             self._arrays = _as_arrays(x, y, weights)
-        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype is {np.dtype(dtype)}; expected float32 or float64")
-        self._wanted = dtype
+        self._wanted = as_wanted(dtype)
         self._checksums: list[int] | None = None  # of a complete pass
 
     @cached_property
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """Type of the points and the kernel."""
-        wanted = self._first[0].dtype if self._wanted is None else np.dtype(self._wanted)
+        wanted = self._first[0].dtype if self._wanted is None else self._wanted
         return np.dtype(np.float32 if wanted == np.float32 else np.float64)
 
     @cached_property
@@ -101,7 +148,8 @@ class Points:
         return self._first[1].shape[1:]
 
     @cached_property
-    def _shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point."""
         return self._first[0].shape[1:]
 
     @cached_property
@@ -109,6 +157,12 @@ class Points:
         for piece in self._pieces():
             return piece
         raise ValueError("there are no points; expected at least one")
+
+    def summary(self, summary: AnySummary, rows: int) -> AnySummary:
+        """Add all points to a summary, at most `rows` at a time."""
+        for band in self.bands(rows):
+            summary.add(band)
+        return summary
 
     def bands(self, rows: int) -> Iterator[Band]:
         """Yield all points in their order, `rows` at a time and the rest at the end.
@@ -162,20 +216,7 @@ class Points:
         x, y, weights = (_joined([piece[i] for piece in held]) for i in range(3))
         assert x is not None
         assert y is not None
-        network = self.network
-        points = as_samples(network._program, as_floats(x, "x"), "x", network._rank)
-        _check_finite(points, start, "points")
-        with np.errstate(over="ignore"):
-            cast = np.array(points, self.dtype, order="C")
-        if not np.isfinite(cast).all():
-            raise ValueError(
-                f"the points from row {start} on have entries beyond the range of {self.dtype}; "
-                "scale them down, or use float64"
-            )
-        targets = as_floats(y, "y").astype(np.float64, copy=False)
-        _check_finite(targets, start, "targets")
-        own = None if weights is None else as_floats(weights, "sample_weight").astype(np.float64)
-        return Band(start, cast, targets.reshape(len(targets), -1), own)
+        return as_band(self.network, self.dtype, start, x, y, weights)
 
 
 def as_doubles(values: FloatArray) -> Doubles:
@@ -183,21 +224,35 @@ def as_doubles(values: FloatArray) -> Doubles:
     return values.astype(np.float64, copy=False)
 
 
-def _block_by_block(x: Any, y: Any) -> Chunks:
-    """Return chunks of a dask.array, each computed when a pass comes to it."""
-    if np.ndim(y) == 0 or len(x) != len(y):
+def as_wanted(dtype: npt.DTypeLike | None) -> np.dtype[Any] | None:
+    """Check the argument `dtype`."""
+    if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype is {np.dtype(dtype)}; expected float32 or float64")
+    return None if dtype is None else np.dtype(dtype)
+
+
+def as_band(
+    network: Network,
+    dtype: np.dtype[np.floating[Any]],
+    start: int,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
+) -> Band:
+    """Return rows as numbers in the type of the kernel; they have to be finite."""
+    points = as_samples(network._program, as_floats(x, "x"), "x", network._rank)
+    _check_finite(points, start, "points")
+    with np.errstate(over="ignore"):
+        cast = np.array(points, dtype, order="C")
+    if not np.isfinite(cast).all():
         raise ValueError(
-            f"x has shape {x.shape} and y has shape {np.shape(y)}; expected one row of y for each "
-            "row of x"
+            f"the points from row {start} on have entries beyond the range of {dtype}; "
+            "scale them down, or use float64"
         )
-    whole = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
-    edges = np.cumsum([0, *whole.chunks[0]]).tolist()
-
-    def read() -> Iterator[tuple[Any, Any]]:
-        for start, stop in pairwise(edges):
-            yield np.asarray(whole[start:stop]), np.asarray(y[start:stop])
-
-    return Chunks(read)
+    targets = as_floats(y, "y").astype(np.float64, copy=False)
+    _check_finite(targets, start, "targets")
+    own = None if weights is None else as_floats(weights, "sample_weight").astype(np.float64)
+    return Band(start, cast, targets.reshape(len(targets), -1), own)
 
 
 def _as_arrays(x: npt.ArrayLike, y: npt.ArrayLike | None, weights: npt.ArrayLike | None) -> Piece:
@@ -214,21 +269,31 @@ def _as_arrays(x: npt.ArrayLike, y: npt.ArrayLike | None, weights: npt.ArrayLike
             "iterable of pairs (x, y)"
         )
     points, targets = (a if isinstance(a, np.ndarray) else np.asarray(a) for a in (x, y))
-    if points.ndim == 0 or targets.ndim == 0 or len(points) != len(targets):
+    check_lengths(points.shape, targets.shape)
+    return points, targets, as_weights(weights, len(points))
+
+
+def check_lengths(points: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    """Refuse targets of another number of points, and those without outputs."""
+    if not points or not targets or points[0] != targets[0]:
         raise ValueError(
-            f"x has shape {points.shape} and y has shape {targets.shape}; expected one row of y "
-            "for each row of x"
+            f"x has shape {points} and y has shape {targets}; expected one row of y for each row "
+            "of x"
         )
-    if 0 in targets.shape[1:]:
-        raise ValueError(f"y has shape {targets.shape}, so it has no outputs")
+    if 0 in targets[1:]:
+        raise ValueError(f"y has shape {targets}, so it has no outputs")
+
+
+def as_weights(weights: npt.ArrayLike | None, n: int) -> FloatArray | None:
+    """Return the weights of n points; None if all are 1."""
     if weights is None:
-        return points, targets, None
+        return None
     own = as_floats(weights, "sample_weight")
-    if own.shape != (len(points),):
-        raise ValueError(f"sample_weight has shape {own.shape}; expected ({len(points)},)")
+    if own.shape != (n,):
+        raise ValueError(f"sample_weight has shape {own.shape}; expected ({n},)")
     if not (own >= 0).all() or not np.isfinite(own).all() or (len(own) and not own.any()):
         raise ValueError("sample_weight has to consist of finite numbers >= 0 that are not all 0")
-    return points, targets, own
+    return own
 
 
 def _rows(piece: Piece, rows: slice) -> Piece:

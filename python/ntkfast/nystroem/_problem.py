@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._ntkfast import Prepared
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_count, as_real
@@ -16,10 +17,12 @@ from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
 from ntkfast.nystroem._centres import Centres, choose, sample_size
+from ntkfast.nystroem._distributed import DistributedPasses, DistributedPoints
+from ntkfast.nystroem._features import Features, whitening
 from ntkfast.nystroem._matrix import Sums, gather, sketch_rows
-from ntkfast.nystroem._points import Points
+from ntkfast.nystroem._passes import AnyPasses, Passes, kernel_of
+from ntkfast.nystroem._points import AnyPoints, Points
 from ntkfast.nystroem._survey import Reservoir, Sample, Survey, prepared_for, survey
-from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
 
 __all__ = ["Problem", "Settings", "ridge_of"]
 
@@ -50,11 +53,11 @@ class Settings:
 class Problem:
     """Points that have been looked at once, and their centres."""
 
-    points: Points
+    points: AnyPoints
     known: Survey
     features: Features
     prepared: Prepared
-    passes: Passes
+    passes: AnyPasses
     unexplained: float
     rows: int
     """Of the sketch; 0 for the complete normal equations."""
@@ -79,8 +82,9 @@ class Problem:
         """
         own = settings
         size = sample_size(own.centres, own.sampling)
-        points = Points(as_network(network, "network"), x, y, weights, own.dtype)
-        known = survey(points, points.network, own.kernel, size, own.seed)
+        kind = DistributedPoints if is_dask(x) and y is not None else Points
+        points: AnyPoints = kind(as_network(network, "network"), x, y, weights, own.dtype)
+        known = survey(points, own.kernel, size, own.seed)
         found: Centres = choose(
             points.network,
             own.kernel,
@@ -101,7 +105,7 @@ class Problem:
         features = whitening(points.network, own.kernel, found.points, least)
         prepared = prepared_for(points.network, known, found.points)
         memory = own.memory if rows or again else 0.0
-        passes = Passes(points, features, prepared, memory)
+        passes = passes_over(points, features, prepared, memory)
         return cls(points, known, features, prepared, passes, found.residual, rows, own)
 
     def gather(self, rows: int) -> Sums:
@@ -113,25 +117,38 @@ class Problem:
         """Return the same for one pass, without the jitter that conjugate gradients need."""
         own = self.features
         features = whitening(own.network, own.kernel, own.centres)
-        return replace(
-            self, features=features, passes=Passes(self.points, features, self.prepared, 0.0)
-        )
+        passes = passes_over(self.points, features, self.prepared, 0.0)
+        return replace(self, features=features, passes=passes)
 
     def kernel(self, x: FloatArray) -> FloatArray:
         """Return the kernel between some of the points and the centres."""
-        return kernel_of(self.features, self.prepared, x)
+        return kernel_of(self.prepared, self.features.kernel, x, self.features.centres)
 
     def drawn(self, count: int, seed: int) -> Sample:
         """Draw at most so many points that are no centres."""
-        reservoir = Reservoir(count, np.random.default_rng([seed, 3]), self.features.centres)
-        for band in self.points.bands(self.passes.rows):
-            reservoir.add(band)
+        source = np.random.SeedSequence([seed, 3])
+        reservoir = self.points.summary(
+            Reservoir(count, source, self.features.centres), self.passes.rows
+        )
         if reservoir.sample is None:
             raise ValueError(
                 "every point is a centre, so none can be left out; use fewer centres, or "
                 "KernelRegression.leave_one_out"
             )
         return reservoir.sample
+
+
+def passes_over(
+    points: AnyPoints,
+    features: Features,
+    prepared: Prepared,
+    memory: float | None,
+) -> AnyPasses:
+    """Return passes over the points: in this process, or on the workers of Dask."""
+    if isinstance(points, DistributedPoints):
+        return DistributedPasses(points, features, prepared, memory)
+    assert isinstance(points, Points)
+    return Passes(points, features, prepared, memory)
 
 
 def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
@@ -151,9 +168,9 @@ def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
     return ridge
 
 
-def _check_alike(centres: FloatArray, points: Points) -> None:
-    if centres.shape[1:] != points._shape:
+def _check_alike(centres: FloatArray, points: AnyPoints) -> None:
+    if centres.shape[1:] != points.shape:
         raise ValueError(
-            f"centres have shape {centres.shape[1:]} each, and the points {points._shape}; "
+            f"centres have shape {centres.shape[1:]} each, and the points {points.shape}; "
             "expected the same"
         )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Prepared
-from ntkfast._seed import Seed, as_generator
 from ntkfast.kernels import KernelName, evaluate, merged
 from ntkfast.networks import Network
-from ntkfast.nystroem._points import Band, Doubles, Points
+from ntkfast.nystroem._points import AnyPoints, Band, Doubles
 
-__all__ = ["Reservoir", "Sample", "Survey", "prepared_for", "survey"]
+__all__ = ["Look", "Reservoir", "Sample", "Survey", "prepared_for", "survey"]
+
+Seed: TypeAlias = int | np.random.SeedSequence
 
 # Numbers of a band that is read at once.
 _NUMBERS = 1 << 22
@@ -85,14 +87,16 @@ class Reservoir:
     """
 
     def __init__(self, size: int, seed: Seed, left_out: FloatArray | None = None) -> None:
-        self.size, self.source = size, as_generator(seed)
+        self.size, self._seed = size, seed
         self._left_out = set() if left_out is None else {point.tobytes() for point in left_out}
         self._keys = np.empty(0)
         self._parts: list[Sample] = []
 
     def add(self, band: Band) -> None:
-        """Look at further points."""
-        keys = self.source.random(len(band.x))
+        """Look at further points, whose keys depend on their numbers alone."""
+        source = np.random.PCG64(self._seed)
+        source.advance(band.start)
+        keys = np.random.Generator(source).random(len(band.x))
         if band.weights is not None:
             keys = np.where(band.weights > 0, keys, np.inf)
         worst = self._keys.max(initial=0.0) if len(self._keys) >= self.size else np.inf
@@ -102,9 +106,16 @@ class Reservoir:
             some = some[np.array(new, bool)]
         if not some.size or not self.size:
             return
-        self._keys = np.concatenate([self._keys, keys[some]])
         weights = np.ones(len(band.x)) if band.weights is None else band.weights
-        self._parts.append(Sample(band.start + some, band.x[some], band.y[some], weights[some]))
+        found = Sample(band.start + some, band.x[some], band.y[some], weights[some])
+        self._join([self._keys, keys[some]], [*self._parts, found])
+
+    def join(self, later: Reservoir) -> None:
+        """Join what was drawn of points that follow."""
+        self._join([self._keys, later._keys], [*self._parts, *later._parts])
+
+    def _join(self, keys: list[Doubles], parts: list[Sample]) -> None:
+        self._keys, self._parts = np.concatenate(keys), parts
         if len(self._keys) > self.size:
             best = np.sort(np.argpartition(self._keys, self.size)[: self.size])
             self._keys, self._parts = self._keys[best], [Sample.joined(self._parts).some(best)]
@@ -115,31 +126,80 @@ class Reservoir:
         return Sample.joined(self._parts) if self._parts else None
 
 
-def survey(points: Points, network: Network, kernel: KernelName, size: int, seed: Seed) -> Survey:
-    """Read all points once, and draw a sample of at most `size` of them."""
-    reservoir, digest = Reservoir(size, seed), hashlib.sha256()
-    recipe: dict[str, Any] | None = None
-    n, trace, weight = 0, 0.0, 0.0
-    numbers = int(np.prod(points._shape, dtype=float))
-    for band in points.bands(int(np.clip(_NUMBERS // max(numbers, 1), 64, 65_536))):
-        prepared = network._program.prepare(band.x, None, 0)
-        recipe = prepared.recipe if recipe is None else merged(recipe, prepared.recipe)
+class Look:
+    """A first look at points: the sums of a `Survey`, and a sample of at most `size` points."""
+
+    def __init__(self, network: Network, kernel: KernelName, size: int, seed: Seed) -> None:
+        self._network, self._kernel = network, kernel
+        self._reservoir = Reservoir(size, seed)
+        self._recipe: dict[str, Any] | None = None
+        self._digests: tuple[bytes, ...] = ()
+        self._n, self._trace, self._weight = 0, 0.0, 0.0
+
+    def add(self, band: Band) -> None:
+        """Look at further points."""
+        prepared = self._network._program.prepare(band.x, None, 0)
         own = evaluate(
-            prepared, band.x, None, wanted=(kernel,), out=(None,), diagonal=True, progress=None
+            prepared,
+            band.x,
+            None,
+            wanted=(self._kernel,),
+            out=(None,),
+            diagonal=True,
+            progress=None,
         )[0].astype(np.float64)
         with np.errstate(over="ignore"):  # `ridge_of` refuses such weights
-            trace += float(own.sum() if band.weights is None else own @ band.weights)
-            weight += float(len(own) if band.weights is None else band.weights.sum())
-        n += len(band.x)
-        reservoir.add(band)
+            trace = float(own.sum() if band.weights is None else own @ band.weights)
+            weight = float(len(own) if band.weights is None else band.weights.sum())
+        digest = hashlib.sha256()
         for part in (band.x, band.y, band.weights):
             if part is not None:
                 digest.update(part.tobytes())
-    if recipe is None:
-        raise ValueError("there are no points; expected at least one")
-    found = reservoir.sample
-    sample = points._first[0][:0] if found is None else found.x
-    return Survey(n, weight, trace, recipe, digest.hexdigest(), sample)
+        self._add(prepared.recipe, len(own), trace, weight, (digest.digest(),))
+        self._reservoir.add(band)
+
+    def join(self, later: Look) -> None:
+        """Join what was found in points that follow."""
+        if later._recipe is None:
+            return
+        self._add(later._recipe, later._n, later._trace, later._weight, later._digests)
+        self._reservoir.join(later._reservoir)
+
+    def __copy__(self) -> Look:
+        again = Look.__new__(Look)
+        vars(again).update(vars(self), _reservoir=copy(self._reservoir))
+        return again
+
+    def _add(
+        self,
+        recipe: dict[str, Any],
+        n: int,
+        trace: float,
+        weight: float,
+        digests: tuple[bytes, ...],
+    ) -> None:
+        self._recipe = recipe if self._recipe is None else merged(self._recipe, recipe)
+        self._n += n
+        self._trace += trace
+        self._weight += weight
+        self._digests += digests
+
+    def survey(self, none: FloatArray) -> Survey:
+        """Return what is known; the sample is `none` if no point can be drawn."""
+        if self._recipe is None:
+            raise ValueError("there are no points; expected at least one")
+        found = self._reservoir.sample
+        digest = hashlib.sha256(b"".join(self._digests)).hexdigest()
+        sample = none if found is None else found.x
+        return Survey(self._n, self._weight, self._trace, self._recipe, digest, sample)
+
+
+def survey(points: AnyPoints, kernel: KernelName, size: int, seed: Seed) -> Survey:
+    """Read all points once, and draw a sample of at most `size` of them."""
+    numbers = int(np.prod(points.shape, dtype=float))
+    rows = int(np.clip(_NUMBERS // max(numbers, 1), 64, 65_536))
+    look = points.summary(Look(points.network, kernel, size, seed), rows)
+    return look.survey(np.empty((0, *points.shape), points.dtype))
 
 
 def prepared_for(network: Network, known: Survey, centres: FloatArray) -> Prepared:

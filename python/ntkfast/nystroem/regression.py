@@ -21,11 +21,12 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
+from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
 from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
-from ntkfast.nystroem._system import Features, WhitenedNormal
+from ntkfast.nystroem._system import WhitenedNormal
 from ntkfast.solvers import SolveReport
 from ntkfast.solvers._checkpoint import check_folder
 from ntkfast.solvers._refinement import Refinement, Task

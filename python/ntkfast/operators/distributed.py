@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +16,6 @@ from ntkfast._memory import available, zeros
 from ntkfast._ntkfast import multiply_blocks
 from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Progress, Report
-from ntkfast._version import VERSION, check_version
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.operators._estimate import ProductEstimate
@@ -23,7 +23,7 @@ from ntkfast.operators._store import SHARE
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
-__all__ = ["DistributedKernelOperator", "Held", "given"]
+__all__ = ["DistributedKernelOperator", "total_memory"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Batch: TypeAlias = tuple[int, int]
@@ -118,7 +118,7 @@ class DistributedKernelOperator(KernelOperator):
 
     def _room(self) -> int:
         """Return how many batches can be kept."""
-        left = _total_memory(self.memory)
+        left = total_memory(self.memory)
         batches = self._batches()
         for count, batch in enumerate(batches):
             left -= self._size(batch)
@@ -145,49 +145,47 @@ class DistributedKernelOperator(KernelOperator):
                 report(i + 1, len(parts))
 
     def _product(self, vectors: Doubles, form: Form) -> Doubles:
-        dask = _dask()
+        tasks = _tasks()
         self._distribute()
         length = self.shape[1 if form == "transposed" else 0]
-        shared = _shared(vectors)
+        common = tasks.shared(vectors)
         kept = self._kept or []
         found = [
-            dask.delayed(_multiply, pure=False)(
-                self._remote, kept[i] if i < len(kept) else None, batch, shared, form, length
+            tasks.task(
+                _multiply,
+                self._remote,
+                kept[i] if i < len(kept) else None,
+                batch,
+                common,
+                form,
+                length,
             )
             for i, batch in enumerate(self._batches())
         ]
         if not found:
             return np.zeros((length, vectors.shape[1]))
-        while len(found) > 1:
-            groups = [found[i : i + _FAN] for i in range(0, len(found), _FAN)]
-            found = [dask.delayed(_sum, pure=False)(group) for group in groups]
-        (result,) = dask.compute(*found)
-        total: Doubles = result
+        total: Doubles = tasks.compute(tasks.joined(found, _sum, _FAN))
         return total
 
     def _distribute(self) -> None:
         """Give the workers the points, and have them compute the blocks that they keep."""
         if self._remote is not None:
             return
-        dask = _dask()
-        (self._remote,) = dask.persist(_shared(self._plain()))
-        count = self._room()
-        tasks = [
-            dask.delayed(_blocks, pure=False)(self._remote, batch)
-            for batch in self._batches()[:count]
-        ]
-        self._kept = list(dask.persist(*tasks)) if tasks else []
+        tasks = _tasks()
+        (self._remote,) = tasks.persist([tasks.shared(self._plain())])
+        batches = self._batches()[: self._room()]
+        self._kept = tasks.persist([tasks.task(_blocks, self._remote, batch) for batch in batches])
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         width = self.shape[1]
         if columns is not None or len(rows) * width < _ENTRIES:
             return super()._entries(rows, columns)
-        dask = _dask()
+        tasks = _tasks()
         step = max(1, min(width, _ENTRIES // max(len(rows), 1)))
         pieces = [np.arange(i, min(i + step, width)) for i in range(0, width, step)]
         self._distribute()
-        tasks = [dask.delayed(_rows, pure=False)(self._remote, rows, some) for some in pieces]
-        return np.concatenate(dask.compute(*tasks), axis=1)
+        found = [tasks.task(_rows, self._remote, rows, some) for some in pieces]
+        return np.concatenate(tasks.compute(found), axis=1)
 
     def release(self) -> None:
         """Let the workers forget points and blocks. The next product computes them again."""
@@ -252,52 +250,17 @@ def _computed(x: Any) -> Any:
     return x.compute() if is_dask(x) else x
 
 
-def _dask() -> Any:
+def _tasks() -> ModuleType:
     try:
-        import dask
+        from ntkfast.dask import tasks
     except ImportError as error:
         raise MissingExtraError("KernelOperator of a dask.array", "dask", "dask") from error
-    return dask
+    return tasks
 
 
-def _client() -> Any:
-    """Return the current client of dask.distributed, or None."""
-    try:
-        from distributed import get_client
-    except ImportError:
-        return None
-    try:
-        client = get_client()
-    except ValueError:
-        return None
-    return client if client.status == "running" else None
-
-
-def _shared(value: Any) -> Any:
-    """Return a value for tasks, which each worker gets a copy of.
-
-    It is the result of a task, and not scattered: if the worker that has it ends, the scheduler
-    runs the task again.
-    """
-    return _dask().delayed(given, pure=False)(Held(value))
-
-
-class Held:
-    """A value in which Dask does not look for tasks, and the version of the client."""
-
-    def __init__(self, value: Any) -> None:
-        self.value, self.version = value, VERSION
-
-
-def given(held: Held) -> Any:
-    """Return a value; a task, which is run again if the worker that has the value ends."""
-    check_version(held.version)
-    return held.value
-
-
-def _total_memory(memory: float | None) -> float:
+def total_memory(memory: float | None) -> float:
     """Return the bytes for kept blocks on all workers together."""
-    client = _client()
+    client = _tasks().client()
     if client is None:
         return SHARE * available() if memory is None else memory
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
