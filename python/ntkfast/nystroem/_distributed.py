@@ -22,16 +22,9 @@ from ntkfast._foreign import is_dask
 from ntkfast._ntkfast import Prepared
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import AnySummary, Band, as_band, as_wanted, as_weights, check_lengths
 from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._passes import Share, Totals, kernel_of, rows_of_bands, without_points
-from ntkfast.nystroem._points import (
-    AnySummary,
-    Band,
-    as_band,
-    as_wanted,
-    as_weights,
-    check_lengths,
-)
 from ntkfast.operators.distributed import total_memory
 
 if TYPE_CHECKING:

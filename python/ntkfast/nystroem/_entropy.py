@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ntkfast._arrays import FloatArray
+from ntkfast.nystroem._bands import Band, Doubles, as_doubles
 from ntkfast.nystroem._passes import AnyPasses, Totals, add_gathered, outputs, total_of
-from ntkfast.nystroem._points import Band, Doubles, as_doubles
 from ntkfast.operators._columns import columns_of
 
 __all__ = ["CrossEntropy", "Curvature", "Place", "softmax"]

@@ -12,9 +12,9 @@ from ntkfast._arrays import sizes_of
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import row_blocks
 from ntkfast._progress import Progress
+from ntkfast.nystroem._bands import Doubles
 from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._matrix import NormalPreconditioner
-from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._predict import operators
 from ntkfast.nystroem._problem import Problem
 

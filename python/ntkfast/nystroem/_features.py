@@ -11,7 +11,7 @@ from ntkfast._ntkfast import NumericalError
 from ntkfast.kernels import KernelName
 from ntkfast.linalg import Cholesky, cholesky
 from ntkfast.networks import Network
-from ntkfast.nystroem._points import Doubles, as_doubles
+from ntkfast.nystroem._bands import Doubles, as_doubles
 from ntkfast.operators import KernelOperator
 
 __all__ = ["Features", "whitening"]

@@ -23,9 +23,9 @@ import numpy as np
 from ntkfast._progress import Progress, Report, reporting
 from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
+from ntkfast.nystroem._bands import Doubles, as_doubles
 from ntkfast.nystroem._entropy import CrossEntropy, Place
 from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather
-from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._problem import Problem
 from ntkfast.solvers import SolveReport
 

@@ -12,9 +12,9 @@ from ntkfast._arrays import FloatArray, sizes_of
 from ntkfast._memory import check, zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
+from ntkfast.nystroem._bands import Band, Doubles, as_doubles
 from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._passes import AnyPasses, Share, Totals, add_gathered, total_of
-from ntkfast.nystroem._points import Band, Doubles, as_doubles
 from ntkfast.solvers import SolveReport
 
 __all__ = ["PER_CENTRE", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]

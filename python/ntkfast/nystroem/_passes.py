@@ -12,8 +12,9 @@ from ntkfast._arrays import FloatArray
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import Prepared, multiply_blocks
 from ntkfast.kernels import KernelName, as_others, evaluate
+from ntkfast.nystroem._bands import AnyPoints, Band, Doubles, as_doubles
 from ntkfast.nystroem._features import Features
-from ntkfast.nystroem._points import AnyPoints, Band, Doubles, Points, as_doubles
+from ntkfast.nystroem._points import Points
 from ntkfast.operators._store import Room, Store
 
 __all__ = [

@@ -11,7 +11,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress, counted
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
-from ntkfast.nystroem._points import Doubles
+from ntkfast.nystroem._bands import Doubles
 from ntkfast.operators import KernelOperator
 from ntkfast.operators._points import as_points
 

@@ -16,12 +16,13 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
+from ntkfast.nystroem._bands import AnyPoints
 from ntkfast.nystroem._centres import Centres, choose, sample_size
 from ntkfast.nystroem._distributed import DistributedPasses, DistributedPoints
 from ntkfast.nystroem._features import Features, whitening
 from ntkfast.nystroem._matrix import Sums, gather, sketch_rows
 from ntkfast.nystroem._passes import AnyPasses, Passes, kernel_of
-from ntkfast.nystroem._points import AnyPoints, Points
+from ntkfast.nystroem._points import Points
 from ntkfast.nystroem._survey import Reservoir, Sample, Survey, prepared_for, survey
 
 __all__ = ["Problem", "Settings", "ridge_of"]

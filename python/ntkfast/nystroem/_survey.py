@@ -14,7 +14,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Prepared
 from ntkfast.kernels import KernelName, evaluate, merged
 from ntkfast.networks import Network
-from ntkfast.nystroem._points import AnyPoints, Band, Doubles
+from ntkfast.nystroem._bands import AnyPoints, Band, Doubles
 
 __all__ = ["Look", "Reservoir", "Sample", "Survey", "prepared_for", "survey"]
 

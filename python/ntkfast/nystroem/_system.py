@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from ntkfast._arrays import FloatArray
+from ntkfast.nystroem._bands import Band, Doubles
 from ntkfast.nystroem._passes import AnyPasses, Totals, add_gathered, outputs, total_of
-from ntkfast.nystroem._points import Band, Doubles
 from ntkfast.nystroem._survey import Survey
 from ntkfast.operators import Operator
 from ntkfast.operators._columns import columns_of

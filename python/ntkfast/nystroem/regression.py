@@ -20,10 +20,10 @@ from ntkfast._scalars import as_count, as_real, as_tolerance
 from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import Doubles, as_doubles
 from ntkfast.nystroem._errors import LeftOut, left_out, variances
 from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
-from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem._system import WhitenedNormal

@@ -12,7 +12,7 @@ from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice, as_count, as_real, as_tolerance, plain
 from ntkfast.kernels import KernelName
 from ntkfast.nystroem import NystroemPath, NystroemRegression
-from ntkfast.nystroem._points import as_doubles
+from ntkfast.nystroem._bands import as_doubles
 from ntkfast.nystroem._predict import outputs_at
 from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._seeds import RandomState, as_seed

@@ -12,9 +12,9 @@ from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import as_doubles
 from ntkfast.nystroem._entropy import softmax
 from ntkfast.nystroem._logistic import logistic
-from ntkfast.nystroem._points import as_doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.sklearn._nystroem import NystroemEstimator
 from ntkfast.sklearn._seeds import RandomState
