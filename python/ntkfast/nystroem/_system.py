@@ -9,19 +9,63 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, sizes_of
+from ntkfast._progress import reporting
 from ntkfast.nystroem._bands import Band, Doubles
+from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
 from ntkfast.nystroem._passes import AnyPasses, Totals, add_gathered, outputs, total_of
+from ntkfast.nystroem._problem import Problem
 from ntkfast.nystroem._survey import Survey
 from ntkfast.operators import Operator
 from ntkfast.operators._columns import columns_of
 from ntkfast.operators.operator import Indices
+from ntkfast.solvers import SolveReport
+from ntkfast.solvers._refinement import Refinement, Task
 
-__all__ = ["WhitenedNormal"]
+__all__ = ["System", "WhitenedNormal"]
+
+_REMEDY = "increase diag_reg, or use fewer centres"
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The normal equations with a preconditioner, which took so many seconds to make."""
+
+    problem: Problem
+    ridge: float
+    sums: Sums
+    preconditioner: NormalPreconditioner
+    seconds: float
+
+    def solve(
+        self, tol: float, most_products: int, checkpoint: str | PathLike[str] | None
+    ) -> tuple[Doubles, SolveReport]:
+        """Solve them by conjugate gradients; see `NystroemRegression`."""
+        problem = self.problem
+        task = Task(
+            stages=(WhitenedNormal(problem.passes, problem.known),),
+            ridge=self.ridge,
+            preconditioner=self.preconditioner,
+            name="the normal equations",
+            remedy=_REMEDY,
+            most_products=most_products,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            settings=("Nyström", problem.rows, problem.settings.seed),
+            seconds=self.seconds,
+        )
+        sizes = sizes_of(self.sums.right, axis=0)
+        b = self.sums.right / sizes
+        run = Refinement(task, b, tol * np.linalg.norm(b, axis=0))
+        with reporting(problem.settings.progress, "Nyström", "digit") as report:
+            solution = run.run(report)
+        run.warn(tol)
+        return solution * sizes, run.report
 
 
 class WhitenedNormal(Operator):

@@ -80,6 +80,11 @@ class NNGPEstimator(NetworkEstimator):
         self._check_trained("standard deviations")
         return self.posterior_.predict(points, covariance="diagonal").std
 
+    def _ready_for_tasks(self) -> None:
+        self._check_network("standard deviations")
+        self._check_trained("standard deviations")
+        self._refuse_products(self.posterior_.regression.prepared)
+
     def _noise(self) -> float:
         return self.noise_variance_
 

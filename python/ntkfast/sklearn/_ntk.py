@@ -232,6 +232,9 @@ class NTKEstimator(NetworkEstimator):
         deviations: FloatArray = np.sqrt(np.concatenate(variances))
         return deviations
 
+    def _ready_for_tasks(self) -> None:
+        self._refuse_products(self._exact("standard deviations").prepared)
+
     def _weights(self, ntk: FloatArray, nngp: FloatArray | Operator) -> FloatArray:
         """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""
         training = self._exact("standard deviations")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.networks import Network
@@ -287,7 +288,7 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         Parameters
         ----------
         X
-            Shape (m, n_features).
+            As for `predict`.
 
         Returns
         -------
@@ -298,5 +299,12 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         check_is_fitted(self)
         if self.loss_ == "squared":
             return super().predict_proba(X)
+        if is_dask(X):
+            lazy: FloatArray = self._means_by_chunks(_probabilities, X, self.classes_.shape)
+            return lazy
         points = self._new_points(X)
         return softmax(as_doubles(self._outputs(points))).astype(points.dtype)
+
+
+def _probabilities(model: NystroemClassifier, X: FloatArray) -> FloatArray:
+    return model.predict_proba(X)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeVar, overload
+from functools import partial
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_flag
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator
-from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
+from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
 from ntkfast.sklearn._ntk import NTKEstimator
 
@@ -61,15 +63,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         NumericalError
             The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
-        points, targets = validate_data(
-            self,
-            X,
-            y,
-            dtype=KEPT_TYPES,
-            copy=self._precomputed(),
-            multi_output=True,
-            y_numeric=True,
-        )
+        points, targets = self._training_samples(X, y, multi_output=True, y_numeric=True)
         points, targets, weights = self._positive(points, targets, sample_weight)
         targets = targets.astype(points.dtype, copy=False)
         outputs = targets.shape[1:]
@@ -106,7 +100,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (m, n_features).
+            Shape (m, n_features). For a dask.array results are dask.arrays, lazy, with its chunks.
         return_std
             Whether to return standard deviations as well.
         noise
@@ -120,19 +114,46 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         std : ndarray
             Same shape: standard deviation. Only with ``return_std``.
         """
+        if is_dask(X):
+            return self._predict_by_chunks(X, return_std, noise)
         points = self._new_points(X)
         outputs = self._outputs(points)
         mean = (self.y_mean_ + self.y_scale_ * outputs).astype(outputs.dtype)
-        if not as_flag(return_std, "return_std"):
-            if as_flag(noise, "noise"):
-                raise ValueError(
-                    "noise is True, but it changes standard deviations only; pass return_std=True"
-                )
+        if not _wants_std(return_std, noise):
             return mean
         deviations = self._deviations(points).reshape(-1, *[1] * (mean.ndim - 1))
         if as_flag(noise, "noise"):
             deviations = np.hypot(deviations, np.sqrt(self._noise()))
         return mean, (self.y_scale_ * deviations).astype(mean.dtype)
+
+    def _predict_by_chunks(
+        self, X: Any, return_std: bool, noise: bool
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        check_is_fitted(self)
+        outputs = self.dual_coef_.shape[1:]
+        mean: FloatArray = self._means_by_chunks(_means, X, outputs)
+        if not _wants_std(return_std, noise):
+            return mean
+        if noise:
+            self._noise()  # once, and not in each task
+        return mean, self._by_chunks(partial(_deviations, noise), X, outputs)
+
+
+def _wants_std(return_std: bool, noise: bool) -> bool:
+    wanted = as_flag(return_std, "return_std")
+    if as_flag(noise, "noise") and not wanted:
+        raise ValueError(
+            "noise is True, but it changes standard deviations only; pass return_std=True"
+        )
+    return wanted
+
+
+def _means(model: NetworkRegressor, X: FloatArray) -> FloatArray:
+    return model.predict(X)
+
+
+def _deviations(noise: bool, model: NetworkRegressor, X: FloatArray) -> FloatArray:
+    return model.predict(X, return_std=True, noise=noise)[1]
 
 
 class NTKRegressor(NetworkRegressor, NTKEstimator):
