@@ -119,6 +119,25 @@ def test_divisions_depend_on_the_numbers_alone():
     settings = Settings(X[:2100], "pivots", "ntk", 0, 1e6, None, None)
     passes = Problem.of(NET, lazy(X), Y, None, settings, again=True).passes
     assert passes.rows == 256
+    assert len(passes._parts) == 12
+
+
+def test_tasks_of_fewer_rows_than_pieces(monkeypatch):
+    # As for so many centres that the kernel of a piece would be large.
+    monkeypatch.setattr(_distributed, "_LEAST", 1024)
+    monkeypatch.setattr(_distributed, "_ENTRIES", 30 * 256)
+    monkeypatch.setattr("ntkfast.nystroem._passes._ENTRIES", 30 * 256)
+    monkeypatch.setattr("ntkfast.nystroem._matrix._FEW", 10)
+    settings = Settings(X[:30], "pivots", "ntk", 0, 5 * 256 * 30 * 8, None, None)
+    passes = Problem.of(NET, lazy(X), Y, None, settings, again=True).passes
+    assert passes.points.rows == 1024
+    assert [rows.stop - rows.start for _, rows in passes._parts] == [256] * 11 + [184]
+    fit = fitted(lazy(X), Y, memory=5 * 256 * 30 * 8)
+    np.testing.assert_allclose(fit.predict(X_TEST), fitted(X, Y).predict(X_TEST), atol=1e-7)
+    passes._distribute()
+    assert passes.kept == 5 * 256 * 30 * 8
+    passes.release()
+    assert passes.kept == 0
 
 
 class TestRefusals:

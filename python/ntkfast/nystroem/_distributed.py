@@ -1,8 +1,8 @@
 """Passes over a dask.array of points, by the workers of the current client.
 
-Points are divided into pieces of a power of two of rows, and pieces into bands. Both depend on the
-numbers of points, features and centres alone, and sums are joined in a tree, in the order of the
-pieces. So bits depend neither on the cluster nor on the chunks.
+Points are divided into pieces of a power of two of rows, pieces into the rows of a task, and these
+into bands. All depend on the numbers of points, features and centres alone, and sums are joined in
+a tree, in the order of the points. So bits depend neither on the cluster nor on the chunks.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +37,8 @@ Task: TypeAlias = Any
 
 # Numbers and rows of a piece at most, the fewest rows, and the pieces that there should be.
 _NUMBERS, _MOST, _LEAST, _PIECES = 1 << 22, 65_536, 256, 32
+# Kernel values of a task.
+_ENTRIES = 1 << 25
 # Summaries and sums that are joined in one task, and sums that may take gigabytes.
 _FAN, _PAIR = 8, 2
 
@@ -119,6 +122,9 @@ class DistributedPasses:
 
         self.points, self.features = points, features
         self.rows = min(rows_of_bands(features.m), points.rows)
+        most = min(points.rows, _power_of_two(max(_ENTRIES // features.m, 1)))
+        self._step = max(self.rows, most)
+        """Rows of a task."""
         self._memory = memory
         plan = Plan.with_recipe(points.network, prepared.recipe)
         self._kernel = _Kernel(plan, features.kernel, features.centres, self.rows)
@@ -128,8 +134,19 @@ class DistributedPasses:
     @property
     def kept(self) -> int:
         """Bytes of the kernels that workers keep."""
-        rows = min(len(self._kept) * self.points.rows, self.points.n)
-        return rows * self._row
+        rows = sum(part.stop - part.start for _, part in self._parts[: len(self._kept)])
+        return int(rows * self._row)
+
+    @cached_property
+    def _parts(self) -> list[tuple[Task, slice]]:
+        """The pieces, and rows of them, for each task."""
+        left, found = self.points.n, []
+        for piece in self.points.pieces:
+            rows = min(self.points.rows, left)
+            starts = range(0, rows, self._step)
+            found += [(piece, slice(i, min(i + self._step, rows))) for i in starts]
+            left -= rows
+        return found
 
     @property
     def _row(self) -> int:
@@ -141,9 +158,9 @@ class DistributedPasses:
 
         self._distribute()
         common = tasks.shared(share)
-        kept, pieces = self._kept, self.points.pieces
-        found = [tasks.task(_total_of_kept, common, part) for part in kept]
-        found += [tasks.task(_total, common, self._remote, piece) for piece in pieces[len(kept) :]]
+        found = [tasks.task(_total_of_kept, common, bands) for bands in self._kept]
+        others = self._parts[len(found) :]
+        found += [tasks.task(_total, common, self._remote, *part) for part in others]
         totals: Totals = tasks.compute(tasks.joined(found, _added, _PAIR if share.large else _FAN))
         if told is not None:
             told(self.points.n)
@@ -159,8 +176,8 @@ class DistributedPasses:
         room = total_memory(self._memory)
         if self._memory is None:
             room = max(room - self.points.held, 0.0)
-        pieces = self.points.pieces[: int(room // (self.points.rows * self._row))]
-        self._kept = tasks.persist([tasks.task(_kept, self._remote, part) for part in pieces])
+        parts = self._parts[: int(room // (self._step * self._row))]
+        self._kept = tasks.persist([tasks.task(_kept, self._remote, *part) for part in parts])
 
     def release(self) -> None:
         """Let the workers forget the kernels."""
@@ -176,17 +193,22 @@ class _Kernel:
     centres: FloatArray
     rows: int
 
-    def bands(self, piece: Band) -> Iterator[tuple[Band, FloatArray]]:
-        """Yield the bands of a piece with their kernel."""
+    def bands(self, piece: Band, rows: slice) -> Iterator[tuple[Band, FloatArray]]:
+        """Yield the bands of some rows of a piece with their kernel."""
         prepared = self.plan.prepared()
-        for start in range(0, len(piece.x), self.rows):
-            band = piece.some(slice(start, start + self.rows))
+        for start in range(rows.start, rows.stop, self.rows):
+            band = piece.some(slice(start, min(start + self.rows, rows.stop)))
             yield band, kernel_of(prepared, self.name, band.x, self.centres)
 
 
 def _rows_of_pieces(n: int, numbers: int) -> int:
-    most = max(min(_NUMBERS // max(numbers, 1), n // _PIECES, _MOST), _LEAST)
-    return 1 << (int(most).bit_length() - 1)
+    most = min(_NUMBERS // max(numbers, 1), n // _PIECES, _MOST)
+    return _power_of_two(max(most, _LEAST))
+
+
+def _power_of_two(most: int) -> int:
+    """Return the largest power of two that is at most that."""
+    return 1 << (most.bit_length() - 1)
 
 
 def _pieces(x: Any, rows: int) -> list[Task]:
@@ -222,13 +244,13 @@ def _joined(parts: list[AnySummary]) -> AnySummary:
     return whole
 
 
-def _kept(kernel: _Kernel, piece: Band) -> list[tuple[Band, FloatArray]]:
-    return [(without_points(band), block) for band, block in kernel.bands(piece)]
+def _kept(kernel: _Kernel, piece: Band, rows: slice) -> list[tuple[Band, FloatArray]]:
+    return [(without_points(band), block) for band, block in kernel.bands(piece, rows)]
 
 
-def _total(share: Share, kernel: _Kernel, piece: Band) -> Totals:
+def _total(share: Share, kernel: _Kernel, piece: Band, rows: slice) -> Totals:
     totals: Totals = {}
-    for band, block in kernel.bands(piece):
+    for band, block in kernel.bands(piece, rows):
         share.add(band, block, totals)
     return totals
 
