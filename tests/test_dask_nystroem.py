@@ -140,6 +140,29 @@ def test_tasks_of_fewer_rows_than_pieces(monkeypatch):
     assert passes.kept == 0
 
 
+def test_more_centres_than_rows_of_a_piece():
+    # Tasks of the normal equations take several pieces each.
+    fit, own = fitted(lazy(X), Y, centres=600), fitted(X, Y, centres=600)
+    np.testing.assert_allclose(fit.predict(X_TEST), own.predict(X_TEST), atol=1e-7)
+
+
+def test_a_fit_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("ntkfast.nystroem._matrix._FEW", 10)
+    path = tmp_path / "state"
+    whole = fitted(lazy(X), Y)
+
+    def stop(done, total):
+        if total != 3000 and done > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(lazy(X), Y, checkpoint=path, progress=stop)
+    assert path.exists()
+    again = fitted(lazy(X, 999), Y, checkpoint=path)
+    assert again.report.products == whole.report.products
+    np.testing.assert_array_equal(again.coefficients, whole.coefficients)
+
+
 class TestRefusals:
     def test_points_and_targets(self):
         broken = X.copy()

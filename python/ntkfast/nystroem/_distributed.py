@@ -124,7 +124,7 @@ class DistributedPasses:
         self.rows = min(rows_of_bands(features.m), points.rows)
         most = min(points.rows, _power_of_two(max(_ENTRIES // features.m, 1)))
         self._step = max(self.rows, most)
-        """Rows of a task."""
+        """Rows of a task, or of a part of one."""
         self._memory = memory
         plan = Plan.with_recipe(points.network, prepared.recipe)
         self._kernel = _Kernel(plan, features.kernel, features.centres, self.rows)
@@ -158,9 +158,13 @@ class DistributedPasses:
 
         self._distribute()
         common = tasks.shared(share)
-        found = [tasks.task(_total_of_kept, common, bands) for bands in self._kept]
-        others = self._parts[len(found) :]
-        found += [tasks.task(_total, common, self._remote, *part) for part in others]
+        sources = [*self._kept, *self._parts[len(self._kept) :]]
+        # Matrices with m columns take as long to add as some rows to compute.
+        step = math.ceil(self.features.m / self._step) if share.large else 1
+        found = [
+            tasks.task(_total, common, self._remote, sources[i : i + step])
+            for i in range(0, len(sources), step)
+        ]
         totals: Totals = tasks.compute(tasks.joined(found, _added, _PAIR if share.large else _FAN))
         if told is not None:
             told(self.points.n)
@@ -248,18 +252,16 @@ def _kept(kernel: _Kernel, piece: Band, rows: slice) -> list[tuple[Band, FloatAr
     return [(without_points(band), block) for band, block in kernel.bands(piece, rows)]
 
 
-def _total(share: Share, kernel: _Kernel, piece: Band, rows: slice) -> Totals:
-    totals: Totals = {}
-    for band, block in kernel.bands(piece, rows):
-        share.add(band, block, totals)
-    return totals
+def _total(share: Share, kernel: _Kernel, sources: list[Any]) -> Totals:
+    """Return sums over sources: what `_kept` returned, or its arguments.
 
-
-def _total_of_kept(share: Share, bands: list[tuple[Band, FloatArray]]) -> Totals:
-    """Blocks that came through a connection may begin anywhere in memory, and are copied then."""
+    Blocks that came through a connection may begin anywhere in memory, and are copied then.
+    """
     totals: Totals = {}
-    for band, block in bands:
-        share.add(band, np.require(block, requirements=("C", "A")), totals)
+    for source in sources:
+        bands = source if isinstance(source, list) else kernel.bands(*source)
+        for band, block in bands:
+            share.add(band, np.require(block, requirements=("C", "A")), totals)
     return totals
 
 

@@ -42,7 +42,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (n, n_features), one sample per row; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept. A dask.array is
+            copied to this process, except by estimators that learn on centres.
         y
             Shape (n,): labels of any kind, with two classes or more.
         sample_weight

@@ -44,7 +44,8 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (n, n_features), one sample per row; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept. A dask.array is
+            copied to this process, except by estimators that learn on centres.
         y
             Shape (n,) or (n, n_outputs): targets.
         sample_weight
