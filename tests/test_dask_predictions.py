@@ -88,6 +88,24 @@ def test_kernels_in_dask_arrays(y):
         fit.predict(NET.ntk(X, lazy(NEW, 64)))
 
 
+@pytest.mark.parametrize("t", [0.5, np.inf, [0.0, 2.0], [[0.1], [1.0], [9.0]]], ids=str)
+@pytest.mark.parametrize("y", [Y, Y[:, 0]], ids=["two", "one"])
+def test_flows(y, t):
+    flow, kernel = nk.GradientFlow(NET.ntk(X), y), NET.ntk(lazy(NEW, 64), X)
+    other = RNG.standard_normal((130, *y.shape[1:]))
+    for f0_test in (0.0, 1, other, other[:1]):
+        found = flow.predict(kernel, 0.5, f0_test, t=t)
+        expected = flow.predict(NET.ntk(NEW, X), 0.5, f0_test, t=t)
+        assert isinstance(found, da.Array)
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    with pytest.raises(ValueError, match="f0_test has shape"):
+        flow.predict(kernel, 0.0, other[:7], t=t)
+    with pytest.raises(ValueError, match=r"use k_test_train\.T"):
+        flow.predict(NET.ntk(X, lazy(NEW, 64)), t=t)
+
+
 def test_operators_between_dask_arrays_and_points():
     op = nk.KernelOperator(NET, lazy(NEW), X, memory=0)
     regression = nk.KernelRegression(NET.ntk(X), Y, diag_reg=0.1)

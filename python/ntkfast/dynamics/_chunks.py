@@ -12,12 +12,12 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress, one_step
-from ntkfast.dynamics._arguments import as_cross_kernel, check_cross_shape
+from ntkfast.dynamics._arguments import as_cross_kernel, as_initial, check_cross_shape
 from ntkfast.dynamics.normal import Normal
 from ntkfast.linalg import matmul
 from ntkfast.operators import Operator
 
-__all__ = ["normals_of_chunks", "outputs_from"]
+__all__ = ["normals_of_chunks", "outputs_at_times", "outputs_from"]
 
 Model = TypeVar("Model")
 
@@ -39,6 +39,28 @@ def outputs_from(coefficients: FloatArray, kernel: Any) -> FloatArray:
         name="k_test_train",
     )
     return lazy
+
+
+def outputs_at_times(
+    coefficients: FloatArray, kernel: Any, f0: npt.ArrayLike, times: int
+) -> FloatArray:
+    """Return f_0 + K·α_t as a dask.array.
+
+    Parameters
+    ----------
+    coefficients
+        Shape t.shape + (n, …), where t has so many axes as `times` says.
+    kernel
+        A dask.array, shape (m, n).
+    f0
+        A number, or an array that broadcasts to (m, …).
+    """
+    moved = outputs_from(np.moveaxis(coefficients, times, 0), kernel)
+    outputs = coefficients.shape[times + 1 :]
+    shape = (len(moved), *outputs) if np.ndim(f0) else ()
+    start = as_initial(f0, "f0_test", shape, coefficients.dtype)
+    found: FloatArray = start + np.moveaxis(moved, 0, times)
+    return found
 
 
 def _outputs(coefficients: FloatArray, kernel: npt.ArrayLike | Operator) -> FloatArray:
