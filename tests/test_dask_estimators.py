@@ -161,6 +161,30 @@ def test_weights(model, least):
     np.testing.assert_allclose(found.dual_coef_, own.dual_coef_, atol=1e-6)
 
 
+@everything
+def test_sparse_matrices_in_dask_arrays(model):
+    sparse = pytest.importorskip("scipy.sparse")
+    fit, y = fitted(model, X, targets_of(model)), targets_of(model)
+    method = fit.transform if hasattr(fit, "transform") else fit.predict
+    chunks = lazy(X).map_blocks(sparse.csr_matrix)
+    with pytest.raises(TypeError, match=r"X is a dask array with chunks of type csr_matrix"):
+        method(chunks)
+    with pytest.raises(TypeError, match=r"pass X\.map_blocks\(lambda chunk: chunk\.toarray"):
+        fitted(model, chunks, y)
+
+
+@pytest.mark.parametrize("name", ["NTKRegressor", "NNGPRegressor"])
+def test_kernels_in_dask_arrays(name):
+    kernel = nk.mlp(1).ntk if name.startswith("NTK") else nk.mlp(1).nngp
+    model = getattr(sk, name)(kernel="precomputed").fit(kernel(lazy(X)), Y)
+    own = getattr(sk, name)(kernel="precomputed").fit(kernel(X), Y)
+    found = model.predict(kernel(lazy(NEW, 64), X))
+    assert isinstance(found, da.Array)
+    np.testing.assert_allclose(found, own.predict(kernel(NEW, X)), atol=1e-9)
+    with pytest.raises(ValueError, match='kernel="precomputed"'):
+        model.predict(kernel(lazy(NEW, 64), X), return_std=True)
+
+
 def test_deviations_by_products_on_workers_are_refused():
     for model in (sk.NTKRegressor(solver="cg"), sk.NNGPRegressor(solver="cg")):
         fit = model.fit(lazy(X), Y)

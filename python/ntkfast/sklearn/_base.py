@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice
 from ntkfast.dynamics._predictive import test_blocks
@@ -22,7 +23,7 @@ from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator
-from ntkfast.sklearn._lazy import KEPT_TYPES, by_chunks
+from ntkfast.sklearn._lazy import KEPT_TYPES, by_chunks, dense
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._weights import as_weights
 from ntkfast.solvers import PreparedByProducts
@@ -165,6 +166,8 @@ class NetworkEstimator(BaseEstimator):
         self, X: npt.ArrayLike, y: npt.ArrayLike, **checks: Any
     ) -> tuple[FloatArray, npt.NDArray[Any]]:
         """Return samples and targets to learn from."""
+        if is_dask(X):
+            X = np.asarray(dense(X))
         found: tuple[FloatArray, npt.NDArray[Any]] = validate_data(
             self, X, y, dtype=KEPT_TYPES, copy=self._precomputed(), **checks
         )

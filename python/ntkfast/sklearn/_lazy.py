@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from ntkfast._foreign import is_dask
 
-__all__ = ["KEPT_TYPES", "by_chunks", "lazy_samples", "samples"]
+__all__ = ["KEPT_TYPES", "by_chunks", "dense", "lazy_samples", "samples"]
 
 # Types that scikit-learn's validation keeps. All others become the first one.
 KEPT_TYPES = [np.float64, np.float32]
@@ -43,10 +43,20 @@ def lazy_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     """Return a dask array of samples as float64 or float32; numbers of features are checked."""
     from ntkfast.dask.samples import with_whole_rows
 
-    points = with_whole_rows(X, "X")
+    points = with_whole_rows(dense(X), "X")
     one = np.zeros((1, *points.shape[1:]), points.dtype)
     dtype = validate_data(estimator, one, reset=reset, dtype=KEPT_TYPES).dtype
     return points if points.dtype == dtype else points.astype(dtype)
+
+
+def dense(X: Any) -> Any:
+    """Refuse a dask array whose chunks are no arrays."""
+    if not isinstance(X._meta, np.ndarray):
+        raise TypeError(
+            f"X is a dask array with chunks of type {type(X._meta).__name__}; expected arrays of "
+            "NumPy: for sparse matrices pass X.map_blocks(lambda chunk: chunk.toarray())"
+        )
+    return X
 
 
 def by_chunks(
