@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
+from ntkfast.operators import DistributedKernelOperator
 
 dask = pytest.importorskip("dask", reason="needs the extra dask")
 da = pytest.importorskip("dask.array", reason="needs the extra dask")
@@ -188,6 +189,8 @@ def test_kernels_in_dask_arrays(name):
 def test_deviations_by_products_on_workers_are_refused():
     for model in (sk.NTKRegressor(solver="cg"), sk.NNGPRegressor(solver="cg")):
         fit = model.fit(lazy(X), Y)
+        trained = fit.posterior_.regression if hasattr(fit, "posterior_") else fit.training_
+        assert isinstance(trained.prepared.op, DistributedKernelOperator)
         with pytest.raises(ValueError, match=r"pass X\.compute\(\)"):
             fit.predict(lazy(NEW), return_std=True)
         mean, std = fit.predict(NEW, return_std=True)

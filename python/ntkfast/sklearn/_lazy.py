@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
+from ntkfast._arrays import FloatArray
 from ntkfast._foreign import is_dask
 
-__all__ = ["KEPT_TYPES", "by_chunks", "dense", "lazy_samples", "samples"]
+__all__ = ["KEPT_TYPES", "as_lazy", "by_chunks", "dense", "lazy_samples", "samples"]
 
 # Types that scikit-learn's validation keeps. All others become the first one.
 KEPT_TYPES = [np.float64, np.float32]
@@ -57,6 +58,13 @@ def dense(X: Any) -> Any:
             "NumPy: for sparse matrices pass X.map_blocks(lambda chunk: chunk.toarray())"
         )
     return X
+
+
+def as_lazy(points: FloatArray) -> Any:
+    """Return an array as a dask array, whose products are those of workers."""
+    import dask.array as da
+
+    return da.from_array(points, chunks=points.shape, name=False)
 
 
 def by_chunks(

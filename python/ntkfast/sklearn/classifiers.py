@@ -24,7 +24,7 @@ from ntkfast.sklearn._nngp import NNGPEstimator
 from ntkfast.sklearn._ntk import NTKEstimator
 from ntkfast.sklearn._probability import probability_of_largest
 
-__all__ = ["NNGPClassifier", "NTKClassifier", "NetworkClassifier"]
+__all__ = ["NNGPClassifier", "NTKClassifier", "NetworkClassifier", "probabilities"]
 
 Self = TypeVar("Self", bound="NetworkClassifier")
 
@@ -114,7 +114,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """
         if is_dask(X):
             check_is_fitted(self)
-            lazy: FloatArray = self._by_chunks(_probabilities, X, self.classes_.shape)
+            lazy: FloatArray = self._by_chunks(probabilities, X, self.classes_.shape)
             return lazy
         points = self._new_points(X)
         return probability_of_largest(self._outputs(points), self._deviations(points))
@@ -124,7 +124,8 @@ def _labels(model: NetworkClassifier, X: FloatArray) -> npt.NDArray[Any]:
     return model.predict(X)
 
 
-def _probabilities(model: NetworkClassifier, X: FloatArray) -> FloatArray:
+def probabilities(model: NetworkClassifier, X: FloatArray) -> FloatArray:
+    """Return probabilities; a task on a worker."""
     return model.predict_proba(X)
 
 

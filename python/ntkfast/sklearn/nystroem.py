@@ -18,9 +18,9 @@ from ntkfast.nystroem._entropy import softmax
 from ntkfast.nystroem._logistic import logistic
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.sklearn._nystroem import NystroemEstimator
+from ntkfast.sklearn._regressor import NetworkRegressor
 from ntkfast.sklearn._seeds import RandomState
-from ntkfast.sklearn.classifiers import NetworkClassifier
-from ntkfast.sklearn.regressors import NetworkRegressor
+from ntkfast.sklearn.classifiers import NetworkClassifier, probabilities
 
 __all__ = ["NystroemClassifier", "NystroemRegressor"]
 
@@ -300,11 +300,7 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         if self.loss_ == "squared":
             return super().predict_proba(X)
         if is_dask(X):
-            lazy: FloatArray = self._means_by_chunks(_probabilities, X, self.classes_.shape)
+            lazy: FloatArray = self._means_by_chunks(probabilities, X, self.classes_.shape)
             return lazy
         points = self._new_points(X)
         return softmax(as_doubles(self._outputs(points))).astype(points.dtype)
-
-
-def _probabilities(model: NystroemClassifier, X: FloatArray) -> FloatArray:
-    return model.predict_proba(X)
