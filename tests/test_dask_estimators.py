@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import ntkfast as nk
+from ntkfast.nystroem._distributed import DistributedPoints
 from ntkfast.operators import DistributedKernelOperator
 
 dask = pytest.importorskip("dask", reason="needs the extra dask")
@@ -196,6 +197,17 @@ def test_deviations_by_products_on_workers_are_refused():
         mean, std = fit.predict(NEW, return_std=True)
         close(fit.predict(lazy(NEW, 50)), mean)
         assert (std >= 0).all()
+
+
+@pytest.mark.filterwarnings("ignore:solver='auto' is approximate")
+def test_many_samples_are_learnt_on_centres(monkeypatch):
+    monkeypatch.setattr("ntkfast.sklearn._many.MANY", 500)
+    monkeypatch.setattr("ntkfast.sklearn._many.CENTRES", 30)
+    model, own = (sk.NTKRegressor(relative_diag_reg=1e-2).fit(x, Y) for x in (lazy(X), X))
+    assert isinstance(model.training_._problem.points, DistributedPoints)
+    close(model.predict(lazy(NEW, 50)), own.predict(NEW))
+    with pytest.raises(ValueError, match="learnt from 600 samples with 30 centres"):
+        model.predict(lazy(NEW), return_std=True)
 
 
 def test_what_means_alone_cannot_do():

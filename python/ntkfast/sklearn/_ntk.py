@@ -22,9 +22,10 @@ from ntkfast.dynamics._solvers import SolverChoice, as_solver, fits
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.nystroem import NystroemRegression
-from ntkfast.operators import Operator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn import _many
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._lazy import as_lazy
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import (
     check_solver_of_weights,
@@ -110,7 +111,7 @@ class NTKEstimator(NetworkEstimator):
         self.network_, self.sample_weight_, self.t_ = self._network(), weights, float(time)
         self.training_ = _many.on_centres(
             self.network_,
-            points,
+            points if self._kind is KernelOperator else as_lazy(points),
             targets,
             weights,
             diag_reg=settings["diag_reg"],
