@@ -24,6 +24,7 @@ from harness import base_parser, machine, positive, write_json
 from pages import fill, line
 
 import ntkfast as nk
+from ntkfast.dask import tasks
 from ntkfast.operators import _tasks, distributed
 
 NETWORK = nk.mlp(1)
@@ -91,7 +92,7 @@ def tasks_of_product(op: Any, vectors: np.ndarray) -> dict[Any, Item]:
         if not isinstance(task, tuple):
             continue  # what workers keep
         call, *arguments = task
-        if call is _tasks.given:
+        if call is tasks.given:
             items[key] = Item((), 0, vectors.nbytes)
         elif call is _tasks.multiplied:
             _, kept, batches, needed, form = arguments

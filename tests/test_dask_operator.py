@@ -159,7 +159,7 @@ class TestWithoutACluster:
     def test_points_on_centres(self, targets):
         fit = nk.NystroemRegression(NET, lazy(X).rechunk((700, 3)), targets, centres=30, diag_reg=1)
         own = nk.NystroemRegression(NET, X, Y, centres=30, diag_reg=1)
-        np.testing.assert_array_equal(fit.coefficients, own.coefficients)
+        np.testing.assert_allclose(fit.predict(X[:40]), own.predict(X[:40]), atol=1e-8)
         with pytest.raises(ValueError, match="expected one row of y for each"):
             nk.NystroemRegression(NET, lazy(X), Y[:9], centres=30, diag_reg=1)
 
@@ -212,7 +212,7 @@ class TestOnACluster:
         assert (expected.variance <= high).all()
 
     def test_workers_of_another_version_are_refused(self, client, monkeypatch):
-        monkeypatch.setattr("ntkfast.operators._tasks.VERSION", "0.0.1")
+        monkeypatch.setattr("ntkfast.dask.tasks.VERSION", "0.0.1")
         with pytest.raises(RuntimeError, match=r"the client has ntkfast 0\.0\.1"):
             nk.KernelOperator(NET, lazy(X)) @ V
 

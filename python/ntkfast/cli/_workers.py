@@ -12,7 +12,6 @@ from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
 from ntkfast.cli._zarr import Place, ZarrJob
 from ntkfast.kernels import KernelName
-from ntkfast.operators._tasks import Held, given, quietly
 
 __all__ = ["blocks", "connected", "strips"]
 
@@ -86,6 +85,7 @@ def _in_order(
     from distributed import get_client
 
     from ntkfast.dask.plan import Plan
+    from ntkfast.dask.tasks import Held, given, quietly
 
     client = get_client()
     plan = Plan.with_recipe(job.network, job.prepared.recipe)

@@ -8,8 +8,7 @@ the bits are those of any other division of the work.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,39 +16,15 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import multiply_blocks
-from ntkfast._version import VERSION, check_version
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
-__all__ = ["Batch", "Doubles", "Held", "Share", "added", "given", "quietly", "span"]
+__all__ = ["Batch", "Doubles", "Share", "added", "span"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Batch: TypeAlias = tuple[int, int]
 Share: TypeAlias = tuple[int, Doubles]
 """The first row of a product to which a share adds something, and what it adds from there on."""
-
-
-class Held:
-    """A value in which Dask does not look for tasks, and the version of the client."""
-
-    def __init__(self, value: Any) -> None:
-        self.value, self.version = value, VERSION
-
-
-def given(held: Held) -> Any:
-    """Return a value; a task, which is run again if the worker that has the value ends."""
-    check_version(held.version)
-    return held.value
-
-
-def quietly() -> AbstractContextManager[object]:
-    """Send points and vectors without the advice of Dask to load them elsewhere: they are here."""
-    import dask
-
-    setting: AbstractContextManager[object] = dask.config.set(
-        {"distributed.admin.large-graph-warning-threshold": "1 PB"}
-    )
-    return setting
 
 
 def blocks(op: KernelOperator, batch: Batch) -> list[FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -18,11 +19,11 @@ from ntkfast.networks import Network
 from ntkfast.operators import _tasks
 from ntkfast.operators._estimate import ProductEstimate
 from ntkfast.operators._store import SHARE
-from ntkfast.operators._tasks import Batch, Doubles, Held, given, quietly
+from ntkfast.operators._tasks import Batch, Doubles
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
-__all__ = ["DistributedKernelOperator"]
+__all__ = ["DistributedKernelOperator", "total_memory"]
 
 # Blocks of a task, and the least and the most tasks of a product. These numbers fix the order of
 # sums, and so the bits, on any cluster.
@@ -170,8 +171,7 @@ class DistributedKernelOperator(KernelOperator):
         self._distribute()
         if not self._places:
             return np.zeros((self.shape[1 if form == "transposed" else 0], vectors.shape[1]))
-        with quietly():
-            shares = _dask().compute(*self._shares(vectors, form), optimize_graph=False)
+        shares = _dask().compute(self._shares(vectors, form), optimize_graph=False)
         _, product = _tasks.added(shares)
         return product
 
@@ -190,7 +190,7 @@ class DistributedKernelOperator(KernelOperator):
         token = uuid4().hex
         graph: dict[Any, Any] = {}
         small = len(runs) * vectors.nbytes <= _SMALL
-        shared: Any = (given, Held(vectors))
+        shared: Any = (_dask().given, _dask().Held(vectors))
         if not small:
             graph[f"vectors-{token}"] = shared
             shared = f"vectors-{token}"
@@ -211,17 +211,14 @@ class DistributedKernelOperator(KernelOperator):
         """Give the workers the points, and have them compute the blocks that they keep."""
         if self._remote is not None:
             return
-        dask = _dask()
-        with quietly():
-            (self._remote,) = dask.persist(_shared(self._plain()))
+        tasks = _dask()
+        (self._remote,) = tasks.persist([tasks.shared(self._plain())])
         groups, batches = self._groups(), self._batches()
         kept: dict[int, Any] = {}
         for keeper in dict.fromkeys(keeper for _, keeper in groups):
             own = [i for run, name in groups if name == keeper for i in range(*run)]
-            tasks = [dask.delayed(_tasks.blocks, pure=False)(self._remote, batches[i]) for i in own]
-            # Others take over if the worker ends.
-            place = {"workers": [keeper], "allow_other_workers": True} if keeper else {}
-            kept |= zip(own, dask.persist(*tasks, **place), strict=True)
+            work = [tasks.task(_tasks.blocks, self._remote, batches[i]) for i in own]
+            kept |= zip(own, tasks.persist(work, keeper), strict=True)
         self._kept = [kept[i] for i in range(len(kept))]
         self._kept_runs = [run for run, _ in groups]
 
@@ -229,12 +226,12 @@ class DistributedKernelOperator(KernelOperator):
         width = self.shape[1]
         if columns is not None or len(rows) * width < _ENTRIES:
             return super()._entries(rows, columns)
-        dask = _dask()
+        tasks = _dask()
         step = max(1, min(width, _ENTRIES // max(len(rows), 1)))
         pieces = [np.arange(i, min(i + step, width)) for i in range(0, width, step)]
         self._distribute()
-        tasks = [dask.delayed(_tasks.rows, pure=False)(self._remote, rows, some) for some in pieces]
-        return np.concatenate(dask.compute(*tasks), axis=1)
+        found = [tasks.task(_tasks.rows, self._remote, rows, some) for some in pieces]
+        return np.concatenate(tasks.compute(found), axis=1)
 
     def release(self) -> None:
         """Let the workers forget points and blocks. The next product computes them again."""
@@ -264,39 +261,22 @@ def _computed(x: Any) -> Any:
     return x.compute() if is_dask(x) else x
 
 
-def _dask() -> Any:
+def _dask() -> ModuleType:
     try:
-        import dask
+        from ntkfast.dask import tasks
     except ImportError as error:
         raise MissingExtraError("KernelOperator of a dask.array", "dask", "dask") from error
-    return dask
+    return tasks
 
 
-def _client() -> Any:
-    """Return the current client of dask.distributed, or None."""
-    try:
-        from distributed import get_client
-    except ImportError:
-        return None
-    try:
-        client = get_client()
-    except ValueError:
-        return None
-    return client if client.status == "running" else None
-
-
-def _shared(value: Any) -> Any:
-    """Return a value for tasks, which each worker gets a copy of.
-
-    It is the result of a task, and not scattered: if the worker that has it ends, the scheduler
-    runs the task again.
-    """
-    return _dask().delayed(given, pure=False)(Held(value))
+def total_memory(memory: float | None) -> float:
+    """Return the bytes for kept blocks on all workers together."""
+    return sum(room for room, _ in _workers(memory).values())
 
 
 def _workers(memory: float | None) -> dict[str | None, tuple[float, int]]:
     """Return the bytes for kept blocks and the threads of each worker; None for this process."""
-    client = _client()
+    client = _dask().client()
     if client is None:
         return {None: (SHARE * available() if memory is None else memory, 1)}
     workers = client.scheduler_info(n_workers=-1)["workers"]
