@@ -106,6 +106,17 @@ class Prepared:
     # of a pair, and bytes beyond samples and outputs.
     def workload(self, n: int, m: int | None = None, *, nngp: bool, ntk: bool) -> list[int]: ...
 
+# The kernels between two sets of rows in float64, four arrays for each result: the value and the
+# derivatives by the cosine and both norms ("inputs"), or 0 and those by w_std and b_std.
+def derivatives(
+    prepared: Prepared,
+    x: _Array,
+    x2: _Array,
+    by: str,
+    nngp: _Arrays | None,
+    ntk: _Arrays | None,
+    progress: _Report | None,
+) -> None: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

@@ -4,7 +4,7 @@
 //! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::{Error, Result};
-use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Variables, Wanted, Workload};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -406,6 +406,27 @@ fn cross<T: Scalar>(
             kernel::cross(prepared, &left, &right, wanted, &mut out, job)
         }
         _ => unreachable!("samples of one shape are computed with in one way"),
+    }
+}
+
+/// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
+///
+/// # Errors
+/// As there, and [`Error::Network`] for images.
+pub fn derivatives(
+    prepared: &Prepared<'_, f64>,
+    [left, right]: [Samples<'_, f64>; 2],
+    variables: Variables,
+    out: &Outputs<'_, f64>,
+    job: &Job,
+) -> Result<()> {
+    left.check_alike(&right)?;
+    let wanted = out.wanted();
+    match (left.points, right.points) {
+        (samples::Form::Rows(left), samples::Form::Rows(right)) => {
+            kernel::derivatives(prepared, [left, right], variables, wanted, out, job)
+        }
+        _ => Err(Error::Network("kernels of images are not differentiated".to_owned())),
     }
 }
 

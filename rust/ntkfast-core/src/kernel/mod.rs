@@ -5,6 +5,7 @@
 //! finished values to a [`Sink`], band by band; [`gram`], [`cross`] and [`diagonal`] are the drivers.
 
 mod cosine;
+mod derivatives;
 mod drivers;
 mod points;
 mod product;
@@ -15,6 +16,7 @@ mod units;
 mod workload;
 mod writer;
 
+pub use derivatives::{PLANES, Variables, derivatives};
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;

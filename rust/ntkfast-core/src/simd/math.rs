@@ -85,12 +85,12 @@ pub struct Decay<N> {
 /// e^{−z} and its mean from 0 to z, for z ≥ 0.
 #[inline(always)]
 pub fn decay<N: Number>(z: N) -> Decay<N> {
-    let (one, rounder) = (N::splat(1.0), N::splat(N::Scalar::ROUNDER));
+    let one = N::splat(1.0);
     let [high, low] = N::Scalar::LN_2;
     let (high, low) = (N::splat(high), N::splat(low));
     // z = k·ln 2 + r with |r| ≤ ln(2)/2.
     let within = normal(z).min(N::splat(N::Scalar::DECAYED));
-    let k = within.mul_add(N::splat(std::f64::consts::LOG2_E), rounder) - rounder;
+    let k = within.rounded_product(std::f64::consts::LOG2_E);
     let r = k.neg_mul_add(low, k.neg_mul_add(high, within));
     let mean = polynomial(r, N::Scalar::DECAY);
     let power = (-k).power_of_two();

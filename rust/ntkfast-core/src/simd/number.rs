@@ -4,7 +4,7 @@ use super::Strip;
 use crate::scalar::Scalar;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number to compute with: a register of lanes (later also one that carries derivatives).
+/// A number to compute with: a register of lanes, or one that carries derivatives.
 pub trait Number:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
@@ -21,6 +21,12 @@ pub trait Number:
     fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// The integer next to a product of ordinary size.
+    #[inline(always)]
+    fn rounded_product(self, factor: f64) -> Self {
+        let rounder = Self::splat(Self::Scalar::ROUNDER);
+        self.mul_add(Self::splat(factor), rounder) - rounder
+    }
     /// 2 to the power of `self`, an integer for which that is a normal number.
     fn power_of_two(self) -> Self;
     /// The larger, lane by lane.
