@@ -19,6 +19,9 @@ pub trait Real:
     + Mul<f64, Output = Self>
     + Div<f64, Output = Self>
 {
+    /// Whether there is a derivative.
+    const IS_JET: bool;
+
     /// The number alone.
     fn value(self) -> f64;
 
@@ -60,6 +63,18 @@ pub trait Real:
         self.map(x.powi(n), if n == 0 { 0.0 } else { f64::from(n) * x.powi(n - 1) })
     }
 
+    /// x^p.
+    fn powf(self, p: f64) -> Self {
+        let x = self.value();
+        self.map(x.powf(p), if p == 0.0 { 0.0 } else { p * x.powf(p - 1.0) })
+    }
+
+    /// The inverse of the hyperbolic sine.
+    fn asinh(self) -> Self {
+        let x = self.value();
+        self.map(x.asinh(), x.hypot(1.0).recip())
+    }
+
     /// √(x² + y²).
     fn hypot(self, other: Self) -> Self;
 
@@ -81,6 +96,8 @@ pub trait Real:
 }
 
 impl Real for f64 {
+    const IS_JET: bool = false;
+
     fn value(self) -> f64 {
         self
     }
@@ -118,6 +135,8 @@ impl From<f64> for Jet {
 }
 
 impl Real for Jet {
+    const IS_JET: bool = true;
+
     fn value(self) -> f64 {
         self.value
     }

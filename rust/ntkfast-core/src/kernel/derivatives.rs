@@ -110,7 +110,7 @@ impl<'a> Differentiable<'a> {
 /// All pairs of two sets: [`PLANES`] results for each output of the program. O(n·m·(d + steps)).
 ///
 /// # Errors
-/// [`Error::Network`] where the program has functions without a closed form; as [`super::cross`].
+/// [`Error::Network`] where the program has functions that are integrated; as [`super::cross`].
 pub fn derivatives(
     prepared: &Prepared<'_, f64>,
     [left, right]: [Rows<'_, f64>; 2],

@@ -52,8 +52,13 @@ impl Along for Jet {
         Self { value, slope }
     }
 
-    fn fitted(_op: &Op, _scale: Self, _constants: &mut [Self]) -> RowResponse<Self> {
-        unreachable!("programs with fitted functions are refused before rows are differentiated")
+    fn fitted(op: &Op, scale: Self, constants: &mut [Self]) -> RowResponse<Self> {
+        match op {
+            Op::Fitted(fitted) => fitted.constants(scale, constants),
+            _ => {
+                unreachable!("programs with integrated functions are refused before rows are differentiated")
+            }
+        }
     }
 }
 

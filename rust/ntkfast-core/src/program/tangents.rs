@@ -7,7 +7,10 @@ use super::pointwise::{
 use super::{Op, Program, Step};
 use crate::dual::{Cosine, DualConstants, with_dual};
 use crate::error::{Error, Result};
-use crate::simd::{Lanes, Level, Pack, RowConstants, Single, Strip, Tangent, Vectorized};
+use crate::fitted::{Fitted, PACKS_AT_ONCE};
+use crate::simd::{
+    GroupConstants, Lanes, Level, Pack, RowConstants, Single, Strip, Tangent, Vectorized, dispatch_f64,
+};
 
 /// Directions at a time.
 pub const DIRECTIONS: usize = 3;
@@ -54,15 +57,18 @@ impl Program {
     /// Refuse programs whose pairs cannot be differentiated.
     ///
     /// # Errors
-    /// [`Error::Network`] for functions without a closed form.
+    /// [`Error::Network`] for functions that are integrated.
     pub(crate) fn check_differentiable(&self) -> Result<()> {
-        let Some(step) = self.steps.iter().find(|step| step.op.fit_name().is_some()) else {
-            return Ok(());
-        };
-        Err(Error::Network(format!(
-            "kernels with {} are not differentiated: it has no closed form; use an activation that has one",
-            step.op.fit_name().unwrap_or_default()
-        )))
+        let rough = self.steps.iter().find_map(|step| match &step.op {
+            Op::Integrated(integrated) => Some(&integrated.name),
+            _ => None,
+        });
+        rough.map_or(Ok(()), |name| {
+            Err(Error::Network(format!(
+                "kernels with {name} are not differentiated: it is integrated pair by pair, as it has steps, kinks or \
+                 narrow features that no polynomial resolves; use a smoother activation, or one with a closed form"
+            )))
+        })
     }
 
     /// Run on the strip in register 0, as [`Program::run_strip`] does, with T and with derivatives.
@@ -104,7 +110,12 @@ impl<L: RowConstants<f64>, R: RowConstants<f64>> Run<'_, L, R> {
                 _ => self.whole(&Dense::<3, true>, step),
             },
             Op::Activation(activation) => with_dual!(activation, dual => self.whole(dual, step)),
-            Op::Fitted(_) | Op::Integrated(_) | Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
+            Op::Fitted(fitted) => {
+                let Self { level, registers, left, right } = self;
+                let work = DifferentiatedFit { fitted, step, registers, left: *left, right: *right };
+                dispatch_f64(*level, work);
+            }
+            Op::Integrated(_) | Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
                 unreachable!("refused before")
             }
             Op::Offset(_) => self.whole(&Offset, step),
@@ -122,7 +133,7 @@ impl<L: RowConstants<f64>, R: RowConstants<f64>> Run<'_, L, R> {
     fn whole<O: Pointwise>(&mut self, op: &O, step: &Step) {
         let Self { level, registers, left, right } = self;
         let work = Differentiated { op, step, registers, left: *left, right: *right };
-        crate::simd::dispatch_f64(*level, work);
+        dispatch_f64(*level, work);
     }
 }
 
@@ -149,17 +160,69 @@ impl<O: Pointwise, L: RowConstants<f64>, R: RowConstants<f64>> Vectorized<f64>
                 [read::<P>(&registers[step.inputs[0]], pack), read::<P>(&registers[step.inputs[1]], pack)];
             let pair = op.pair::<Tangent<P, DIRECTIONS>, true>(
                 inputs,
-                left.at(step.first_slot, pack),
-                right.at(step.first_slot, pack),
+                left.constants(step.first_slot, pack),
+                right.constants(step.first_slot, pack),
             );
             write(&mut registers[step.output], pack, pair);
         }
     }
 }
 
+/// A fitted function on a whole strip.
+struct DifferentiatedFit<'a, L, R> {
+    fitted: &'a Fitted,
+    step: &'a Step,
+    registers: &'a mut [TangentRegister],
+    left: Side<L>,
+    right: Side<R>,
+}
+
+impl<L: RowConstants<f64>, R: RowConstants<f64>> Vectorized<f64> for DifferentiatedFit<'_, L, R> {
+    type Output = ();
+    type Unit = Self;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = f64>>(self) {
+        let Self { fitted, step, registers, left, right } = self;
+        for first in (0..P::PACKS).step_by(PACKS_AT_ONCE) {
+            let input = &registers[step.inputs[0]];
+            let mut cosines = [read::<P>(input, first).cosine; PACKS_AT_ONCE];
+            for (i, cosine) in cosines.iter_mut().enumerate() {
+                *cosine = read::<P>(input, first + i).cosine;
+            }
+            let responses =
+                fitted.respond::<Tangent<P, DIRECTIONS>, true>(cosines, left, right, step.first_slot, first);
+            for (i, response) in responses.into_iter().enumerate() {
+                let tau = response.slope * read::<P>(&registers[step.inputs[0]], first + i).tau;
+                let pair = Pair { cosine: response.cosine, tau };
+                write(&mut registers[step.output], first + i, pair);
+            }
+        }
+    }
+}
+
+impl<P, S> GroupConstants<Tangent<P, DIRECTIONS>> for Side<S>
+where
+    P: Pack,
+    S: RowConstants<P::Scalar>,
+{
+    #[inline(always)]
+    fn at(self, slot: usize, pack: usize) -> Tangent<P, DIRECTIONS> {
+        self.constants(slot, pack).get(0)
+    }
+
+    #[inline(always)]
+    fn range(self, first: usize, count: usize) -> Self {
+        Self {
+            values: self.values.part(first, count),
+            slopes: self.slopes.part(first * DIRECTIONS, count * DIRECTIONS),
+        }
+    }
+}
+
 impl<S: Copy> Side<S> {
     #[inline(always)]
-    fn at(self, slot: usize, pack: usize) -> TangentsAt<S> {
+    fn constants(self, slot: usize, pack: usize) -> TangentsAt<S> {
         TangentsAt {
             values: At { side: self.values, slot, pack },
             slopes: At { side: self.slopes, slot: slot * DIRECTIONS, pack },

@@ -24,7 +24,7 @@ use x86 as baseline;
 
 pub use number::{Number, Pack};
 pub use prefetch::prefetch;
-pub use row_constants::{Lanes, RowConstants, Single, weight};
+pub use row_constants::{GroupConstants, Lanes, RowConstants, Single, weight};
 use std::sync::OnceLock;
 pub use tangent::Tangent;
 
