@@ -43,6 +43,8 @@ class NumericalError(ArithmeticError): ...
 class Program:
     def __new__(cls, description: _Description) -> Program: ...
     @staticmethod
+    def distinct(description: _Description) -> Program: ...
+    @staticmethod
     def by_depth(description: _Description) -> Program: ...
     @staticmethod
     def by_frozen(description: _Description) -> Program: ...
@@ -106,13 +108,16 @@ class Prepared:
     # of a pair, and bytes beyond samples and outputs.
     def workload(self, n: int, m: int | None = None, *, nngp: bool, ntk: bool) -> list[int]: ...
 
-# The kernels between two sets of rows in float64, four arrays for each result: the value and the
-# derivatives by the cosine and both norms ("inputs"), or 0 and those by w_std and b_std.
+# The kernels between two sets of rows in float64, where x may be x2 from a first row on, as four
+# arrays for each result: the value, and derivatives by up to three parameters ("w_std" or "b_std", of one dense
+# layer by its number or of all), or else by the cosine and the logarithms of both norms: of these
+# minus the cosine times the first, so that x·x' stays.
 def derivatives(
     prepared: Prepared,
     x: _Array,
     x2: _Array,
-    by: str,
+    first: int | None,
+    parameters: list[tuple[str, int | None]] | None,
     nngp: _Arrays | None,
     ntk: _Arrays | None,
     progress: _Report | None,

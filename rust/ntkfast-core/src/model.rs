@@ -31,6 +31,15 @@ impl Model {
         Ok(Self { layer, program })
     }
 
+    /// Compile a network as [`Program::distinct`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn distinct(layer: Layer) -> Result<Self> {
+        let program = Program::distinct(&layer)?;
+        Ok(Self { layer, program })
+    }
+
     /// The networks of [`Program::by_depth`].
     ///
     /// # Errors
@@ -417,14 +426,14 @@ pub fn derivatives(
     prepared: &Prepared<'_, f64>,
     [left, right]: [Samples<'_, f64>; 2],
     variables: Variables,
+    first: Option<usize>,
     out: &Outputs<'_, f64>,
     job: &Job,
 ) -> Result<()> {
     left.check_alike(&right)?;
-    let wanted = out.wanted();
     match (left.points, right.points) {
         (samples::Form::Rows(left), samples::Form::Rows(right)) => {
-            kernel::derivatives(prepared, [left, right], variables, wanted, out, job)
+            kernel::derivatives(prepared, [left, right], variables, first, out, job)
         }
         _ => Err(Error::Network("kernels of images are not differentiated".to_owned())),
     }

@@ -7,18 +7,23 @@ use crate::prepared::PyPrepared;
 use crate::samples::{ByDtype, sets};
 use ntkfast_core::kernel::{Outputs, PLANES, Variables};
 use ntkfast_core::model;
+use ntkfast_core::program::Direction;
 use numpy::ndarray::Ix2;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-/// The kernels between two sets of rows in float64: for each result the value and three derivatives, by the cosine and the
-/// norms ("inputs"), or by `σ_w` and `σ_b` ("parameters").
+/// A scale, "w_std" or "b_std", of one dense layer, or of all.
+type Parameter = (String, Option<usize>);
+
+/// The kernels between two sets of rows in float64: for each result the value and three derivatives, by up to three
+/// parameters, or else by the cosine and the norms. With `first`, x is x2 from there on.
 #[pyfunction]
 pub fn derivatives<'py>(
     prepared: &Bound<'py, PyPrepared>,
     x: &Bound<'py, PyAny>,
     x2: &Bound<'py, PyAny>,
-    by: &str,
+    first: Option<usize>,
+    parameters: Option<Vec<Parameter>>,
     nngp: Arrays<'py>,
     ntk: Arrays<'py>,
     progress: Option<&Bound<'py, PyAny>>,
@@ -30,7 +35,13 @@ pub fn derivatives<'py>(
     else {
         return Err(PyTypeError::new_err("derivatives are computed in float64"));
     };
-    let variables = if by == "inputs" { Variables::Inputs } else { Variables::Parameters };
+    let variables = parameters.map_or(Variables::Inputs, |parameters| {
+        let direction = |(name, layer): &Parameter| {
+            if name == "w_std" { Direction::WStd(*layer) } else { Direction::BStd(*layer) }
+        };
+        let of = |k: usize| parameters.get(k).map_or(Direction::Still, direction);
+        Variables::Parameters(std::array::from_fn(of))
+    });
     let (x, x2) = (x.view(), x2.view());
     let shape = [x.count(), x2.count()];
     let planes = PLANES * model.results();
@@ -42,6 +53,6 @@ pub fn derivatives<'py>(
     let watched = progress.is_some();
     run(call, raised, |job| {
         let sets = [x.samples("x", watched, job)?, x2.samples("x2", watched, job)?];
-        model::derivatives(prepared, sets, variables, &out, job)
+        model::derivatives(prepared, sets, variables, first, &out, job)
     })
 }

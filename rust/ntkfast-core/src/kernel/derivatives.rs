@@ -4,64 +4,69 @@
 //! network's parameters. Derivatives are taken along θ, not along the cosine c: behind a kink, those along c are infinite
 //! where rows coincide.
 
-use super::cosine::{FEW_FEATURES, from_differences, from_products};
-use super::product::packed_strips;
+use super::band::Band;
 use super::tile::{BandValues, Finished, Sink, TileSource, Workspace};
 use super::units::TILE;
-use super::{Points, Rows, Wanted};
+use super::{Outputs, Points, Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_index, for_each_item};
 use crate::program::{DIRECTIONS, Direction, Prepared, RowTrace, TangentRegister};
 use crate::real::Jet;
-use crate::simd::{Pack, STRIP, Strip, Vectorized, dispatch_f64};
+use crate::simd::{STRIP, Strip, dispatch_f64};
 use std::ops::Range;
 
 /// What derivatives are by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Variables {
-    /// By c, a and b, of which a and b leave x·x' as it is, too: K_c, K_a − c·K_c and K_b − c·K_c. Where sin θ = 0, K_c counts as 0.
+    /// By the inputs: with K as a function of c = cos θ, a and b, K_c, K_a − c·K_c and K_b − c·K_c. Where sin θ = 0, K_c counts
+    /// as 0.
     Inputs,
-    /// By σ_w and by σ_b of all dense layers.
-    Parameters,
+    /// Along these directions, which are of both rows.
+    Parameters([Direction; DIRECTIONS]),
 }
 
 impl Variables {
-    /// What changes along each direction, beside the angle: of the rows on the left, or on the right.
+    /// Directions of the rows on the left, or on the right.
     fn directions(self, left: bool) -> [Direction; DIRECTIONS] {
-        let still = Direction::default();
         match self {
-            Self::Inputs => {
-                let norm = Direction { norm: 1.0, ..still };
-                if left { [still, norm, still] } else { [still, still, norm] }
-            }
-            Self::Parameters => [still, Direction { w_std: 1.0, ..still }, Direction { b_std: 1.0, ..still }],
+            Self::Inputs if left => [Direction::Still, Direction::Norm, Direction::Still],
+            Self::Inputs => [Direction::Still, Direction::Still, Direction::Norm],
+            Self::Parameters(directions) => directions,
         }
     }
 }
 
-/// Results of a pair at each of the program's outputs: the value and the derivatives. For [`Variables::Parameters`], the
-/// first derivative is 0.
+/// Results of a pair at each of the program's outputs: the value and the derivatives.
 pub const PLANES: usize = 1 + DIRECTIONS;
 
 /// Points, and the derivatives of what a program knows of them.
-struct Differentiable<'a> {
-    points: Points<'a, f64>,
+pub(super) struct Differentiable<'a> {
+    pub points: Points<'a, f64>,
     /// Strip by strip.
-    slopes: Vec<StripSlopes>,
+    pub slopes: Vec<StripSlopes>,
 }
 
 /// Derivatives for 64 rows.
-struct StripSlopes {
+pub(super) struct StripSlopes {
     /// Slot by slot, direction by direction.
-    slots: Vec<Strip<f64>>,
+    pub slots: Vec<Strip<f64>>,
     /// Of √K and √T, output by output, direction by direction.
-    roots: Vec<[[Strip<f64>; 2]; DIRECTIONS]>,
+    pub roots: Vec<[[Strip<f64>; 2]; DIRECTIONS]>,
 }
 
-const ZERO: Strip<f64> = Strip([0.0; STRIP]);
+pub(super) const ZERO: Strip<f64> = Strip([0.0; STRIP]);
 
 impl<'a> Differentiable<'a> {
+    /// √K, or √T, of a row at an output, and its derivatives.
+    pub fn root(&self, row: usize, output: usize, ntk: bool) -> (f64, [f64; DIRECTIONS]) {
+        let (strip, lane) = (row / STRIP, row % STRIP);
+        let roots = self.points.roots(strip, output);
+        let root = if ntk { &roots.tangent } else { &roots.scale };
+        let rates = &self.slopes[strip].roots[output];
+        (root.0[lane], rates.each_ref().map(|rates| rates[usize::from(ntk)].0[lane]))
+    }
+
     /// O(rows · steps).
     fn new(
         rows: Rows<'a, f64>,
@@ -86,8 +91,8 @@ impl<'a> Differentiable<'a> {
         let features = points.features();
         for_each_item(job, strips, state, |(registers, constants), _, (scales, strip)| {
             for (lane, &scale) in scales.iter().enumerate() {
-                for (k, direction) in directions.iter().enumerate() {
-                    if *direction == Direction::default() {
+                for (k, &direction) in directions.iter().enumerate() {
+                    if direction == Direction::Still {
                         continue;
                     }
                     program.run_row_along(direction, features, scale, registers, constants, |_, _, _| ());
@@ -107,7 +112,10 @@ impl<'a> Differentiable<'a> {
     }
 }
 
-/// All pairs of two sets: [`PLANES`] results for each output of the program. O(n·m·(d + steps)).
+/// All pairs of two sets: [`PLANES`] results for each output of the program. O(n·m·(d + steps)). If the rows on the left are
+/// those on the right from `first` on, pairs of a row with itself are exact.
+///
+/// A row with itself is a function of the row alone: half of its derivatives is along a, and half along b.
 ///
 /// # Errors
 /// [`Error::Network`] where the program has functions that are integrated; as [`super::cross`].
@@ -115,10 +123,11 @@ pub fn derivatives(
     prepared: &Prepared<'_, f64>,
     [left, right]: [Rows<'_, f64>; 2],
     variables: Variables,
-    wanted: Wanted,
-    sink: &impl Sink<f64>,
+    first: Option<usize>,
+    out: &Outputs<'_, f64>,
     job: &Job,
 ) -> Result<()> {
+    let wanted = out.wanted();
     let program = prepared.program();
     program.check_differentiable()?;
     if left.features() != right.features() {
@@ -158,7 +167,10 @@ pub fn derivatives(
                 walk.source.multiply(&rows, &columns, job, &mut workspace.pairs)?;
                 let band = Band { walk: &walk, rows: rows.clone(), columns: columns.clone(), workspace };
                 dispatch_f64(walk.source.level, band);
-                sink.accept(&Finished { rows: rows.clone(), columns, values: &workspace.values });
+                if let Some(first) = first {
+                    walk.exact_diagonal(first, &rows, &columns, &mut workspace.values);
+                }
+                out.accept(&Finished { rows: rows.clone(), columns, values: &workspace.values });
             }
             Ok(())
         },
@@ -166,21 +178,49 @@ pub fn derivatives(
 }
 
 /// What all tiles have in common.
-struct Walk<'a> {
-    source: &'a TileSource<'a, f64>,
-    left: &'a Differentiable<'a>,
-    right: &'a Differentiable<'a>,
-    variables: Variables,
-    wanted: Wanted,
+pub(super) struct Walk<'a> {
+    pub source: &'a TileSource<'a, f64>,
+    pub left: &'a Differentiable<'a>,
+    pub right: &'a Differentiable<'a>,
+    pub variables: Variables,
+    pub wanted: Wanted,
+}
+
+impl Walk<'_> {
+    /// Pairs of a row with itself.
+    fn exact_diagonal(
+        &self,
+        first: usize,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        values: &mut [BandValues<f64>],
+    ) {
+        for row in rows.clone().filter(|row| columns.contains(&(row + first))) {
+            for (output, planes) in values.chunks_exact_mut(PLANES).enumerate() {
+                for (ntk, wanted) in [(false, self.wanted.nngp), (true, self.wanted.ntk)] {
+                    let (root, left) = self.left.root(row, output, ntk);
+                    let (_, right) = self.right.root(row + first, output, ntk);
+                    let mut found = [root * root; PLANES];
+                    for (found, (left, right)) in found[1..].iter_mut().zip(left.into_iter().zip(right)) {
+                        *found = root * (left + right);
+                    }
+                    for (plane, found) in planes.iter_mut().zip(found).filter(|_| wanted) {
+                        let plane = if ntk { &mut plane.ntk } else { &mut plane.nngp };
+                        plane[row - rows.start].0[row + first - columns.start] = found;
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What a thread needs.
-struct TangentWorkspace {
-    pairs: Workspace<f64>,
-    registers: Vec<TangentRegister>,
-    /// Derivatives of the constants of one row.
-    slopes: Vec<f64>,
-    values: Vec<BandValues<f64>>,
+pub(super) struct TangentWorkspace {
+    pub pairs: Workspace<f64>,
+    pub registers: Vec<TangentRegister>,
+    /// Constants of one row, and their derivatives.
+    pub constants: [Vec<f64>; 2],
+    pub values: Vec<BandValues<f64>>,
 }
 
 impl TangentWorkspace {
@@ -192,137 +232,8 @@ impl TangentWorkspace {
         Self {
             pairs: Workspace::new(program, left.features(), none, shape),
             registers: vec![TangentRegister::default(); program.registers],
-            slopes: vec![0.0; program.slots * DIRECTIONS],
+            constants: [vec![0.0; program.slots], vec![0.0; program.slots * DIRECTIONS]],
             values: (0..program.outputs.len() * PLANES).map(values).collect(),
         }
-    }
-}
-
-/// Some rows of one tile with a strip of columns.
-struct Band<'a> {
-    walk: &'a Walk<'a>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    workspace: &'a mut TangentWorkspace,
-}
-
-impl Vectorized<f64> for Band<'_> {
-    type Output = ();
-    type Unit = Self;
-
-    #[inline(always)]
-    fn run<P: Pack<Scalar = f64>>(self) {
-        let Self { walk, rows, columns, workspace } = self;
-        let &TileSource { program, left, right, level, .. } = walk.source;
-        let TangentWorkspace { pairs, registers, slopes, values } = workspace;
-        let few = right.features() <= FEW_FEATURES;
-        let strip = columns.start / STRIP;
-        let others = right.units(&columns);
-        let panel = &pairs.panel
-            [if few { columns.start % TILE / STRIP * packed_strips(right.features()) } else { 0 }..];
-        let mut constants = std::mem::take(&mut pairs.constants);
-        for row in rows.clone() {
-            let i = row - rows.start;
-            let unit = left.units(&(row..row + 1));
-            let input = &mut registers[0].value;
-            if few {
-                from_differences::<P>(unit, &panel[..right.features()], input);
-            } else {
-                from_products::<P>(&pairs.products[i], unit, others, input);
-            }
-            input.delta.0[columns.len()..].fill(0.0);
-            input.epsilon.0[columns.len()..].fill(2.0);
-            input.tau = ZERO;
-            let angle = Angle::of::<P>(&mut registers[0], walk.variables);
-            let (ours, theirs) = (&walk.left.slopes[row / STRIP], &walk.right.slopes[strip]);
-            for (constant, slot) in constants.iter_mut().zip(left.constants(row / STRIP)) {
-                *constant = slot.0[row % STRIP];
-            }
-            for (slope, slot) in slopes.iter_mut().zip(&ours.slots) {
-                *slope = slot.0[row % STRIP];
-            }
-            let left_constants = [&constants[..program.slots], &slopes[..]];
-            program.run_tangents(level, registers, left_constants, [right.constants(strip), &theirs.slots]);
-            for (output, &register) in program.outputs.iter().enumerate() {
-                let TangentRegister { value, slopes } = &registers[register];
-                let roots = [left.roots(row / STRIP, output), right.roots(strip, output)];
-                let rates = [&ours.roots[output], &theirs.roots[output]];
-                let planes = &mut values[output * PLANES..][..PLANES];
-                for pack in 0..P::PACKS {
-                    for (kernel, wanted) in [walk.wanted.nngp, walk.wanted.ntk].into_iter().enumerate() {
-                        if !wanted {
-                            continue;
-                        }
-                        let ntk = kernel == 1;
-                        let root = |side: usize| if ntk { &roots[side].tangent } else { &roots[side].scale };
-                        let (x, y) = (P::splat(root(0).0[row % STRIP]), P::load(root(1), pack));
-                        let one = P::splat(1.0);
-                        let cosine =
-                            if ntk { P::load(&value.tau, pack) } else { one - P::load(&value.delta, pack) };
-                        let mut found = [x * y * cosine; PLANES];
-                        for k in 0..DIRECTIONS {
-                            let turned = if ntk {
-                                P::load(&slopes[k].tau, pack)
-                            } else {
-                                -P::load(&slopes[k].delta, pack)
-                            };
-                            let dx = P::splat(rates[0][k][kernel].0[row % STRIP]);
-                            let dy = P::load(&rates[1][k][kernel], pack);
-                            found[1 + k] = (x * y).mul_add(turned, dx.mul_add(y, x * dy) * cosine);
-                        }
-                        if walk.variables == Variables::Inputs {
-                            angle.by_cosine(&mut found, pack);
-                        }
-                        for (plane, found) in planes.iter_mut().zip(found) {
-                            let plane = if ntk { &mut plane.ntk } else { &mut plane.nngp };
-                            found.store(&mut plane[i], pack);
-                        }
-                    }
-                }
-            }
-        }
-        pairs.constants = constants;
-    }
-}
-
-/// The angle of a strip of pairs.
-struct Angle {
-    /// 1/sin θ, and 0 where that is infinite.
-    inverse: Strip<f64>,
-    /// cos θ.
-    cosine: Strip<f64>,
-}
-
-impl Angle {
-    /// Begin derivatives: along the angle in the first direction, where they are by inputs.
-    #[inline(always)]
-    fn of<P: Pack<Scalar = f64>>(register: &mut TangentRegister, variables: Variables) -> Self {
-        for slopes in &mut register.slopes {
-            (slopes.delta, slopes.epsilon, slopes.tau) = (ZERO, ZERO, ZERO);
-        }
-        let mut angle = Self { inverse: ZERO, cosine: ZERO };
-        if variables != Variables::Inputs {
-            return angle;
-        }
-        let (zero, one) = (P::splat(0.0), P::splat(1.0));
-        for pack in 0..P::PACKS {
-            let delta = P::load(&register.value.delta, pack);
-            let sine = (delta * P::load(&register.value.epsilon, pack)).sqrt();
-            sine.store(&mut register.slopes[0].delta, pack);
-            (-sine).store(&mut register.slopes[0].epsilon, pack);
-            P::select(zero.less(sine), one / sine, zero).store(&mut angle.inverse, pack);
-            (one - delta).store(&mut angle.cosine, pack);
-        }
-        angle
-    }
-
-    /// Derivatives by θ, a and b as those of [`Variables::Inputs`].
-    #[inline(always)]
-    fn by_cosine<P: Pack<Scalar = f64>>(&self, found: &mut [P; PLANES], pack: usize) {
-        let by_cosine = -(found[1] * P::load(&self.inverse, pack));
-        let turned = by_cosine * P::load(&self.cosine, pack);
-        found[1] = by_cosine;
-        found[2] = found[2] - turned;
-        found[3] = found[3] - turned;
     }
 }

@@ -4,6 +4,7 @@
 //! A [`tile`] of pairs starts from cosines v̂·v̂', runs the program strip by strip in cache, and hands the
 //! finished values to a [`Sink`], band by band; [`gram`], [`cross`] and [`diagonal`] are the drivers.
 
+mod band;
 mod cosine;
 mod derivatives;
 mod drivers;

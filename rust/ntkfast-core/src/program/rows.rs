@@ -13,20 +13,40 @@ pub struct RowTrace<R = f64> {
     pub tangent: R,
 }
 
-/// What derivatives are along: how fast each of these changes.
+/// What derivatives are along.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Direction {
+pub enum Direction {
+    /// Nothing changes.
+    #[default]
+    Still,
     /// The logarithm of the row's norm.
-    pub norm: f64,
-    /// σ_w of all dense layers.
-    pub w_std: f64,
-    /// σ_b of all dense layers.
-    pub b_std: f64,
+    Norm,
+    /// σ_w of all dense layers, or of one, by its number among them.
+    WStd(Option<usize>),
+    /// σ_b likewise.
+    BStd(Option<usize>),
+}
+
+impl Direction {
+    /// How fast the logarithm of the norm changes.
+    fn norm(self) -> f64 {
+        if self == Self::Norm { 1.0 } else { 0.0 }
+    }
+
+    /// How fast σ_w and σ_b of a dense layer change.
+    fn of_dense(self, layer: usize) -> [f64; 2] {
+        let one = |which: Option<usize>| if which.is_none_or(|which| which == layer) { 1.0 } else { 0.0 };
+        match self {
+            Self::Still | Self::Norm => [0.0; 2],
+            Self::WStd(which) => [one(which), 0.0],
+            Self::BStd(which) => [0.0, one(which)],
+        }
+    }
 }
 
 /// Numbers of rows, which know how fast they change along a direction, if they do.
 pub(crate) trait Along: Real {
-    /// A number that changes at this rate, for a direction's part of this size.
+    /// A number that changes at this rate.
     fn along(value: f64, rate: f64) -> Self;
 
     /// What a function that was fitted makes of a row.
@@ -74,25 +94,27 @@ impl Program {
         constants: &mut [f64],
         visit: impl FnMut(usize, RowTrace, RowTrace),
     ) {
-        self.run_row_along(&Direction::default(), features, scale, registers, constants, visit);
+        self.run_row_along(Direction::Still, features, scale, registers, constants, visit);
     }
 
     /// The same, with the derivatives of all results along a direction.
     pub(crate) fn run_row_along<R: Along>(
         &self,
-        direction: &Direction,
+        direction: Direction,
         features: usize,
         scale: f64,
         registers: &mut [RowTrace<R>],
         constants: &mut [R],
         mut visit: impl FnMut(usize, RowTrace<R>, RowTrace<R>),
     ) {
-        let scale = R::along(scale, scale * direction.norm);
+        let scale = R::along(scale, scale * direction.norm());
+        let mut dense = 0;
         registers[0] = RowTrace { scale, tangent: R::default() };
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
             let inputs = step.inputs.map(|register| registers[register]);
-            let result = step.op.row_along(direction, features, inputs, constants);
+            let result = step.op.row_along(direction.of_dense(dense), features, inputs, constants);
+            dense += usize::from(matches!(step.op, Op::Dense { .. }));
             registers[step.output] = result;
             visit(index, inputs[0], result);
         }
@@ -102,20 +124,20 @@ impl Program {
 impl Op {
     /// One step of one row.
     pub(crate) fn row(&self, features: usize, inputs: [RowTrace; 2], constants: &mut [f64]) -> RowTrace {
-        self.row_along(&Direction::default(), features, inputs, constants)
+        self.row_along([0.0; 2], features, inputs, constants)
     }
 
-    /// One step of one row, and its derivatives along a direction.
+    /// One step of one row, and its derivative where σ_w and σ_b change at these rates.
     fn row_along<R: Along>(
         &self,
-        direction: &Direction,
+        [w_rate, b_rate]: [f64; 2],
         features: usize,
         [first, second]: [RowTrace<R>; 2],
         constants: &mut [R],
     ) -> RowTrace<R> {
         match self {
             Op::Dense { w_std, b_std, gradient } => {
-                let stds = [R::along(*w_std, direction.w_std), R::along(*b_std, direction.b_std)];
+                let stds = [R::along(*w_std, w_rate), R::along(*b_std, b_rate)];
                 dense(first, stds, *gradient, features, constants)
             }
             Op::Activation(activation) => {
@@ -148,7 +170,7 @@ impl Op {
             Op::Tangent(tangent) => RowTrace { scale: first.scale, tangent: R::from(tangent.sqrt()) },
             Op::Chain => RowTrace { scale: first.scale, tangent: first.tangent * second.tangent },
             Op::Carry { w_std } => {
-                let carried = R::along(*w_std, direction.w_std) * second.tangent;
+                let carried = R::along(*w_std, w_rate) * second.tangent;
                 let tangent = first.tangent.hypot(carried);
                 constants[0] = share(first.tangent, tangent);
                 constants[1] = share(carried, tangent);
