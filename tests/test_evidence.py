@@ -74,8 +74,11 @@ def test_a_start_that_is_the_best_is_told():
             raise nk.NumericalError("no Cholesky factor")
         return -664.0
 
+    def gradient(network, variance):
+        return np.ones(3)
+
     with pytest.warns(RuntimeWarning, match=r"no larger log .* than the -664 .* scale the feat"):
-        best, variance = maximize_evidence(evidence, net, noise, 1e3)
+        best, variance = maximize_evidence(evidence, gradient, net, noise, 1e3)
     assert best == net
     assert variance == noise
 

@@ -2,7 +2,8 @@
 
 With the cosine c of two rows and the logarithms a and b of their norms, a kernel is a function
 K(c, a, b), whose gradient by the first row x, with unit vectors u and v of both, is
-(K_c·v + (K_a − c·K_c)·u)/‖x‖. The sums over all pairs are products of matrices with the unit vectors.
+(K_c·v + (K_a − c·K_c)·u)/‖x‖. The sums over all pairs are products of matrices with the unit
+vectors.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats
+from ntkfast._arrays import FloatArray, as_floats, is_same
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
 from ntkfast._progress import Progress, reporting
-from ntkfast.kernels import KernelName, as_samples, check_pair, is_same
+from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
 
 __all__ = ["Cotangent", "Parameter", "by_parameters", "jvp", "vjp"]
@@ -145,12 +146,16 @@ def by_parameters(
     *,
     kernel: KernelName,
     progress: Progress,
+    prepared: Prepared | None = None,
 ) -> FloatArray:
-    """Return ∂K/∂p for each of the parameters, shape (k, n, m)."""
+    """Return ∂K/∂p for each of the parameters, shape (k, n, m).
+
+    A network that is `prepared` must have fits for more than one scale.
+    """
     points, others, dtype = _points(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
-    prepared = _prepared(program, points, others)
+    prepared = prepared or _prepared(program, points, others)
     together = _PLANES - 1
     with reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
         for rows in _blocks(n, m):

@@ -55,17 +55,17 @@ class Differentiable:
         Raises
         ------
         TypeError, ValueError, MemoryError
-            As for `ntk`; ``g`` has another shape, or is not finite; the network takes images, or has
-            a function that is integrated pair by pair, as no polynomial resolves it.
+            As for `ntk`; ``g`` has another shape, or is not finite; the network takes images, or
+            has a function that is integrated pair by pair, as no polynomial resolves it.
 
         Notes
         -----
-        Costs about three times as much as the kernel. Memory: O((n + m)·d) and some blocks of 64 MB.
+        Costs about four times as much as the kernel. Memory: O((n + m)·d) and some blocks of 64 MB.
 
         Where rows are parallel, a kernel with a kink has no derivative by the angle between them:
-        it is the mean of both sides there, 0. Gradients of rows at an angle φ have an error of about
-        (1 + 1/φ) roundings. The derivative of a row with itself is that of a function of one point.
-        Rows of zeros have the gradient 0.
+        it is the mean of both sides there, 0. Gradients of rows at an angle φ have an error of
+        about (1 + 1/φ) roundings. The derivative of a row with itself is that of a function of one
+        point. Rows of zeros have the gradient 0.
 
         Examples
         --------

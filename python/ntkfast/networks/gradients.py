@@ -51,8 +51,8 @@ def kernel_gradients(
     Returns
     -------
     dict
-        For each parameter an array of shape (n, m); (layers, n, m) if they are not tied, in the order
-        of the layers in the network as it is printed.
+        For each parameter an array of shape (n, m); (layers, n, m) if they are not tied, in the
+        order of the layers in the network as it is printed.
 
     Raises
     ------

@@ -12,7 +12,7 @@ use numpy::ndarray::Ix2;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-/// A scale, "w_std" or "b_std", of one dense layer, or of all.
+/// A scale, "w_std" or "b_std", of one dense layer, or of all; or the logarithm of "w_factor" or "b_factor", of all.
 type Parameter = (String, Option<usize>);
 
 /// The kernels between two sets of rows in float64: for each result the value and three derivatives, by up to three
@@ -36,8 +36,11 @@ pub fn derivatives<'py>(
         return Err(PyTypeError::new_err("derivatives are computed in float64"));
     };
     let variables = parameters.map_or(Variables::Inputs, |parameters| {
-        let direction = |(name, layer): &Parameter| {
-            if name == "w_std" { Direction::WStd(*layer) } else { Direction::BStd(*layer) }
+        let direction = |(name, layer): &Parameter| match &**name {
+            "w_std" => Direction::WStd(*layer),
+            "b_std" => Direction::BStd(*layer),
+            "w_factor" => Direction::WFactor,
+            _ => Direction::BFactor,
         };
         let of = |k: usize| parameters.get(k).map_or(Direction::Still, direction);
         Variables::Parameters(std::array::from_fn(of))

@@ -25,6 +25,10 @@ pub enum Direction {
     WStd(Option<usize>),
     /// σ_b likewise.
     BStd(Option<usize>),
+    /// The logarithm of a factor of all σ_w.
+    WFactor,
+    /// The logarithm of a factor of all σ_b.
+    BFactor,
 }
 
 impl Direction {
@@ -33,13 +37,15 @@ impl Direction {
         if self == Self::Norm { 1.0 } else { 0.0 }
     }
 
-    /// How fast σ_w and σ_b of a dense layer change.
-    fn of_dense(self, layer: usize) -> [f64; 2] {
+    /// How fast σ_w and σ_b of an op change, the dense layer of this number or another op.
+    fn of_op(self, op: &Op, layer: usize) -> [f64; 2] {
         let one = |which: Option<usize>| if which.is_none_or(|which| which == layer) { 1.0 } else { 0.0 };
-        match self {
-            Self::Still | Self::Norm => [0.0; 2],
-            Self::WStd(which) => [one(which), 0.0],
-            Self::BStd(which) => [0.0, one(which)],
+        match (self, op) {
+            (Self::WStd(which), _) => [one(which), 0.0],
+            (Self::BStd(which), _) => [0.0, one(which)],
+            (Self::WFactor, Op::Dense { w_std, .. } | Op::Carry { w_std }) => [*w_std, 0.0],
+            (Self::BFactor, Op::Dense { b_std, .. }) => [0.0, *b_std],
+            _ => [0.0; 2],
         }
     }
 }
@@ -113,7 +119,7 @@ impl Program {
         for (index, step) in self.steps.iter().enumerate() {
             let constants = &mut constants[step.first_slot..][..step.op.slots()];
             let inputs = step.inputs.map(|register| registers[register]);
-            let result = step.op.row_along(direction.of_dense(dense), features, inputs, constants);
+            let result = step.op.row_along(direction.of_op(&step.op, dense), features, inputs, constants);
             dense += usize::from(matches!(step.op, Op::Dense { .. }));
             registers[step.output] = result;
             visit(index, inputs[0], result);
