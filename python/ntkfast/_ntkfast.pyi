@@ -109,8 +109,9 @@ class Prepared:
     def workload(self, n: int, m: int | None = None, *, nngp: bool, ntk: bool) -> list[int]: ...
 
 # The kernels between two sets of rows in float64, where x may be x2 from a first row on, as four
-# arrays for each result: the value, and derivatives by up to three parameters, or else by the cosine
-# and the logarithms of both norms: of these minus the cosine times the first, so that x·x' stays.
+# arrays for each result: the value, and derivatives by up to three parameters, or else by the
+# cosine and the logarithms of both norms: of these minus the cosine times the first, so that x·x'
+# stays.
 # Parameters are "w_std" and "b_std", of one dense layer by its number or of all, and the logarithms
 # of "w_factor" and "b_factor", of all.
 def derivatives(

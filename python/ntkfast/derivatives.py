@@ -219,7 +219,8 @@ def _planes(
     kernel: KernelName,
     parameters: list[Parameter] | None,
 ) -> list[Doubles]:
-    planes = list(zeros((_PLANES, len(x), len(x2)), np.float64, "derivatives of a kernel"))
+    shape = (len(x), len(x2))
+    planes = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
     ntk = kernel == "ntk"
     nngps, ntks = (None, planes) if ntk else (planes, None)
     core_derivatives(prepared, x, x2, first, parameters, nngps, ntks, None)

@@ -31,6 +31,9 @@ _LEAST, _MOST = 0.1, 10.0
 # Factors of the start from which the search begins again, at the best of them.
 _WEIGHTS, _NOISES = (0.5, 1.0, 2.0), (0.03, 1.0, 30.0)
 
+# Half of the width of a box, in logarithms, and how many there are at most.
+_BOX, _BOXES = math.log(4.0), 20
+
 Evidence: TypeAlias = Callable[[Network, FloatArray], float]
 Gradient: TypeAlias = Callable[[Network, FloatArray], FloatArray]
 
@@ -67,15 +70,31 @@ def maximize_evidence(
             options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6},
         )
     else:
-        results = [
-            optimize.minimize(
-                search.cost_and_slope, begin, jac=True, method="L-BFGS-B", bounds=search.bounds
-            )
-            for begin in search.starts()
-        ]
-        best = min(results, key=lambda result: float(result.fun))
+        best = _climb(optimize.minimize, search, np.clip(start, *search.box))
+        if not best.success or not -best.fun > at_start or search.at_bound(best.x):
+            again = _climb(optimize.minimize, search, search.other_start())
+            best = min(best, again, key=lambda found: float(found.fun))
     _tell(search, best, at_start)
     return search.candidate(best.x if -best.fun > at_start else start)
+
+
+def _climb(minimize: Callable[..., Any], search: _Search, begin: Doubles) -> Any:
+    """Search from a start, within a box around the best candidate so far, until it is inside.
+
+    A step of L-BFGS-B may lead to a corner of the bounds, whose kernels have no Cholesky factor or
+    take long to fit.
+    """
+    low, high = search.box
+    place, before = begin, math.inf
+    for _ in range(_BOXES):
+        box = np.maximum(low, place - _BOX), np.minimum(high, place + _BOX)
+        bounds = list(zip(*box, strict=True))
+        found = minimize(search.cost_and_slope, place, jac=True, method="L-BFGS-B", bounds=bounds)
+        edge = (found.x <= box[0]) & (box[0] > low) | (found.x >= box[1]) & (box[1] < high)
+        if not edge.any() or not found.fun < before - 1e-6:
+            break
+        place, before = found.x, float(found.fun)
+    return found
 
 
 class _Search:
@@ -135,19 +154,26 @@ class _Search:
                     return cost, slope
         return 1e100, np.zeros(len(logarithms))
 
-    def starts(self) -> list[Doubles]:
-        """Return the start, and the best of some candidates around it."""
-        start = np.clip(np.zeros(len(self.bounds)), *self.box)
+    def other_start(self) -> Doubles:
+        """Return the best of some candidates around the start."""
         weights = _WEIGHTS if self._sought[0] else (1.0,)
-        around = [start]
+        around = []
         for w, noise in product(weights, _NOISES):
-            other = start.copy()
-            other[-1] += math.log(noise)
+            other = np.zeros(len(self.bounds))
+            other[-1] = math.log(noise)
             if self._sought[0]:
-                other[0] += math.log(w)
+                other[0] = math.log(w)
             around.append(np.clip(other, *self.box))
-        best = min(around, key=self.cost)
-        return [start] if np.array_equal(best, start) else [start, best]
+        return min(around, key=self.cost)
+
+    def at_bound(self, logarithms: Doubles) -> list[str]:
+        """Return the parameters that end at a bound, with their factors."""
+        low, high = self.box
+        return [
+            f"{name} (times {math.exp(x):.3g})"
+            for name, x, least, most in zip(self.names, logarithms, low, high, strict=True)
+            if x < least + 1e-3 or x > most - 1e-3
+        ]
 
 
 def _bounds_of_weights(network: Network, bound: float) -> tuple[float, float]:
@@ -177,13 +203,7 @@ def _tell(search: _Search, result: Any, at_start: float) -> None:
             f"Posterior.maximize: the search did not converge: {result.message}; start closer to "
             "the maximum"
         )
-    low, high = search.box
-    at_bound = [
-        f"{name} (times {math.exp(x):.3g})"
-        for name, x, least, most in zip(search.names, result.x, low, high, strict=True)
-        if x < least + 1e-3 or x > most - 1e-3
-    ]
-    if at_bound:
+    if at_bound := search.at_bound(result.x):
         warn(
             f"Posterior.maximize: the maximum lies at a bound of {', '.join(at_bound)}; start "
             "there, or widen span"
