@@ -122,7 +122,6 @@ def derivatives(
     parameters: list[tuple[str, int | None]] | None,
     nngp: _Arrays | None,
     ntk: _Arrays | None,
-    progress: _Report | None,
 ) -> None: ...
 def check(description: _Description) -> None: ...
 

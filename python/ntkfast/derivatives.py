@@ -223,7 +223,7 @@ def _planes(
     planes = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
     ntk = kernel == "ntk"
     nngps, ntks = (None, planes) if ntk else (planes, None)
-    core_derivatives(prepared, x, x2, first, parameters, nngps, ntks, None)
+    core_derivatives(prepared, x, x2, first, parameters, nngps, ntks)
     return planes
 
 

@@ -85,7 +85,7 @@ def _climb(minimize: Callable[..., Any], search: _Search, begin: Doubles) -> Any
     take long to fit.
     """
     low, high = search.box
-    place, before = begin, math.inf
+    place, before, found = begin, math.inf, None
     for _ in range(_BOXES):
         box = np.maximum(low, place - _BOX), np.minimum(high, place + _BOX)
         bounds = list(zip(*box, strict=True))

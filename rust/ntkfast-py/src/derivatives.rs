@@ -26,7 +26,6 @@ pub fn derivatives<'py>(
     parameters: Option<Vec<Parameter>>,
     nngp: Arrays<'py>,
     ntk: Arrays<'py>,
-    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<()> {
     let py = prepared.py();
     let PyPrepared { model, prepared, raised } = prepared.get();
@@ -52,10 +51,9 @@ pub fn derivatives<'py>(
     let mut ntk = outputs::<f64, Ix2>("ntk", ntk, planes, &shape)?;
     let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
     let pairs = PLANES.saturating_mul(shape[0].saturating_mul(shape[1]));
-    let call = Call { py, operations: operations(model, pairs, x.size(), false), progress };
-    let watched = progress.is_some();
+    let call = Call { py, operations: operations(model, pairs, x.size(), false), progress: None };
     run(call, raised, |job| {
-        let sets = [x.samples("x", watched, job)?, x2.samples("x2", watched, job)?];
+        let sets = [x.samples("x", false, job)?, x2.samples("x2", false, job)?];
         model::derivatives(prepared, sets, variables, first, &out, job)
     })
 }
