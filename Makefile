@@ -25,8 +25,8 @@ test: build .venv/.oracle ## Rust and Python tests
 	$(PYTEST) --ignore=tests/oracle -m alone
 
 test-dask: build ## tests of dask arrays, and of a cluster on this machine
-	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1'
-	$(PYTEST) $(wildcard tests/test_dask_*.py) tests/test_cli_dask.py
+	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1' "zarr>=3; python_version >= '3.11'"
+	$(PYTEST) $(wildcard tests/test_dask_*.py) tests/test_cli_dask.py tests/test_cli_gram_zarr.py
 
 test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
 	$(PYTEST) tests/oracle -n auto --dist worksteal

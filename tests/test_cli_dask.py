@@ -77,6 +77,13 @@ def test_workers_on_this_machine(folder):
     np.testing.assert_array_equal(np.load("k.npy"), nk.mlp(1).ntk(X))
 
 
+def test_large_points_are_sent_without_advice(folder, address):
+    x = np.random.default_rng(1).standard_normal((300, 5000))  # 12 MB
+    np.save("wide.npy", x)
+    assert main(["gram", "wide.npy", "k.npy", "--depth", "1", "--dask", address]) == 0
+    np.testing.assert_array_equal(np.load("k.npy"), nk.mlp(1).ntk(x))
+
+
 def test_refusals(folder, capsys, monkeypatch):
     for address, message in (
         ("tcp://127.0.0.1:1", "no scheduler answers there"),

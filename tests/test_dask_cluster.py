@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,38 @@ def test_tasks_share_the_cores_of_the_machine(client: Any) -> None:
         assert info["threads"] == max(1, cores // WORKERS // THREADS)
         expected = f"cores of this process ({cores}), shared by 2 processes, shared by 2 threads"
         assert info["threads_from"] == f"{expected} of a Dask worker"
+
+
+SCRIPT = """
+import ntkfast as nk  # in workers too, before they know the number of their threads
+from distributed import Client, LocalCluster
+
+def threads():
+    return nk.num_threads(), nk.info()["threads"]
+
+def threads_of_a_call():
+    nk.mlp(1).ntk([[1.0, 2.0]])
+    return nk._workers.core_num_threads()
+
+if __name__ == "__main__":
+    options = {"processes": True, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
+        with Client(cluster) as client:
+            (first,) = client.run(threads_of_a_call).values()
+            print(first, *client.submit(threads).result())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are counted for Linux")
+def test_scripts_that_import_the_package_share_the_cores_too(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {k: v for k, v in os.environ.items() if k != "NTKFAST_NUM_THREADS"}
+    found = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True
+    )
+    each = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert found.stdout.split() == [str(each)] * 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc of Linux")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import ntkfast as nk
 from ntkfast.nystroem import _matrix
+from ntkfast.nystroem._passes import Passes
 from ntkfast.nystroem._problem import Problem, Settings
-from ntkfast.nystroem._system import Passes
 
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((400, 5))
@@ -151,8 +151,8 @@ def test_chunks_and_memory_do_not_change_a_bit(cuts, memory):
 def test_bands_of_many_rows_meet_in_the_same_sums(monkeypatch):
     # 400 points are one band; smaller bands, kept or not, give the same numbers to rounding.
     whole = nk.NystroemRegression(NET, X, Y, centres=30, diag_reg=0.1, tol=1e-11)
-    monkeypatch.setattr("ntkfast.nystroem._system._ENTRIES", 30 * 64)
-    monkeypatch.setattr("ntkfast.nystroem._system._LEAST", 64)
+    monkeypatch.setattr("ntkfast.nystroem._passes._ENTRIES", 30 * 64)
+    monkeypatch.setattr("ntkfast.nystroem._passes._LEAST", 64)
     for memory in (0, None):
         found = nk.NystroemRegression(
             NET, X, Y, centres=whole.centres, diag_reg=0.1, tol=1e-11, memory=memory
@@ -161,13 +161,13 @@ def test_bands_of_many_rows_meet_in_the_same_sums(monkeypatch):
 
 
 def test_a_pass_that_was_broken_off_is_not_complete(monkeypatch):
-    monkeypatch.setattr("ntkfast.nystroem._system._ENTRIES", 8 * 64)
-    monkeypatch.setattr("ntkfast.nystroem._system._LEAST", 64)
-    settings = Settings(X[:8], "pivots", "ntk", 0, 3 * 64 * 8 * 8, None, None)
+    monkeypatch.setattr("ntkfast.nystroem._passes._ENTRIES", 8 * 64)
+    monkeypatch.setattr("ntkfast.nystroem._passes._LEAST", 64)
+    settings = Settings(X[:8], "pivots", "ntk", 0, 3 * 64 * (8 * 8 + 3 * 8), None, None)
     passes = Problem.of(NET, X, Y, None, settings, again=True).passes
-    assert len(list(passes.with_points())) == 7
-    assert len(list(itertools.islice(passes.with_points(), 3))) == 3  # as many as are kept
-    assert sum(len(block) for block, _ in passes.kernels()) == 400
+    assert len(list(passes.bands())) == 7
+    assert len(list(itertools.islice(passes.bands(), 3))) == 3  # as many as are kept
+    assert [len(block) for _, block in passes.bands()] == [64] * 6 + [16]
 
 
 def test_points_may_be_memory_mapped_and_of_any_type(tmp_path):

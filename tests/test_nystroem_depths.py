@@ -115,3 +115,14 @@ def test_bad_arguments():
         nk.nystroem_by_depth(network, X, Y, centres=10, diag_reg=[0.1], units="percent")
     with pytest.raises(ValueError, match="diag_reg has shape"):
         nk.nystroem_by_depth(network, X, Y, centres=10, diag_reg=0.1)
+
+
+def test_points_in_a_dask_array():
+    array = pytest.importorskip("dask.array")
+    network, arguments = by_hand(nk.Tanh(), 2), {"centres": 20, "diag_reg": RIDGES}
+    lazy = array.from_array(X, chunks=(70, 4))
+    found = nk.nystroem_by_depth(network, lazy, Y, **arguments)
+    for path, other in zip(found, nk.nystroem_by_depth(network, X, Y, **arguments), strict=True):
+        assert path.network == other.network
+        np.testing.assert_allclose(path.errors, other.errors, rtol=1e-6)
+        np.testing.assert_array_equal(path.regression(0).centres, other.regression(0).centres)

@@ -10,9 +10,9 @@
 from typing import TYPE_CHECKING
 
 from ntkfast import classic, data, finite, operators, solvers, theory
-from ntkfast._ntkfast import NumericalError, num_threads
+from ntkfast._ntkfast import NumericalError
 from ntkfast._threadpools import register
-from ntkfast._workers import info, obey_limits, set_num_threads
+from ntkfast._workers import info, num_threads, obey_limits, set_num_threads
 from ntkfast.dynamics import (
     Ensemble,
     GradientDescent,

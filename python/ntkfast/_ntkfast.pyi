@@ -10,6 +10,7 @@ __all__ = [
     "NumericalError",
     "Prepared",
     "Program",
+    "before_next_call",
     "check",
     "cholesky",
     "cholesky_in_place",
@@ -172,6 +173,9 @@ def set_num_threads(n: int) -> None: ...
 
 # Threads for so many calls at the same time together; 0 threads: all cores of this process.
 def share_threads(threads: int, calls: int) -> None: ...
+
+# Call a function once, before the next call that computes: it may choose the number of threads.
+def before_next_call(function: Callable[[], object]) -> None: ...
 
 # Cores that this process may use, and how many processes of its pool share them.
 def cores() -> tuple[int, int]: ...

@@ -7,11 +7,20 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ntkfast._ntkfast import cores, num_threads, share_threads
+from ntkfast._ntkfast import before_next_call, cores, share_threads
 from ntkfast._ntkfast import info as core_info
+from ntkfast._ntkfast import num_threads as core_num_threads
 from ntkfast._ntkfast import set_num_threads as core_set_num_threads
 
-__all__ = ["Setting", "info", "limit", "obey_limits", "set_num_threads", "setting"]
+__all__ = [
+    "Setting",
+    "info",
+    "limit",
+    "num_threads",
+    "obey_limits",
+    "set_num_threads",
+    "setting",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,12 @@ def limit(new: Setting) -> None:
     global _setting  # noqa: PLW0603 - the number is that of the process
     share_threads(new.threads, new.calls)
     _setting = new
+
+
+def num_threads() -> int:
+    """Return the number of threads that one call takes."""
+    _obey_dask()
+    return core_num_threads()
 
 
 def set_num_threads(n: int) -> None:
@@ -65,6 +80,7 @@ def info() -> dict[str, Any]:
         ``version``, ``simd`` (the instruction set), ``threads`` (as `num_threads`),
         ``threads_from`` (what chose that number), and ``profile`` of the build.
     """
+    _obey_dask()
     facts = core_info()
     facts["threads_from"] = _shown(_setting)
     return facts
@@ -78,7 +94,7 @@ def _shown(setting: Setting) -> str:
     if processes > 1:
         text += f", shared by {processes} processes"
     if setting.calls > 1:
-        text += f", shared by {setting.calls} threads of a {setting.source} worker"
+        text += f", shared by {setting.calls} threads of a {setting.source}"
     return text
 
 
@@ -99,7 +115,21 @@ def obey_limits() -> None:
             threads = min(int(first), num_threads())
             limit(Setting(threads, source="OMP_NUM_THREADS of joblib"))
     elif name.startswith("Dask Worker"):
-        limit(Setting(calls=max(1, _threads_of_dask()), source="Dask"))
+        _setting = Setting(source="Dask")
+        _obey_dask()
+
+
+def _obey_dask() -> None:
+    """Share the cores among the threads of a worker of Dask.
+
+    Scripts that import this package are imported in the process of a worker before the worker is
+    made; then the first call asks again.
+    """
+    if _setting == Setting(source="Dask"):
+        if calls := _threads_of_dask():
+            limit(Setting(calls=calls, source="Dask worker"))
+        else:
+            before_next_call(_obey_dask)
 
 
 def _name() -> str:

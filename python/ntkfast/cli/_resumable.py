@@ -34,7 +34,7 @@ from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks import Network
 from ntkfast.networks.estimate import KernelChoice, wanted_kernels
 
-__all__ = ["Elsewhere", "Job", "run"]
+__all__ = ["Elsewhere", "Job", "record", "run"]
 
 # Bytes of work between two records in the sidecar, which limits the loss.
 _BLOCK = 1 << 28
@@ -102,6 +102,12 @@ class Job:
             return min(self.shape[0], _IMAGES)
         rows = _BLOCK // (len(self.wanted) * self.shape[1] * self.x.itemsize)
         return min(self.shape[0], max(1, rows // _TOGETHER) * _TOGETHER)
+
+    @property
+    def memory(self) -> tuple[int, str]:
+        """Bytes that are computed at a time, and what they are."""
+        rows = self.rows_a_block
+        return self.size // self.shape[0] * rows, f"{rows:,} rows at a time"
 
     def pairs(self, rows: int) -> int:
         """Return the number of entries to compute, rather than copy, for the first `rows` rows."""
@@ -199,24 +205,28 @@ class Job:
                 f"{self.part} was started with {', '.join(_CHANGED[key] for key in changed)}: "
                 "repeat the original command to resume, or start again with --force"
             )
-        if rows:
-            try:
-                found = open_npy(self.part)
-                fits = found.shape == (*self.leading, *self.shape) and found.dtype == self.x.dtype
-            except (OSError, ValueError):
-                fits = False
-            if not fits:
-                raise ValueError(
-                    f"{self.part} is not the file that {self.sidecar.name} describes; "
-                    "start again with --force"
-                )
+        if rows and not self.is_there():
+            raise ValueError(
+                f"{self.part} is not the file that {self.sidecar.name} describes; "
+                "start again with --force"
+            )
         return rows
+
+    def is_there(self) -> bool:
+        """Whether the unfinished file is one for this matrix."""
+        try:
+            found = open_npy(self.part)
+        except (OSError, ValueError):
+            return False
+        return found.shape == (*self.leading, *self.shape) and found.dtype == self.x.dtype
+
+    def bytes_there(self) -> int:
+        """Return the bytes that the unfinished file takes on the disk."""
+        return getattr(self.part.stat(), "st_blocks", 0) * 512
 
     def check_room(self) -> None:
         """Raise an error if the disk has no room for the whole file."""
-        there = 0
-        if self.part.exists():
-            there = getattr(self.part.stat(), "st_blocks", 0) * 512
+        there = self.bytes_there() if self.part.exists() else 0
         free = shutil.disk_usage(self.part.parent).free
         if self.size - there > free:
             raise OSError(
@@ -248,7 +258,7 @@ def run(
             remove_abandoned(file)
         rows = job.finished(force=force)
         if rows == 0:
-            _record(job, 0)
+            record(job, 0)
             _reserve(job)
         matrix = np.lib.format.open_memmap(job.part, mode="r+")
         blocks = None if elsewhere is None else elsewhere(job, rows)
@@ -261,7 +271,7 @@ def run(
                 on_pairs(job.pairs(stop))
             with naming(job.part):
                 matrix.flush()
-            _record(job, stop)
+            record(job, stop)
         del matrix
         try:
             move(job.part, destination(job.out), overwrite=force)
@@ -328,7 +338,8 @@ def _part(
     return lambda done, total: on_pairs(begun + (ended - begun) * done // total)
 
 
-def _record(job: Job, rows: int) -> None:
+def record(job: Job, rows: int) -> None:
+    """Write to the sidecar that so many rows are on the disk."""
     with replacing(job.sidecar) as file:
         file.write(json.dumps({"rows": rows, "fingerprint": job.fingerprint}).encode())
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ntkfast._arrays import FloatArray
 from ntkfast._optional import MissingExtraError
 from ntkfast.cli._resumable import Job
+from ntkfast.cli._zarr import Place, ZarrJob
 from ntkfast.kernels import KernelName
-from ntkfast.operators.distributed import Held, given
 
-__all__ = ["connected", "strips"]
+__all__ = ["blocks", "connected", "strips"]
 
 # Blocks of rows under way or waiting to be written, for each thread of a worker.
 _AHEAD = 2
@@ -66,20 +66,36 @@ def strips(job: Job, rows: int) -> Iterator[list[list[FloatArray]]]:
     A block is a list of the parts of a strip: entries within its rows, and those to the right of
     them; without a diagonal one part. Each part has an array for each kernel.
     """
+    n, step = job.shape[0], job.rows_a_block
+    calls = [(start, min(start + step, n)) for start in range(rows, n, step)]
+    found: Iterator[list[list[FloatArray]]] = _in_order(job, _strip, calls)
+    return found
+
+
+def blocks(job: ZarrJob, places: list[Place]) -> Iterator[list[FloatArray]]:
+    """Yield the chunks at some places, in their order: an array for each kernel."""
+    found: Iterator[list[FloatArray]] = _in_order(job, _block, places)
+    return found
+
+
+def _in_order(
+    job: Job, function: Callable[..., object], calls: Sequence[tuple[object, object]]
+) -> Iterator[Any]:
+    """Yield results of workers in the order of the calls, with few under way at once."""
     from distributed import get_client
 
     from ntkfast.dask.plan import Plan
+    from ntkfast.dask.tasks import Held, given, quietly
 
     client = get_client()
     plan = Plan.with_recipe(job.network, job.prepared.recipe)
     work = _Work(plan, job.x, job.x2, job.wanted, job.by_images)
-    remote = client.submit(given, Held(work), pure=False)
+    with quietly():
+        remote = client.submit(given, Held(work), pure=False)
     most = _AHEAD * max(1, sum(client.nthreads().values()))
     waiting: deque[Any] = deque()
-    n = job.shape[0]
-    for start in range(rows, n, job.rows_a_block):
-        stop = min(start + job.rows_a_block, n)
-        waiting.append(client.submit(_strip, remote, start, stop, pure=False))
+    for call in calls:
+        waiting.append(client.submit(function, remote, *call, pure=False))
         if len(waiting) >= most:
             yield waiting.popleft().result()
     while waiting:
@@ -98,3 +114,16 @@ def _strip(work: _Work, start: int, stop: int) -> list[list[FloatArray]]:
         if stop < len(work.x):
             parts.append(block(work.wanted, work.by_images, work.plan, some, work.x[stop:]))
     return [list(part) if isinstance(part, tuple) else [part] for part in parts]
+
+
+def _block(work: _Work, rows: slice, columns: slice) -> list[FloatArray]:
+    """Compute a chunk of each kernel; a task on a worker."""
+    from ntkfast.dask.blocks import block
+
+    if work.x2 is not None:
+        part = block(work.wanted, False, work.plan, work.x[rows], work.x2[columns])
+    elif rows == columns:
+        part = block(work.wanted, False, work.plan, work.x[rows])
+    else:
+        part = block(work.wanted, work.by_images, work.plan, work.x[rows], work.x[columns])
+    return list(part) if isinstance(part, tuple) else [part]

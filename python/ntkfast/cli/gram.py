@@ -18,9 +18,10 @@ from ntkfast._arrays import FloatArray, check_finite
 from ntkfast._atomic import destination, replacing
 from ntkfast._quantities import in_bytes, in_seconds
 from ntkfast.cli._points import read_points
-from ntkfast.cli._resumable import Elsewhere, Job, run
+from ntkfast.cli._resumable import Job, run
 from ntkfast.cli._unfinished import refuse_existing
-from ntkfast.cli._workers import connected, strips
+from ntkfast.cli._workers import blocks, connected, strips
+from ntkfast.cli._zarr import ZarrJob, is_zarr, run_zarr, zarr_package
 from ntkfast.kernels import as_samples
 from ntkfast.networks.named import named_activation
 from ntkfast.networks.rates import measure, workload
@@ -32,8 +33,9 @@ __all__ = ["add_parser"]
 
 _DESCRIPTION = """\
 Compute the kernel matrix of the points in IN, one per row, and write it to OUT in
-NumPy's format. The whole matrix is never in memory. Until it is complete, the file is
-called OUT.part. If a run is interrupted, run the same command again to resume it.
+NumPy's format, or as a Zarr array. The whole matrix is never in memory. Until it is
+complete, the file is called OUT.part. If a run is interrupted, run the same command
+again to resume it.
 """
 
 _EXAMPLES = """\
@@ -44,6 +46,7 @@ examples:
   ntkfast gram x.npy --depth 3 --estimate                 time and memory, without computing it
   ntkfast gram x.npy k.npy --depth 3 --kernel both        nngp, ntk = numpy.load("k.npy")
   ntkfast gram test.npy k.npy --x2 train.npz:images --depth 3
+  ntkfast gram x.npy k.zarr --depth 3 --dask 4            a Zarr array, by four workers of Dask
   ntkfast gram x.npy k.npy --depth 3                      run again to resume after an interruption
 
 a network in a file, TOML or JSON, in the format of Network.to_dict:
@@ -65,7 +68,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add = parser.add_argument
     add("points", metavar="IN", help="points: .npy, .npz (FILE.npz:NAME for one array) or .csv")
-    add("out", metavar="OUT", type=Path, nargs="?", help="the matrix, .npy; not for --estimate")
+    add("out", metavar="OUT", type=Path, nargs="?", help="the matrix, .npy or .zarr")
     add(
         "--kernel",
         choices=["ntk", "nngp", "both"],
@@ -101,6 +104,9 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         refuse_existing(arguments.out, force=arguments.force)
     try:
         network = _network(arguments)
+        zarr = arguments.out is not None and arguments.out.suffix.lower() == ".zarr"
+        if zarr and not arguments.estimate:
+            zarr_package()
         x = _samples(arguments.points, network)
         x2 = None if arguments.x2 is None else _samples(arguments.x2, network)
         if x2 is not None and x2.shape[1:] != x.shape[1:]:
@@ -115,14 +121,14 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if arguments.threads is not None:
             nk.set_num_threads(arguments.threads)
         out: Path = arguments.out or Path()  # of an estimate, for which it is not used
-        job = Job(network, arguments.kernel, x, x2, out)
+        job = (ZarrJob if zarr else Job)(network, arguments.kernel, x, x2, out)
         if arguments.estimate:
             _announce(job, job.finished(force=True) if arguments.out else 0)
         elif arguments.diagonal:
             _diagonal(job, force=arguments.force)
         elif arguments.dask is not None:
             with connected(arguments.dask):
-                _matrix(job, force=arguments.force, elsewhere=strips)
+                _matrix(job, force=arguments.force, workers=True)
         else:
             _matrix(job, force=arguments.force)
     except (ValueError, TypeError, ImportError) as error:
@@ -158,15 +164,20 @@ def _check(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> No
 
 def _check_out(out: Path, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Reject files that cannot be written."""
-    if out.suffix.lower() != ".npy":
-        parser.error(f"OUT is {out}; expected a name that ends with .npy")
+    zarr = out.suffix.lower() == ".zarr"
+    if out.suffix.lower() != ".npy" and not zarr:
+        parser.error(f"OUT is {out}; expected a name that ends with .npy or .zarr")
+    if zarr and arguments.diagonal:
+        parser.error(f"OUT is {out}; --diagonal is written to files that end with .npy")
     if out.resolve() in [Path(name).resolve() for name in (arguments.points, arguments.x2 or "")]:
         parser.error(f"OUT is {out}, the same file as IN or --x2; choose another name")
     if not (folder := destination(out).parent).is_dir():
         parser.error(f"OUT is {out}: {folder} is not a folder")
-    if out.is_dir():
+    if zarr and out.exists() and not is_zarr(out):
+        parser.error(f"OUT is {out}, which is not a Zarr array; choose another name")
+    if out.is_dir() and not zarr:
         parser.error(f"OUT is {out}, which is a folder")
-    if out.exists() and not out.is_file():
+    if out.exists() and not out.is_file() and not zarr:
         parser.error(f"OUT is {out}, which is not a regular file; its rows are written in place")
 
 
@@ -229,18 +240,18 @@ def _announce(job: Job, rows: int) -> None:
         flush=True,
     )
     # Preparing the network for all points and the measurement may take a while.
-    block = job.size // n * job.rows_a_block
+    block, unit = job.memory
     inputs = sum(2 * array.nbytes for array in (job.x, job.x2) if array is not None)
     work = workload(job.prepared, m, job.rows_a_block, job.wanted).bytes
     print(
         f"memory     {in_bytes(inputs + block + work)}: two copies of the points, "
-        f"{job.rows_a_block:,} rows at a time, {in_bytes(work)} of work",
+        f"{unit}, {in_bytes(work)} of work",
         flush=True,
     )
     print(f"estimate   {in_seconds(_expected(job, rows))} plus the time of the disk", flush=True)
 
 
-def _matrix(job: Job, *, force: bool, elsewhere: Elsewhere | None = None) -> None:
+def _matrix(job: Job, *, force: bool, workers: bool = False) -> None:
     rows = job.finished(force=force)
     job.check_room()
     n, _ = job.shape
@@ -250,7 +261,10 @@ def _matrix(job: Job, *, force: bool, elsewhere: Elsewhere | None = None) -> Non
     begun = time.perf_counter()
     try:
         with _bar(job, rows) as on_pairs:
-            run(job, on_pairs, force=force, elsewhere=elsewhere)
+            if isinstance(job, ZarrJob):
+                run_zarr(job, on_pairs, force=force, elsewhere=blocks if workers else None)
+            else:
+                run(job, on_pairs, force=force, elsewhere=strips if workers else None)
     except KeyboardInterrupt:
         print(
             f"\nntkfast: {job.part} is unfinished; run the same command again to resume",

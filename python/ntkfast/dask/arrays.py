@@ -17,6 +17,7 @@ from dask.highlevelgraph import HighLevelGraph
 from ntkfast._progress import Progress
 from ntkfast._version import VERSION
 from ntkfast.dask import blocks, plan
+from ntkfast.dask.outputs import refuse_progress
 from ntkfast.dask.samples import as_lazy, in_blocks
 from ntkfast.kernels import KernelName, check_pair
 
@@ -145,8 +146,4 @@ def _refuse(out: tuple[object, ...], progress: Progress) -> None:
             "out is given, and the points are a dask array, so the kernel is lazy; drop out, and "
             "write the result with its to_zarr or dask.array.store"
         )
-    if progress:
-        raise TypeError(
-            "progress is given, and the points are a dask array, so the kernel is lazy; drop "
-            "progress, and use dask.diagnostics.ProgressBar or dask.distributed.progress"
-        )
+    refuse_progress(progress)

@@ -15,7 +15,7 @@ from ntkfast.kernels import as_samples
 if TYPE_CHECKING:
     from ntkfast.networks.base import Network
 
-__all__ = ["as_lazy", "in_blocks"]
+__all__ = ["as_lazy", "check_sizes", "in_blocks", "with_whole_rows"]
 
 # Blocks have the bits of the whole matrix if they begin at multiples of these samples.
 _STEP = 64
@@ -31,11 +31,7 @@ def as_lazy(network: Network, value: Any, name: str) -> da.Array:
     if not is_dask(value):
         array = as_samples(network._program, value, name, network._rank)
         return da.from_array(array, chunks=("auto", *array.shape[1:]))
-    if any(math.isnan(size) for size in value.shape):
-        raise ValueError(
-            f"{name} has chunks of unknown sizes; call {name}.compute_chunk_sizes() first, which "
-            "computes them"
-        )
+    check_sizes(value, name)
     meta = as_floats(value._meta, name)
     # Without its numbers: of an array of this shape that has one number in memory.
     stand_in = np.broadcast_to(np.zeros((), meta.dtype), value.shape)
@@ -48,6 +44,21 @@ def as_lazy(network: Network, value: Any, name: str) -> da.Array:
             f"shape (k, {', '.join(map(str, value.shape[1:]))}): pass {name}.rechunk({{{sizes}}})"
         )
     return value if value.dtype == meta.dtype else value.astype(meta.dtype)
+
+
+def check_sizes(value: Any, name: str) -> None:
+    """Refuse chunks of unknown sizes."""
+    if any(math.isnan(size) for size in value.shape):
+        raise ValueError(
+            f"{name} has chunks of unknown sizes; call {name}.compute_chunk_sizes() first, which "
+            "computes them"
+        )
+
+
+def with_whole_rows(value: Any, name: str) -> da.Array:
+    """Return a dask array whose chunks hold whole samples."""
+    check_sizes(value, name)
+    return value.rechunk(dict.fromkeys(range(1, value.ndim), -1))
 
 
 def in_blocks(x: da.Array) -> da.Array:

@@ -150,20 +150,28 @@ def as_cross_kernel(
 ) -> FloatArray:
     """Return a kernel between test points and the n training points, as computed by `method`."""
     kernel = as_kernel(k_test_train, name, f"{method}(x_test, x)")
-    if kernel.ndim != 2 or kernel.shape[1] != n:
-        hint = ""
-        if kernel.shape == (n,):
-            hint = f". For one test point use {name}[None, :]"
-        elif kernel.ndim == 2 and kernel.shape[0] == n:
-            hint = f". If this is {method}(x, x_test), use {name}.T"
-        elif kernel.ndim == 4:
-            hint = _outputs_hint(kernel.shape, n, name)
-        raise ValueError(
-            f"{name} has shape {kernel.shape}; expected (n_test, {n}), one column per training "
-            f"point: the kernel {method}(x_test, x), not the points themselves{hint}"
-        )
+    check_cross_shape(kernel.shape, n, name, method)
     check_finite(kernel, name)
     return kernel
+
+
+def check_cross_shape(
+    shape: tuple[int, ...], n: int, name: str = "k_test_train", method: str = "net.ntk"
+) -> None:
+    """Refuse a kernel that is not between test points and the n training points."""
+    if len(shape) == 2 and shape[1] == n:
+        return
+    hint = ""
+    if shape == (n,):
+        hint = f". For one test point use {name}[None, :]"
+    elif len(shape) == 2 and shape[0] == n:
+        hint = f". If this is {method}(x, x_test), use {name}.T"
+    elif len(shape) == 4:
+        hint = _outputs_hint(shape, n, name)
+    raise ValueError(
+        f"{name} has shape {shape}; expected (n_test, {n}), one column per training "
+        f"point: the kernel {method}(x_test, x), not the points themselves{hint}"
+    )
 
 
 def as_cross_operator(k_test_train: npt.ArrayLike | Operator, n: int) -> FloatArray | Operator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal, overload
 
 import numpy as np
@@ -12,11 +13,13 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._foreign import is_dask
 from ntkfast._gram import number_or_shape
 from ntkfast._progress import Progress, counted, one_step
 from ntkfast._warnings import warn
 from ntkfast.dynamics import _conditioning
 from ntkfast.dynamics._arguments import as_cross_kernel
+from ntkfast.dynamics._chunks import normals_of_chunks
 from ntkfast.dynamics._predictive import (
     Covariance,
     as_prior,
@@ -54,7 +57,8 @@ class ConditionedGaussian(Displayed):
         Parameters
         ----------
         x_test
-            Shape (m, n_features); None for the training points.
+            Shape (m, n_features); None for the training points. Workers of Dask predict the chunks
+            of a dask.array; by products, and for ``"full"``, its points are computed here.
         covariance
             ``"none"``; ``"diagonal"``, the variance of each point, computed in blocks of points
             without an m × m array; or ``"full"``.
@@ -81,10 +85,14 @@ class ConditionedGaussian(Displayed):
         if x_test is None:
             with one_step(progress, "Posterior"):
                 return self._normal(*_conditioning.on_training_points(self.regression, kind))
+        by_products = isinstance(self.regression.prepared, PreparedByProducts)
+        if is_dask(x_test) and kind != "full" and not by_products:
+            predict = partial(_at, covariance=covariance)
+            return normals_of_chunks(predict, self, x_test, progress, "Posterior")[0]
         points = as_test_points(x_test, self.x, "Posterior")
 
         least = _conditioning.least_block(self.regression.prepared)
-        exact = kind == "diagonal" and isinstance(self.regression.prepared, PreparedByProducts)
+        exact = kind == "diagonal" and by_products
         blocks = _conditioning.blocks_of_network(
             self.network, points, self.x, kind, least, exact=exact
         )
@@ -207,6 +215,10 @@ class ConditionedGaussian(Displayed):
 
     def _remarks(self) -> Iterator[str]:
         return self.regression._remarks()
+
+
+def _at(model: ConditionedGaussian, x: FloatArray, *, covariance: Covariance) -> list[Normal]:
+    return [model.predict(x, covariance=covariance)]
 
 
 def evidence(regression: KernelRegression) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeAlias
 
 import numpy.typing as npt
@@ -12,9 +13,11 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress, counted, one_step
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._arguments import Times, as_time, as_times
+from ntkfast.dynamics._chunks import normals_of_chunks
 from ntkfast.dynamics._evolution import (
     Block,
     as_cross_kernels,
@@ -68,7 +71,8 @@ class Predictions(Displayed, ABC):
         Parameters
         ----------
         x_test
-            Shape (m, n_features); None for the training points.
+            Shape (m, n_features); None for the training points. Workers of Dask predict the chunks
+            of a dask.array; by products, and for ``"full"``, its points are computed here.
         t
             Training time from 0 (the prior) to infinity. Use `trajectory` for several times.
         covariance
@@ -139,6 +143,9 @@ class Predictions(Displayed, ABC):
         if x_test is None:
             with one_step(progress, "Ensemble"):
                 return self._gaussians(times, None, kind, noise)
+        if is_dask(x_test) and kind != "full" and not isinstance(self.nngp, Operator):
+            predict = partial(_at, t=times, covariance=covariance, noise_variance=noise)
+            return normals_of_chunks(predict, self, x_test, progress, "Ensemble")
         points = as_test_points(x_test, self.x, "Ensemble")
         least = TOGETHER if isinstance(self.nngp, Operator) else 1
         rows = list(test_blocks(len(points), len(self.nngp), kind, least))
@@ -187,3 +194,9 @@ class Predictions(Displayed, ABC):
             return blocks_of_kernels(both, given, kind)
 
         return self._gaussians(times, blocks, kind, noise)[0]
+
+
+def _at(
+    model: Predictions, x: FloatArray, *, t: Times, covariance: Covariance, noise_variance: float
+) -> list[Normal]:
+    return model.trajectory(x, t=t, covariance=covariance, noise_variance=noise_variance)

@@ -18,9 +18,10 @@ from ntkfast._gram import as_diagonal, number_or_shape, with_relative
 from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
 from ntkfast.dynamics._append import Fit, with_kernels, with_points
-from ntkfast.dynamics._arguments import as_cross_kernel, as_targets, check_order
+from ntkfast.dynamics._arguments import as_targets, check_order
+from ntkfast.dynamics._chunks import outputs_from
 from ntkfast.dynamics._solvers import SolverChoice, chosen
-from ntkfast.linalg import Cholesky, as_square, matmul
+from ntkfast.linalg import Cholesky, as_square
 from ntkfast.operators import Operator
 from ntkfast.solvers import (
     ConjugateGradients,
@@ -216,18 +217,15 @@ class KernelRegression(Displayed):
         ----------
         k_test_train
             Shape (m, n): Θ between the m points and the n training points. An operator, such as
-            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block.
+            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block. Or a
+            dask.array, such as ``net.ntk(x_test, x)`` for an ``x_test`` that is one.
 
         Returns
         -------
         ndarray
-            Shape (m,) + y.shape[1:]. Costs 2·m·n·c.
+            Shape (m,) + y.shape[1:]. Costs 2·m·n·c. For a dask.array it is one, lazy.
         """
-        if isinstance(k_test_train, Operator):
-            outputs = k_test_train @ _by_output(self.coefficients)
-            return outputs.reshape(len(k_test_train), *self.y.shape[1:])
-        kernel = as_cross_kernel(k_test_train, len(self.y))
-        return matmul(kernel, _by_output(self.coefficients)).reshape(len(kernel), *self.y.shape[1:])
+        return outputs_from(self.coefficients, k_test_train)
 
     def predict_train(self) -> FloatArray:
         """Compute f on the training points, y − r·α, which equals the targets if r = 0.

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._calls import by_keyword
 from ntkfast._display import Displayed, Fact
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast.dynamics._arguments import Reduction, as_cross_operator, as_initial, as_jacobian
+from ntkfast.dynamics._chunks import outputs_at_times
 from ntkfast.dynamics._filters import Filters, through
 from ntkfast.dynamics._products import Products
 from ntkfast.dynamics._propagator import Eigenbasis, Propagator
@@ -152,7 +154,8 @@ class SpectralTraining(Displayed):
         ----------
         k_test_train
             Shape (m, n): Θ between the m points and the n training points. An operator, such as
-            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block.
+            ``nk.KernelOperator(net, x_test, x, memory=0)``, is computed block by block. Or a
+            dask.array, such as ``net.ntk(x_test, x)`` for an ``x_test`` that is one.
         f0_train, f0_test
             The untrained outputs on the training points and on the m points: numbers, or arrays
             that broadcast to the shape of ``y`` and to (m,) + y.shape[1:].
@@ -163,9 +166,13 @@ class SpectralTraining(Displayed):
         -------
         ndarray
             Shape t.shape + (m,) + y.shape[1:]: f_t = f_0 + Θ*·A_t·(y − f_0).
-            Costs 2·n·(n + m)·c per time.
+            Costs 2·n·(n + m)·c per time. For a dask.array it is one, lazy in all that depends on
+            the m points.
         """
         times, shape = self.rule.times(t)
+        if is_dask(k_test_train):
+            alpha = self.coefficients(f0_train, t=t)
+            return outputs_at_times(alpha, k_test_train, f0_test, len(shape))
         kernel = as_cross_operator(k_test_train, len(self.y))
         rows = (len(kernel), *self.y.shape[1:])
         start = as_initial(f0_test, "f0_test", rows, self.y.dtype)

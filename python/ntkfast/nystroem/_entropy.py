@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._memory import zeros
-from ntkfast.nystroem._points import Band, Doubles, as_doubles
-from ntkfast.nystroem._system import Passes, add_gathered, outputs
+from ntkfast.nystroem._bands import Band, Doubles, as_doubles
+from ntkfast.nystroem._passes import AnyPasses, Totals, add_gathered, outputs, total_of
 from ntkfast.operators._columns import columns_of
 
-__all__ = ["CrossEntropy", "Place", "softmax"]
+__all__ = ["CrossEntropy", "Curvature", "Place", "softmax"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +27,7 @@ class Place:
 class CrossEntropy:
     """Σ w·(log Σ exp f − f_y) + ½·r·‖V‖² of vectors V, shape (m, k); k = 1 for two classes."""
 
-    def __init__(self, passes: Passes, ridge: float, classes: int) -> None:
+    def __init__(self, passes: AnyPasses, ridge: float, classes: int) -> None:
         self.passes, self.ridge, self.classes = passes, ridge, classes
         # Outputs of the classes are those of the vectors times this.
         self.spread = np.array([[-0.5, 0.5]]) if classes == 2 else np.eye(classes)
@@ -51,40 +49,50 @@ class CrossEntropy:
         """Return the loss and its gradient by a pass over all points."""
         place = Place(vectors, 0.0, vectors)
         columns = columns_of(self.coefficients(place))
-        sums = [zeros(part.shape, np.float64, "the gradient") for part in columns]
-        loss = self.ridge / 2 * float((vectors**2).sum())
-        for band, block in self.passes.with_points():
-            below, powers = _powers(_outputs(block, columns))
-            total = powers.sum(axis=1)
-            losses = np.log(total / self.classes) - np.einsum("ij,ij->i", below, band.y)
-            rest = powers / total[:, None] - band.y
-            if band.weights is not None:
-                losses, rest = losses * band.weights, rest * band.weights[:, None]
-            loss += float(losses.sum())
-            for part, out in zip(columns_of(rest), sums, strict=True):
-                add_gathered(block, part, out)
+        totals = self.passes.total(_Loss(columns, self.classes))
+        loss = self.ridge / 2 * float((vectors**2).sum()) + float(totals["loss"][0])
         factor = self.passes.features.factor
-        gathered = as_doubles(factor.solve_lower(np.concatenate(sums, axis=1)))
+        parts = [totals[i] for i in range(len(columns))]
+        gathered = as_doubles(factor.solve_lower(np.concatenate(parts, axis=1)))
         return Place(vectors, loss, gathered @ self.spread.T + self.ridge * vectors)
 
-    def curvature(self, place: Place) -> Passes:
-        """Return passes with weights w·d: d is the mean curvature of the loss in its vectors."""
-        return _Curvature(self, place)
+    def curvature(self, place: Place) -> Curvature:
+        """Return weights w·d: d is the mean curvature of the loss in its vectors."""
+        return Curvature(columns_of(self.coefficients(place)), 1 / max(2, self.classes - 1))
 
 
-class _Curvature(Passes):
-    def __init__(self, loss: CrossEntropy, place: Place) -> None:
-        vars(self).update(vars(loss.passes))  # the same points and kept bands
-        self._columns = columns_of(loss.coefficients(place))
-        self._share = 1 / max(2, loss.classes - 1)
+@dataclass(frozen=True, eq=False)
+class _Loss:
+    """The loss, and its gradient by the coefficients, some of the classes at a time."""
 
-    def with_points(self) -> Iterator[tuple[Band, FloatArray]]:
-        for band, block in super().with_points():
-            probabilities = softmax(_outputs(block, self._columns))
-            weights = self._share * np.einsum("ij,ij->i", probabilities, 1 - probabilities)
-            if band.weights is not None:
-                weights *= band.weights
-            yield replace(band, weights=weights), block
+    large: ClassVar[bool] = False
+    columns: list[Doubles]
+    classes: int
+
+    def add(self, band: Band, block: FloatArray, totals: Totals) -> None:
+        below, powers = _powers(_outputs(block, self.columns))
+        total = powers.sum(axis=1)
+        losses = np.log(total / self.classes) - np.einsum("ij,ij->i", below, band.y)
+        rest = powers / total[:, None] - band.y
+        if band.weights is not None:
+            losses, rest = losses * band.weights, rest * band.weights[:, None]
+        total_of(totals, "loss", (1,))[:] += losses.sum()
+        for i, part in enumerate(columns_of(rest)):
+            add_gathered(block, part, total_of(totals, i, (block.shape[1], part.shape[1])))
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """Weights times a share of Σ p·(1 − p) for the probabilities p of the classes."""
+
+    columns: list[Doubles]
+    share: float
+
+    def __call__(self, band: Band, block: FloatArray) -> Doubles:
+        """Return the weights of a band."""
+        probabilities = softmax(_outputs(block, self.columns))
+        weights: Doubles = self.share * np.einsum("ij,ij->i", probabilities, 1 - probabilities)
+        return weights if band.weights is None else weights * band.weights
 
 
 def softmax(found: Doubles) -> Doubles:
@@ -100,5 +108,5 @@ def _powers(found: Doubles) -> tuple[Doubles, Doubles]:
     return below, np.exp(below)
 
 
-def _outputs(block: FloatArray, columns: list[npt.NDArray[np.float64]]) -> Doubles:
+def _outputs(block: FloatArray, columns: list[Doubles]) -> Doubles:
     return np.concatenate([outputs(block, part) for part in columns], axis=1)

@@ -12,13 +12,13 @@ from ntkfast._arrays import sizes_of
 from ntkfast._display import Displayed, Fact
 from ntkfast._gram import row_blocks
 from ntkfast._progress import Progress
+from ntkfast.nystroem._bands import Doubles
+from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._matrix import NormalPreconditioner
-from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._predict import operators
 from ntkfast.nystroem._problem import Problem
-from ntkfast.nystroem._system import Features
 
-__all__ = ["LeftOut", "left_out", "remainder", "variances"]
+__all__ = ["LeftOut", "Variance", "left_out", "remainder"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,25 +49,37 @@ class LeftOut(Displayed):
         yield "rmse=", f"{self.rmse:.4g}"
 
 
-def variances(
-    features: Features,
-    factor: NormalPreconditioner,
-    ridge: float,
-    x: npt.ArrayLike,
-    progress: Progress,
-) -> Doubles:
-    """Return k(x, x) − |φ|² + r·φᵀ·(H + r)⁻¹·φ for the features φ of each point."""
-    own = features
-    parts = []
-    for op in operators(own.network, own.kernel, own.centres, x, progress):
-        prior = getattr(own.network, own.kernel)(op.x, diagonal=True).astype(np.float64)
-        for some in row_blocks(len(op), own.m):
-            index = np.arange(*some.indices(len(op)))
-            phi = own.of(op.rows(index))
-            open_ = np.maximum(prior[some] - np.einsum("ij,ij->j", phi, phi), 0.0)
-            solved = factor.factor.solve_lower(phi)
-            parts.append(open_ + ridge * np.einsum("ij,ij->j", solved, solved))
-    return np.concatenate(parts)
+@dataclass(frozen=True, eq=False)
+class Variance:
+    """Posterior variances by the factors of two m × m matrices.
+
+    Attributes
+    ----------
+    features
+        Those of the centres.
+    factor
+        Of H + r.
+    ridge
+        r.
+    """
+
+    features: Features
+    factor: NormalPreconditioner
+    ridge: float
+
+    def __call__(self, x: npt.ArrayLike, progress: Progress = None) -> Doubles:
+        """Return k(x, x) − |φ|² + r·φᵀ·(H + r)⁻¹·φ for the features φ of each point."""
+        own = self.features
+        parts = []
+        for op in operators(own.network, own.kernel, own.centres, x, progress):
+            prior = getattr(own.network, own.kernel)(op.x, diagonal=True).astype(np.float64)
+            for some in row_blocks(len(op), own.m):
+                index = np.arange(*some.indices(len(op)))
+                phi = own.of(op.rows(index))
+                open_ = np.maximum(prior[some] - np.einsum("ij,ij->j", phi, phi), 0.0)
+                solved = self.factor.factor.solve_lower(phi)
+                parts.append(open_ + self.ridge * np.einsum("ij,ij->j", solved, solved))
+        return np.concatenate(parts)
 
 
 def left_out(

@@ -23,9 +23,9 @@ import numpy as np
 from ntkfast._progress import Progress, Report, reporting
 from ntkfast._warnings import warn
 from ntkfast.linalg import Cholesky
+from ntkfast.nystroem._bands import Doubles, as_doubles
 from ntkfast.nystroem._entropy import CrossEntropy, Place
 from ntkfast.nystroem._matrix import NormalPreconditioner, Sums, gather
-from ntkfast.nystroem._points import Doubles, as_doubles
 from ntkfast.nystroem._problem import Problem
 from ntkfast.solvers import SolveReport
 
@@ -78,8 +78,8 @@ def logistic(
             if search.best is place:  # rounding hides what is left
                 break
             begun, place = time.perf_counter(), search.best
-            weighted = loss.curvature(place)
-            sums = gather(weighted, problem.known.n, problem.rows, passes, None)
+            weigh = loss.curvature(place)
+            sums = gather(problem.passes, problem.known.n, problem.rows, passes, None, weigh)
             factor = _factor(sums, 1.0, ridge)
             left = float(np.linalg.norm(factor.solve_lower(place.gradient))) / first
             seconds["preconditioner"] += time.perf_counter() - begun

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from ntkfast._arrays import FloatArray, sizes_of
-from ntkfast._memory import zeros
+from ntkfast._memory import check, zeros
 from ntkfast._progress import Progress, reporting
 from ntkfast.linalg import Cholesky, cholesky, matmul
-from ntkfast.nystroem._points import Band, Doubles, Points, as_doubles
-from ntkfast.nystroem._system import Features, Passes, add_gathered
+from ntkfast.nystroem._bands import Band, Doubles, as_doubles
+from ntkfast.nystroem._features import Features
+from ntkfast.nystroem._passes import AnyPasses, Share, Totals, add_gathered, total_of
 from ntkfast.solvers import SolveReport
 
-__all__ = ["PER_CENTRE", "Gathering", "NormalPreconditioner", "Sums", "gather", "sketch_rows"]
+__all__ = [
+    "PER_CENTRE",
+    "Complete",
+    "NormalPreconditioner",
+    "Sums",
+    "complete_sums",
+    "gather",
+    "sketch_rows",
+]
 
 # Centres for which the complete matrix costs less than the steps that a sketch takes instead.
 _FEW = 2048
@@ -23,9 +34,12 @@ _MIXED, _INTO = 256, 64
 # Rows of the sketch per centre: more of them save steps.
 PER_CENTRE = 6
 _COLUMNS = 1024
-# Rows of the sketch that are taken at once: each time the matrix is read and written.
-_AT_ONCE = 4096
+# Pieces of the sketch that are taken at once: each time the matrix is read and written.
+_AT_ONCE = 4096 // _INTO
 _FEWER = "use fewer centres"
+
+Weigh: TypeAlias = Callable[[Band, FloatArray], Doubles]
+"""Weights of a band by its kernel."""
 
 
 def sketch_rows(n: int, m: int) -> int:
@@ -54,8 +68,15 @@ class Sums:
     rows: int
 
 
-class Gathering:
-    """Sums for one network that grow band by band.
+def gather(
+    passes: AnyPasses,
+    n: int,
+    rows: int,
+    seed: int,
+    progress: Progress,
+    weigh: Weigh | None = None,
+) -> Sums:
+    """Gather the sums in one pass, with the weights of the points or those of `weigh`.
 
     A sketch of s rows costs 128·n·m operations and 2·s·m², the complete matrix 2·n·m².
 
@@ -63,54 +84,102 @@ class Gathering:
     embedding whose columns have 64 entries beside each other. See Cohen (2016),
     doi:10.1137/1.9781611974331.ch21.
     """
-
-    def __init__(self, features: Features, points: Points, rows: int, seed: int) -> None:
-        m, c = features.m, max(1, int(np.prod(points.outputs, dtype=float)))
-        self._features, self._rows = features, rows
-        self._right = np.zeros((m, c))
-        self._matrix = zeros((m, m), np.float64, "the normal equations", _FEWER)
-        self._sketch = zeros((rows, m), points.dtype, "the sketch", _FEWER)
-        self._source = np.random.default_rng([seed, 1])
-
-    def add(self, band: Band, block: FloatArray) -> None:
-        """Add a band, with its kernel."""
-        w = np.ones((1, 1)) if band.weights is None else band.weights[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):  # checked in `sums`
-            if self._rows:
-                add_gathered(block, w * band.y, self._right)
-                _mix(block * np.sqrt(w).astype(block.dtype), self._sketch, self._source)
-            else:
-                phi = self._features.of(block)
-                self._right += matmul(phi, w * band.y)
-                _add_products(phi * np.sqrt(w).T, self._matrix)
-
-    def sums(self) -> Sums:
-        """Return the sums of all bands."""
-        right, matrix, features = self._right, self._matrix, self._features
-        with np.errstate(over="ignore", invalid="ignore"):
-            _check_range(right, self._sketch if self._rows else matrix)
-        if self._rows:
-            right = as_doubles(features.factor.solve_lower(right))
-            for start in range(0, self._rows, _AT_ONCE):
-                _add_products(features.of(self._sketch[start : start + _AT_ONCE]), matrix)
-        _mirror(matrix)
-        return Sums(right, matrix, self._rows)
-
-
-def gather(passes: Passes, n: int, rows: int, seed: int, progress: Progress) -> Sums:
-    """Gather the sums in one pass."""
-    gathering = Gathering(passes.features, passes.points, rows, seed)
+    features = passes.features
+    m, dtype = features.m, passes.points.dtype
+    check(m * m * 8, "the normal equations", _FEWER)
+    check(rows * m * dtype.itemsize, "the sketch", _FEWER)
+    share: Share = _Sketch(rows, seed, weigh) if rows else Complete(features, weigh)
     with reporting(progress, "Nyström: first pass", "point") as report:
-        for band, block in passes.with_points():
-            gathering.add(band, block)
-            if report is not None:
-                report(band.start + len(block), n)
-    return gathering.sums()
+        totals = passes.total(share, None if report is None else lambda done: report(done, n))
+    if not rows:
+        return complete_sums(totals)
+    right = as_doubles(totals.pop("right"))
+    _check_range(right, *totals.values())
+    matrix = zeros((m, m), np.float64, "the normal equations", _FEWER)
+    names = sorted(totals)
+    for start in range(0, len(names), _AT_ONCE):
+        some = np.concatenate([totals.pop(name) for name in names[start : start + _AT_ONCE]])
+        _add_products(features.of(some), matrix)
+    _mirror(matrix)
+    return Sums(as_doubles(features.factor.solve_lower(right)), matrix, rows)
 
 
-def _check_range(right: Doubles, whole: FloatArray) -> None:
-    for sums, name in ((right, "targets"), (whole, "sample_weight")):
-        if not np.isfinite(sums.sum(dtype=np.float64)):  # without an array of truth values
+def complete_sums(totals: Totals) -> Sums:
+    """Return the sums that a `Complete` has added up, which are let go."""
+    right, matrix = as_doubles(totals.pop("right")), as_doubles(totals.pop("matrix"))
+    _check_range(right, matrix)
+    _mirror(matrix)
+    return Sums(right, matrix, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Complete:
+    """Right-hand side and matrix, on and above the diagonal."""
+
+    large: ClassVar[bool] = True
+    features: Features
+    weigh: Weigh | None = None
+
+    def add(self, band: Band, block: FloatArray, totals: Totals) -> None:
+        phi, w = self.features.of(block), _weights(self.weigh, band, block)
+        matrix = total_of(totals, "matrix", (len(phi), len(phi)))
+        right = total_of(totals, "right", (len(phi), band.y.shape[1]))
+        with _quiet():
+            right += matmul(phi, w * band.y)
+            _add_products(phi * np.sqrt(w).T, matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sketch:
+    """Cᵀ·W·y, and the rows of the sketch of C in pieces that are there once they are not 0."""
+
+    large: ClassVar[bool] = True
+    rows: int
+    seed: int
+    weigh: Weigh | None
+
+    def add(self, band: Band, block: FloatArray, totals: Totals) -> None:
+        w = _weights(self.weigh, band, block)
+        right = total_of(totals, "right", (block.shape[1], band.y.shape[1]))
+        with _quiet():
+            add_gathered(block, w * band.y, right)
+            self._mix(block * np.sqrt(w).astype(block.dtype), band.start, totals)
+
+    def _mix(self, block: FloatArray, first_row: int, totals: Totals) -> None:
+        for start in range(0, len(block), _MIXED):
+            some = block[start : start + _MIXED]
+            # The same for any bands.
+            source = np.random.default_rng([self.seed, 1, first_row + start])
+            signs = source.integers(0, 2, (_INTO, len(some))) * 2 - 1
+            mixed = matmul((signs / _INTO**0.5).astype(block.dtype), some)
+            place = int(source.integers(self.rows))
+            while len(mixed):
+                piece, first = divmod(place, _INTO)
+                size = min(_INTO, self.rows - piece * _INTO)
+                if piece not in totals:
+                    totals[piece] = zeros((size, block.shape[1]), block.dtype, "the sketch", _FEWER)
+                into = totals[piece]
+                fitting = min(size - first, len(mixed))
+                into[first : first + fitting] += mixed[:fitting]
+                mixed, place = mixed[fitting:], (place + fitting) % self.rows
+
+
+def _weights(weigh: Weigh | None, band: Band, block: FloatArray) -> Doubles:
+    """Return the weights of a band, shape (k, 1)."""
+    weights = band.weights if weigh is None else weigh(band, block)
+    return np.ones((1, 1)) if weights is None else weights[:, None]
+
+
+def _quiet() -> np.errstate:
+    """Overflow is looked for in the sums."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _check_range(right: Doubles, *wholes: FloatArray) -> None:
+    for sums, name in ((right, "targets"), *((whole, "sample_weight") for whole in wholes)):
+        with _quiet():
+            total = sums.sum(dtype=np.float64)  # without an array of truth values
+        if not np.isfinite(total):
             raise ValueError(
                 f"sums of the normal equations exceed the range of {sums.dtype}; scale {name} down"
             )
@@ -131,17 +200,6 @@ def _mirror(matrix: Doubles) -> None:
         block = matrix[some, some]
         block[:] = np.triu(block) + np.triu(block, 1).T
         matrix[start + _COLUMNS :, some] = matrix[some, start + _COLUMNS :].T
-
-
-def _mix(block: FloatArray, sketch: FloatArray, source: np.random.Generator) -> None:
-    for start in range(0, len(block), _MIXED):
-        some = block[start : start + _MIXED]
-        signs = source.integers(0, 2, (_INTO, len(some))) * 2 - 1
-        mixed = matmul((signs / _INTO**0.5).astype(block.dtype), some)
-        place = int(source.integers(len(sketch)))
-        fitting = min(_INTO, len(sketch) - place)
-        sketch[place : place + fitting] += mixed[:fitting]
-        sketch[: _INTO - fitting] += mixed[fitting:]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats
-from ntkfast._foreign import is_dask
 from ntkfast.data import Chunks
-from ntkfast.kernels import as_samples
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import (
+    AnySummary,
+    Band,
+    Doubles,
+    as_band,
+    as_wanted,
+    as_weights,
+    check_lengths,
+)
 
-__all__ = ["Band", "Doubles", "Points", "as_doubles"]
+__all__ = ["Doubles", "Points"]
 
-Doubles: TypeAlias = npt.NDArray[np.float64]
 Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]
 
 # Rows of an array that are taken at once, before they are cut into bands.
 _PIECE = 65_536
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """Rows that follow each other.
-
-    Attributes
-    ----------
-    start
-        Number of the first row.
-    x, y
-        Shapes (k, …) and (k, c): points in the type of the kernel, and targets.
-    weights
-        Shape (k,): numbers ≥ 0; None if all are 1.
-    """
-
-    start: int
-    x: FloatArray
-    y: Doubles
-    weights: Doubles | None
 
 
 class Points:
@@ -80,19 +63,15 @@ class Points:
                     f"{given} was passed beside Chunks, which hold the targets; drop it"
                 )
             self._chunks = x
-        elif is_dask(x) and y is not None and weights is None:
-            self._chunks = _block_by_block(x, y)
         else:
             self._arrays = _as_arrays(x, y, weights)
-        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype is {np.dtype(dtype)}; expected float32 or float64")
-        self._wanted = dtype
+        self._wanted = as_wanted(dtype)
         self._checksums: list[int] | None = None  # of a complete pass
 
     @cached_property
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """Type of the points and the kernel."""
-        wanted = self._first[0].dtype if self._wanted is None else np.dtype(self._wanted)
+        wanted = self._first[0].dtype if self._wanted is None else self._wanted
         return np.dtype(np.float32 if wanted == np.float32 else np.float64)
 
     @cached_property
@@ -101,7 +80,8 @@ class Points:
         return self._first[1].shape[1:]
 
     @cached_property
-    def _shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point."""
         return self._first[0].shape[1:]
 
     @cached_property
@@ -109,6 +89,12 @@ class Points:
         for piece in self._pieces():
             return piece
         raise ValueError("there are no points; expected at least one")
+
+    def summary(self, summary: AnySummary, rows: int) -> AnySummary:
+        """Add all points to a summary, at most `rows` at a time."""
+        for band in self.bands(rows):
+            summary.add(band)
+        return summary
 
     def bands(self, rows: int) -> Iterator[Band]:
         """Yield all points in their order, `rows` at a time and the rest at the end.
@@ -162,42 +148,7 @@ class Points:
         x, y, weights = (_joined([piece[i] for piece in held]) for i in range(3))
         assert x is not None
         assert y is not None
-        network = self.network
-        points = as_samples(network._program, as_floats(x, "x"), "x", network._rank)
-        _check_finite(points, start, "points")
-        with np.errstate(over="ignore"):
-            cast = np.array(points, self.dtype, order="C")
-        if not np.isfinite(cast).all():
-            raise ValueError(
-                f"the points from row {start} on have entries beyond the range of {self.dtype}; "
-                "scale them down, or use float64"
-            )
-        targets = as_floats(y, "y").astype(np.float64, copy=False)
-        _check_finite(targets, start, "targets")
-        own = None if weights is None else as_floats(weights, "sample_weight").astype(np.float64)
-        return Band(start, cast, targets.reshape(len(targets), -1), own)
-
-
-def as_doubles(values: FloatArray) -> Doubles:
-    """Return values as float64, which most of them are."""
-    return values.astype(np.float64, copy=False)
-
-
-def _block_by_block(x: Any, y: Any) -> Chunks:
-    """Return chunks of a dask.array, each computed when a pass comes to it."""
-    if np.ndim(y) == 0 or len(x) != len(y):
-        raise ValueError(
-            f"x has shape {x.shape} and y has shape {np.shape(y)}; expected one row of y for each "
-            "row of x"
-        )
-    whole = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
-    edges = np.cumsum([0, *whole.chunks[0]]).tolist()
-
-    def read() -> Iterator[tuple[Any, Any]]:
-        for start, stop in pairwise(edges):
-            yield np.asarray(whole[start:stop]), np.asarray(y[start:stop])
-
-    return Chunks(read)
+        return as_band(self.network, self.dtype, start, x, y, weights)
 
 
 def _as_arrays(x: npt.ArrayLike, y: npt.ArrayLike | None, weights: npt.ArrayLike | None) -> Piece:
@@ -214,21 +165,8 @@ def _as_arrays(x: npt.ArrayLike, y: npt.ArrayLike | None, weights: npt.ArrayLike
             "iterable of pairs (x, y)"
         )
     points, targets = (a if isinstance(a, np.ndarray) else np.asarray(a) for a in (x, y))
-    if points.ndim == 0 or targets.ndim == 0 or len(points) != len(targets):
-        raise ValueError(
-            f"x has shape {points.shape} and y has shape {targets.shape}; expected one row of y "
-            "for each row of x"
-        )
-    if 0 in targets.shape[1:]:
-        raise ValueError(f"y has shape {targets.shape}, so it has no outputs")
-    if weights is None:
-        return points, targets, None
-    own = as_floats(weights, "sample_weight")
-    if own.shape != (len(points),):
-        raise ValueError(f"sample_weight has shape {own.shape}; expected ({len(points)},)")
-    if not (own >= 0).all() or not np.isfinite(own).all() or (len(own) and not own.any()):
-        raise ValueError("sample_weight has to consist of finite numbers >= 0 that are not all 0")
-    return points, targets, own
+    check_lengths(points.shape, targets.shape)
+    return points, targets, as_weights(weights, len(points))
 
 
 def _rows(piece: Piece, rows: slice) -> Piece:
@@ -241,12 +179,3 @@ def _joined(parts: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
     if not there:
         return None
     return there[0] if len(there) == 1 else np.concatenate(there)
-
-
-def _check_finite(values: FloatArray, start: int, name: str) -> None:
-    good = np.isfinite(values).reshape(len(values), -1).all(axis=1)
-    if not good.all():
-        row = start + int(np.argmin(good))
-        raise ValueError(
-            f"row {row} of the {name} has a NaN or an infinity; rows are counted from 0"
-        )

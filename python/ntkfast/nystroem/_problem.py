@@ -8,20 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import Prepared, Program
+from ntkfast._foreign import is_dask
+from ntkfast._ntkfast import Prepared
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_count, as_real
 from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_network
+from ntkfast.nystroem._bands import AnyPoints
 from ntkfast.nystroem._centres import Centres, choose, sample_size
+from ntkfast.nystroem._distributed import DistributedPasses, DistributedPoints
+from ntkfast.nystroem._features import Features, whitening
 from ntkfast.nystroem._matrix import Sums, gather, sketch_rows
+from ntkfast.nystroem._passes import AnyPasses, Passes, kernel_of
 from ntkfast.nystroem._points import Points
 from ntkfast.nystroem._survey import Reservoir, Sample, Survey, prepared_for, survey
-from ntkfast.nystroem._system import Features, Passes, kernel_of, whitening
 
-__all__ = ["Problem", "Settings", "ridge_of"]
+__all__ = ["Problem", "Settings", "points_of", "ridge_of"]
 
 _ROUNDINGS = 4
 
@@ -45,12 +49,12 @@ class Settings:
         if self.memory is not None:
             as_real(self.memory, "memory", least=0.0)
 
-    def survey(self, points: Points, program: Program) -> tuple[Survey, ...]:
-        """Read all points once, for each result of a program."""
+    def survey(self, points: AnyPoints, *, by_depth: bool = False) -> tuple[Survey, ...]:
+        """Read all points once; one survey, or one for each depth of the network."""
         size = sample_size(self.centres, self.sampling)
-        return survey(points, program, self.kernel, size, self.seed)
+        return survey(points, self.kernel, size, self.seed, by_depth=by_depth)
 
-    def choose(self, points: Points, known: Survey) -> Centres:
+    def choose(self, points: AnyPoints, known: Survey) -> Centres:
         """Return the centres."""
         found = choose(
             points.network,
@@ -71,11 +75,11 @@ class Settings:
 class Problem:
     """Points that have been looked at once, and their centres."""
 
-    points: Points
+    points: AnyPoints
     known: Survey
     features: Features
     prepared: Prepared
-    passes: Passes
+    passes: AnyPasses
     unexplained: float
     rows: int
     """Of the sketch; 0 for the complete normal equations."""
@@ -98,15 +102,15 @@ class Problem:
         With an absolute and a relative regularisation, a sketch is used for many centres. Kernel
         values are kept for further passes, after a sketch or if there are passes `again`.
         """
-        points = Points(as_network(network, "network"), x, y, weights, settings.dtype)
-        (known,) = settings.survey(points, points.network._program)
+        points = points_of(as_network(network, "network"), x, y, weights, settings.dtype)
+        (known,) = settings.survey(points)
         centres = settings.choose(points, known)
         return cls.on_centres(points, known, centres, settings, regularisation, again=again)
 
     @classmethod
     def on_centres(
         cls,
-        points: Points,
+        points: AnyPoints,
         known: Survey,
         centres: Centres,
         settings: Settings,
@@ -122,7 +126,8 @@ class Problem:
             least = _ROUNDINGS * float(np.finfo(float).eps) * ratio * known.trace / known.weight
         features = whitening(points.network, settings.kernel, centres.points, least)
         prepared = prepared_for(points.network._program, known, centres.points)
-        passes = Passes(points, features, prepared, settings.memory if rows or again else 0.0)
+        memory = settings.memory if rows or again else 0.0
+        passes = passes_over(points, features, prepared, memory)
         return cls(points, known, features, prepared, passes, centres.residual, rows, settings)
 
     def gather(self, rows: int) -> Sums:
@@ -134,25 +139,50 @@ class Problem:
         """Return the same for one pass, without the jitter that conjugate gradients need."""
         own = self.features
         features = whitening(own.network, own.kernel, own.centres)
-        return replace(
-            self, features=features, passes=Passes(self.points, features, self.prepared, 0.0)
-        )
+        passes = passes_over(self.points, features, self.prepared, 0.0)
+        return replace(self, features=features, passes=passes)
 
     def kernel(self, x: FloatArray) -> FloatArray:
         """Return the kernel between some of the points and the centres."""
-        return kernel_of(self.features, self.prepared, x)
+        return kernel_of(self.prepared, self.features.kernel, x, self.features.centres)
 
     def drawn(self, count: int, seed: int) -> Sample:
         """Draw at most so many points that are no centres."""
-        reservoir = Reservoir(count, np.random.default_rng([seed, 3]), self.features.centres)
-        for band in self.points.bands(self.passes.rows):
-            reservoir.add(band)
+        source = np.random.SeedSequence([seed, 3])
+        reservoir = self.points.summary(
+            Reservoir(count, source, self.features.centres), self.passes.rows
+        )
         if reservoir.sample is None:
             raise ValueError(
                 "every point is a centre, so none can be left out; use fewer centres, or "
                 "KernelRegression.leave_one_out"
             )
         return reservoir.sample
+
+
+def points_of(
+    network: Network,
+    x: npt.ArrayLike | Chunks,
+    y: npt.ArrayLike | None,
+    weights: npt.ArrayLike | None,
+    dtype: npt.DTypeLike | None,
+) -> AnyPoints:
+    """Return the points of a fit: of this process, or of the workers of Dask."""
+    kind = DistributedPoints if is_dask(x) and y is not None else Points
+    return kind(network, x, y, weights, dtype)
+
+
+def passes_over(
+    points: AnyPoints,
+    features: Features,
+    prepared: Prepared,
+    memory: float | None,
+) -> AnyPasses:
+    """Return passes over the points: in this process, or on the workers of Dask."""
+    if isinstance(points, DistributedPoints):
+        return DistributedPasses(points, features, prepared, memory)
+    assert isinstance(points, Points)
+    return Passes(points, features, prepared, memory)
 
 
 def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
@@ -172,9 +202,9 @@ def ridge_of(diag_reg: float, relative: float, known: Survey) -> float:
     return ridge
 
 
-def _check_alike(centres: FloatArray, points: Points) -> None:
-    if centres.shape[1:] != points._shape:
+def _check_alike(centres: FloatArray, points: AnyPoints) -> None:
+    if centres.shape[1:] != points.shape:
         raise ValueError(
-            f"centres have shape {centres.shape[1:]} each, and the points {points._shape}; "
+            f"centres have shape {centres.shape[1:]} each, and the points {points.shape}; "
             "expected the same"
         )

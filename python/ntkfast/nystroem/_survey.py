@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Prepared, Program
-from ntkfast._seed import Seed, as_generator
 from ntkfast.kernels import KernelName, evaluate, merged
-from ntkfast.nystroem._points import Band, Doubles, Points
+from ntkfast.networks import Network
+from ntkfast.nystroem._bands import AnyPoints, Band, Doubles
 
-__all__ = ["Reservoir", "Sample", "Survey", "prepared_for", "survey"]
+__all__ = ["Look", "Reservoir", "Sample", "Survey", "prepared_for", "survey"]
+
+Seed: TypeAlias = int | np.random.SeedSequence
 
 # Numbers of a band that is read at once.
 _NUMBERS = 1 << 22
@@ -84,14 +87,16 @@ class Reservoir:
     """
 
     def __init__(self, size: int, seed: Seed, left_out: FloatArray | None = None) -> None:
-        self.size, self.source = size, as_generator(seed)
+        self.size, self._seed = size, seed
         self._left_out = set() if left_out is None else {point.tobytes() for point in left_out}
         self._keys = np.empty(0)
         self._parts: list[Sample] = []
 
     def add(self, band: Band) -> None:
-        """Look at further points."""
-        keys = self.source.random(len(band.x))
+        """Look at further points, whose keys depend on their numbers alone."""
+        source = np.random.PCG64(self._seed)
+        source.advance(band.start)
+        keys = np.random.Generator(source).random(len(band.x))
         if band.weights is not None:
             keys = np.where(band.weights > 0, keys, np.inf)
         worst = self._keys.max(initial=0.0) if len(self._keys) >= self.size else np.inf
@@ -101,9 +106,16 @@ class Reservoir:
             some = some[np.array(new, bool)]
         if not some.size or not self.size:
             return
-        self._keys = np.concatenate([self._keys, keys[some]])
         weights = np.ones(len(band.x)) if band.weights is None else band.weights
-        self._parts.append(Sample(band.start + some, band.x[some], band.y[some], weights[some]))
+        found = Sample(band.start + some, band.x[some], band.y[some], weights[some])
+        self._join([self._keys, keys[some]], [*self._parts, found])
+
+    def join(self, later: Reservoir) -> None:
+        """Join what was drawn of points that follow."""
+        self._join([self._keys, later._keys], [*self._parts, *later._parts])
+
+    def _join(self, keys: list[Doubles], parts: list[Sample]) -> None:
+        self._keys, self._parts = np.concatenate(keys), parts
         if len(self._keys) > self.size:
             best = np.sort(np.argpartition(self._keys, self.size)[: self.size])
             self._keys, self._parts = self._keys[best], [Sample.joined(self._parts).some(best)]
@@ -114,44 +126,94 @@ class Reservoir:
         return Sample.joined(self._parts) if self._parts else None
 
 
-def survey(
-    points: Points, program: Program, kernel: KernelName, size: int, seed: Seed
-) -> tuple[Survey, ...]:
-    """Read all points once, and draw a sample of at most `size` of them.
+class Look:
+    """A first look at points: the sums of a `Survey`, and a sample of at most `size` points."""
 
-    Returns one survey for each result of the program, which differ in their traces.
-    """
-    reservoir, digest = Reservoir(size, seed), hashlib.sha256()
-    recipe: dict[str, Any] | None = None
-    n, weight = 0, 0.0
-    traces = np.zeros(program.results)
-    numbers = int(np.prod(points._shape, dtype=float))
-    for band in points.bands(int(np.clip(_NUMBERS // max(numbers, 1), 64, 65_536))):
+    def __init__(
+        self, network: Network, kernel: KernelName, size: int, seed: Seed, *, by_depth: bool
+    ) -> None:
+        self._network, self._kernel, self._by_depth = network, kernel, by_depth
+        self._reservoir = Reservoir(size, seed)
+        self._recipe: dict[str, Any] | None = None
+        self._digests: tuple[bytes, ...] = ()
+        self._n, self._weight = 0, 0.0
+        self._traces: Doubles = np.zeros(1)
+
+    def add(self, band: Band) -> None:
+        """Look at further points."""
+        own = self._network
+        program = own._program_by_depth if self._by_depth else own._program
         prepared = program.prepare(band.x, None, 0)
-        recipe = prepared.recipe if recipe is None else merged(recipe, prepared.recipe)
-        own = diagonals(prepared, kernel, band.x)
+        diagonals = evaluate(
+            prepared,
+            band.x,
+            None,
+            wanted=(self._kernel,),
+            out=(None,),
+            diagonal=True,
+            progress=None,
+            stacked=True,
+        )[0].astype(np.float64)
         with np.errstate(over="ignore"):  # `ridge_of` refuses such weights
-            traces += own.sum(axis=1) if band.weights is None else own @ band.weights
-            weight += float(len(band.x) if band.weights is None else band.weights.sum())
-        n += len(band.x)
-        reservoir.add(band)
+            weights = np.ones(len(band.x)) if band.weights is None else band.weights
+            traces = diagonals @ weights
+            weight = float(weights.sum())
+        digest = hashlib.sha256()
         for part in (band.x, band.y, band.weights):
             if part is not None:
                 digest.update(part.tobytes())
-    if recipe is None:
-        raise ValueError("there are no points; expected at least one")
-    found = reservoir.sample
-    sample = points._first[0][:0] if found is None else found.x
-    end = digest.hexdigest()
-    return tuple(Survey(n, weight, float(trace), recipe, end, sample) for trace in traces)
+        self._add(prepared.recipe, len(band.x), traces, weight, (digest.digest(),))
+        self._reservoir.add(band)
+
+    def join(self, later: Look) -> None:
+        """Join what was found in points that follow."""
+        if later._recipe is None:
+            return
+        self._add(later._recipe, later._n, later._traces, later._weight, later._digests)
+        self._reservoir.join(later._reservoir)
+
+    def __copy__(self) -> Look:
+        again = Look.__new__(Look)
+        vars(again).update(vars(self), _reservoir=copy(self._reservoir))
+        return again
+
+    def _add(
+        self,
+        recipe: dict[str, Any],
+        n: int,
+        traces: Doubles,
+        weight: float,
+        digests: tuple[bytes, ...],
+    ) -> None:
+        self._recipe = recipe if self._recipe is None else merged(self._recipe, recipe)
+        self._n += n
+        self._traces = self._traces + traces
+        self._weight += weight
+        self._digests += digests
+
+    def surveys(self, none: FloatArray) -> tuple[Survey, ...]:
+        """Return what is known, at each depth; the sample is `none` if no point can be drawn."""
+        if self._recipe is None:
+            raise ValueError("there are no points; expected at least one")
+        found = self._reservoir.sample
+        digest = hashlib.sha256(b"".join(self._digests)).hexdigest()
+        sample = none if found is None else found.x
+        n, weight, recipe = self._n, self._weight, self._recipe
+        traces = self._traces.tolist()
+        return tuple(Survey(n, weight, trace, recipe, digest, sample) for trace in traces)
 
 
-def diagonals(prepared: Prepared, kernel: KernelName, x: FloatArray) -> Doubles:
-    """Return the kernel of each point with itself, shape (results of the program, k)."""
-    (found,) = evaluate(
-        prepared, x, None, wanted=(kernel,), out=(None,), diagonal=True, progress=None, stacked=True
-    )
-    return found.astype(np.float64)
+def survey(
+    points: AnyPoints, kernel: KernelName, size: int, seed: Seed, *, by_depth: bool = False
+) -> tuple[Survey, ...]:
+    """Read all points once, and draw a sample of at most `size` of them.
+
+    Surveys by depth, one for each depth of the network, differ in their traces.
+    """
+    numbers = int(np.prod(points.shape, dtype=float))
+    rows = int(np.clip(_NUMBERS // max(numbers, 1), 64, 65_536))
+    look = points.summary(Look(points.network, kernel, size, seed, by_depth=by_depth), rows)
+    return look.surveys(np.empty((0, *points.shape), points.dtype))
 
 
 def prepared_for(program: Program, known: Survey, centres: FloatArray) -> Prepared:

@@ -11,14 +11,16 @@ import numpy.typing as npt
 from ntkfast._progress import Progress, reporting
 from ntkfast._scalars import as_count
 from ntkfast.data import Chunks
-from ntkfast.kernels import KernelName, as_others, evaluate
+from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_first
 from ntkfast.networks.family import cut_by_depth
+from ntkfast.nystroem._bands import AnyPoints
 from ntkfast.nystroem._centres import Centres
-from ntkfast.nystroem._matrix import Gathering, Sums
+from ntkfast.nystroem._matrix import Complete, Sums, complete_sums
+from ntkfast.nystroem._passes import Passes, Totals
 from ntkfast.nystroem._points import Points
-from ntkfast.nystroem._problem import Problem, Settings
+from ntkfast.nystroem._problem import Problem, Settings, points_of
 from ntkfast.nystroem._survey import Survey, prepared_for
 from ntkfast.nystroem.path import NystroemPath, as_path
 
@@ -67,9 +69,10 @@ def nystroem_by_depth(
     Notes
     -----
     Centres are chosen once, each pass over the points serves all depths, and the layers of all
-    depths cost as much as those of the deepest. The normal equations of each depth cost as much as
-    those of `NystroemPath`, and depth + 5 matrices of m² numbers are in memory. The result of a
-    depth has the bits of `NystroemPath` with these centres.
+    depths cost as much as those of the deepest; but each depth has a pass of its own over a
+    dask.array. The normal equations of each depth cost as much as those of `NystroemPath`, and
+    depth + 5 matrices of m² numbers are in memory. The result of a depth has the bits of
+    `NystroemPath` with these centres.
 
     Examples
     --------
@@ -87,15 +90,16 @@ def nystroem_by_depth(
     ridges = as_path(diag_reg, units)
     as_count(points, "points", least=1)
     settings = Settings(centres, sampling, kernel, seed, 0, dtype, progress)
-    program = as_first(network)._program_by_depth
-    read = Points(network, x, y, sample_weight, dtype)
-    surveys = settings.survey(read, program)
+    _ = as_first(network)._program_by_depth  # which refuses other networks
+    networks = cut_by_depth(network)
+    read = points_of(network, x, y, sample_weight, dtype)
+    surveys = settings.survey(read, by_depth=True)
     chosen = settings.choose(read, surveys[-1])
     problems = [
         _problem(each, read, known, chosen, settings)
-        for each, known in zip(cut_by_depth(network), surveys, strict=True)
+        for each, known in zip(networks, surveys, strict=True)
     ]
-    gathered = _gathered(problems)
+    gathered = _gathered(problems) if isinstance(read, Points) else [p.gather(0) for p in problems]
     sample = problems[-1].drawn(points, seed)
     paths = []
     for problem, sums in zip(problems, gathered, strict=True):
@@ -106,11 +110,11 @@ def nystroem_by_depth(
 
 
 def _problem(
-    network: Network, read: Points, known: Survey, chosen: Centres, settings: Settings
+    network: Network, read: AnyPoints, known: Survey, chosen: Centres, settings: Settings
 ) -> Problem:
     """Return the problem of a network whose layers are the first of the deepest one."""
     points = copy.copy(read)
-    points.network = network
+    vars(points)["network"] = network
     fits = len(network._program.prepare(chosen.points, None, 0).recipe["fits"])
     recipe = {**known.recipe, "fits": known.recipe["fits"][:fits]}
     return Problem.on_centres(points, replace(known, recipe=recipe), chosen, settings)
@@ -119,24 +123,18 @@ def _problem(
 def _gathered(problems: list[Problem]) -> list[Sums]:
     """Gather the sums of all depths from one pass."""
     deepest = problems[-1]
-    own, known, centres = deepest.settings, deepest.known, deepest.features.centres
-    program = deepest.points.network._program_by_depth
-    prepared = prepared_for(program, known, centres)
-    gatherings = [Gathering(each.features, each.points, 0, own.seed) for each in problems]
+    own, known, features = deepest.settings, deepest.known, deepest.features
+    assert isinstance(deepest.points, Points)
+    prepared = prepared_for(deepest.points.network._program_by_depth, known, features.centres)
+    passes = Passes(deepest.points, features, prepared, 0.0)
+    shares = [Complete(each.features) for each in problems]
+    totals: list[Totals] = [{} for _ in problems]
     with reporting(own.progress, "Nyström: first pass", "point") as report:
-        for band in deepest.points.bands(deepest.passes.rows):
-            (blocks,) = evaluate(
-                prepared,
-                as_others(band.x, centres),
-                centres,
-                wanted=(own.kernel,),
-                out=(None,),
-                diagonal=False,
-                progress=None,
-                stacked=True,
-            )
-            for gathering, block in zip(gatherings, blocks, strict=True):
-                gathering.add(band, block)
+        for band, blocks in passes.bands():
+            # A network of one depth has one kernel.
+            stack = blocks.reshape(len(problems), -1, features.m)
+            for share, block, total in zip(shares, stack, totals, strict=True):
+                share.add(band, block, total)
             if report is not None:
-                report(band.start + len(band.x), known.n)
-    return [gathering.sums() for gathering in gatherings]
+                report(band.start + stack.shape[1], known.n)
+    return [complete_sums(total) for total in totals]

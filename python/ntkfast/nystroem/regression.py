@@ -7,32 +7,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, sizes_of
+from ntkfast._arrays import FloatArray
 from ntkfast._display import Displayed, Fact
-from ntkfast._progress import Progress, reporting
+from ntkfast._progress import Progress
 from ntkfast._scalars import as_count, as_real, as_tolerance
 from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
-from ntkfast.nystroem._errors import LeftOut, left_out, variances
+from ntkfast.nystroem._bands import as_doubles
+from ntkfast.nystroem._errors import LeftOut, Variance, left_out
+from ntkfast.nystroem._features import Features
 from ntkfast.nystroem._matrix import NormalPreconditioner, Sums
-from ntkfast.nystroem._points import Doubles, as_doubles
-from ntkfast.nystroem._predict import outputs_at
+from ntkfast.nystroem._predict import Mean, at
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
-from ntkfast.nystroem._system import Features, WhitenedNormal
+from ntkfast.nystroem._system import System
 from ntkfast.solvers import SolveReport
 from ntkfast.solvers._checkpoint import check_folder
-from ntkfast.solvers._refinement import Refinement, Task
 
 __all__ = ["NystroemRegression"]
-
-_REMEDY = "increase diag_reg, or use fewer centres"
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -49,8 +46,9 @@ class NystroemRegression(Displayed):
         The network.
     x, y
         Shapes (n, n_features) or (n, height, width, channels), and (n,), (n, c) or (n, …). Arrays
-        may be memory-mapped: they are read in bands. dask.arrays are computed block by block in
-        each pass. Or ``x`` is `nk.data.Chunks`, which holds the targets, and ``y`` is None.
+        may be memory-mapped: they are read in bands. Workers of Dask read a dask.array ``x``, and
+        compute and add up all kernels; ``y`` may be one, too. Or ``x`` is `nk.data.Chunks`, which
+        holds the targets, and ``y`` is None.
     centres
         A number of centres; a share below 1: as many as leave this share of the trace of the
         kernel unexplained, at most 10,000; or the centres themselves, shape (m, …).
@@ -71,8 +69,8 @@ class NystroemRegression(Displayed):
         Residual of the normal equations relative to their right-hand side, both in orthonormal
         features, for conjugate gradients.
     memory
-        Bytes for kernel values that are kept between passes; None: half of the memory that is free.
-        The complete normal equations take one pass and keep none.
+        Bytes for kernel values that are kept between passes, on each worker for dask.arrays; None:
+        half of the memory that is free. The complete normal equations take one pass and keep none.
     dtype
         Type of kernel values, float32 or float64; None: that of the points. Sums are float64.
     most_products
@@ -81,8 +79,8 @@ class NystroemRegression(Displayed):
         A file. The state is written to it about once a minute, and when the fit is stopped. The
         same fit goes on from there after its first two passes.
     progress
-        True for a bar, or a callable(done, total): points in the first pass, then tenths of a
-        digit.
+        True for a bar, or a callable(done, total): points in the first pass, for dask.arrays at its
+        end, then tenths of a digit.
 
     Attributes
     ----------
@@ -123,7 +121,8 @@ class NystroemRegression(Displayed):
     gradients at least 4·ε·√(n·m)·w·k²/r for the ε of float64, with the means k of the diagonal and
     w of the weights. Variances and leverages are those without this minimum.
 
-    Bits depend neither on the chunks, nor on `memory`, nor on the number of threads.
+    Bits depend neither on the chunks, nor on `memory`, nor on the number of threads. Those of a
+    dask.array are the same on any cluster, and differ from those of an array by rounding.
 
     References
     ----------
@@ -185,18 +184,8 @@ class NystroemRegression(Displayed):
         preconditioner = NormalPreconditioner.of(sums, ridge)
         gathered = time.perf_counter() - begun - chosen
         if problem.rows:
-            task = Task(
-                stages=(WhitenedNormal(problem.passes, problem.known),),
-                ridge=ridge,
-                preconditioner=preconditioner,
-                name="the normal equations",
-                remedy=_REMEDY,
-                most_products=most_products,
-                checkpoint=None if checkpoint is None else Path(checkpoint),
-                settings=("Nyström", problem.rows, seed),
-                seconds=gathered,
-            )
-            solution, report = _solved(task, sums, tol, progress)
+            system = System(problem, ridge, sums, preconditioner, gathered)
+            solution, report = system.solve(tol, most_products, checkpoint)
         else:
             seconds = {"normal equations": gathered}
             solution, report = preconditioner.direct(sums, ridge, seconds)
@@ -237,18 +226,19 @@ class NystroemRegression(Displayed):
         Parameters
         ----------
         x
-            Shape (k, …): points, maybe memory-mapped.
+            Shape (k, …): points, maybe memory-mapped, or a dask.array.
         progress
-            As for the regression.
+            As for the regression; not for a dask.array.
 
         Returns
         -------
         ndarray
-            Shape (k,) + y.shape[1:]. Costs k·m kernel values.
+            Shape (k,) + y.shape[1:]. Costs k·m kernel values. For a dask.array it is one, lazy,
+            with its chunks.
         """
-        columns = as_doubles(self.coefficients).reshape(len(self.centres), -1)
-        found = outputs_at(self.network, self.kernel, self.centres, columns, x, progress)
-        return found.reshape(len(found), *self.coefficients.shape[1:])
+        mean = Mean(self.network, self.kernel, self.centres, self.coefficients)
+        outputs = self.coefficients.shape[1:]
+        return at(x, mean, centres=self.centres, outputs=outputs, progress=progress)
 
     def variance(self, x: npt.ArrayLike, *, progress: Progress = None) -> FloatArray:
         """Compute the posterior variance of f, for noise of variance r.
@@ -258,16 +248,14 @@ class NystroemRegression(Displayed):
 
         Parameters
         ----------
-        x
-            Shape (k, …).
-        progress
-            As for the regression.
+        x, progress
+            As for `predict`.
 
         Returns
         -------
         ndarray
-            Shape (k,), without the noise. Costs 2·m² operations a point; after
-            conjugate gradients 2·n·m² once.
+            Shape (k,), without the noise. Costs 2·m² operations a point; after conjugate gradients
+            2·n·m² once, at the call. For a dask.array it is one, as for `predict`.
 
         Raises
         ------
@@ -280,7 +268,8 @@ class NystroemRegression(Displayed):
         Quiñonero-Candela and Rasmussen (2005), J. Mach. Learn. Res. 6, 1939: the deterministic
         training conditional.
         """
-        return variances(*self._uncertainty, self.diag_reg, x, progress)
+        variance = Variance(*self._uncertainty, self.diag_reg)
+        return at(x, variance, centres=self.centres, outputs=(), progress=progress)
 
     def leave_one_out(self, points: int = 10_000, *, seed: int = 0) -> LeftOut:
         """Predict points that are no centres from all the others.
@@ -345,14 +334,3 @@ class NystroemRegression(Displayed):
         yield f"residual {reached:.2g} after {passes} {'pass' if passes == 1 else 'passes'}"
         if not np.isnan(self.unexplained):
             yield f"the centres leave {self.unexplained:.2g} of the trace of the kernel"
-
-
-def _solved(task: Task, sums: Sums, tol: float, progress: Progress) -> tuple[Doubles, SolveReport]:
-    """Solve the normal equations by conjugate gradients."""
-    sizes = sizes_of(sums.right, axis=0)
-    b = sums.right / sizes
-    run = Refinement(task, b, tol * np.linalg.norm(b, axis=0))
-    with reporting(progress, "Nyström", "digit") as report:
-        solution = run.run(report)
-    run.warn(tol)
-    return solution * sizes, run.report

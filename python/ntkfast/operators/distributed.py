@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._foreign import is_dask
-from ntkfast._memory import available, zeros
-from ntkfast._ntkfast import multiply_blocks
+from ntkfast._memory import available
 from ntkfast._optional import MissingExtraError
 from ntkfast._progress import Progress, Report
-from ntkfast._version import VERSION, check_version
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
+from ntkfast.operators import _tasks
 from ntkfast.operators._estimate import ProductEstimate
 from ntkfast.operators._store import SHARE
+from ntkfast.operators._tasks import Batch, Doubles
 from ntkfast.operators.kernel import KernelOperator
 from ntkfast.operators.operator import Form, Indices
 
-__all__ = ["DistributedKernelOperator", "Held", "given"]
+__all__ = ["DistributedKernelOperator", "total_memory"]
 
-Doubles: TypeAlias = npt.NDArray[np.float64]
-Batch: TypeAlias = tuple[int, int]
-
-# Blocks of a task, and the least and the most tasks of a product: these numbers fix the order of
+# Blocks of a task, and the least and the most tasks of a product. These numbers fix the order of
 # sums, and so the bits, on any cluster.
 _TOGETHER, _FEW, _MANY = 16, 4, 64
-# Partial sums that are added in one task.
+# Shares that one task adds, 2^k.
 _FAN = 8
+# Bytes of vectors, for all tasks together, up to which each task has them in itself, and some
+# shares return: two steps less, of some milliseconds each.
+_SMALL = 1 << 25
 # Entries from which rows are computed by the workers.
 _ENTRIES = 1 << 21
 
@@ -64,8 +64,9 @@ class DistributedKernelOperator(KernelOperator):
     Notes
     -----
     Entries have the bits of ``network.ntk(x)``. Products have the same bits on any cluster, but add
-    in another order than those of one process. A product sends n·c numbers to each worker. Each of
-    its 4 to 64 tasks returns as many, which the workers add up in groups of eight.
+    in another order than those of one process. A product sends n·c numbers to each worker, and
+    takes some 30 ms beside its work. Its up to 64 tasks return at most as many numbers each, which
+    workers add in groups of eight. If all blocks are kept, there is about one task for each thread.
     """
 
     def __init__(
@@ -89,18 +90,19 @@ class DistributedKernelOperator(KernelOperator):
     def _reset(self) -> None:
         """Forget what the workers hold."""
         self._remote: Any = None
-        self._kept: list[Any] | None = None
+        self._kept: list[Any] = []  # of the first batches, their blocks
+        self._kept_runs: list[Batch] = []
 
     @property
     def kept(self) -> int:
         """Bytes of the blocks that workers hold."""
-        batches = self._batches()[: len(self._kept or ())]
-        return sum(self._size(batch) for batch in batches)
+        return sum(map(self._size, self._batches()[: len(self._kept)]))
 
     @property
     def fits(self) -> bool:
         """Whether there is room for all blocks."""
-        return self._room() == len(self._batches())
+        total = len(self._batches())
+        return not total or any(stop == total for (_, stop), _ in self._groups())
 
     def _size(self, batch: Batch) -> int:
         sizes = (
@@ -110,21 +112,42 @@ class DistributedKernelOperator(KernelOperator):
         return int(sum(sizes)) * self.dtype.itemsize
 
     def _batches(self) -> list[Batch]:
-        """Return runs of blocks, one for each task."""
+        """Return runs of blocks, one for each task: 2^k, so that they divide evenly."""
         total = len(self._places)
-        tasks = min(max(total // _TOGETHER, _FEW), _MANY)
-        step = max(1, math.ceil(total / tasks))
-        return [(start, min(start + step, total)) for start in range(0, total, step)]
+        tasks = min(_power(min(max(total // _TOGETHER, _FEW), _MANY)), total)
+        return [(total * i // tasks, total * (i + 1) // tasks) for i in range(tasks)]
 
-    def _room(self) -> int:
-        """Return how many batches can be kept."""
-        left = _total_memory(self.memory)
-        batches = self._batches()
-        for count, batch in enumerate(batches):
-            left -= self._size(batch)
-            if left < 0:
-                return count
-        return len(batches)
+    def _groups(self) -> list[tuple[Batch, str | None]]:
+        """Return runs of batches that one worker keeps, and the worker.
+
+        If all are kept, there is about one run for each thread: a task for each batch would take
+        longer to hand out. Otherwise a run is a batch, as long as there is room.
+        """
+        workers = _workers(self.memory)
+        threads = sum(threads for _, threads in workers.values())
+        total = len(self._batches())
+        runs = _power(threads)
+        runs = runs if runs == threads else 4 * runs  # which threads share more evenly
+        found = self._shared_out(workers, max(1, _power(total) // runs))
+        complete = any(stop == total for (_, stop), _ in found)
+        return found if complete else self._shared_out(workers, 1)
+
+    def _shared_out(
+        self, workers: dict[str | None, tuple[float, int]], together: int
+    ) -> list[tuple[Batch, str | None]]:
+        """Give each run of batches to the worker that then has least for its threads."""
+        sizes = [self._size(batch) for batch in self._batches()]
+        taken = dict.fromkeys(workers, 0)
+        found: list[tuple[Batch, str | None]] = []
+        for start in range(0, len(sizes), together):
+            size = sum(sizes[start : start + together])
+            fitting = [name for name, (room, _) in workers.items() if taken[name] + size <= room]
+            if not fitting:
+                break
+            keeper = min(fitting, key=lambda name: (taken[name] + size) / workers[name][1])
+            taken[keeper] += size
+            found.append(((start, min(start + together, len(sizes))), keeper))
+        return found
 
     def _plain(self) -> KernelOperator:
         """Return what a worker needs to compute blocks."""
@@ -145,49 +168,70 @@ class DistributedKernelOperator(KernelOperator):
                 report(i + 1, len(parts))
 
     def _product(self, vectors: Doubles, form: Form) -> Doubles:
-        dask = _dask()
         self._distribute()
-        length = self.shape[1 if form == "transposed" else 0]
-        shared = _shared(vectors)
-        kept = self._kept or []
-        found = [
-            dask.delayed(_multiply, pure=False)(
-                self._remote, kept[i] if i < len(kept) else None, batch, shared, form, length
-            )
-            for i, batch in enumerate(self._batches())
-        ]
-        if not found:
-            return np.zeros((length, vectors.shape[1]))
-        while len(found) > 1:
-            groups = [found[i : i + _FAN] for i in range(0, len(found), _FAN)]
-            found = [dask.delayed(_sum, pure=False)(group) for group in groups]
-        (result,) = dask.compute(*found)
-        total: Doubles = result
-        return total
+        if not self._places:
+            return np.zeros((self.shape[1 if form == "transposed" else 0], vectors.shape[1]))
+        shares = _dask().compute(self._shares(vectors, form), optimize_graph=False)
+        _, product = _tasks.added(shares)
+        return product
+
+    def _shares(self, vectors: Doubles, form: Form) -> list[Any]:
+        """Return tasks for shares of a product: few, or one if they are large.
+
+        Their graph is written down, because each dask.delayed takes a millisecond.
+        """
+        from dask.delayed import Delayed
+        from dask.highlevelgraph import HighLevelGraph
+
+        batches = self._batches()
+        single = [(i, i + 1) for i in range(len(self._kept), len(batches))]
+        runs = [*self._kept_runs, *single]
+        keys = [task.key for task in self._kept] + [None] * len(single)
+        token = uuid4().hex
+        graph: dict[Any, Any] = {}
+        small = len(runs) * vectors.nbytes <= _SMALL
+        shared: Any = (_dask().given, _dask().Held(vectors))
+        if not small:
+            graph[f"vectors-{token}"] = shared
+            shared = f"vectors-{token}"
+        found: list[str] = []
+        for start, stop in runs:
+            found.append(f"multiplied-{token}-{start}")
+            work = keys[start:stop], batches[start:stop], shared, form
+            graph[found[-1]] = (_tasks.multiplied, self._remote.key, *work)
+        while len(found) > (_FAN if small else 1):
+            parts = [found[i : i + _FAN] for i in range(0, len(found), _FAN)]
+            found = [f"added-{part[0]}" for part in parts]
+            graph |= {key: (_tasks.added, part) for key, part in zip(found, parts, strict=True)}
+        parents = [self._remote, *self._kept]
+        layers = HighLevelGraph.from_collections(token, graph, dependencies=parents)
+        return [Delayed(key, layers, layer=token) for key in found]
 
     def _distribute(self) -> None:
         """Give the workers the points, and have them compute the blocks that they keep."""
         if self._remote is not None:
             return
-        dask = _dask()
-        (self._remote,) = dask.persist(_shared(self._plain()))
-        count = self._room()
-        tasks = [
-            dask.delayed(_blocks, pure=False)(self._remote, batch)
-            for batch in self._batches()[:count]
-        ]
-        self._kept = list(dask.persist(*tasks)) if tasks else []
+        tasks = _dask()
+        (self._remote,) = tasks.persist([tasks.shared(self._plain())])
+        groups, batches = self._groups(), self._batches()
+        kept: dict[int, Any] = {}
+        for keeper in dict.fromkeys(keeper for _, keeper in groups):
+            own = [i for run, name in groups if name == keeper for i in range(*run)]
+            work = [tasks.task(_tasks.blocks, self._remote, batches[i]) for i in own]
+            kept |= zip(own, tasks.persist(work, keeper), strict=True)
+        self._kept = [kept[i] for i in range(len(kept))]
+        self._kept_runs = [run for run, _ in groups]
 
     def _entries(self, rows: Indices, columns: Indices | None) -> FloatArray:
         width = self.shape[1]
         if columns is not None or len(rows) * width < _ENTRIES:
             return super()._entries(rows, columns)
-        dask = _dask()
+        tasks = _dask()
         step = max(1, min(width, _ENTRIES // max(len(rows), 1)))
         pieces = [np.arange(i, min(i + step, width)) for i in range(0, width, step)]
         self._distribute()
-        tasks = [dask.delayed(_rows, pure=False)(self._remote, rows, some) for some in pieces]
-        return np.concatenate(dask.compute(*tasks), axis=1)
+        found = [tasks.task(_tasks.rows, self._remote, rows, some) for some in pieces]
+        return np.concatenate(tasks.compute(found), axis=1)
 
     def release(self) -> None:
         """Let the workers forget points and blocks. The next product computes them again."""
@@ -202,106 +246,51 @@ class DistributedKernelOperator(KernelOperator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in ("_remote", "_kept")}
+        return {
+            name: value
+            for name, value in state.items()
+            if name not in ("_remote", "_kept", "_kept_runs")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._reset()
 
 
-def _blocks(op: KernelOperator, batch: Batch) -> list[FloatArray]:
-    """Return some blocks; a task on a worker."""
-    return [op._block(*place) for place in op._places[slice(*batch)]]
-
-
-def _multiply(
-    op: KernelOperator,
-    blocks: Sequence[FloatArray] | None,
-    batch: Batch,
-    vectors: Doubles,
-    form: Form,
-    length: int,
-) -> Doubles:
-    """Return the share of some blocks in a product; a task on a worker.
-
-    Arrays that came through a connection may begin anywhere in memory, and are copied then.
-    """
-    aligned = np.require(vectors, np.float64, ("C", "A"))
-    out = zeros((length, vectors.shape[1]), np.float64, "the product")
-    for i, (rows, columns) in enumerate(op._places[slice(*batch)]):
-        block = op._block(rows, columns) if blocks is None else blocks[i]
-        block = np.require(block, requirements=("C", "A"))
-        multiply_blocks([block], [(rows.start, columns.start)], form, aligned, out, None)
-    return out
-
-
-def _rows(op: KernelOperator, rows: Indices, columns: Indices) -> FloatArray:
-    """Return entries; a task on a worker."""
-    return op._entries(rows, columns)
-
-
-def _sum(parts: list[Doubles]) -> Doubles:
-    """Add shares in their order; a task on a worker."""
-    total = parts[0].copy()
-    for part in parts[1:]:
-        total += part
-    return total
-
-
 def _computed(x: Any) -> Any:
     return x.compute() if is_dask(x) else x
 
 
-def _dask() -> Any:
+def _dask() -> ModuleType:
     try:
-        import dask
+        from ntkfast.dask import tasks
     except ImportError as error:
         raise MissingExtraError("KernelOperator of a dask.array", "dask", "dask") from error
-    return dask
+    return tasks
 
 
-def _client() -> Any:
-    """Return the current client of dask.distributed, or None."""
-    try:
-        from distributed import get_client
-    except ImportError:
-        return None
-    try:
-        client = get_client()
-    except ValueError:
-        return None
-    return client if client.status == "running" else None
-
-
-def _shared(value: Any) -> Any:
-    """Return a value for tasks, which each worker gets a copy of.
-
-    It is the result of a task, and not scattered: if the worker that has it ends, the scheduler
-    runs the task again.
-    """
-    return _dask().delayed(given, pure=False)(Held(value))
-
-
-class Held:
-    """A value in which Dask does not look for tasks, and the version of the client."""
-
-    def __init__(self, value: Any) -> None:
-        self.value, self.version = value, VERSION
-
-
-def given(held: Held) -> Any:
-    """Return a value; a task, which is run again if the worker that has the value ends."""
-    check_version(held.version)
-    return held.value
-
-
-def _total_memory(memory: float | None) -> float:
+def total_memory(memory: float | None) -> float:
     """Return the bytes for kept blocks on all workers together."""
-    client = _client()
+    return sum(room for room, _ in _workers(memory).values())
+
+
+def _workers(memory: float | None) -> dict[str | None, tuple[float, int]]:
+    """Return the bytes for kept blocks and the threads of each worker; None for this process."""
+    client = _dask().client()
     if client is None:
-        return SHARE * available() if memory is None else memory
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if memory is not None:
-        return memory * len(workers)
-    limits = [worker["memory_limit"] or available() / len(workers) for worker in workers]
-    return SHARE * float(sum(limits))
+        return {None: (SHARE * available() if memory is None else memory, 1)}
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return {
+        address: (
+            SHARE * (worker["memory_limit"] or available() / len(workers))
+            if memory is None
+            else memory,
+            worker["nthreads"],
+        )
+        for address, worker in workers.items()
+    }
+
+
+def _power(count: int) -> int:
+    """Return the least power of two that is not smaller."""
+    return 1 << max(count - 1, 0).bit_length()

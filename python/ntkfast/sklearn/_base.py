@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from copy import copy
 from typing import Any, TypeVar
 
@@ -13,20 +14,21 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice
 from ntkfast.dynamics._predictive import test_blocks
+from ntkfast.dynamics._products import Products
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator
+from ntkfast.sklearn._lazy import KEPT_TYPES, by_chunks, dense
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._weights import as_weights
+from ntkfast.solvers import PreparedByProducts
 
-__all__ = ["KEPT_TYPES", "NetworkEstimator"]
-
-# Types that scikit-learn's validation keeps. All others become the first one.
-KEPT_TYPES = [np.float64, np.float32]
+__all__ = ["NetworkEstimator"]
 
 Self = TypeVar("Self", bound="NetworkEstimator")
 
@@ -159,3 +161,55 @@ class NetworkEstimator(BaseEstimator):
         check_is_fitted(self)
         points: FloatArray = validate_data(self, X, reset=False, dtype=KEPT_TYPES)
         return points
+
+    def _training_samples(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, **checks: Any
+    ) -> tuple[FloatArray, npt.NDArray[Any]]:
+        """Return samples and targets to learn from."""
+        if is_dask(X):
+            X = np.asarray(dense(X))
+        found: tuple[FloatArray, npt.NDArray[Any]] = validate_data(
+            self, X, y, dtype=KEPT_TYPES, copy=self._precomputed(), **checks
+        )
+        return found
+
+    def _type_of_means(self, samples: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the type of means at samples of some type."""
+        return np.result_type(samples, self.dual_coef_)
+
+    def _means_by_chunks(
+        self,
+        function: Callable[[Self, Any], npt.NDArray[Any]],
+        X: Any,
+        outputs: tuple[int, ...],
+        dtype: np.dtype[Any] | None = None,
+    ) -> Any:
+        """Return what follows from the means at samples in a dask array, as one.
+
+        `function` gets an estimator and a chunk of samples, and `outputs` is the shape of the
+        result for one sample.
+        """
+        light = self.mean_only()
+        return by_chunks(light, X, function, outputs, dtype or self._type_of_means)
+
+    def _by_chunks(
+        self, function: Callable[[Self, Any], npt.NDArray[Any]], X: Any, outputs: tuple[int, ...]
+    ) -> Any:
+        """Return what follows from means and standard deviations, as `_means_by_chunks` does."""
+        check_is_fitted(self)
+        self._ready_for_tasks()
+        return by_chunks(self, X, function, outputs, self._type_of_means)
+
+    @abstractmethod
+    def _ready_for_tasks(self) -> None:
+        """Compute what standard deviations need, or refuse to let tasks compute them."""
+
+    def _refuse_products(self, prepared: object) -> None:
+        """Refuse tasks that would wait for other tasks."""
+        products = isinstance(prepared, (PreparedByProducts, Products))
+        if products and self._kind is not KernelOperator:
+            raise ValueError(
+                "standard deviations at a dask.array are computed by tasks, and those of an "
+                "estimator that learnt by products on the workers of Dask need further tasks; pass "
+                "X.compute()"
+            )

@@ -12,7 +12,9 @@ from ntkfast._scalars import as_choice, as_real
 from ntkfast.dynamics import Posterior
 from ntkfast.dynamics._predictive import as_training_points
 from ntkfast.dynamics._solvers import SolverChoice, as_solver
+from ntkfast.operators import KernelOperator
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._lazy import as_lazy
 from ntkfast.sklearn._noise import noise_by_evidence
 from ntkfast.sklearn._weights import check_solver_of_weights, per_weight
 
@@ -63,7 +65,7 @@ class NNGPEstimator(NetworkEstimator):
         else:
             self.posterior_ = Posterior(
                 self.network_,
-                points,
+                points if self._kind is KernelOperator else as_lazy(points),
                 targets,
                 noise_variance=noise,
                 solver=self.solver,
@@ -79,6 +81,11 @@ class NNGPEstimator(NetworkEstimator):
         self._check_network("standard deviations")
         self._check_trained("standard deviations")
         return self.posterior_.predict(points, covariance="diagonal").std
+
+    def _ready_for_tasks(self) -> None:
+        self._check_network("standard deviations")
+        self._check_trained("standard deviations")
+        self._refuse_products(self.posterior_.regression.prepared)
 
     def _noise(self) -> float:
         return self.noise_variance_

@@ -22,9 +22,10 @@ from ntkfast.dynamics._solvers import SolverChoice, as_solver, fits
 from ntkfast.kernels import as_others
 from ntkfast.linalg import matmul
 from ntkfast.nystroem import NystroemRegression
-from ntkfast.operators import Operator
+from ntkfast.operators import KernelOperator, Operator
 from ntkfast.sklearn import _many
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._lazy import as_lazy
 from ntkfast.sklearn._noise import noise_by_leave_one_out
 from ntkfast.sklearn._weights import (
     check_solver_of_weights,
@@ -110,7 +111,7 @@ class NTKEstimator(NetworkEstimator):
         self.network_, self.sample_weight_, self.t_ = self._network(), weights, float(time)
         self.training_ = _many.on_centres(
             self.network_,
-            points,
+            points if self._kind is KernelOperator else as_lazy(points),
             targets,
             weights,
             diag_reg=settings["diag_reg"],
@@ -231,6 +232,9 @@ class NTKEstimator(NetworkEstimator):
             prepared.release()
         deviations: FloatArray = np.sqrt(np.concatenate(variances))
         return deviations
+
+    def _ready_for_tasks(self) -> None:
+        self._refuse_products(self._exact("standard deviations").prepared)
 
     def _weights(self, ntk: FloatArray, nngp: FloatArray | Operator) -> FloatArray:
         """B = Θ(x, X)·A_t, so that training maps f_0 to f_0 + B·(y − f_0)."""

@@ -12,9 +12,9 @@ from ntkfast._arrays import FloatArray
 from ntkfast._scalars import as_choice, as_count, as_real, as_tolerance, plain
 from ntkfast.kernels import KernelName
 from ntkfast.nystroem import NystroemPath, NystroemRegression
-from ntkfast.nystroem._points import as_doubles
-from ntkfast.nystroem._predict import outputs_at
+from ntkfast.nystroem._predict import Mean
 from ntkfast.sklearn._base import NetworkEstimator
+from ntkfast.sklearn._lazy import samples
 from ntkfast.sklearn._seeds import RandomState, as_seed
 from ntkfast.solvers import SolveReport
 
@@ -147,15 +147,25 @@ class NystroemEstimator(NetworkEstimator):
             )
 
     def _outputs(self, points: FloatArray) -> FloatArray:
-        columns = as_doubles(self.dual_coef_).reshape(len(self.centres_), -1)
-        found = outputs_at(self.network_, self.kernel_, self.centres_, columns, points, None)
-        return found.astype(points.dtype, copy=False).reshape(
-            len(points), *self.dual_coef_.shape[1:]
-        )
+        mean = Mean(self.network_, self.kernel_, self.centres_, self.dual_coef_)
+        return mean(points).astype(points.dtype, copy=False)
 
     def _deviations(self, points: FloatArray) -> FloatArray:
         self._check_trained("standard deviations")
         return np.sqrt(self.training_.variance(points)).astype(points.dtype)
+
+    def _ready_for_tasks(self) -> None:
+        self._check_trained("standard deviations")
+        assert self.training_._uncertainty  # which copies for workers cannot compute
+
+    def _training_samples(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, **checks: Any
+    ) -> tuple[FloatArray, npt.NDArray[Any]]:
+        """Return samples and targets to learn from; samples in a dask array stay there."""
+        return samples(self, X, y, **checks)
+
+    def _type_of_means(self, samples: np.dtype[Any]) -> np.dtype[Any]:
+        return samples
 
     def _noise(self) -> float:
         return self.diag_reg_

@@ -9,21 +9,22 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast.data import one_hot
 from ntkfast.dynamics._arguments import Reduction
 from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator
-from ntkfast.sklearn._base import KEPT_TYPES, NetworkEstimator
+from ntkfast.sklearn._base import NetworkEstimator
 from ntkfast.sklearn._nngp import NNGPEstimator
 from ntkfast.sklearn._ntk import NTKEstimator
 from ntkfast.sklearn._probability import probability_of_largest
 
-__all__ = ["NNGPClassifier", "NTKClassifier", "NetworkClassifier"]
+__all__ = ["NNGPClassifier", "NTKClassifier", "NetworkClassifier", "probabilities"]
 
 Self = TypeVar("Self", bound="NetworkClassifier")
 
@@ -41,7 +42,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (n, n_features), one sample per row; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept. A dask.array is
+            copied to this process, except by estimators that learn on centres.
         y
             Shape (n,): labels of any kind, with two classes or more.
         sample_weight
@@ -58,7 +60,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         NumericalError
             The matrix of the system is not positive semi-definite, even with the largest jitter.
         """
-        points, labels = validate_data(self, X, y, dtype=KEPT_TYPES, copy=self._precomputed())
+        points, labels = self._training_samples(X, y)
         check_classification_targets(labels)
         points, labels, weights = self._positive(points, labels, sample_weight)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
@@ -78,13 +80,17 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (m, n_features).
+            Shape (m, n_features). For a dask.array the result is one, lazy, with its chunks.
 
         Returns
         -------
         ndarray
             Shape (m,): labels from ``classes_``.
         """
+        if is_dask(X):
+            check_is_fitted(self)
+            lazy: npt.NDArray[Any] = self._means_by_chunks(_labels, X, (), self.classes_.dtype)
+            return lazy
         outputs = self._outputs(self._new_points(X))
         labels: npt.NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
         return labels
@@ -98,7 +104,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X
-            Shape (m, n_features).
+            As for `predict`.
 
         Returns
         -------
@@ -106,8 +112,21 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             Shape (m, n_classes), in the order of ``classes_``; rows sum to 1. Costs as much as the
             standard deviations, far more than `predict`.
         """
+        if is_dask(X):
+            check_is_fitted(self)
+            lazy: FloatArray = self._by_chunks(probabilities, X, self.classes_.shape)
+            return lazy
         points = self._new_points(X)
         return probability_of_largest(self._outputs(points), self._deviations(points))
+
+
+def _labels(model: NetworkClassifier, X: FloatArray) -> npt.NDArray[Any]:
+    return model.predict(X)
+
+
+def probabilities(model: NetworkClassifier, X: FloatArray) -> FloatArray:
+    """Return probabilities; a task on a worker."""
+    return model.predict_proba(X)
 
 
 class NTKClassifier(NetworkClassifier, NTKEstimator):

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._gram import row_blocks
 from ntkfast._memory import empty
 from ntkfast._progress import Progress
@@ -20,7 +21,7 @@ from ntkfast.kernels import as_others
 from ntkfast.linalg import Cholesky
 from ntkfast.networks import Network
 from ntkfast.nystroem._problem import Problem, Settings
-from ntkfast.sklearn._base import KEPT_TYPES
+from ntkfast.sklearn._lazy import KEPT_TYPES, by_chunks, lazy_samples
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._nystroem import KERNELS, at_most
 from ntkfast.sklearn._seeds import RandomState, as_seed
@@ -132,7 +133,8 @@ class NystroemFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Parameters
         ----------
         X
-            Shape (n, n_features), one sample per row; float64 and float32 are kept.
+            Shape (n, n_features), one sample per row; float64 and float32 are kept. A dask.array is
+            read by its workers.
         y
             Not used.
 
@@ -149,7 +151,10 @@ class NystroemFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         MemoryError
             The matrix of m² numbers exceeds the memory that is free.
         """
-        points = validate_data(self, X, dtype=KEPT_TYPES)
+        if is_dask(X):
+            points = lazy_samples(self, X, reset=True)
+        else:
+            points = validate_data(self, X, dtype=KEPT_TYPES)
         self.kernel_ = as_choice(self.kernel, "kernel", KERNELS)  # type: ignore[assignment]
         self.network_ = named_network(
             self.network, self.depth, self.activation, self.w_std, self.b_std
@@ -180,7 +185,8 @@ class NystroemFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         ndarray
-            Shape (n, m), in the type of ``X``, float64 or float32.
+            Shape (n, m), in the type of ``X``, float64 or float32. For a dask.array it is one,
+            lazy, with its chunks.
 
         Raises
         ------
@@ -190,6 +196,9 @@ class NystroemFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             The features exceed the memory that is free.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            lazy: FloatArray = by_chunks(self, X, _features, self.centres_.shape[:1], np.dtype)
+            return lazy
         points: FloatArray = validate_data(self, X, reset=False, dtype=KEPT_TYPES)
         n, m = len(points), len(self.centres_)
         features: FloatArray = empty(
@@ -204,3 +213,7 @@ class NystroemFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     @property
     def _n_features_out(self) -> int:
         return len(self.centres_)
+
+
+def _features(model: NystroemFeatures, X: FloatArray) -> FloatArray:
+    return model.transform(X)

@@ -9,17 +9,18 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from ntkfast._arrays import FloatArray
+from ntkfast._foreign import is_dask
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_real
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import as_doubles
 from ntkfast.nystroem._entropy import softmax
 from ntkfast.nystroem._logistic import logistic
-from ntkfast.nystroem._points import as_doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.sklearn._nystroem import NystroemEstimator
+from ntkfast.sklearn._regressor import NetworkRegressor
 from ntkfast.sklearn._seeds import RandomState
-from ntkfast.sklearn.classifiers import NetworkClassifier
-from ntkfast.sklearn.regressors import NetworkRegressor
+from ntkfast.sklearn.classifiers import NetworkClassifier, probabilities
 
 __all__ = ["NystroemClassifier", "NystroemRegressor"]
 
@@ -287,7 +288,7 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         Parameters
         ----------
         X
-            Shape (m, n_features).
+            As for `predict`.
 
         Returns
         -------
@@ -298,5 +299,8 @@ class NystroemClassifier(NetworkClassifier, NystroemEstimator):
         check_is_fitted(self)
         if self.loss_ == "squared":
             return super().predict_proba(X)
+        if is_dask(X):
+            lazy: FloatArray = self._means_by_chunks(probabilities, X, self.classes_.shape)
+            return lazy
         points = self._new_points(X)
         return softmax(as_doubles(self._outputs(points))).astype(points.dtype)

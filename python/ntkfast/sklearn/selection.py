@@ -18,9 +18,9 @@ from ntkfast.dynamics._solvers import SolverChoice
 from ntkfast.networks import Network
 from ntkfast.sklearn._networks import named_network
 from ntkfast.sklearn._ntk import NTKEstimator
+from ntkfast.sklearn._regressor import NetworkRegressor
 from ntkfast.sklearn._weights import mean_diagonal, roots, scaled
 from ntkfast.sklearn.classifiers import NetworkClassifier
-from ntkfast.sklearn.regressors import NetworkRegressor
 from ntkfast.solvers import EigenSolver, PreparedEigen
 from ntkfast.spectrum import eigh
 

@@ -96,13 +96,14 @@ fn multiply<T: Scalar>(
             (0..rows).step_by(HEIGHT).map(move |top| (block, top..rows.min(top + HEIGHT)))
         })
         .collect();
-    let sums = Mutex::new(Sums { out, next: 0, early: BTreeMap::new() });
-    let level = Level::current();
+    let sums = Mutex::new(Sums { out, next: 0, early: BTreeMap::new(), spare: Vec::new() });
+    let lock = || sums.lock().unwrap_or_else(PoisonError::into_inner);
     job.begin(pieces.len());
     for_each_index(job, pieces.len(), Workspace::default, |workspace, index| {
         let (block, rows) = &pieces[index];
-        let part = Part::new(block, rows.clone(), form, vectors, width, level, workspace)?;
-        sums.lock().unwrap_or_else(PoisonError::into_inner).add(index, part);
+        let mut part = lock().spare.pop().unwrap_or_default();
+        part.compute(block, rows.clone(), form, vectors, width, workspace)?;
+        lock().add(index, part);
         Ok(())
     })
 }
@@ -119,17 +120,21 @@ struct Sums<'a> {
     out: &'a mut [f64],
     next: usize,
     early: BTreeMap<usize, Part>,
+    /// Parts that have been added. To give their memory back to the system for each piece would stop all threads, in
+    /// processes that keep none of it, as workers of Dask do.
+    spare: Vec<Part>,
 }
 
 impl Sums<'_> {
     fn add(&mut self, index: usize, part: Part) {
         self.early.insert(index, part);
         while let Some(part) = self.early.remove(&self.next) {
-            for (start, values) in [part.forward, part.backward] {
-                for (sum, value) in self.out[start..][..values.len()].iter_mut().zip(values) {
+            for (start, values) in [&part.forward, &part.backward] {
+                for (sum, value) in self.out[*start..][..values.len()].iter_mut().zip(values) {
                     *sum += value;
                 }
             }
+            self.spare.push(part);
             self.next += 1;
         }
     }
@@ -144,29 +149,32 @@ struct Workspace {
 }
 
 impl Part {
-    fn new<T: Scalar>(
+    fn compute<T: Scalar>(
+        &mut self,
         block: &Block<'_, T>,
         rows: Range<usize>,
         form: Form,
         vectors: &[f64],
         width: usize,
-        level: Level,
         workspace: &mut Workspace,
-    ) -> Result<Self> {
+    ) -> Result<()> {
+        let level = Level::current();
         let [top, left] = block.place;
         let forward = form != Form::Transposed;
         let backward = form == Form::Transposed || (form == Form::Symmetric && top != left);
-        let zeros = |wanted: bool, start: usize, count: usize| {
-            Ok(if wanted {
-                (start * width, memory::buffer(memory::size([count, width])?)?)
+        let clear = |(begin, values): &mut (usize, Vec<f64>), wanted: bool, start, count| {
+            let count = if wanted { memory::size([count, width])? } else { 0 };
+            *begin = if wanted { start * width } else { 0 };
+            if values.capacity() < count {
+                *values = memory::buffer(count)?;
             } else {
-                (0, Vec::new())
-            })
+                values.clear();
+                values.resize(count, 0.0);
+            }
+            Ok::<_, crate::Error>(())
         };
-        let mut part = Self {
-            forward: zeros(forward, top + rows.start, rows.len())?,
-            backward: zeros(backward, left, block.shape[1])?,
-        };
+        clear(&mut self.forward, forward, top + rows.start, rows.len())?;
+        clear(&mut self.backward, backward, left, block.shape[1])?;
         let place = |start: usize, count: usize, wanted: bool| {
             if wanted { &vectors[start * width..][..count * width] } else { &[] }
         };
@@ -176,8 +184,8 @@ impl Part {
             down: place(top + rows.start, rows.len(), backward),
             rows,
             width,
-            forward: &mut part.forward.1,
-            backward: &mut part.backward.1,
+            forward: &mut self.forward.1,
+            backward: &mut self.backward.1,
             workspace,
         };
         match (forward, backward) {
@@ -185,7 +193,7 @@ impl Part {
             (true, false) => f64::dispatch(level, Mode::<_, true, false>(task)),
             _ => f64::dispatch(level, Mode::<_, false, true>(task)),
         }
-        Ok(part)
+        Ok(())
     }
 }
 

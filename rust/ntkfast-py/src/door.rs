@@ -5,8 +5,9 @@ use ntkfast_core::parallel::{Job, lease};
 use ntkfast_core::{Error, Result, reserve};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a waiting call looks for Ctrl-C and reports progress.
@@ -14,6 +15,10 @@ const POLL: Duration = Duration::from_millis(40);
 
 /// Waking an idle pool costs about 100 µs; work of fewer operations than this is done sooner on the spot.
 const SHORT_CALL: usize = 2_000_000;
+
+/// Whether a function waits for the next call, and the function.
+static WAITING: AtomicBool = AtomicBool::new(false);
+static FIRST: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 type Outcome<R> = std::thread::Result<Result<R>>;
 
@@ -32,6 +37,7 @@ impl Call<'_, '_> {
     /// returns when the pieces under way are finished.
     pub fn run<R: Send>(self, work: impl FnOnce(&Job) -> Result<R> + Send) -> PyResult<R> {
         reserve::hold().map_err(|error| to_python(&error))?;
+        prepare(self.py)?;
         let job = Job::default();
         let mut watch =
             Watch { progress: self.progress.map(|callback| callback.clone().unbind()), last: None };
@@ -77,6 +83,7 @@ impl Call<'_, '_> {
         if self.operations < SHORT_CALL {
             return self.run(work);
         }
+        prepare(self.py)?;
         let job = Arc::new(Job::default());
         let mut watch =
             Watch { progress: self.progress.map(|callback| callback.clone().unbind()), last: None };
@@ -88,6 +95,21 @@ impl Call<'_, '_> {
         });
         finish(self.py.detach(move || watch.wait(&receive, &job))?)
     }
+}
+
+/// Call a function of Python once, before the next call: it may choose the number of threads.
+#[pyfunction]
+pub fn before_next_call(function: Py<PyAny>) {
+    *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(function);
+    WAITING.store(true, Ordering::Release);
+}
+
+fn prepare(py: Python<'_>) -> PyResult<()> {
+    if WAITING.swap(false, Ordering::Acquire) {
+        let function = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
+        function.map_or(Ok(()), |function| function.call0(py).map(drop))?;
+    }
+    Ok(())
 }
 
 /// The caller's side of a running job.

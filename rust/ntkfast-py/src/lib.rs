@@ -154,6 +154,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(factor::inverse_diagonal, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::solve_refined, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::matmul, module)?)?;
+    module.add_function(wrap_pyfunction!(door::before_next_call, module)?)?;
     module.add_function(wrap_pyfunction!(blocks::multiply_blocks, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::flow_filter, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::descent_filter, module)?)?;
