@@ -16,6 +16,7 @@ __all__ = [
     "cholesky_in_place",
     "cholesky_solve",
     "cores",
+    "derivatives",
     "descent_filter",
     "eigh",
     "flow_filter",
