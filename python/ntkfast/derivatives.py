@@ -75,12 +75,12 @@ def vjp(
     right = left if others is None else _Rows.of(others)
     blocks = _cotangents(g, n, m)
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
-    prepared = _prepared(program, left.points, None if others is None else right.points)
+    prepared = _prepared(program, left.points, others)
+    planes = _Planes(prepared, kernel, right.points, n)
     with reporting(progress, f"{kernel.upper()} gradient", "row") as report:
-        for rows in _blocks(n, m):
+        for rows in planes.blocks():
             first = rows.start if others is None else None
-            own = left.points[rows]
-            _, turned, ours, theirs = _planes(prepared, own, right.points, first, kernel, None)
+            _, turned, ours, theirs = planes.of(left.points[rows], first)
             weights = blocks(rows)
             unit = left.unit[rows]
             turned *= weights
@@ -118,12 +118,12 @@ def jvp(
         moves[1] = moves[0]
     n, m = len(points), len(right.points)
     found = zeros((n, m), dtype, "the derivative of the kernel")
-    prepared = _prepared(program, left.points, None if others is None else right.points)
+    prepared = _prepared(program, left.points, others)
+    planes = _Planes(prepared, kernel, right.points, n)
     with reporting(progress, f"{kernel.upper()} derivative", "row") as report:
-        for rows in _blocks(n, m):
+        for rows in planes.blocks():
             first = rows.start if others is None else None
-            own = left.points[rows]
-            _, turned, ours, theirs = _planes(prepared, own, right.points, first, kernel, None)
+            _, turned, ours, theirs = planes.of(left.points[rows], first)
             total = np.zeros_like(turned)
             if moves[0] is not None:
                 some = moves[0][rows]
@@ -156,16 +156,15 @@ def by_parameters(
     n, m = len(points), len(points if others is None else others)
     found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
     prepared = prepared or _prepared(program, points, others)
+    planes = _Planes(prepared, kernel, points if others is None else others, n)
     together = _PLANES - 1
     with reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
-        for rows in _blocks(n, m):
+        for rows in planes.blocks():
             first = rows.start if others is None else None
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
-                right = points if others is None else others
-                planes = _planes(prepared, points[rows], right, first, kernel, some)
-                for k in range(len(some)):
-                    found[start + k, rows] = planes[1 + k]
+                for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
+                    found[start + k, rows] = plane
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -206,25 +205,31 @@ def _prepared(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
     return program.prepare_again({**recipe, "fits": fits})
 
 
-def _blocks(n: int, m: int) -> Iterator[slice]:
-    step = max(256, _NUMBERS // (_PLANES * max(m, 1)))
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+class _Planes:
+    """The results of the core for some rows at a time, in the same memory for all of them."""
 
+    def __init__(self, prepared: Prepared, kernel: KernelName, right: Doubles, n: int) -> None:
+        self._prepared, self._kernel, self._right = prepared, kernel, right
+        m = len(right)
+        self._rows = min(max(256, _NUMBERS // (_PLANES * max(m, 1))), max(n, 1))
+        shape = self._rows, m
+        self._memory = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
+        self._n = n
 
-def _planes(
-    prepared: Prepared,
-    x: Doubles,
-    x2: Doubles,
-    first: int | None,
-    kernel: KernelName,
-    parameters: list[Parameter] | None,
-) -> list[Doubles]:
-    shape = (len(x), len(x2))
-    planes = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
-    ntk = kernel == "ntk"
-    nngps, ntks = (None, planes) if ntk else (planes, None)
-    core_derivatives(prepared, x, x2, first, parameters, nngps, ntks)
-    return planes
+    def blocks(self) -> Iterator[slice]:
+        """Yield the rows of each block."""
+        for start in range(0, self._n, self._rows):
+            yield slice(start, min(start + self._rows, self._n))
+
+    def of(
+        self, x: Doubles, first: int | None, parameters: list[Parameter] | None = None
+    ) -> list[Doubles]:
+        """Return values and derivatives for some rows, until the next call."""
+        planes = [plane[: len(x)] for plane in self._memory]
+        ntk = self._kernel == "ntk"
+        nngps, ntks = (None, planes) if ntk else (planes, None)
+        core_derivatives(self._prepared, x, self._right, first, parameters, nngps, ntks)
+        return planes
 
 
 def _cotangents(g: Cotangent, n: int, m: int) -> Any:

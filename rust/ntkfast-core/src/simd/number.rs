@@ -29,6 +29,24 @@ pub trait Number:
     }
     /// 2 to the power of `self`, an integer for which that is a normal number.
     fn power_of_two(self) -> Self;
+    /// A polynomial of at least two coefficients, lowest power first.
+    ///
+    /// Even and odd powers are summed apart: two short chains of dependent instructions instead of a long one.
+    #[inline(always)]
+    fn polynomial(self, coefficients: &'static [f64]) -> Self {
+        let square = self * self;
+        let last = coefficients.len() - 1;
+        let (mut high, mut low) = (Self::splat(coefficients[last]), Self::splat(coefficients[last - 1]));
+        let mut i = last - 1;
+        while i >= 2 {
+            high = high.mul_add(square, Self::splat(coefficients[i - 1]));
+            low = low.mul_add(square, Self::splat(coefficients[i - 2]));
+            i -= 2;
+        }
+        // `low` has reached the power i.
+        let value = high.mul_add(self, low);
+        if i == 1 { value.mul_add(self, Self::splat(coefficients[0])) } else { value }
+    }
     /// The larger, lane by lane.
     fn max(self, other: Self) -> Self;
     /// The smaller, lane by lane.

@@ -121,6 +121,18 @@ impl<N: Number, const K: usize> Number for Tangent<N, K> {
         Self { value: self.value.rounded_product(factor), slopes: [N::splat(0.0); K] }
     }
 
+    /// The derivative of the polynomial is computed once, for all directions.
+    #[inline(always)]
+    fn polynomial(self, coefficients: &'static [f64]) -> Self {
+        let x = self.value;
+        let last = coefficients.len() - 1;
+        let mut slope = N::splat(last as f64 * coefficients[last]);
+        for i in (1..last).rev() {
+            slope = slope.mul_add(x, N::splat(i as f64 * coefficients[i]));
+        }
+        self.scaled(x.polynomial(coefficients), slope)
+    }
+
     #[inline(always)]
     fn max(self, other: Self) -> Self {
         Self::select(self.value.less(other.value), other, self)
