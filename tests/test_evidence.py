@@ -59,7 +59,7 @@ def test_what_is_zero_stays_and_ratios_stay():
 
 def test_a_maximum_at_a_bound_is_told():
     x, _ = wave()
-    with pytest.warns(RuntimeWarning, match=r"bound of noise_variance \(times 1e-07\).*span"):
+    with pytest.warns(RuntimeWarning, match=r"bound of .*noise_variance \(times 1e-07\).*span"):
         nk.Posterior.maximize(
             nk.mlp(1, nk.Erf(), b_std=0.5), x, np.sin(3 * x[:, 0]), noise_variance=1.0, span=1e7
         )

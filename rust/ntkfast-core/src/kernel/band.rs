@@ -1,13 +1,75 @@
 //! A band of pairs with their derivatives: some rows of one tile, and a strip of columns.
 
+use super::Wanted;
 use super::cosine::{FEW_FEATURES, from_differences, from_products};
-use super::derivatives::{PLANES, TangentWorkspace, Variables, Walk, ZERO};
+use super::differentiable::{Differentiable, PLANES, Variables, ZERO};
 use super::product::packed_strips;
-use super::tile::TileSource;
+use super::tile::{BandValues, TileSource, Workspace};
 use super::units::TILE;
 use crate::program::{DIRECTIONS, TangentRegister};
 use crate::simd::{Pack, STRIP, Strip, Vectorized};
 use std::ops::Range;
+
+/// What all tiles have in common.
+pub struct Walk<'a> {
+    pub source: &'a TileSource<'a, f64>,
+    pub left: &'a Differentiable<'a>,
+    pub right: &'a Differentiable<'a>,
+    pub variables: Variables,
+    pub wanted: Wanted,
+}
+
+impl Walk<'_> {
+    /// Pairs of a row with itself.
+    pub fn exact_diagonal(
+        &self,
+        first: usize,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        values: &mut [BandValues<f64>],
+    ) {
+        for row in rows.clone().filter(|row| columns.contains(&(row + first))) {
+            for (output, planes) in values.chunks_exact_mut(PLANES).enumerate() {
+                for (ntk, wanted) in [(false, self.wanted.nngp), (true, self.wanted.ntk)] {
+                    let (root, left) = self.left.root(row, output, ntk);
+                    let (_, right) = self.right.root(row + first, output, ntk);
+                    let mut found = [root * root; PLANES];
+                    for (found, (left, right)) in found[1..].iter_mut().zip(left.into_iter().zip(right)) {
+                        *found = root * (left + right);
+                    }
+                    for (plane, found) in planes.iter_mut().zip(found).filter(|_| wanted) {
+                        let plane = if ntk { &mut plane.ntk } else { &mut plane.nngp };
+                        plane[row - rows.start].0[row + first - columns.start] = found;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a thread needs.
+pub struct TangentWorkspace {
+    pub pairs: Workspace<f64>,
+    pub registers: Vec<TangentRegister>,
+    /// Constants of one row, and their derivatives.
+    pub constants: [Vec<f64>; 2],
+    pub values: Vec<BandValues<f64>>,
+}
+
+impl TangentWorkspace {
+    pub fn new(walk: &Walk<'_>, shape: [usize; 2]) -> Self {
+        let TileSource { program, left, .. } = walk.source;
+        let buffer = |wanted: bool| vec![ZERO; if wanted { shape[0].min(TILE) } else { 0 }];
+        let values = |_| BandValues { nngp: buffer(walk.wanted.nngp), ntk: buffer(walk.wanted.ntk) };
+        let none = Wanted { nngp: false, ntk: false };
+        Self {
+            pairs: Workspace::new(program, left.features(), none, shape),
+            registers: vec![TangentRegister::default(); program.registers],
+            constants: [vec![0.0; program.slots], vec![0.0; program.slots * DIRECTIONS]],
+            values: (0..program.outputs.len() * PLANES).map(values).collect(),
+        }
+    }
+}
 
 /// The work on a band.
 pub struct Band<'a> {

@@ -4,115 +4,18 @@
 //! network's parameters. Derivatives are taken along θ, not along the cosine c: behind a kink, those along c are infinite
 //! where rows coincide.
 
-use super::band::Band;
-use super::tile::{BandValues, Finished, Sink, TileSource, Workspace};
+use super::band::{Band, TangentWorkspace, Walk};
+use super::differentiable::{Differentiable, Variables};
+use super::tile::{Finished, Sink, TileSource};
 use super::units::TILE;
-use super::{Outputs, Points, Rows, Wanted};
+use super::{Outputs, Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::parallel::{Job, for_each_index, for_each_item};
-use crate::program::{DIRECTIONS, Direction, Prepared, RowTrace, TangentRegister};
-use crate::real::Jet;
-use crate::simd::{STRIP, Strip, dispatch_f64};
-use std::ops::Range;
+use crate::parallel::{Job, for_each_index};
+use crate::program::Prepared;
+use crate::simd::{STRIP, dispatch_f64};
 
-/// What derivatives are by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Variables {
-    /// By the inputs: with K as a function of c = cos θ, a and b, K_c, K_a − c·K_c and K_b − c·K_c. Where sin θ = 0, K_c counts
-    /// as 0.
-    Inputs,
-    /// Along these directions, which are of both rows.
-    Parameters([Direction; DIRECTIONS]),
-}
-
-impl Variables {
-    /// Directions of the rows on the left, or on the right.
-    fn directions(self, left: bool) -> [Direction; DIRECTIONS] {
-        match self {
-            Self::Inputs if left => [Direction::Still, Direction::Norm, Direction::Still],
-            Self::Inputs => [Direction::Still, Direction::Still, Direction::Norm],
-            Self::Parameters(directions) => directions,
-        }
-    }
-}
-
-/// Results of a pair at each of the program's outputs: the value and the derivatives.
-pub const PLANES: usize = 1 + DIRECTIONS;
-
-/// Points, and the derivatives of what a program knows of them.
-pub(super) struct Differentiable<'a> {
-    pub points: Points<'a, f64>,
-    /// Strip by strip.
-    pub slopes: Vec<StripSlopes>,
-}
-
-/// Derivatives for 64 rows.
-pub(super) struct StripSlopes {
-    /// Slot by slot, direction by direction.
-    pub slots: Vec<Strip<f64>>,
-    /// Of √K and √T, output by output, direction by direction.
-    pub roots: Vec<[[Strip<f64>; 2]; DIRECTIONS]>,
-}
-
-pub(super) const ZERO: Strip<f64> = Strip([0.0; STRIP]);
-
-impl<'a> Differentiable<'a> {
-    /// √K, or √T, of a row at an output, and its derivatives.
-    pub fn root(&self, row: usize, output: usize, ntk: bool) -> (f64, [f64; DIRECTIONS]) {
-        let (strip, lane) = (row / STRIP, row % STRIP);
-        let roots = self.points.roots(strip, output);
-        let root = if ntk { &roots.tangent } else { &roots.scale };
-        let rates = &self.slopes[strip].roots[output];
-        (root.0[lane], rates.each_ref().map(|rates| rates[usize::from(ntk)].0[lane]))
-    }
-
-    /// O(rows · steps).
-    fn new(
-        rows: Rows<'a, f64>,
-        prepared: &Prepared<'_, f64>,
-        directions: &[Direction; DIRECTIONS],
-        wanted: Wanted,
-        job: &Job,
-    ) -> Result<Self> {
-        let program = prepared.program();
-        let points = Points::new(rows, prepared, wanted, job)?;
-        let mut slopes = memory::empty(points.count().div_ceil(STRIP))?;
-        for _ in points.scales().chunks(STRIP) {
-            job.check()?;
-            slopes.push(StripSlopes {
-                slots: vec![ZERO; program.slots * DIRECTIONS],
-                roots: vec![[[ZERO; 2]; DIRECTIONS]; program.outputs.len()],
-            });
-        }
-        let state =
-            || (vec![RowTrace::<Jet>::default(); program.registers], vec![Jet::default(); program.slots]);
-        let strips = points.scales().chunks(STRIP).zip(&mut slopes);
-        let features = points.features();
-        for_each_item(job, strips, state, |(registers, constants), _, (scales, strip)| {
-            for (lane, &scale) in scales.iter().enumerate() {
-                for (k, &direction) in directions.iter().enumerate() {
-                    if direction == Direction::Still {
-                        continue;
-                    }
-                    program.run_row_along(direction, features, scale, registers, constants, |_, _, _| ());
-                    for (slot, constant) in constants.iter().enumerate() {
-                        strip.slots[slot * DIRECTIONS + k].0[lane] = constant.slope;
-                    }
-                    for (roots, &register) in strip.roots.iter_mut().zip(&program.outputs) {
-                        let RowTrace { scale, tangent } = registers[register];
-                        roots[k][0].0[lane] = scale.slope;
-                        roots[k][1].0[lane] = tangent.slope;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        Ok(Self { points, slopes })
-    }
-}
-
-/// All pairs of two sets: [`PLANES`] results for each output of the program. O(n·m·(d + steps)). If the rows on the left are
+/// All pairs of two sets: [`super::PLANES`] results for each output of the program. O(n·m·(d + steps)). If the rows on the left are
 /// those on the right from `first` on, pairs of a row with itself are exact.
 ///
 /// A row with itself is a function of the row alone: half of its derivatives is along a, and half along b.
@@ -175,65 +78,4 @@ pub fn derivatives(
             Ok(())
         },
     )
-}
-
-/// What all tiles have in common.
-pub(super) struct Walk<'a> {
-    pub source: &'a TileSource<'a, f64>,
-    pub left: &'a Differentiable<'a>,
-    pub right: &'a Differentiable<'a>,
-    pub variables: Variables,
-    pub wanted: Wanted,
-}
-
-impl Walk<'_> {
-    /// Pairs of a row with itself.
-    fn exact_diagonal(
-        &self,
-        first: usize,
-        rows: &Range<usize>,
-        columns: &Range<usize>,
-        values: &mut [BandValues<f64>],
-    ) {
-        for row in rows.clone().filter(|row| columns.contains(&(row + first))) {
-            for (output, planes) in values.chunks_exact_mut(PLANES).enumerate() {
-                for (ntk, wanted) in [(false, self.wanted.nngp), (true, self.wanted.ntk)] {
-                    let (root, left) = self.left.root(row, output, ntk);
-                    let (_, right) = self.right.root(row + first, output, ntk);
-                    let mut found = [root * root; PLANES];
-                    for (found, (left, right)) in found[1..].iter_mut().zip(left.into_iter().zip(right)) {
-                        *found = root * (left + right);
-                    }
-                    for (plane, found) in planes.iter_mut().zip(found).filter(|_| wanted) {
-                        let plane = if ntk { &mut plane.ntk } else { &mut plane.nngp };
-                        plane[row - rows.start].0[row + first - columns.start] = found;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What a thread needs.
-pub(super) struct TangentWorkspace {
-    pub pairs: Workspace<f64>,
-    pub registers: Vec<TangentRegister>,
-    /// Constants of one row, and their derivatives.
-    pub constants: [Vec<f64>; 2],
-    pub values: Vec<BandValues<f64>>,
-}
-
-impl TangentWorkspace {
-    fn new(walk: &Walk<'_>, shape: [usize; 2]) -> Self {
-        let TileSource { program, left, .. } = walk.source;
-        let buffer = |wanted: bool| vec![ZERO; if wanted { shape[0].min(TILE) } else { 0 }];
-        let values = |_| BandValues { nngp: buffer(walk.wanted.nngp), ntk: buffer(walk.wanted.ntk) };
-        let none = Wanted { nngp: false, ntk: false };
-        Self {
-            pairs: Workspace::new(program, left.features(), none, shape),
-            registers: vec![TangentRegister::default(); program.registers],
-            constants: [vec![0.0; program.slots], vec![0.0; program.slots * DIRECTIONS]],
-            values: (0..program.outputs.len() * PLANES).map(values).collect(),
-        }
-    }
 }

@@ -7,6 +7,7 @@
 mod band;
 mod cosine;
 mod derivatives;
+mod differentiable;
 mod drivers;
 mod points;
 mod product;
@@ -17,7 +18,8 @@ mod units;
 mod workload;
 mod writer;
 
-pub use derivatives::{PLANES, Variables, derivatives};
+pub use derivatives::derivatives;
+pub use differentiable::{PLANES, Variables};
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;
