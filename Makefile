@@ -1,5 +1,5 @@
 # Every target does the set-up it needs; a second run costs seconds. Needs Python >= 3.10 and Rust.
-.PHONY: help demo test test-dask test-oracle lint bench bench-others bench-data bench-large bench-core fuzz soak docs wheel test-wheel build quick clean
+.PHONY: help demo test test-dask test-jax test-torch test-oracle lint bench bench-others bench-data bench-large bench-core fuzz soak docs wheel test-wheel build quick clean
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
@@ -11,6 +11,9 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# JAX warns of forks once it is imported, and other tests fork.
+APART := --ignore=tests/oracle --ignore=tests/test_jax.py
+
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 help: ## this list
@@ -21,12 +24,21 @@ demo: build ## the whole way from images to test accuracy, and a figure
 
 test: build .venv/.oracle ## Rust and Python tests
 	cargo test --locked --release --workspace
-	$(PYTEST) --ignore=tests/oracle -m "not alone" -n auto --dist worksteal
-	$(PYTEST) --ignore=tests/oracle -m alone
+	$(PYTEST) $(APART) -m "not alone" -n auto --dist worksteal
+	$(PYTEST) $(APART) -m alone
+	$(PYTEST) tests/test_jax.py
 
 test-dask: build ## tests of dask arrays, and of a cluster on this machine
 	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1' "zarr>=3; python_version >= '3.11'"
 	$(PYTEST) $(wildcard tests/test_dask_*.py) tests/test_cli_dask.py tests/test_cli_gram_zarr.py
+
+test-jax: build ## tests of kernels in JAX
+	$(BIN)/python -m pip install 'jax>=0.4.30'
+	$(PYTEST) tests/test_jax.py
+
+test-torch: build ## tests of kernels in PyTorch
+	$(BIN)/python -m pip install 'torch>=2.2'
+	$(PYTEST) tests/test_torch.py
 
 test-oracle: build ## tests of what the tests compare with: reference formulae, quadrature, committed values
 	$(PYTEST) tests/oracle -n auto --dist worksteal

@@ -11,7 +11,9 @@ import ntkfast as nk
 NAMES = [
     module.name
     for module in pkgutil.walk_packages(nk.__path__, "ntkfast.")
-    if not module.name.endswith(("__main__", "_ntkfast")) and ".sklearn" not in module.name
+    # Those of other packages are run where these are needed.
+    if not module.name.endswith(("__main__", "_ntkfast", ".jax", ".torch"))
+    and ".sklearn" not in module.name
 ]
 PUBLIC = {name: getattr(nk, name) for name in nk.__all__ if not name.startswith("__")}
 

@@ -15,6 +15,7 @@ ORDER = [
         "description",
         "scalar simd",
         "blocks",
+        "real",
         "dual",
         "fitted",
         "network",

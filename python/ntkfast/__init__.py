@@ -74,6 +74,7 @@ from ntkfast.networks import (
     Swish,
     Tanh,
     cntk,
+    kernel_gradients,
     mlp,
     myrtle,
     nngp_by_depth,
@@ -89,8 +90,10 @@ from ntkfast.storage import load, save
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from ntkfast import jax as jax
     from ntkfast import plots
     from ntkfast import sklearn as sklearn
+    from ntkfast import torch as torch
 
 __version__: str = info()["version"]
 
@@ -169,6 +172,7 @@ __all__ = [
     "eigh",
     "finite",
     "info",
+    "kernel_gradients",
     "load",
     "mlp",
     "myrtle",
@@ -190,9 +194,9 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> "ModuleType":
-        # Imported on first access, because nothing else depends on them. All of `sklearn` requires
-        # scikit-learn, so `import *` does not include it.
-        if name in ("plots", "sklearn"):
+        # Imported on first access, because nothing else depends on them. `sklearn`, `jax` and
+        # `torch` require packages of these names, so `import *` does not include them.
+        if name in ("plots", "sklearn", "jax", "torch"):
             from importlib import import_module
 
             return import_module(f"ntkfast.{name}")

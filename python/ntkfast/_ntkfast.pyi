@@ -16,6 +16,7 @@ __all__ = [
     "cholesky_in_place",
     "cholesky_solve",
     "cores",
+    "derivatives",
     "descent_filter",
     "eigh",
     "flow_filter",
@@ -43,6 +44,8 @@ class NumericalError(ArithmeticError): ...
 @final
 class Program:
     def __new__(cls, description: _Description) -> Program: ...
+    @staticmethod
+    def distinct(description: _Description) -> Program: ...
     @staticmethod
     def by_depth(description: _Description) -> Program: ...
     @staticmethod
@@ -107,6 +110,21 @@ class Prepared:
     # of a pair, and bytes beyond samples and outputs.
     def workload(self, n: int, m: int | None = None, *, nngp: bool, ntk: bool) -> list[int]: ...
 
+# The kernels between two sets of rows in float64, where x may be x2 from a first row on, as four
+# arrays for each result: the value, and derivatives by up to three parameters, or else by the
+# cosine and the logarithms of both norms: of these minus the cosine times the first, so that x·x'
+# stays.
+# Parameters are "w_std" and "b_std", of one dense layer by its number or of all, and the logarithms
+# of "w_factor" and "b_factor", of all.
+def derivatives(
+    prepared: Prepared,
+    x: _Array,
+    x2: _Array,
+    first: int | None,
+    parameters: list[tuple[str, int | None]] | None,
+    nngp: _Arrays | None,
+    ntk: _Arrays | None,
+) -> None: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

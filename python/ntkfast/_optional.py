@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MissingExtraError"]
 
-_APART = ("dask", "zarr", "parquet")  # extras that 'ntkfast[all]' leaves out
+_APART = ("dask", "zarr", "parquet", "jax", "torch")  # extras that 'ntkfast[all]' leaves out
 
 
 class MissingExtraError(ImportError):

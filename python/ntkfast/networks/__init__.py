@@ -31,6 +31,7 @@ from ntkfast.networks.elementwise import (
 from ntkfast.networks.estimate import Estimate
 from ntkfast.networks.exponentials import Exp, ExpNormalized, Gabor, Gaussian, Rbf
 from ntkfast.networks.family import nngp_by_depth, ntk_by_depth, ntk_by_frozen
+from ntkfast.networks.gradients import kernel_gradients
 from ntkfast.networks.layers import Dense, Dropout, LayerNorm
 from ntkfast.networks.polynomials import Hermite, Monomial, Polynomial, RectifiedMonomial
 from ntkfast.networks.spatial import (
@@ -92,6 +93,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "cntk",
+    "kernel_gradients",
     "mlp",
     "myrtle",
     "nngp_by_depth",

@@ -16,6 +16,7 @@ from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast.kernels import KernelName, Kernels, evaluate
 from ntkfast.networks.description import Described, for_core
+from ntkfast.networks.differentiable import Differentiable
 from ntkfast.networks.estimate import Estimate, KernelChoice, estimated
 from ntkfast.networks.summary import Norms, Summary, summarise
 
@@ -23,7 +24,7 @@ __all__ = ["Network"]
 
 
 @dataclass(frozen=True, repr=False)
-class Network(Displayed, Described):
+class Network(Displayed, Described, Differentiable):
     """An architecture of infinite width, as data without state.
 
     Every layer and every composition of layers is a network. Networks are hashable, comparable and

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
+from ntkfast.derivatives import Parameter, by_parameters
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Composition
@@ -43,26 +46,46 @@ class Neighbours:
 
     def gram(self, network: Network, kernel: KernelName) -> FloatArray:
         """Compute a kernel of the samples; the errors are those of `Network.ntk`."""
+        return self._with_fits(network, lambda prepared: self._evaluate(network, prepared, kernel))
+
+    def gradients(
+        self,
+        network: Network,
+        parameters: list[Parameter],
+        kernel: KernelName,
+        rows: int | None = None,
+    ) -> FloatArray:
+        """Compute derivatives of that kernel, see `derivatives.by_parameters`; of some rows."""
+
+        def work(prepared: Prepared | None) -> FloatArray:
+            return by_parameters(
+                network._program,
+                self.x[:rows],
+                None,
+                parameters,
+                kernel=kernel,
+                progress=None,
+                prepared=prepared,
+            )
+
+        return self._with_fits(network, work)
+
+    def _with_fits(
+        self, network: Network, work: Callable[[Prepared | None], FloatArray]
+    ) -> FloatArray:
+        """Return what `work` makes of the network with shared fits; of None if there are none."""
         functions = _functions(network)
         if functions and not self._alone:
             for of, prepared in self._kept:
-                gram = self._shared(network, prepared, kernel) if of == functions else None
-                if gram is not None:
-                    return gram
+                if of != functions:
+                    continue
+                with suppress(ValueError):  # of samples that these fits, or no network, cover
+                    return work(network._program.prepare_like(prepared))
             own = self._around(network)
             if own is not None:
                 self._kept = [(functions, own), *self._kept[: _KEPT - 1]]
-                return self._evaluate(network, own, kernel)
-        return self._evaluate(network, None, kernel)
-
-    def _shared(
-        self, network: Network, prepared: Prepared, kernel: KernelName
-    ) -> FloatArray | None:
-        """Compute a kernel with the fits of another network; None if they do not cover it."""
-        try:
-            return self._evaluate(network, network._program.prepare_like(prepared), kernel)
-        except ValueError:  # also for samples or scales that are rejected by every network
-            return None
+                return work(own)
+        return work(None)
 
     def _around(self, network: Network) -> Prepared | None:
         """Return the network with fits for a neighbourhood; None if they are not as exact."""

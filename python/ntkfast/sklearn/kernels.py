@@ -13,9 +13,7 @@ from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._memory import check
 from ntkfast._scalars import as_real
 from ntkfast.kernels import KernelName
-from ntkfast.networks import Network
-from ntkfast.networks.neighbours import Neighbours
-from ntkfast.sklearn._derivative import FIRST_STEP, derivative_at_zero
+from ntkfast.networks import Network, kernel_gradients
 from ntkfast.sklearn._networks import named_network
 
 __all__ = ["NNGPKernel", "NTKKernel"]
@@ -77,9 +75,9 @@ class _NetworkKernel(Kernel):
         fixed = self.network is not None
         return Hyperparameter("w_std", "numeric", "fixed" if fixed else self.w_std_bounds)
 
-    def _scaled_network(self, weights: float = 1.0, biases: float = 1.0) -> Network:
-        w_std = weights * as_real(self.w_std, "w_std", least=0.0)
-        b_std = None if self.b_std is None else biases * as_real(self.b_std, "b_std", least=0.0)
+    def _network(self) -> Network:
+        w_std = as_real(self.w_std, "w_std", least=0.0)
+        b_std = None if self.b_std is None else as_real(self.b_std, "b_std", least=0.0)
         return named_network(self.network, self.depth, self.activation, w_std, b_std)
 
     @overload
@@ -127,7 +125,7 @@ class _NetworkKernel(Kernel):
         """
         x, x2 = as_floats(X, "X"), None if Y is None else as_floats(Y, "Y")
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
-        network = self._scaled_network()
+        network = self._network()
         kernel = square * self._values(network, x, x2)
         if not eval_gradient:
             return kernel
@@ -135,42 +133,22 @@ class _NetworkKernel(Kernel):
             raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
         free = sum(not hyperparameter.fixed for hyperparameter in self.hyperparameters)
         check(2 * free * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
-        near = Neighbours(x, FIRST_STEP)
-        gradient = [
-            self._derivative(hyperparameter.name, near, network, kernel, square)
-            for hyperparameter in self.hyperparameters
-            if not hyperparameter.fixed
-        ]
+        by_log = {"amplitude": 2 * kernel}
+        sought = [name for name in ("w_std", "b_std") if not self._is_fixed(name)]
+        if sought:
+            found = kernel_gradients(network, x, parameters=sought, kernel=self._kernel)
+            by_log |= {name: square * getattr(self, name) * found[name] for name in sought}
+        gradient = [by_log[each.name] for each in self.hyperparameters if not each.fixed]
         return kernel, np.stack(gradient, axis=2) if gradient else np.empty((*kernel.shape, 0))
 
-    def _derivative(
-        self,
-        name: str,
-        near: Neighbours,
-        network: Network,
-        kernel: FloatArray,
-        square: float,
-    ) -> FloatArray:
-        if name == "amplitude":
-            return 2 * kernel
-        near.gram(network, self._kernel)  # whose fits then serve all steps
-
-        def moved(logarithm: float) -> FloatArray:
-            factor = math.exp(logarithm)
-            network = (
-                self._scaled_network(weights=factor)
-                if name == "w_std"
-                else self._scaled_network(biases=factor)
-            )
-            return square * near.gram(network, self._kernel)
-
-        roots = np.sqrt(kernel.diagonal())
-        return derivative_at_zero(moved, np.outer(roots, roots))
+    def _is_fixed(self, name: str) -> bool:
+        fixed: bool = getattr(self, f"hyperparameter_{name}").fixed
+        return fixed
 
     def diag(self, X: npt.ArrayLike) -> FloatArray:
         """Compute the kernel of each row of `X` with itself, shape (n,)."""
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
-        return square * self._values(self._scaled_network(), as_floats(X, "X"), None, diagonal=True)
+        return square * self._values(self._network(), as_floats(X, "X"), None, diagonal=True)
 
     def is_stationary(self) -> bool:
         """Return False, because the kernel is not a function of x − x'."""
@@ -211,10 +189,8 @@ class NTKKernel(_NetworkKernel):
 
     Notes
     -----
-    The derivative with respect to log amplitude is exact. Those with respect to log w_std and
-    log b_std use central differences, extrapolated until they agree within
-    1e-9·(√(K_ii·K_jj) + |∂K|), which takes about eight kernels each. Activations without a closed
-    form are fitted once for all of them. A RuntimeWarning reports if 1e-6 is not reached.
+    Derivatives are exact, see `kernel_gradients`, and cost a few kernels. Activations that are
+    integrated pair by pair, such as steps, have none: fix ``w_std`` and ``b_std`` there.
 
     Examples
     --------

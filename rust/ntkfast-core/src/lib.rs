@@ -33,6 +33,7 @@ pub mod model;
 pub mod network;
 pub mod planes;
 pub mod program;
+pub mod real;
 mod samples;
 pub mod scalar;
 pub mod simd;

@@ -4,7 +4,7 @@
 //! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
 use crate::error::{Error, Result};
-use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Variables, Wanted, Workload};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -28,6 +28,15 @@ impl Model {
     /// As [`Program::new`].
     pub fn new(layer: Layer) -> Result<Self> {
         let program = Program::new(&layer)?;
+        Ok(Self { layer, program })
+    }
+
+    /// Compile a network as [`Program::distinct`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn distinct(layer: Layer) -> Result<Self> {
+        let program = Program::distinct(&layer)?;
         Ok(Self { layer, program })
     }
 
@@ -406,6 +415,27 @@ fn cross<T: Scalar>(
             kernel::cross(prepared, &left, &right, wanted, &mut out, job)
         }
         _ => unreachable!("samples of one shape are computed with in one way"),
+    }
+}
+
+/// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
+///
+/// # Errors
+/// As there, and [`Error::Network`] for images.
+pub fn derivatives(
+    prepared: &Prepared<'_, f64>,
+    [left, right]: [Samples<'_, f64>; 2],
+    variables: Variables,
+    first: Option<usize>,
+    out: &Outputs<'_, f64>,
+    job: &Job,
+) -> Result<()> {
+    left.check_alike(&right)?;
+    match (left.points, right.points) {
+        (samples::Form::Rows(left), samples::Form::Rows(right)) => {
+            kernel::derivatives(prepared, [left, right], variables, first, out, job)
+        }
+        _ => Err(Error::Network("kernels of images are not differentiated".to_owned())),
     }
 }
 

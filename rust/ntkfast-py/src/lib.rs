@@ -16,6 +16,7 @@
 
 mod arrays;
 mod blocks;
+mod derivatives;
 mod description;
 mod door;
 mod errors;
@@ -145,6 +146,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::PyProgram>()?;
     module.add_function(wrap_pyfunction!(program::check, module)?)?;
     module.add_function(wrap_pyfunction!(trace::trace, module)?)?;
+    module.add_function(wrap_pyfunction!(derivatives::derivatives, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky_solve, module)?)?;

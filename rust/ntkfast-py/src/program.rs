@@ -36,6 +36,11 @@ impl PyProgram {
     }
 
     #[staticmethod]
+    fn distinct(description: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::compile(description, Model::distinct)
+    }
+
+    #[staticmethod]
     fn by_depth(description: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::compile(description, Model::by_depth)
     }

@@ -7,6 +7,7 @@
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::angle_within;
 use std::f64::consts::FRAC_1_PI;
@@ -56,8 +57,8 @@ impl Dual for AbRelu {
         }
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
-        RowResponse { scale: self.gain * scale, slope: self.gain }
+    fn row<R: Real>(&self, scale: R, _constants: &mut [R]) -> RowResponse<R> {
+        RowResponse { scale: scale * self.gain, slope: self.gain.into() }
     }
 
     #[inline(always)]

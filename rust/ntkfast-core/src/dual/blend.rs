@@ -1,6 +1,7 @@
 //! Sums of two uncorrelated values: a layer and its bias, two branches, the parts of an activation.
 
 use super::Cosine;
+use crate::real::Real;
 use crate::simd::Number;
 
 /// Per-row constants of a sum.
@@ -9,12 +10,13 @@ pub const SLOTS: usize = 2;
 /// A row whose two values have these scales: the cosine and the sine of the angle whose tangent is their ratio. The
 /// smaller one has relative precision, and the larger one is exactly 1 where that is the nearest number, so that
 /// differences of either between rows have the precision of their own size.
-pub fn shares(first: f64, second: f64) -> [f64; SLOTS] {
-    let (larger, smaller) = (first.max(second), first.min(second));
-    let ratio = if smaller > 0.0 { smaller / larger } else { 0.0 };
-    let near = 1.0 / ratio.hypot(1.0);
+pub fn shares<R: Real>(first: R, second: R) -> [R; SLOTS] {
+    let ordered = first.value() >= second.value();
+    let (larger, smaller) = if ordered { (first, second) } else { (second, first) };
+    let ratio = if smaller.value() > 0.0 { smaller / larger } else { R::default() };
+    let near = ratio.hypot(R::from(1.0)).recip();
     let far = ratio * near;
-    if first >= second { [near, far] } else { [far, near] }
+    if ordered { [near, far] } else { [far, near] }
 }
 
 /// The cosine of a sum: δ ← cc'δ₁ + ss'δ₂ + 1 − cos(α − α'), with c, s the shares of the two in either row's scale and α

@@ -7,6 +7,7 @@
 //! e = ½(√(l/r) − √(r/l))² + (P/l)(Q/r)·μ,  μ = 1 − ρ² = m(2 − m),  m = 1 − |ρ|.
 
 use super::DualConstants;
+use crate::real::Real;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use std::f64::consts::SQRT_2;
@@ -15,10 +16,10 @@ use std::f64::consts::SQRT_2;
 pub const SLOTS: usize = 3;
 
 /// Constants of a row whose standard deviation is `x` in units of 1/√β: √l, 1/√l and √P/l.
-pub fn constants(x: f64) -> [f64; SLOTS] {
-    let x = x.min(1e300); // so that 2x is finite
-    let norm = x.hypot(0.5) * 2.0;
-    [norm.sqrt(), 1.0 / norm.sqrt(), SQRT_2 * x / norm]
+pub fn constants<R: Real>(x: R) -> [R; SLOTS] {
+    let x = x.min(R::from(1e300)); // so that 2x is finite
+    let norm = x.hypot(R::from(0.5)) * 2.0;
+    [norm.sqrt(), norm.sqrt().recip(), x * SQRT_2 / norm]
 }
 
 /// The constants as a pair sees them.

@@ -13,6 +13,7 @@ use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;
@@ -70,25 +71,21 @@ impl Dual for Erf {
         if (self.a, self.b, self.c) == SIGMOID_LIKE { "SigmoidLike" } else { "Erf" }
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
-        let x = self.b.abs() * scale;
-        let tangent = (SQRT_2 * x).min(1e150);
-        let cosine = 1.0 / tangent.hypot(1.0);
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
+        let one = R::from(1.0);
+        let x = scale * self.b.abs();
+        let tangent = (x * SQRT_2).min(R::from(1e150));
+        let cosine = tangent.hypot(one).recip();
         let sine = tangent * cosine;
-        let steep = sine.hypot(1.0);
+        let steep = sine.hypot(one);
         let angle = (sine * sine).atan2(cosine * steep);
         let root = angle.sqrt();
-        constants.copy_from_slice(&[
-            sine,
-            cosine,
-            steep,
-            root,
-            if sine < 1e-100 { 1.0 } else { sine / root },
-        ]);
-        // Below 1e-100 the square underflows: erf is linear there.
-        let scale = if sine < 1e-100 { (2.0 / PI.sqrt()) * x } else { FRAC_2_PI.sqrt() * root };
-        let slope = 2.0 * self.b.abs() / (PI.sqrt() * (2.0 * x).hypot(1.0).sqrt());
-        RowResponse { scale: self.a.abs() * scale, slope: self.a.abs() * slope }
+        // The square underflows: erf is linear there.
+        let tiny = sine.value() < 1e-100;
+        constants.copy_from_slice(&[sine, cosine, steep, root, if tiny { one } else { sine / root }]);
+        let scale = if tiny { x * (2.0 / PI.sqrt()) } else { root * FRAC_2_PI.sqrt() };
+        let slope = R::from(2.0 * self.b.abs()) / ((x * 2.0).hypot(one).sqrt() * PI.sqrt());
+        RowResponse { scale: scale * self.a.abs(), slope: slope * self.a.abs() }
     }
 
     #[inline(always)]

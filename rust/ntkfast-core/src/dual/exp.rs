@@ -8,6 +8,7 @@ use super::sin::{size, squeezed};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
 
@@ -32,11 +33,11 @@ impl Dual for Exp {
         if self.wave { "Rbf" } else { "Exp" }
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
-        let x = self.b.abs() * scale;
-        constants.copy_from_slice(&squeezed(x.min(f64::MAX)));
-        let scale = self.a.abs() * if self.wave { 1.0 } else { (x * x).exp() };
-        RowResponse { scale, slope: self.b.abs() * scale }
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
+        let x = scale * self.b.abs();
+        constants.copy_from_slice(&squeezed(x.min(R::from(f64::MAX))));
+        let scale = if self.wave { R::from(1.0) } else { (x * x).exp() } * self.a.abs();
+        RowResponse { scale, slope: scale * self.b.abs() }
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
 
@@ -30,12 +31,12 @@ impl Dual for ExpNormalized {
         "ExpNormalized"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
-        if scale == 0.0 {
-            return RowResponse { scale, slope: 0.0 };
+    fn row<R: Real>(&self, scale: R, _constants: &mut [R]) -> RowResponse<R> {
+        if scale.value() == 0.0 {
+            return RowResponse { scale, slope: R::default() };
         }
         let gain = (0.5 * self.gamma * (1.0 + self.shift)).exp();
-        RowResponse { scale: gain * scale, slope: self.gamma.sqrt() * gain }
+        RowResponse { scale: scale * gain, slope: (self.gamma.sqrt() * gain).into() }
     }
 
     #[inline(always)]

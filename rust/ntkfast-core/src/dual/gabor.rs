@@ -17,6 +17,7 @@ use super::envelope::{self, EnvelopeRow, overlap, vast};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -68,21 +69,21 @@ impl Dual for Gabor {
         "Gabor"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
         let [root, inverse, share] = envelope::constants(scale);
         let y = share * share;
         let end = (-y).exp();
-        let mean = if y > 0.0 { -(-y).exp_m1() / y } else { 1.0 };
+        let mean = if y.value() > 0.0 { -(-y).exp_m1() / y } else { R::from(1.0) };
         // E[φ'²] = (first² + second²)/2l³, second of the size of P/l.
-        let first = (1.0 + end).sqrt();
-        let steep = 2.0 * (share * root) * (share * root);
+        let first = (end + 1.0).sqrt();
+        let steep = (share * root) * 2.0 * (share * root);
         let second = steep * (mean + end).sqrt();
         let size = first.hypot(second);
         constants[..envelope::SLOTS].copy_from_slice(&[root, inverse, share]);
-        constants[envelope::SLOTS..].copy_from_slice(&[1.0 / size, steep / size]);
+        constants[envelope::SLOTS..].copy_from_slice(&[size.recip(), steep / size]);
         RowResponse {
             scale: share * (mean / 2.0).sqrt() * inverse,
-            slope: FRAC_1_SQRT_2 * (size * inverse * inverse * inverse),
+            slope: size * inverse * inverse * inverse * FRAC_1_SQRT_2,
         }
     }
 

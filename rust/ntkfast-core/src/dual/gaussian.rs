@@ -7,6 +7,7 @@ use super::envelope::{self, EnvelopeRow, overlap, vast};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 
 /// a·e^{bx²}.
@@ -30,13 +31,13 @@ impl Dual for Gaussian {
         "Gaussian"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
         let rate = (-self.b).sqrt();
-        let x = rate * scale;
+        let x = scale * rate;
         constants.copy_from_slice(&envelope::constants(x));
         let inverse = constants[1];
-        let slope = 2.0 * self.a.abs() * rate * (x * inverse * inverse * inverse);
-        RowResponse { scale: self.a.abs() * inverse, slope }
+        let slope = x * inverse * inverse * inverse * (2.0 * self.a.abs() * rate);
+        RowResponse { scale: inverse * self.a.abs(), slope }
     }
 
     #[inline(always)]

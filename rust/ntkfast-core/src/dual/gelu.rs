@@ -22,6 +22,7 @@ use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::polynomial;
@@ -82,32 +83,33 @@ impl Dual for Gelu {
         "Gelu"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
-        let tangent = scale.min(1e150);
-        let cosine = 1.0 / tangent.hypot(1.0);
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
+        let one = R::from(1.0);
+        let tangent = scale.min(R::from(1e150));
+        let cosine = tangent.hypot(one).recip();
         let sine = tangent * cosine;
         let v = sine * sine;
-        let steep = (1.0 + v).sqrt();
-        let angle = if v > 0.0 { v.atan2(cosine * steep) / v } else { 1.0 };
+        let steep = (v + 1.0).sqrt();
+        let angle = if v.value() > 0.0 { v.atan2(cosine * steep) / v } else { one };
         let beta = cosine.powi(3) / steep + cosine * steep + angle;
         // 2E[uφφ' − φ²] and E[(uφ' − φ)²] of the even part, u ~ N(0, p), over its E[φ²].
-        let first = 2.0 * cosine.powi(3) * (2.0 / steep + steep.powi(-3)) / beta;
-        let second = 3.0 * cosine.powi(3) * steep.powi(-5) / beta;
-        let kappa = (second - first * first / 4.0).max(0.0);
-        let derivative = v * angle + v * (cosine / steep) * (2.0 + 1.0 / (1.0 + v));
-        let slope = (0.25 + derivative / TAU).sqrt();
+        let first = cosine.powi(3) * 2.0 * (R::from(2.0) / steep + steep.powi(-3)) / beta;
+        let second = cosine.powi(3) * 3.0 * steep.powi(-5) / beta;
+        let kappa = (second - first * first / 4.0).max(R::default());
+        let derivative = v * angle + v * (cosine / steep) * ((v + 1.0).recip() + 2.0);
+        let slope = (derivative / TAU + 0.25).sqrt();
         let even = sine * (beta / TAU).sqrt();
-        let (w, root) = (cosine * steep, 1.0 / beta.sqrt());
+        let (w, root) = (cosine * steep, beta.sqrt().recip());
         // β − π/2, for v near 1 with an error of W roundings.
-        let excess = if v > 0.5 {
-            cosine.powi(3) / steep + (w - w.atan2(v) / v) + FRAC_PI_2 * cosine * cosine / v
+        let excess = if v.value() > 0.5 {
+            cosine.powi(3) / steep + (w - w.atan2(v) / v) + cosine * FRAC_PI_2 * cosine / v
         } else {
             beta - FRAC_PI_2
         };
         let [kappa, excess] = [kappa / 4.0, excess * FRAC_2_PI];
-        constants[..6].copy_from_slice(&[sine, cosine, root, kappa, excess, 1.0 / slope]);
-        constants[6..].copy_from_slice(&shares(0.5, even));
-        RowResponse { scale: scale * even.hypot(0.5), slope }
+        constants[..6].copy_from_slice(&[sine, cosine, root, kappa, excess, slope.recip()]);
+        constants[6..].copy_from_slice(&shares(R::from(0.5), even));
+        RowResponse { scale: scale * even.hypot(R::from(0.5)), slope }
     }
 
     #[inline(always)]

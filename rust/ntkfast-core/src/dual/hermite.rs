@@ -9,6 +9,7 @@ use super::series::{Orders, normalise};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 
 /// He_n/√n!.
@@ -33,12 +34,12 @@ impl Dual for Hermite {
         "Hermite"
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
         let (value, slope) = constants.split_at_mut(self.value.factors.len());
         let root = (self.value.degree as f64).sqrt();
         RowResponse {
             scale: self.value.row(scale, value),
-            slope: self.slope.as_ref().map_or(0.0, |below| root * below.row(scale, slope)),
+            slope: self.slope.as_ref().map_or(R::default(), |below| below.row(scale, slope) * root),
         }
     }
 
@@ -92,22 +93,22 @@ impl Normalised {
     }
 
     /// √E[φ²] of a row; fills its constants.
-    fn row(&self, scale: f64, constants: &mut [f64]) -> f64 {
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> R {
         let half = (self.degree / 2) as i32;
         // (p − 1)/v and p/v.
-        let (excess, rest) = if scale < 1.0 {
+        let (excess, rest) = if scale.value() < 1.0 {
             ((scale - 1.0) * (scale + 1.0), scale * scale)
         } else {
-            let inverse = 1.0 / scale;
-            let rest = 1.0 / (2.0 - inverse * inverse);
-            ((1.0 - inverse) * (1.0 + inverse) * rest, rest)
+            let inverse = scale.recip();
+            let rest = (-(inverse * inverse) + 2.0).recip();
+            ((-inverse + 1.0) * (inverse + 1.0) * rest, rest)
         };
         for (i, (c, factor)) in (0..).zip(constants.iter_mut().zip(&self.factors)) {
-            *c = factor * excess.powi(half - i) * rest.powi(i);
+            *c = excess.powi(half - i) * *factor * rest.powi(i);
         }
         // An odd function is that of an even degree times x, of which s is taken out: zero rows have a direction.
-        let linear = if self.is_odd() { scale } else { 1.0 };
-        let size = (2.0 * scale * scale - 1.0).max(1.0);
+        let linear = if self.is_odd() { scale } else { R::from(1.0) };
+        let size = (scale * 2.0 * scale - 1.0).max(R::from(1.0));
         size.powi(half) * linear * normalise(constants)
     }
 }

@@ -40,6 +40,7 @@ pub use sin::Sin;
 
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 
 /// The cosine ρ of a pair as its two defects; each is kept to relative precision where it is small.
@@ -101,12 +102,12 @@ pub struct Response<N> {
 }
 
 /// What an activation makes of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct RowResponse {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowResponse<R = f64> {
     /// √E[φ(u)²].
-    pub scale: f64,
+    pub scale: R,
     /// √E[φ'(u)²].
-    pub slope: f64,
+    pub slope: R,
 }
 
 /// The dual of one activation.
@@ -123,8 +124,9 @@ pub trait Dual: Sized {
     /// The name that users know.
     fn name(&self) -> &'static str;
 
-    /// A row with standard deviation `scale` before the activation; fills its constants.
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse;
+    /// A row with standard deviation `scale` before the activation; fills its constants. With a derivative of the scale,
+    /// these have theirs.
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R>;
 
     /// A pair, given both rows' constants by number. `SIGNED` tells whether ρ may be negative; without it
     /// `cosine.epsilon` must not be used.

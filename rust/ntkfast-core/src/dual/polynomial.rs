@@ -14,6 +14,7 @@ use super::series::{Orders, normalise};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use std::ops::Mul;
 
@@ -50,7 +51,7 @@ impl Dual for Polynomial {
         self.name
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
         let (value, slope) = constants.split_at_mut(self.value.orders.slots());
         RowResponse { scale: self.value.row(scale, value), slope: self.slope.row(scale, slope) }
     }
@@ -112,23 +113,29 @@ impl Sum {
     }
 
     /// √E[φ²] of a row; fills its constants.
-    fn row(&self, scale: f64, constants: &mut [f64]) -> f64 {
-        constants.fill(0.0);
-        let Some(lowest) = self.powers.first().map(|power| power.degree) else { return 0.0 };
-        let s = Scaled::new(scale.min(f64::MAX));
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> R {
+        constants.fill(R::default());
+        let Some(lowest) = self.powers.first().map(|power| power.degree) else { return R::default() };
+        let x = scale.value();
+        let s = Scaled::new(x.min(f64::MAX));
         let sizes = || self.powers.iter().map(|power| power.size * s.power(power.degree - lowest));
         let largest = sizes().filter(|size| size.mantissa != 0.0).map(|size| size.exponent).max();
         let largest = largest.unwrap_or(0);
         for (power, size) in self.powers.iter().zip(sizes()) {
             let weight = Scaled { exponent: size.exponent - largest, ..size }.to_f64();
+            let weight = scale.map(weight, weight * (power.degree - lowest) as f64 / x);
             let first = if power.degree % 2 == 0 { 0 } else { self.orders.even };
             for (c, u) in constants[first..].iter_mut().zip(&power.unit) {
                 *c = weight.mul_add(*u, *c);
             }
         }
-        let norm = Scaled { exponent: largest, mantissa: normalise(constants) };
+        let norm = normalise(constants);
         let unbounded = self.powers.last().is_some_and(|power| power.degree > 0);
-        if unbounded && !scale.is_finite() { scale } else { (norm * s.power(lowest)).to_f64() }
+        if unbounded && !x.is_finite() {
+            return scale;
+        }
+        let size = (Scaled { exponent: largest, mantissa: norm.value() } * s.power(lowest)).to_f64();
+        norm.map(size, size / norm.value()) + scale.map(0.0, size * lowest as f64 / x)
     }
 
     /// Whether the coefficients of either parity have one sign.

@@ -12,6 +12,7 @@ use super::degree::degree;
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2};
@@ -25,9 +26,9 @@ pub struct RectifiedMonomial {
 }
 
 /// √E[max(x, 0)^{2n}] for x of this standard deviation: √((2n−1)!!/2)·sⁿ.
-fn size(degree: usize, scale: f64) -> f64 {
+fn size<R: Real>(degree: usize, scale: R) -> R {
     // Factor by factor, so that neither part overflows where the product does not.
-    (1..=degree).fold(FRAC_1_SQRT_2, |size, k| size * (scale * ((2 * k - 1) as f64).sqrt()))
+    (1..=degree).fold(FRAC_1_SQRT_2.into(), |size: R, k| size * (scale * ((2 * k - 1) as f64).sqrt()))
 }
 
 impl Dual for RectifiedMonomial {
@@ -48,12 +49,12 @@ impl Dual for RectifiedMonomial {
         "RectifiedMonomial"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
+    fn row<R: Real>(&self, scale: R, _constants: &mut [R]) -> RowResponse<R> {
         match self.degree {
-            0 if scale == 0.0 => RowResponse { scale: 0.0, slope: 0.0 },
-            0 => RowResponse { scale: FRAC_1_SQRT_2, slope: 0.0 },
+            0 if scale.value() == 0.0 => RowResponse::default(),
+            0 => RowResponse { scale: FRAC_1_SQRT_2.into(), slope: R::default() },
             degree => {
-                RowResponse { scale: size(degree, scale), slope: degree as f64 * size(degree - 1, scale) }
+                RowResponse { scale: size(degree, scale), slope: size(degree - 1, scale) * degree as f64 }
             }
         }
     }

@@ -13,6 +13,7 @@
 //! instruction set, at five times the cost.
 
 use super::{Cosine, DualConstants, Response};
+use crate::real::Real;
 use crate::simd::Number;
 use std::ops::Range;
 
@@ -141,10 +142,10 @@ fn horner<N: Number>(
 }
 
 /// Divide a row's coefficients by their norm, which is returned. All zero they stay.
-pub fn normalise(coefficients: &mut [f64]) -> f64 {
-    let norm = coefficients.iter().map(|c| c * c).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        coefficients.iter_mut().for_each(|c| *c /= norm);
+pub fn normalise<R: Real>(coefficients: &mut [R]) -> R {
+    let norm = coefficients.iter().fold(R::default(), |sum, &c| sum + c * c).sqrt();
+    if norm.value() > 0.0 {
+        coefficients.iter_mut().for_each(|c| *c = *c / norm);
     }
     norm
 }

@@ -6,6 +6,7 @@
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::angle;
 use std::f64::consts::FRAC_2_PI;
@@ -27,8 +28,8 @@ impl Dual for Sign {
         "Sign"
     }
 
-    fn row(&self, scale: f64, _constants: &mut [f64]) -> RowResponse {
-        RowResponse { scale: if scale > 0.0 { 1.0 } else { 0.0 }, slope: 0.0 }
+    fn row<R: Real>(&self, scale: R, _constants: &mut [R]) -> RowResponse<R> {
+        RowResponse { scale: R::from(if scale.value() > 0.0 { 1.0 } else { 0.0 }), slope: R::default() }
     }
 
     #[inline(always)]

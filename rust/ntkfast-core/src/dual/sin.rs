@@ -22,6 +22,7 @@ use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
 use crate::error::Result;
+use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -74,8 +75,8 @@ impl<N: Number> SinRow<N> {
 /// x as float64 and as float32 take it, which [`size`] chooses from. Where the type cannot hold squares, neighbouring
 /// numbers are more than a period apart, so that of two such x it only counts whether they are equal: all are brought
 /// to where it can.
-pub(super) fn squeezed(x: f64) -> [f64; 2] {
-    [1e150, 1e18].map(|large| if x > large { large * (1.0 + (x / large).ln() / 1e3) } else { x })
+pub(super) fn squeezed<R: Real>(x: R) -> [R; 2] {
+    [1e150, 1e18].map(|large| if x.value() > large { ((x / large).ln() / 1e3 + 1.0) * large } else { x })
 }
 
 /// The one of two constants of [`squeezed`] that is for the type.
@@ -102,27 +103,29 @@ impl Dual for Sin {
         self.name
     }
 
-    fn row(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
-        let sizes = squeezed((self.b.abs() * scale).min(f64::MAX));
+    fn row<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
+        let one = R::from(1.0);
+        let sizes = squeezed((scale * self.b.abs()).min(R::from(f64::MAX)));
         let roots = sizes.map(|x| {
             let square = x * x;
-            if square > 0.0 { (-(-2.0 * square).exp_m1() / (2.0 * square)).sqrt() } else { 1.0 }
+            let twice = square * 2.0;
+            if square.value() > 0.0 { (-(-twice).exp_m1() / twice).sqrt() } else { one }
         });
         let (x, root) = (sizes[0], roots[0]);
         let square = x * x;
-        let level = (1.0 + (-2.0 * square).exp()).sqrt();
+        let level = ((-(square * 2.0)).exp() + 1.0).sqrt();
         // √E[sin² bu] and √E[cos² bu].
         let (sin, cos) = (x * root, level * FRAC_1_SQRT_2);
-        let [odd, even] = [self.odd * sin, self.even * cos];
-        let [slope_even, slope_odd] = [self.odd * cos, self.even * sin];
+        let [odd, even] = [sin * self.odd, cos * self.even];
+        let [slope_even, slope_odd] = [cos * self.odd, sin * self.even];
         let slope = slope_even.hypot(slope_odd);
         constants[..2].copy_from_slice(&sizes);
-        constants[2..4].copy_from_slice(&roots.map(f64::recip));
-        constants[4..6].copy_from_slice(&[(-square).exp(), 1.0 / level]);
+        constants[2..4].copy_from_slice(&roots.map(R::recip));
+        constants[4..6].copy_from_slice(&[(-square).exp(), level.recip()]);
         constants[6..8].copy_from_slice(&shares(odd, even));
-        let share = |part: f64| if slope > 0.0 { part / slope } else { 0.0 };
+        let share = |part: R| if slope.value() > 0.0 { part / slope } else { R::default() };
         constants[8..].copy_from_slice(&[share(slope_even), share(slope_odd)]);
-        RowResponse { scale: self.a.abs() * odd.hypot(even), slope: self.a.abs() * self.b.abs() * slope }
+        RowResponse { scale: odd.hypot(even) * self.a.abs(), slope: slope * (self.a.abs() * self.b.abs()) }
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Chebyshev series on [-1, 1], and Gauss–Legendre nodes.
 
+use crate::real::Real;
 use std::f64::consts::PI;
 
 /// The `count` Chebyshev points cos(π(2i + 1)/(2·count)).
@@ -8,11 +9,11 @@ pub fn points(count: usize) -> Vec<f64> {
 }
 
 /// T_0(x), …, T_{count−1}(x).
-pub fn basis(x: f64, count: usize) -> Vec<f64> {
-    let mut values = vec![1.0, x];
+pub fn basis<R: Real>(x: R, count: usize) -> Vec<R> {
+    let mut values = vec![R::from(1.0), x];
     while values.len() < count {
         let n = values.len();
-        values.push(2.0 * x * values[n - 1] - values[n - 2]);
+        values.push(x * 2.0 * values[n - 1] - values[n - 2]);
     }
     values.truncate(count);
     values
@@ -51,12 +52,12 @@ pub fn differentiation(count: usize) -> Vec<Vec<f64>> {
 }
 
 /// The value of a series.
-pub fn evaluate(coefficients: &[f64], x: f64) -> f64 {
-    let (mut next, mut after) = (0.0, 0.0);
+pub fn evaluate<R: Real>(coefficients: &[f64], x: R) -> R {
+    let (mut next, mut after) = (R::default(), R::default());
     for coefficient in coefficients.iter().skip(1).rev() {
-        (next, after) = (coefficient + 2.0 * x * next - after, next);
+        (next, after) = (x * 2.0 * next + *coefficient - after, next);
     }
-    coefficients.first().map_or(0.0, |first| first + x * next - after)
+    coefficients.first().map_or(R::default(), |first| x * next + *first - after)
 }
 
 /// Nodes and weights of Gauss–Legendre quadrature on [from, to], by Newton's method.

@@ -2,6 +2,7 @@
 
 use super::chebyshev::{basis as chebyshev, transform};
 use super::series::ScalePairs;
+use crate::real::Real;
 
 /// f_k(x, y) = Σ_ij b_i(x)·M_k[i, j]·b_j(y), all with the same few b, each a Chebyshev series, of which f_k needs the
 /// first few only: later functions are smaller, and need fewer.
@@ -70,20 +71,20 @@ impl Forms {
     }
 
     /// Fill the slots of a point.
-    pub fn fill(&self, x: f64, slots: &mut [f64]) {
+    pub fn fill<R: Real>(&self, x: R, slots: &mut [R]) {
         let Some(first) = self.basis.first() else { return };
         let polynomials = chebyshev(x, first.len());
         let (b, sums) = slots.split_at_mut(self.basis.len());
         for (value, series) in b.iter_mut().zip(&self.basis) {
-            *value = dot(series, &polynomials);
+            *value = series.iter().zip(&polynomials).fold(R::default(), |sum, (a, b)| sum + *b * *a);
         }
         let mut rest = sums;
         for Form { matrix, rank, .. } in &self.forms {
             let (sums, later) = rest.split_at_mut(*rank);
             rest = later;
-            sums.fill(0.0);
+            sums.fill(R::default());
             for (factor, row) in b.iter().zip(matrix.chunks_exact((*rank).max(1))) {
-                sums.iter_mut().zip(row).for_each(|(sum, entry)| *sum += factor * entry);
+                sums.iter_mut().zip(row).for_each(|(sum, entry)| *sum = *sum + *factor * *entry);
             }
         }
     }

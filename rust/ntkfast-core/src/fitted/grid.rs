@@ -2,6 +2,7 @@
 
 use super::Accuracy;
 use super::chebyshev::points;
+use crate::real::Real;
 
 /// Ranges are rounded to this step of asinh(scale), so that fits are shared by calls with similar rows.
 const STEP: f64 = 1.0 / 16.0;
@@ -61,10 +62,11 @@ impl Grid {
     }
 
     /// The place of a scale.
-    pub fn place(&self, scale: f64) -> f64 {
+    pub fn place<R: Real>(&self, scale: R) -> R {
         if self.is_point() {
-            return 0.0;
+            return R::default();
         }
-        ((2.0 * scale.asinh() - self.low - self.high) / (self.high - self.low)).clamp(-1.0, 1.0)
+        let place = (scale.asinh() * 2.0 - self.low - self.high) / (self.high - self.low);
+        place.map(place.value().clamp(-1.0, 1.0), 1.0)
     }
 }

@@ -121,6 +121,22 @@ pub fn spread(sampled: &Sampled, scale: f64, rule: &Rule) -> Spread {
     Spread { scale, norm: parts[0].1.hypot(parts[1].1).hypot(mean), parts: parts.map(|part| part.1) }
 }
 
+/// The derivative of √E[φ²] by the scale s: E[f(sz)], z ~ N(0, 1), has the derivative E[f(sz)·(z² − 1)]/s.
+pub fn norm_slope(sampled: &Sampled, scale: f64, norm: f64, rule: &Rule) -> f64 {
+    let (nodes, weights): (Vec<f64>, Vec<f64>) = rule.line.iter().copied().unzip();
+    let mut values = vec![0.0; nodes.len()];
+    let mut total = 0.0;
+    for part in (0..PARTS).filter(|&part| sampled.has[part]) {
+        sampled.values(part, scale, &nodes, &mut values);
+        let origin = if part == 0 { 0.0 } else { sampled.origin };
+        for ((value, z), weight) in values.iter().zip(&nodes).zip(&weights) {
+            let value = (value + origin) / norm;
+            total += weight * value * value * (z * z - 1.0);
+        }
+    }
+    norm * total / (2.0 * scale)
+}
+
 /// The Gaussian, both halves of the line at once.
 fn density(z: f64) -> f64 {
     (-z * z / 2.0).exp() * (2.0 / PI).sqrt()

@@ -3,7 +3,7 @@
 use super::forms::Forms;
 use super::row::{FIXED_SLOTS, Fitted, SHARE, SLOPE};
 use crate::dual::{Cosine, Response};
-use crate::simd::{Pack, RowConstants, weight};
+use crate::simd::{GroupConstants, Number, Pack, RowConstants, weight};
 
 /// Registers of pairs at a time: what surrounds the arithmetic is shared by them.
 pub const PACKS_AT_ONCE: usize = 4;
@@ -17,25 +17,30 @@ struct Slots<L, R> {
 }
 
 impl<L: Copy, R: Copy> Slots<L, R> {
-    /// The values of `N` functions of forms, from `k` on, whose slots begin at `first`: what the left row makes of the
+    /// The values of `M` functions of forms, from `k` on, whose slots begin at `first`: what the left row makes of the
     /// forms on the right row's functions.
     #[inline(always)]
-    fn values<P: Pack, const N: usize>(self, first: usize, forms: &Forms, k: usize) -> [[P; PACKS_AT_ONCE]; N]
+    fn values<N: Number, const M: usize>(
+        self,
+        first: usize,
+        forms: &Forms,
+        k: usize,
+    ) -> [[N; PACKS_AT_ONCE]; M]
     where
-        L: RowConstants<P::Scalar>,
-        R: RowConstants<P::Scalar>,
+        L: GroupConstants<N>,
+        R: GroupConstants<N>,
     {
         let (slot, rank) = forms.part(k);
-        let mut sums = [[P::splat(0.0); PACKS_AT_ONCE]; N];
-        let (left, right) = (self.left.part(first + slot, N * rank), self.right.part(first, rank));
+        let mut sums = [[N::splat(0.0); PACKS_AT_ONCE]; M];
+        let (left, right) = (self.left.range(first + slot, M * rank), self.right.range(first, rank));
         for j in 0..rank {
-            let mut functions = [P::splat(0.0); PACKS_AT_ONCE];
+            let mut functions = [N::splat(0.0); PACKS_AT_ONCE];
             for (pack, function) in (self.first_pack..).zip(&mut functions) {
-                *function = right.get::<P>(j, pack);
+                *function = right.at(j, pack);
             }
             for (n, sums) in sums.iter_mut().enumerate() {
                 for (pack, (sum, function)) in (self.first_pack..).zip(sums.iter_mut().zip(functions)) {
-                    *sum = left.get::<P>(n * rank + j, pack).mul_add(function, *sum);
+                    *sum = left.at(n * rank + j, pack).mul_add(function, *sum);
                 }
             }
         }
@@ -44,32 +49,32 @@ impl<L: Copy, R: Copy> Slots<L, R> {
 
     /// The value of the only function of forms; 0 where there is none.
     #[inline(always)]
-    fn value<P: Pack>(self, first: usize, forms: &Forms) -> [P; PACKS_AT_ONCE]
+    fn value<N: Number>(self, first: usize, forms: &Forms) -> [N; PACKS_AT_ONCE]
     where
-        L: RowConstants<P::Scalar>,
-        R: RowConstants<P::Scalar>,
+        L: GroupConstants<N>,
+        R: GroupConstants<N>,
     {
-        if forms.len() > 0 { self.values::<P, 1>(first, forms, 0)[0] } else { [P::splat(0.0); PACKS_AT_ONCE] }
+        if forms.len() > 0 { self.values::<N, 1>(first, forms, 0)[0] } else { [N::splat(0.0); PACKS_AT_ONCE] }
     }
 
     /// Values and derivatives by v of Σ_k c_k T_k(v), by Clenshaw's recurrence and half of its derivative.
     #[inline(always)]
-    fn series<P: Pack>(self, first: usize, forms: &Forms, v: [P; PACKS_AT_ONCE]) -> [(P, P); PACKS_AT_ONCE]
+    fn series<N: Number>(self, first: usize, forms: &Forms, v: [N; PACKS_AT_ONCE]) -> [(N, N); PACKS_AT_ONCE]
     where
-        L: RowConstants<P::Scalar>,
-        R: RowConstants<P::Scalar>,
+        L: GroupConstants<N>,
+        R: GroupConstants<N>,
     {
         let mut clenshaw = Clenshaw::new(v);
         // The coefficient whose turn is next.
-        let mut pending = [P::splat(0.0); PACKS_AT_ONCE];
+        let mut pending = [N::splat(0.0); PACKS_AT_ONCE];
         let mut k = forms.len();
         if !k.is_multiple_of(2) {
             k -= 1;
-            [pending] = self.values::<P, 1>(first, forms, k);
+            [pending] = self.values::<N, 1>(first, forms, k);
         }
         while k > 0 {
             k -= 2;
-            let [c, next] = self.values::<P, 2>(first, forms, k);
+            let [c, next] = self.values::<N, 2>(first, forms, k);
             clenshaw.step(pending);
             clenshaw.step(next);
             pending = c;
@@ -79,23 +84,23 @@ impl<L: Copy, R: Copy> Slots<L, R> {
 }
 
 /// The recurrence b_k = c_k + 2v·b_{k+1} − b_{k+2} and half of its derivative by v, from the last coefficient on.
-struct Clenshaw<P> {
-    v: [P; PACKS_AT_ONCE],
-    b: [P; PACKS_AT_ONCE],
-    b_after: [P; PACKS_AT_ONCE],
-    d: [P; PACKS_AT_ONCE],
-    d_after: [P; PACKS_AT_ONCE],
+struct Clenshaw<N> {
+    v: [N; PACKS_AT_ONCE],
+    b: [N; PACKS_AT_ONCE],
+    b_after: [N; PACKS_AT_ONCE],
+    d: [N; PACKS_AT_ONCE],
+    d_after: [N; PACKS_AT_ONCE],
 }
 
-impl<P: Pack> Clenshaw<P> {
+impl<N: Number> Clenshaw<N> {
     #[inline(always)]
-    fn new(v: [P; PACKS_AT_ONCE]) -> Self {
-        let zero = [P::splat(0.0); PACKS_AT_ONCE];
+    fn new(v: [N; PACKS_AT_ONCE]) -> Self {
+        let zero = [N::splat(0.0); PACKS_AT_ONCE];
         Self { v, b: zero, b_after: zero, d: zero, d_after: zero }
     }
 
     #[inline(always)]
-    fn step(&mut self, c: [P; PACKS_AT_ONCE]) {
+    fn step(&mut self, c: [N; PACKS_AT_ONCE]) {
         let Self { v, b, b_after, d, d_after } = self;
         for i in 0..PACKS_AT_ONCE {
             let twice = v[i] + v[i];
@@ -106,11 +111,11 @@ impl<P: Pack> Clenshaw<P> {
 
     /// The series and its derivative, with the first coefficient.
     #[inline(always)]
-    fn last(&self, c: [P; PACKS_AT_ONCE]) -> [(P, P); PACKS_AT_ONCE] {
+    fn last(&self, c: [N; PACKS_AT_ONCE]) -> [(N, N); PACKS_AT_ONCE] {
         let Self { v, b, b_after, d, d_after } = self;
         let mut results = [(c[0], c[0]); PACKS_AT_ONCE];
         for i in 0..PACKS_AT_ONCE {
-            let half = v[i].mul_add(d[i], P::splat(0.5) * b[i] - d_after[i]);
+            let half = v[i].mul_add(d[i], N::splat(0.5) * b[i] - d_after[i]);
             results[i] = (v[i].mul_add(b[i], c[i] - b_after[i]), half + half);
         }
         results
@@ -140,39 +145,54 @@ impl Grouped for Fitted {
         slot: usize,
         first_pack: usize,
     ) -> [Response<P>; PACKS_AT_ONCE] {
-        let (half, one, two, zero) = (P::splat(0.5), P::splat(1.0), P::splat(2.0), P::splat(0.0));
-        let a = P::splat(self.map.0);
+        self.respond::<P, SIGNED>(cosines, left, right, slot, first_pack)
+    }
+}
+
+impl Fitted {
+    /// A group of pairs, whose numbers may carry derivatives.
+    #[inline(always)]
+    pub(crate) fn respond<N: Number, const SIGNED: bool>(
+        &self,
+        cosines: [Cosine<N>; PACKS_AT_ONCE],
+        left: impl GroupConstants<N>,
+        right: impl GroupConstants<N>,
+        slot: usize,
+        first_pack: usize,
+    ) -> [Response<N>; PACKS_AT_ONCE] {
+        let (half, one, two, zero) = (N::splat(0.5), N::splat(1.0), N::splat(2.0), N::splat(0.0));
+        let a = N::splat(self.map.0);
         // x = sin θ, v, and a/(x + a).
         let (mut x, mut v, mut nearness) =
             ([zero; PACKS_AT_ONCE], [zero; PACKS_AT_ONCE], [zero; PACKS_AT_ONCE]);
         for i in 0..PACKS_AT_ONCE {
             x[i] = (cosines[i].delta * cosines[i].epsilon).max(zero).sqrt();
             let inverse = one / (x[i] + a);
-            v[i] = (x[i] * inverse).mul_add(P::splat(2.0 + 2.0 * self.map.0), -one);
+            v[i] = (x[i] * inverse).mul_add(N::splat(2.0 + 2.0 * self.map.0), -one);
             nearness[i] = a * inverse;
         }
         let slots = Slots { left, right, first_pack };
         let mut first = slot + FIXED_SLOTS;
-        let distance = slots.value::<P>(first, &self.distance);
+        let distance = slots.value::<N>(first, &self.distance);
         first += self.distance.slots();
-        let moment = slots.value::<P>(first, &self.odd);
+        let moment = slots.value::<N>(first, &self.odd);
         first += self.odd.slots();
         // B and ∂B/∂v.
-        let odd_part = slots.series::<P>(first, &self.parts[0], v);
-        let even_part = slots.series::<P>(first + self.parts[0].slots(), &self.parts[1], v);
+        let odd_part = slots.series::<N>(first, &self.parts[0], v);
+        let even_part = slots.series::<N>(first + self.parts[0].slots(), &self.parts[1], v);
 
         let mut responses = [Response { cosine: cosines[0], slope: zero }; PACKS_AT_ONCE];
         for (i, response) in responses.iter_mut().enumerate() {
             let pack = first_pack + i;
             let (x, cosine) = (x[i], cosines[i]);
             let m = cosine.least::<SIGNED>();
-            let place = left.get::<P>(slot, pack) - right.get::<P>(slot, pack);
-            let unlike = left.get::<P>(slot + 1, pack) - right.get::<P>(slot + 1, pack);
-            let over_sizes = weight::<P>(left, right, slot + 2, pack);
-            let odd_share = weight::<P>(left, right, slot + SHARE, pack);
-            let even_share = weight::<P>(left, right, slot + SHARE + 1, pack);
-            let odd_rate = weight::<P>(left, right, slot + SLOPE, pack);
-            let even_rate = weight::<P>(left, right, slot + SLOPE + 1, pack);
+            let place = left.at(slot, pack) - right.at(slot, pack);
+            let unlike = left.at(slot + 1, pack) - right.at(slot + 1, pack);
+            let over_sizes = weight(left, right, slot + 2, pack);
+            let odd_share = weight(left, right, slot + SHARE, pack);
+            let even_share = weight(left, right, slot + SHARE + 1, pack);
+            let odd_rate = weight(left, right, slot + SLOPE, pack);
+            let even_rate = weight(left, right, slot + SLOPE + 1, pack);
             // E[(φ̂ − φ̂')²] = [E(ψ − ψ')² − (√Eψ² − √Eψ'²)²]/√(Eψ² Eψ'²): both terms are of second order.
             let apart = unlike.neg_mul_add(unlike, distance[i] * (place * place));
             let eta = (half * over_sizes * apart).max(zero);
@@ -207,10 +227,10 @@ impl Grouped for Fitted {
             let opposite = if !self.has[1] { near } else { two - far };
             *response = Response {
                 cosine: Cosine {
-                    delta: P::select(negative, far, near),
-                    epsilon: P::select(negative, opposite, two - near),
+                    delta: N::select(negative, far, near),
+                    epsilon: N::select(negative, opposite, two - near),
                 },
-                slope: P::select(negative, odd_slope - even_slope, odd_slope + even_slope),
+                slope: N::select(negative, odd_slope - even_slope, odd_slope + even_slope),
             };
         }
         responses

@@ -3,12 +3,13 @@
 use super::chebyshev::evaluate;
 use super::forms::Forms;
 use super::grid::Grid;
-use super::moments::{Rule, spread};
+use super::moments::{Rule, norm_slope, spread};
 use super::sampled::{PARTS, Sampled};
 use super::series::Map;
 use super::sizes::Sizes;
 use super::{Accuracy, TINIEST};
 use crate::dual::RowResponse;
+use crate::real::Real;
 
 /// Slots of a row before those of forms: its place ξ; √E[φ²] over the size that follows it, and one over that; of either
 /// part its size over √E[φ²], and over scale·√E[φ'²].
@@ -85,12 +86,12 @@ impl Fitted {
     }
 
     /// Without the gain.
-    fn response(&self, row: RowResponse) -> RowResponse {
+    fn response<R: Real>(&self, row: RowResponse<R>) -> RowResponse<R> {
         RowResponse { scale: row.scale / self.gain, slope: row.slope / self.gain }
     }
 
     /// The same, and its constants.
-    pub fn constants(&self, scale: f64, constants: &mut [f64]) -> RowResponse {
+    pub fn constants<R: Real>(&self, scale: R, constants: &mut [R]) -> RowResponse<R> {
         let Measured { xi, near, row } = self.measure(scale);
         let size = self.sizes.whole(scale, xi);
         constants[0] = xi;
@@ -109,26 +110,33 @@ impl Fitted {
         self.response(row)
     }
 
-    fn measure(&self, scale: f64) -> Measured {
+    fn measure<R: Real>(&self, scale: R) -> Measured<R> {
         let xi = self.grid.place(scale);
-        let seen = if scale > 0.0 { scale.max(TINIEST) } else { scale };
-        let norm = spread(&self.sampled, seen, &self.rule).norm * self.sizes.shrunk(scale, seen);
-        let steepness = self.steepness.each_ref().map(|series| evaluate(series, xi).max(0.0));
+        let seen = if scale.value() > 0.0 { scale.max(R::from(TINIEST)) } else { scale };
+        let norm = self.norm(seen) * self.sizes.shrunk(scale, seen);
+        let steepness = self.steepness.each_ref().map(|series| evaluate(series, xi).max(R::default()));
         // Slopes at zero are those next to it; of a φ that does not vanish there, from where differences have digits.
-        let near = scale.max(if self.sampled.origin == 0.0 { 1e-200 } else { 1e-5 });
+        let near = scale.max(R::from(if self.sampled.origin == 0.0 { 1e-200 } else { 1e-5 }));
         let part = |part: usize| self.sizes.part(part, near, xi) * steepness[part].sqrt();
         Measured { xi, near, row: RowResponse { scale: norm, slope: part(0).hypot(part(1)) / near } }
+    }
+
+    /// √E[φ²].
+    fn norm<R: Real>(&self, scale: R) -> R {
+        let norm = spread(&self.sampled, scale.value(), &self.rule).norm;
+        let slope = if R::IS_JET { norm_slope(&self.sampled, scale.value(), norm, &self.rule) } else { 0.0 };
+        scale.map(norm, slope)
     }
 }
 
 /// A row, its place, and the scale at which slopes are taken.
-struct Measured {
-    xi: f64,
-    near: f64,
-    row: RowResponse,
+struct Measured<R> {
+    xi: R,
+    near: R,
+    row: RowResponse<R>,
 }
 
 /// `part / whole` of two scales, 0 where both vanish.
-fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
+fn share<R: Real>(part: R, whole: R) -> R {
+    if whole.value() > 0.0 { part / whole } else { R::default() }
 }

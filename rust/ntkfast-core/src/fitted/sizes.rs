@@ -7,6 +7,7 @@ use super::chebyshev::{evaluate, points, transform};
 use super::grid::Grid;
 use super::moments::{Rule, spread};
 use super::sampled::{PARTS, Sampled, Spread};
+use crate::real::Real;
 
 /// How many points of the range are followed.
 const POINTS: usize = 4;
@@ -56,23 +57,24 @@ impl Sizes {
     }
 
     /// About √E[φ²] of a row with this scale at place ξ.
-    pub fn whole(&self, scale: f64, xi: f64) -> f64 {
+    pub fn whole<R: Real>(&self, scale: R, xi: R) -> R {
         self.whole.at(scale, xi)
     }
 
     /// √E[φ²] of a tiny scale over that of another.
-    pub fn shrunk(&self, scale: f64, other: f64) -> f64 {
-        if scale == other { 1.0 } else { (scale / other).powf(self.whole.power) }
+    pub fn shrunk<R: Real>(&self, scale: R, other: R) -> R {
+        let same = scale.value() == other.value();
+        if same { R::from(1.0) } else { (scale / other).powf(self.whole.power) }
     }
 
     /// About the standard deviation of a part of φ, or √E[φ²] where that part is nearly nothing.
-    pub fn part(&self, part: usize, scale: f64, xi: f64) -> f64 {
+    pub fn part<R: Real>(&self, part: usize, scale: R, xi: R) -> R {
         self.parts[part].at(scale, xi)
     }
 }
 
 impl Size {
-    fn at(&self, scale: f64, xi: f64) -> f64 {
+    fn at<R: Real>(&self, scale: R, xi: R) -> R {
         scale.powf(self.power) * evaluate(&self.logarithm, xi).exp()
     }
 }

@@ -4,7 +4,10 @@
 //! A [`tile`] of pairs starts from cosines v̂·v̂', runs the program strip by strip in cache, and hands the
 //! finished values to a [`Sink`], band by band; [`gram`], [`cross`] and [`diagonal`] are the drivers.
 
+mod band;
 mod cosine;
+mod derivatives;
+mod differentiable;
 mod drivers;
 mod points;
 mod product;
@@ -15,6 +18,8 @@ mod units;
 mod workload;
 mod writer;
 
+pub use derivatives::derivatives;
+pub use differentiable::{PLANES, Variables};
 pub use drivers::{cross, diagonal, gram};
 pub use points::Points;
 pub use rows::Rows;

@@ -59,14 +59,14 @@ pub trait Sink<T>: Sync {
 /// What a thread needs to compute tiles.
 pub struct Workspace<T> {
     /// Inner products of a band, a strip for each row; none for few features.
-    products: Vec<Strip<T>>,
+    pub(super) products: Vec<Strip<T>>,
     registers: Vec<Register<T>>,
     /// Constants of the tile's rows, row after row.
-    constants: Vec<T>,
+    pub(super) constants: Vec<T>,
     /// The first of these rows.
     gathered: Option<usize>,
     /// Some features of some columns, packed.
-    panel: Vec<Strip<T>>,
+    pub(super) panel: Vec<Strip<T>>,
     /// Which ones: the first column and the first feature.
     packed: Option<[usize; 2]>,
     /// The results, output by output.
@@ -164,7 +164,7 @@ impl<T: Scalar> TileSource<'_, T> {
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
-    fn multiply(
+    pub(super) fn multiply(
         &self,
         rows: &Range<usize>,
         columns: &Range<usize>,

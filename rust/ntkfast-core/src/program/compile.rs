@@ -49,6 +49,8 @@ enum Join {
 pub(super) struct Compiler {
     /// Steps whose registers are value ids.
     steps: Vec<Step>,
+    /// Whether dense layers that are alike have steps of their own.
+    distinct: bool,
     /// Indices of the steps that have these inputs.
     by_inputs: HashMap<[usize; 2], Vec<usize>>,
     slots: usize,
@@ -58,9 +60,10 @@ pub(super) struct Compiler {
     known: HashMap<(Identity, usize), Vec<Known>>,
 }
 
-/// Compile for this input.
-pub fn compile(network: &Layer, input: Input) -> Result<Program> {
+/// Compile for this input; with a step for each dense layer if these are `distinct`.
+pub fn compile(network: &Layer, input: Input, distinct: bool) -> Result<Program> {
     compile_with(input, |compiler, value| {
+        compiler.distinct = distinct;
         let output = compiler.lower(network, value)?;
         if input != Input::Part {
             output.positions.check_end()?;
@@ -76,6 +79,7 @@ pub(super) fn compile_with(
 ) -> Result<Program> {
     let mut compiler = Compiler {
         steps: Vec::new(),
+        distinct: false,
         by_inputs: HashMap::new(),
         slots: 0,
         sources: 0,
@@ -106,7 +110,9 @@ pub(super) fn compile_with(
 impl Compiler {
     /// What a layer makes of a value; of a composition that is there twice only once.
     fn lower(&mut self, layer: &Layer, input: &Value) -> Result<Value> {
-        let Some(identity) = layer.identity() else { return self.lower_anew(layer, input) };
+        let Some(identity) = layer.identity().filter(|_| !self.distinct) else {
+            return self.lower_anew(layer, input);
+        };
         let key = (identity, input.id);
         let found = |known: &Known| known.input.is_like(input).then(|| known.clone());
         let known = match self.known.get(&key).and_then(|all| all.iter().find_map(found)) {
@@ -353,7 +359,8 @@ impl Compiler {
         let signed = inputs.map(|value| !value.nonnegative);
         let inputs = inputs.map(|value| value.id);
         let alike = self.by_inputs.entry(inputs).or_default();
-        if let Some(step) = alike.iter().map(|&index| &self.steps[index]).find(|step| step.op == op) {
+        let own = self.distinct && matches!(op, Op::Dense { .. });
+        if let Some(step) = alike.iter().map(|&index| &self.steps[index]).find(|step| step.op == op && !own) {
             return step.output;
         }
         alike.push(self.steps.len());

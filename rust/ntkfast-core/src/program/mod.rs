@@ -19,6 +19,7 @@ mod rows;
 mod scales;
 mod spatial;
 mod strip;
+mod tangents;
 mod trace;
 mod value;
 mod width;
@@ -27,8 +28,9 @@ mod zonal;
 pub(crate) use frame::Frame;
 pub use frame::Register;
 pub use prepared::{Prepared, Recipe};
-pub use rows::RowTrace;
+pub use rows::{Direction, RowTrace};
 pub use scales::Scales;
+pub(crate) use tangents::{DIRECTIONS, TangentRegister};
 pub use trace::LayerTrace;
 pub use width::Width;
 pub use zonal::Zonal;
@@ -234,7 +236,15 @@ impl Program {
     /// # Errors
     /// [`crate::error::Error::Network`] where layers do not fit together.
     pub fn new(network: &Layer) -> Result<Self> {
-        compile::compile(network, compile::Input::whole(network))
+        compile::compile(network, compile::Input::whole(network), false)
+    }
+
+    /// Compile a whole network with a step for each of its dense layers, in their order: two that are alike are not one.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub fn distinct(network: &Layer) -> Result<Self> {
+        compile::compile(network, compile::Input::whole(network), true)
     }
 
     /// Compile a whole network with spatial layers for images of this height and width.
@@ -242,7 +252,7 @@ impl Program {
     /// # Errors
     /// As [`Program::new`], and where images are too small for a layer.
     pub fn for_images(network: &Layer, grid: [usize; 2]) -> Result<Self> {
-        compile::compile(network, compile::Input::Images(grid))
+        compile::compile(network, compile::Input::Images(grid), false)
     }
 
     /// The first integrated function whose derivative has no finite mean square.
@@ -258,6 +268,6 @@ impl Program {
     /// # Errors
     /// As [`Program::new`].
     pub fn check(part: &Layer) -> Result<()> {
-        compile::compile(part, compile::Input::Part).map(drop)
+        compile::compile(part, compile::Input::Part, false).map(drop)
     }
 }

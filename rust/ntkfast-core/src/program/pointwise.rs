@@ -9,7 +9,7 @@ use crate::dual::blend::{SLOTS, blend, blend_constant};
 use crate::dual::{Cosine, Dual, DualConstants};
 use crate::fitted::{Fitted, Grouped, PACKS_AT_ONCE};
 use crate::scalar::Scalar;
-use crate::simd::{Pack, RowConstants, Vectorized};
+use crate::simd::{Number, Pack, RowConstants, Vectorized};
 
 /// An op on one register's worth of pairs.
 pub trait Pointwise {
@@ -17,56 +17,39 @@ pub trait Pointwise {
     type Unit: ?Sized;
 
     /// The result for two inputs (those of ops with one input are the same) and the constants of both sides.
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        inputs: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P>;
+        inputs: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N>;
 }
 
 /// The constants of one side in one register, from a step's first slot on.
 #[derive(Clone, Copy)]
 pub struct At<S> {
-    side: S,
-    slot: usize,
-    pack: usize,
-}
-
-impl<S> At<S> {
-    #[inline(always)]
-    fn constant<P: Pack>(self, slot: usize) -> P
-    where
-        S: RowConstants<P::Scalar>,
-    {
-        self.side.get(self.slot + slot, self.pack)
-    }
-
-    /// The constants of a sum.
-    #[inline(always)]
-    fn shares<P: Pack>(self, slot: usize) -> [P; SLOTS]
-    where
-        S: RowConstants<P::Scalar>,
-    {
-        [self.constant(slot), self.constant(slot + 1)]
-    }
+    pub side: S,
+    pub slot: usize,
+    pub pack: usize,
 }
 
 impl<P: Pack, S: RowConstants<P::Scalar>> DualConstants<P> for At<S> {
     #[inline(always)]
     fn get(self, slot: usize) -> P {
-        self.constant(slot)
+        self.side.get(self.slot + slot, self.pack)
     }
+}
+
+/// The constants of a sum.
+#[inline(always)]
+fn shares<N: Number>(side: impl DualConstants<N>, slot: usize) -> [N; SLOTS] {
+    [side.get(slot), side.get(slot + 1)]
 }
 
 /// Product of both sides' constant.
 #[inline(always)]
-fn weight<P: Pack>(
-    left: At<impl RowConstants<P::Scalar>>,
-    right: At<impl RowConstants<P::Scalar>>,
-    slot: usize,
-) -> P {
-    left.constant::<P>(slot) * right.constant(slot)
+fn weight<N: Number>(left: impl DualConstants<N>, right: impl DualConstants<N>, slot: usize) -> N {
+    left.get(slot) * right.get(slot)
 }
 
 /// An op on a whole strip.
@@ -118,13 +101,13 @@ impl<D: Dual> Pointwise for D {
     type Unit = D;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [input, _]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        let response = Dual::pair::<P, SIGNED>(self, input.cosine, left, right);
+        [input, _]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        let response = Dual::pair::<N, SIGNED>(self, input.cosine, left, right);
         Pair { cosine: response.cosine, tau: response.slope * input.tau }
     }
 }
@@ -136,21 +119,21 @@ impl<const SHARES: usize, const BLENDS: bool> Pointwise for Dense<SHARES, BLENDS
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [mut pair, _]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
+        [mut pair, _]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
         let before = pair.cosine.delta;
         if BLENDS {
-            pair.cosine = blend_constant(pair.cosine, left.shares(SHARES), right.shares(SHARES));
+            pair.cosine = blend_constant(pair.cosine, shares(left, SHARES), shares(right, SHARES));
         }
         if SHARES > 0 {
             // A bias with a share of its own is not in that of the weights.
             let own = if SHARES > 2 { before } else { pair.cosine.delta };
-            let added = weight::<P>(left, right, 0) * (P::splat(1.0) - own);
-            pair.tau = weight::<P>(left, right, 1).mul_add(pair.tau, added);
+            let added = weight::<N>(left, right, 0) * (N::splat(1.0) - own);
+            pair.tau = weight::<N>(left, right, 1).mul_add(pair.tau, added);
         }
         if SHARES > 2 {
             pair.tau = pair.tau + weight(left, right, 2);
@@ -166,13 +149,13 @@ impl Pointwise for Offset {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [input, _]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        Pair { cosine: blend_constant(input.cosine, left.shares(0), right.shares(0)), tau: input.tau }
+        [input, _]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        Pair { cosine: blend_constant(input.cosine, shares(left, 0), shares(right, 0)), tau: input.tau }
     }
 }
 
@@ -183,14 +166,14 @@ impl Pointwise for Sum {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [a, b]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        let cosine = blend(a.cosine, b.cosine, left.shares(0), right.shares(0));
-        let tau = weight::<P>(left, right, SLOTS) * a.tau + weight::<P>(left, right, SLOTS + 1) * b.tau;
+        [a, b]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        let cosine = blend(a.cosine, b.cosine, shares(left, 0), shares(right, 0));
+        let tau = weight::<N>(left, right, SLOTS) * a.tau + weight::<N>(left, right, SLOTS + 1) * b.tau;
         Pair { cosine, tau }
     }
 }
@@ -202,20 +185,20 @@ impl Pointwise for Product {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [a, b]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        let (one, half) = (P::splat(1.0), P::splat(0.5));
+        [a, b]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        let (one, half) = (N::splat(1.0), N::splat(0.5));
         let (x, y) = (a.cosine, b.cosine);
         let cosine = Cosine {
             delta: half * x.delta.mul_add(y.epsilon, x.epsilon * y.delta),
             epsilon: half * x.delta.mul_add(y.delta, x.epsilon * y.epsilon),
         };
-        let tau = weight::<P>(left, right, 0) * a.tau * (one - y.delta)
-            + weight::<P>(left, right, 1) * b.tau * (one - x.delta);
+        let tau = weight::<N>(left, right, 0) * a.tau * (one - y.delta)
+            + weight::<N>(left, right, 1) * b.tau * (one - x.delta);
         Pair { cosine, tau }
     }
 }
@@ -227,12 +210,12 @@ impl Pointwise for Keep {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [input, _]: [Pair<P>; 2],
-        _left: At<impl RowConstants<P::Scalar>>,
-        _right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
+        [input, _]: [Pair<N>; 2],
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
+    ) -> Pair<N> {
         input
     }
 }
@@ -245,13 +228,13 @@ impl Pointwise for Dropout {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [input, _]: [Pair<P>; 2],
-        _left: At<impl RowConstants<P::Scalar>>,
-        _right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        let (keep, rest) = (P::splat(self.0), P::splat(1.0 - self.0));
+        [input, _]: [Pair<N>; 2],
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        let (keep, rest) = (N::splat(self.0), N::splat(1.0 - self.0));
         let Cosine { delta, epsilon } = input.cosine;
         let cosine = Cosine { delta: keep.mul_add(delta, rest), epsilon: keep.mul_add(epsilon, rest) };
         Pair { cosine, tau: keep * input.tau }
@@ -265,14 +248,14 @@ impl Pointwise for Tangent {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [input, _]: [Pair<P>; 2],
-        _left: At<impl RowConstants<P::Scalar>>,
-        _right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
+        [input, _]: [Pair<N>; 2],
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
+    ) -> Pair<N> {
         // A constant's cosine is 1; zero has none.
-        Pair { cosine: input.cosine, tau: P::splat(if self.0 > 0.0 { 1.0 } else { 0.0 }) }
+        Pair { cosine: input.cosine, tau: N::splat(if self.0 > 0.0 { 1.0 } else { 0.0 }) }
     }
 }
 
@@ -283,12 +266,12 @@ impl Pointwise for Chain {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [own, earlier]: [Pair<P>; 2],
-        _left: At<impl RowConstants<P::Scalar>>,
-        _right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
+        [own, earlier]: [Pair<N>; 2],
+        _left: impl DualConstants<N>,
+        _right: impl DualConstants<N>,
+    ) -> Pair<N> {
         Pair { cosine: own.cosine, tau: own.tau * earlier.tau }
     }
 }
@@ -300,14 +283,14 @@ impl Pointwise for Carry {
     type Unit = Self;
 
     #[inline(always)]
-    fn pair<P: Pack, const SIGNED: bool>(
+    fn pair<N: Number, const SIGNED: bool>(
         &self,
-        [own, earlier]: [Pair<P>; 2],
-        left: At<impl RowConstants<P::Scalar>>,
-        right: At<impl RowConstants<P::Scalar>>,
-    ) -> Pair<P> {
-        let tau = weight::<P>(left, right, 0) * own.tau;
-        Pair { cosine: own.cosine, tau: weight::<P>(left, right, 1).mul_add(earlier.tau, tau) }
+        [own, earlier]: [Pair<N>; 2],
+        left: impl DualConstants<N>,
+        right: impl DualConstants<N>,
+    ) -> Pair<N> {
+        let tau = weight::<N>(left, right, 0) * own.tau;
+        Pair { cosine: own.cosine, tau: weight::<N>(left, right, 1).mul_add(earlier.tau, tau) }
     }
 }
 

@@ -4,22 +4,9 @@ use super::Number;
 use crate::scalar::Scalar;
 
 /// Polynomial with the given coefficients, lowest power first.
-///
-/// Even and odd powers are summed apart: two short chains of dependent instructions instead of a long one.
 #[inline(always)]
 pub fn polynomial<N: Number>(x: N, coefficients: &'static [f64]) -> N {
-    let square = x * x;
-    let last = coefficients.len() - 1;
-    let (mut high, mut low) = (N::splat(coefficients[last]), N::splat(coefficients[last - 1]));
-    let mut i = last - 1;
-    while i >= 2 {
-        high = high.mul_add(square, N::splat(coefficients[i - 1]));
-        low = low.mul_add(square, N::splat(coefficients[i - 2]));
-        i -= 2;
-    }
-    // `low` has reached the power i.
-    let value = high.mul_add(x, low);
-    if i == 1 { value.mul_add(x, N::splat(coefficients[0])) } else { value }
+    x.polynomial(coefficients)
 }
 
 /// An argument x ≥ 0 of a polynomial, whose square is a normal number: others take a hundred times as long, and a
@@ -85,12 +72,12 @@ pub struct Decay<N> {
 /// e^{−z} and its mean from 0 to z, for z ≥ 0.
 #[inline(always)]
 pub fn decay<N: Number>(z: N) -> Decay<N> {
-    let (one, rounder) = (N::splat(1.0), N::splat(N::Scalar::ROUNDER));
+    let one = N::splat(1.0);
     let [high, low] = N::Scalar::LN_2;
     let (high, low) = (N::splat(high), N::splat(low));
     // z = k·ln 2 + r with |r| ≤ ln(2)/2.
     let within = normal(z).min(N::splat(N::Scalar::DECAYED));
-    let k = within.mul_add(N::splat(std::f64::consts::LOG2_E), rounder) - rounder;
+    let k = within.rounded_product(std::f64::consts::LOG2_E);
     let r = k.neg_mul_add(low, k.neg_mul_add(high, within));
     let mean = polynomial(r, N::Scalar::DECAY);
     let power = (-k).power_of_two();

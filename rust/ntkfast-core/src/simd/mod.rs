@@ -13,6 +13,7 @@ mod prefetch;
 mod row_constants;
 #[cfg(not(portable))]
 mod sse2;
+mod tangent;
 #[cfg(not(portable))]
 mod x86;
 
@@ -23,8 +24,9 @@ use x86 as baseline;
 
 pub use number::{Number, Pack};
 pub use prefetch::prefetch;
-pub use row_constants::{Lanes, RowConstants, Single, weight};
+pub use row_constants::{GroupConstants, Lanes, RowConstants, Single, weight};
 use std::sync::OnceLock;
+pub use tangent::Tangent;
 
 /// Pairs in a strip: what one op handles at a time, within the first-level cache.
 pub const STRIP: usize = 64;

@@ -4,7 +4,7 @@ use super::Strip;
 use crate::scalar::Scalar;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number to compute with: a register of lanes (later also one that carries derivatives).
+/// A number to compute with: a register of lanes, or one that carries derivatives.
 pub trait Number:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
@@ -21,8 +21,32 @@ pub trait Number:
     fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// The integer next to a product of ordinary size.
+    #[inline(always)]
+    fn rounded_product(self, factor: f64) -> Self {
+        let rounder = Self::splat(Self::Scalar::ROUNDER);
+        self.mul_add(Self::splat(factor), rounder) - rounder
+    }
     /// 2 to the power of `self`, an integer for which that is a normal number.
     fn power_of_two(self) -> Self;
+    /// A polynomial of at least two coefficients, lowest power first.
+    ///
+    /// Even and odd powers are summed apart: two short chains of dependent instructions instead of a long one.
+    #[inline(always)]
+    fn polynomial(self, coefficients: &'static [f64]) -> Self {
+        let square = self * self;
+        let last = coefficients.len() - 1;
+        let (mut high, mut low) = (Self::splat(coefficients[last]), Self::splat(coefficients[last - 1]));
+        let mut i = last - 1;
+        while i >= 2 {
+            high = high.mul_add(square, Self::splat(coefficients[i - 1]));
+            low = low.mul_add(square, Self::splat(coefficients[i - 2]));
+            i -= 2;
+        }
+        // `low` has reached the power i.
+        let value = high.mul_add(self, low);
+        if i == 1 { value.mul_add(self, Self::splat(coefficients[0])) } else { value }
+    }
     /// The larger, lane by lane.
     fn max(self, other: Self) -> Self;
     /// The smaller, lane by lane.

@@ -1,6 +1,6 @@
 //! Per-row constants as the two sides of a strip of pairs.
 
-use super::{Pack, Strip};
+use super::{Number, Pack, Strip};
 
 /// Per-row constants of one side of a strip of pairs.
 pub trait RowConstants<T>: Copy {
@@ -8,6 +8,25 @@ pub trait RowConstants<T>: Copy {
     fn get<P: Pack<Scalar = T>>(self, slot: usize, pack: usize) -> P;
     /// Only `count` constants from `first` on.
     fn part(self, first: usize, count: usize) -> Self;
+}
+
+/// The same as numbers that may carry derivatives.
+pub trait GroupConstants<N>: Copy {
+    /// Constant `slot` of the rows in register `pack`.
+    fn at(self, slot: usize, pack: usize) -> N;
+    /// Only `count` constants from `first` on.
+    fn range(self, first: usize, count: usize) -> Self;
+}
+
+impl<P: Pack, S: RowConstants<P::Scalar>> GroupConstants<P> for S {
+    #[inline(always)]
+    fn at(self, slot: usize, pack: usize) -> P {
+        self.get(slot, pack)
+    }
+    #[inline(always)]
+    fn range(self, first: usize, count: usize) -> Self {
+        self.part(first, count)
+    }
 }
 
 /// One row against the strip: its constants, slot by slot.
@@ -42,11 +61,11 @@ impl<T: Copy> RowConstants<T> for Lanes<'_, T> {
 
 /// Product of both sides' constant.
 #[inline(always)]
-pub fn weight<P: Pack>(
-    left: impl RowConstants<P::Scalar>,
-    right: impl RowConstants<P::Scalar>,
+pub fn weight<N: Number>(
+    left: impl GroupConstants<N>,
+    right: impl GroupConstants<N>,
     slot: usize,
     pack: usize,
-) -> P {
-    left.get::<P>(slot, pack) * right.get(slot, pack)
+) -> N {
+    left.at(slot, pack) * right.at(slot, pack)
 }

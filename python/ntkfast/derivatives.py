@@ -1,0 +1,265 @@
+"""Derivatives of kernels between rows, some rows at a time.
+
+With the cosine c of two rows and the logarithms a and b of their norms, a kernel is a function
+K(c, a, b), whose gradient by the first row x, with unit vectors u and v of both, is
+(K_c·v + (K_a − c·K_c)·u)/‖x‖. The sums over all pairs are products of matrices with the unit
+vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray, as_floats, is_same
+from ntkfast._memory import zeros
+from ntkfast._ntkfast import Prepared, Program
+from ntkfast._ntkfast import derivatives as core_derivatives
+from ntkfast._progress import Progress, reporting
+from ntkfast.kernels import KernelName, as_samples, check_pair
+from ntkfast.linalg import matmul
+
+__all__ = ["Cotangent", "Parameter", "by_parameters", "jvp", "vjp"]
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Parameter: TypeAlias = tuple[str, int | None]
+Cotangent: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
+
+# Results of the core for each pair, and numbers of a block of rows.
+_PLANES, _NUMBERS = 4, 1 << 23
+# A fit for one scale knows no derivative by it: ranges are made so much wider.
+_WIDER = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Points, their unit vectors, and what divides gradients: twice, so that it is no product."""
+
+    points: Doubles
+    unit: Doubles
+    sizes: tuple[Doubles, Doubles]
+
+    @classmethod
+    def of(cls, points: Doubles) -> _Rows:
+        largest = np.abs(points).max(axis=1, keepdims=True, initial=0.0)
+        largest[largest == 0] = 1.0
+        scaled = points / largest
+        norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+        norms[norms == 0] = np.inf  # the gradient by a row of zeros counts as 0
+        return cls(points, scaled / norms, (largest, norms))
+
+    def divided(self, gradient: Doubles) -> Doubles:
+        """Return the gradient by the rows from that by their unit vectors."""
+        largest, norms = self.sizes
+        found: Doubles = gradient / norms / largest
+        return found
+
+
+def vjp(
+    program: Program,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None,
+    g: Cotangent,
+    *,
+    kernel: KernelName,
+    progress: Progress,
+) -> tuple[FloatArray, FloatArray] | FloatArray:
+    """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
+    points, others, dtype = _points(program, x, x2, kernel)
+    n, m = len(points), len(points if others is None else others)
+    left = _Rows.of(points)
+    right = left if others is None else _Rows.of(others)
+    blocks = _cotangents(g, n, m)
+    sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
+    prepared = _prepared(program, left.points, others)
+    planes = _Planes(prepared, kernel, right.points, n)
+    with reporting(progress, f"{kernel.upper()} gradient", "row") as report:
+        for rows in planes.blocks():
+            first = rows.start if others is None else None
+            _, turned, ours, theirs = planes.of(left.points[rows], first)
+            weights = blocks(rows)
+            unit = left.unit[rows]
+            turned *= weights
+            sums[0][rows] = matmul(turned, right.unit)
+            sums[0][rows] += np.einsum("ij,ij->i", weights, ours)[:, None] * unit
+            sums[1] += matmul(turned.T, unit)
+            sums[1] += np.einsum("ij,ij->j", weights, theirs)[:, None] * right.unit
+            if report is not None:
+                report(rows.stop, n)
+    if others is None:
+        return left.divided(sums[0] + sums[1]).astype(dtype, copy=False)
+    first_gradient, second = left.divided(sums[0]), right.divided(sums[1])
+    return first_gradient.astype(dtype, copy=False), second.astype(dtype, copy=False)
+
+
+def jvp(
+    program: Program,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None,
+    directions: Sequence[npt.ArrayLike | None],
+    *,
+    kernel: KernelName,
+    progress: Progress,
+) -> FloatArray:
+    """Return how K(x, x2) changes where the points move in these directions."""
+    points, others, dtype = _points(program, x, x2, kernel)
+    left = _Rows.of(points)
+    right = left if others is None else _Rows.of(others)
+    names = ("direction", "direction2")
+    moves = [
+        _direction(given, name, rows)
+        for given, name, rows in zip(directions, names, (left, right), strict=True)
+    ]
+    if others is None:
+        moves[1] = moves[0]
+    n, m = len(points), len(right.points)
+    found = zeros((n, m), dtype, "the derivative of the kernel")
+    prepared = _prepared(program, left.points, others)
+    planes = _Planes(prepared, kernel, right.points, n)
+    with reporting(progress, f"{kernel.upper()} derivative", "row") as report:
+        for rows in planes.blocks():
+            first = rows.start if others is None else None
+            _, turned, ours, theirs = planes.of(left.points[rows], first)
+            total = np.zeros_like(turned)
+            if moves[0] is not None:
+                some = moves[0][rows]
+                total += turned * matmul(some, right.unit.T)
+                total += ours * np.einsum("ij,ij->i", some, left.unit[rows])[:, None]
+            if moves[1] is not None:
+                total += turned * matmul(left.unit[rows], moves[1].T)
+                total += theirs * np.einsum("ij,ij->i", moves[1], right.unit)
+            found[rows] = total
+            if report is not None:
+                report(rows.stop, n)
+    return found
+
+
+def by_parameters(
+    program: Program,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None,
+    parameters: Sequence[Parameter],
+    *,
+    kernel: KernelName,
+    progress: Progress,
+    prepared: Prepared | None = None,
+) -> FloatArray:
+    """Return ∂K/∂p for each of the parameters, shape (k, n, m).
+
+    A network that is `prepared` must have fits for more than one scale.
+    """
+    points, others, dtype = _points(program, x, x2, kernel)
+    n, m = len(points), len(points if others is None else others)
+    found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
+    prepared = prepared or _prepared(program, points, others)
+    planes = _Planes(prepared, kernel, points if others is None else others, n)
+    together = _PLANES - 1
+    with reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
+        for rows in planes.blocks():
+            first = rows.start if others is None else None
+            for start in range(0, len(parameters), together):
+                some = list(parameters[start : start + together])
+                for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
+                    found[start + k, rows] = plane
+            if report is not None:
+                report(rows.stop, n)
+    return found
+
+
+def _points(
+    program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
+) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
+    """Return both sets in float64, and the type of results."""
+    if program.spatial:
+        raise ValueError(
+            "derivatives of kernels are those of networks on rows of features; this network takes "
+            "images or sequences"
+        )
+    if is_same(x, x2):
+        x2 = None
+    if x2 is None:
+        points = as_samples(program, x, "x", None)
+        return points.astype(np.float64, copy=False), None, points.dtype
+    check_pair(x, x2, (kernel,))
+    points, others = (
+        as_samples(program, value, name, None) for value, name in ((x, "x"), (x2, "x2"))
+    )
+    dtype = np.result_type(points, others)
+    return points.astype(np.float64, copy=False), others.astype(np.float64, copy=False), dtype
+
+
+def _prepared(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
+    """Return the network ready for points and what is next to them."""
+    prepared = program.prepare(x, x2, None)
+    recipe = prepared.recipe
+    if not recipe["fits"]:
+        return prepared
+    fits = [
+        {**fit, "low": fit["low"] * (1 - _WIDER), "high": fit["high"] * (1 + _WIDER)}
+        for fit in recipe["fits"]
+    ]
+    return program.prepare_again({**recipe, "fits": fits})
+
+
+class _Planes:
+    """The results of the core for some rows at a time, in the same memory for all of them."""
+
+    def __init__(self, prepared: Prepared, kernel: KernelName, right: Doubles, n: int) -> None:
+        self._prepared, self._kernel, self._right = prepared, kernel, right
+        m = len(right)
+        self._rows = min(max(256, _NUMBERS // (_PLANES * max(m, 1))), max(n, 1))
+        shape = self._rows, m
+        self._memory = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
+        self._n = n
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield the rows of each block."""
+        for start in range(0, self._n, self._rows):
+            yield slice(start, min(start + self._rows, self._n))
+
+    def of(
+        self, x: Doubles, first: int | None, parameters: list[Parameter] | None = None
+    ) -> list[Doubles]:
+        """Return values and derivatives for some rows, until the next call."""
+        planes = [plane[: len(x)] for plane in self._memory]
+        ntk = self._kernel == "ntk"
+        nngps, ntks = (None, planes) if ntk else (planes, None)
+        core_derivatives(self._prepared, x, self._right, first, parameters, nngps, ntks)
+        return planes
+
+
+def _cotangents(g: Cotangent, n: int, m: int) -> Any:
+    """Return a function that gives some rows of g."""
+    if isinstance(g, tuple):
+        if len(g) != 2:
+            raise ValueError(f"g is a tuple of {len(g)} arrays; expected two factors (u, v)")
+        u, v = (_finite(as_floats(part, f"g[{i}]"), f"g[{i}]") for i, part in enumerate(g))
+        if u.ndim != 2 or v.ndim != 2 or (len(u), len(v)) != (n, m) or u.shape[1] != v.shape[1]:
+            raise ValueError(
+                f"g has factors of shapes {u.shape} and {v.shape}; expected ({n}, k) and ({m}, k)"
+            )
+        return lambda rows: matmul(u[rows], v.T)
+    whole = _finite(as_floats(g, "g"), "g")
+    if whole.shape != (n, m):
+        raise ValueError(f"g has shape {whole.shape}; expected ({n}, {m}), that of the kernel")
+    return lambda rows: whole[rows]
+
+
+def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles | None:
+    """Return a direction divided by the norms."""
+    if given is None:
+        return None
+    move = _finite(as_floats(given, name), name)
+    if move.shape != rows.points.shape:
+        raise ValueError(f"{name} has shape {move.shape}; expected {rows.points.shape}")
+    return rows.divided(move)
+
+
+def _finite(values: FloatArray, name: str) -> Doubles:
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has a NaN or an infinity; expected finite numbers")
+    return values.astype(np.float64, copy=False)

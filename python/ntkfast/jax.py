@@ -1,0 +1,150 @@
+"""Kernels as differentiable functions of JAX arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ntkfast._optional import MissingExtraError
+from ntkfast._scalars import as_choice
+from ntkfast.kernels import KernelName
+from ntkfast.networks import Network
+from ntkfast.networks.composition import as_first
+
+__all__ = ["kernel"]
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError as error:
+    raise MissingExtraError("ntkfast.jax", "jax", "jax") from error
+
+
+def kernel(network: Network, *, kernel: KernelName = "ntk") -> Callable[..., Any]:
+    """Return a kernel as a function of JAX arrays.
+
+    Parameters
+    ----------
+    network
+        The network, on rows of features for derivatives.
+    kernel
+        ``"ntk"`` or ``"nngp"``.
+
+    Returns
+    -------
+    callable
+        f(x, x2=None), with x of shape (n, n_features) and x2 of shape (m, n_features): the kernel,
+        shape (n, m), in the type of the arrays. It works under `jax.jit`, `jax.grad`,
+        `jax.value_and_grad` and `jax.vmap`, which calls it once for each entry of the batch.
+
+    Raises
+    ------
+    ImportError
+        JAX is not installed; install the extra ``jax``.
+    TypeError
+        Where f is differentiated twice, or in forward mode (`jax.jvp`), which is not provided.
+
+    Notes
+    -----
+    The function calls `Network.ntk` or `Network.nngp` on the CPU, and for a gradient
+    `Network.ntk_vjp`. JAX computes in float32 unless ``jax_enable_x64`` is set.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp
+    >>> from ntkfast import mlp
+    >>> f = kernel(mlp(2))
+    >>> x = jnp.eye(3)
+    >>> jax.grad(lambda x: f(x).sum())(x).shape
+    (3, 3)
+    """
+    as_choice(kernel, "kernel", ("ntk", "nngp"))
+    between, gram = _between(as_first(network), kernel), _gram(network, kernel)
+
+    def function(x: Any, x2: Any = None) -> Any:
+        x = _as_points(network, x, "x")
+        if x2 is None:
+            return gram(x)
+        x2 = _as_points(network, x2, "x2")
+        if x2.shape[1:] != x.shape[1:]:
+            expected = ", ".join(map(str, x.shape[1:]))
+            raise ValueError(f"x2 has shape {x2.shape}; expected (m, {expected}), as in x")
+        dtype = jnp.result_type(x, x2)
+        return between(x.astype(dtype), x2.astype(dtype))
+
+    function.__name__ = f"{kernel}_of_network"
+    function.__doc__ = f"Compute the {kernel.upper()} of {network!r}."
+    return function
+
+
+def _between(network: Network, name: KernelName) -> Any:
+    value, vjp = getattr(network, name), getattr(network, f"{name}_vjp")
+
+    @jax.custom_vjp
+    def between(x: Any, x2: Any) -> Any:
+        shape = jax.ShapeDtypeStruct((len(x), len(x2)), x.dtype)
+        return _called(lambda x, x2: value(x, _copy(x2)), shape, x, x2)
+
+    def forward(x: Any, x2: Any) -> Any:
+        return between(x, x2), (x, x2)
+
+    @_once
+    def gradients(x: Any, x2: Any, g: Any) -> Any:
+        shapes = jax.ShapeDtypeStruct(x.shape, x.dtype), jax.ShapeDtypeStruct(x2.shape, x2.dtype)
+        return _called(lambda x, x2, g: vjp(x, _copy(x2), g), shapes, x, x2, g)
+
+    between.defvjp(forward, lambda points, g: gradients(*points, g))
+    return between
+
+
+def _gram(network: Network, name: KernelName) -> Any:
+    value, vjp = getattr(network, name), getattr(network, f"{name}_vjp")
+
+    @jax.custom_vjp
+    def gram(x: Any) -> Any:
+        return _called(value, jax.ShapeDtypeStruct((len(x), len(x)), x.dtype), x)
+
+    @_once
+    def gradient(x: Any, g: Any) -> Any:
+        return _called(lambda x, g: vjp(x, None, g), jax.ShapeDtypeStruct(x.shape, x.dtype), x, g)
+
+    gram.defvjp(lambda x: (gram(x), x), lambda x, g: (gradient(x, g),))
+    return gram
+
+
+def _called(function: Callable[..., Any], shapes: Any, *arguments: Any) -> Any:
+    """Call a function of NumPy arrays."""
+
+    def call(*given: Any) -> Any:
+        return function(*map(np.asarray, given))
+
+    return jax.pure_callback(call, shapes, *arguments, vmap_method="sequential")
+
+
+def _once(function: Callable[..., Any]) -> Any:
+    """Return a function whose derivative is refused by name."""
+    own = jax.custom_jvp(function)
+
+    @own.defjvp
+    def refuse(primals: Any, tangents: Any) -> Any:
+        raise TypeError(
+            "kernels of ntkfast are differentiated once; second derivatives are not provided"
+        )
+
+    return own
+
+
+def _copy(x2: Any) -> Any:
+    """Return points that are other samples than equal ones of the first set."""
+    return np.array(x2)
+
+
+def _as_points(network: Network, x: Any, name: str) -> Any:
+    points = jnp.asarray(x)
+    if not network._spatial and points.ndim != 2:
+        raise ValueError(f"{name} has shape {points.shape}; expected (n_samples, n_features)")
+    if not jnp.issubdtype(points.dtype, jnp.floating):
+        points = points.astype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
+    return points

@@ -1,0 +1,96 @@
+"""Derivatives of kernels by the scales of weights and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy.typing as npt
+
+from ntkfast._arrays import FloatArray
+from ntkfast._ntkfast import Program
+from ntkfast._progress import Progress
+from ntkfast._scalars import as_choice
+from ntkfast.derivatives import Parameter, by_parameters
+from ntkfast.kernels import KernelName
+from ntkfast.networks.base import Network
+from ntkfast.networks.composition import Composition, as_first
+from ntkfast.networks.description import for_core
+from ntkfast.networks.layers import Dense
+
+__all__ = ["kernel_gradients"]
+
+_NAMES = ("w_std", "b_std")
+
+
+def kernel_gradients(
+    network: Network,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None = None,
+    *,
+    parameters: Sequence[str] = _NAMES,
+    tied: bool = True,
+    kernel: KernelName = "ntk",
+    progress: Progress = None,
+) -> dict[str, FloatArray]:
+    """Compute derivatives of a kernel by the scales of weights and biases.
+
+    Parameters
+    ----------
+    network
+        A network on rows of features.
+    x, x2, progress
+        As for `Network.ntk`.
+    parameters
+        ``"w_std"``, ``"b_std"``, or both.
+    tied
+        Whether a parameter is one number that is added to that of all `Dense` layers; otherwise
+        each layer has its own.
+    kernel
+        ``"ntk"`` or ``"nngp"``.
+
+    Returns
+    -------
+    dict
+        For each parameter an array of shape (n, m); (layers, n, m) if they are not tied, in the
+        order of the layers in the network as it is printed.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As for `Network.ntk_vjp`.
+
+    Notes
+    -----
+    Costs a few kernels, tied or for each layer. Kernels depend on b_std², so that the derivative by
+    it is 0 at b_std = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkfast import mlp
+    >>> found = kernel_gradients(mlp(2, w_std=1.5), np.eye(3))
+    >>> found["w_std"].shape
+    (3, 3)
+    """
+    network = as_first(network)
+    as_choice(kernel, "kernel", ("ntk", "nngp"))
+    names = [parameters] if isinstance(parameters, str) else list(parameters)
+    for name in names:
+        as_choice(name, "parameters", _NAMES)
+    if tied:
+        wanted: list[Parameter] = [(name, None) for name in names]
+        found = by_parameters(network._program, x, x2, wanted, kernel=kernel, progress=progress)
+        return dict(zip(names, found, strict=True))
+    layers = sum(1 for _ in _dense_layers(network))
+    wanted = [(name, layer) for name in names for layer in range(layers)]
+    program = Program.distinct(for_core(network))
+    found = by_parameters(program, x, x2, wanted, kernel=kernel, progress=progress)
+    return {name: found[i * layers : (i + 1) * layers] for i, name in enumerate(names)}
+
+
+def _dense_layers(network: Network) -> Iterator[Network]:
+    if isinstance(network, Composition):
+        for layer in network.layers:
+            yield from _dense_layers(layer)
+    elif isinstance(network, Dense):
+        yield network

@@ -1,0 +1,59 @@
+//! Kernels with their derivatives.
+
+use crate::arrays::{Arrays, outputs, targets};
+use crate::door::Call;
+use crate::evaluate::{operations, run};
+use crate::prepared::PyPrepared;
+use crate::samples::{ByDtype, sets};
+use ntkfast_core::kernel::{Outputs, PLANES, Variables};
+use ntkfast_core::model;
+use ntkfast_core::program::Direction;
+use numpy::ndarray::Ix2;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+/// A scale, "w_std" or "b_std", of one dense layer, or of all; or the logarithm of "w_factor" or "b_factor", of all.
+type Parameter = (String, Option<usize>);
+
+/// The kernels between two sets of rows in float64: for each result the value and three derivatives, by up to three
+/// parameters, or else by the cosine and the norms. With `first`, x is x2 from there on.
+#[pyfunction]
+pub fn derivatives<'py>(
+    prepared: &Bound<'py, PyPrepared>,
+    x: &Bound<'py, PyAny>,
+    x2: &Bound<'py, PyAny>,
+    first: Option<usize>,
+    parameters: Option<Vec<Parameter>>,
+    nngp: Arrays<'py>,
+    ntk: Arrays<'py>,
+) -> PyResult<()> {
+    let py = prepared.py();
+    let PyPrepared { model, prepared, raised } = prepared.get();
+    let (ByDtype::Double(prepared), ByDtype::Double((x, Some(x2)))) =
+        (prepared, sets(x, Some(x2), model.is_spatial())?)
+    else {
+        return Err(PyTypeError::new_err("derivatives are computed in float64"));
+    };
+    let variables = parameters.map_or(Variables::Inputs, |parameters| {
+        let direction = |(name, layer): &Parameter| match &**name {
+            "w_std" => Direction::WStd(*layer),
+            "b_std" => Direction::BStd(*layer),
+            "w_factor" => Direction::WFactor,
+            _ => Direction::BFactor,
+        };
+        let of = |k: usize| parameters.get(k).map_or(Direction::Still, direction);
+        Variables::Parameters(std::array::from_fn(of))
+    });
+    let (x, x2) = (x.view(), x2.view());
+    let shape = [x.count(), x2.count()];
+    let planes = PLANES * model.results();
+    let mut nngp = outputs::<f64, Ix2>("nngp", nngp, planes, &shape)?;
+    let mut ntk = outputs::<f64, Ix2>("ntk", ntk, planes, &shape)?;
+    let out = Outputs { nngp: targets(&mut nngp), ntk: targets(&mut ntk) };
+    let pairs = PLANES.saturating_mul(shape[0].saturating_mul(shape[1]));
+    let call = Call { py, operations: operations(model, pairs, x.size(), false), progress: None };
+    run(call, raised, |job| {
+        let sets = [x.samples("x", false, job)?, x2.samples("x2", false, job)?];
+        model::derivatives(prepared, sets, variables, first, &out, job)
+    })
+}
