@@ -30,6 +30,7 @@ __all__ = [
     "share_threads",
     "solve_refined",
     "trace",
+    "weighted_derivatives",
 ]
 
 # The form of Network.to_dict, with all fields and functions among them.
@@ -124,6 +125,17 @@ def derivatives(
     parameters: list[tuple[str, int | None]] | None,
     nngp: _Arrays | None,
     ntk: _Arrays | None,
+) -> None: ...
+
+# Those by inputs, times weights g: by the cosine, shape (n, m), and sums by the norms, shapes
+# (n, m/64) and (n/256, m), both rounded up.
+def weighted_derivatives(
+    prepared: Prepared,
+    samples: list[_Array],
+    first: int | None,
+    g: NDArray[np.float64],
+    ntk: bool,
+    out: list[_Array],
 ) -> None: ...
 def check(description: _Description) -> None: ...
 

@@ -19,6 +19,7 @@ from ntkfast._arrays import FloatArray, as_floats, is_same
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
+from ntkfast._ntkfast import weighted_derivatives as core_weighted
 from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
@@ -29,8 +30,8 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
 Cotangent: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
 
-# Results of the core for each pair, and numbers of a block of rows.
-_PLANES, _NUMBERS = 4, 1 << 23
+# Results of the core for each pair, its tiles and strips, and pairs of a block of rows.
+_PLANES, _TILE, _STRIP, _NUMBERS = 4, 256, 64, 1 << 23
 # A fit for one scale knows no derivative by it: ranges are made so much wider.
 _WIDER = 0.01
 
@@ -73,21 +74,32 @@ def vjp(
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
-    blocks = _cotangents(g, n, m)
+    weights = _cotangents(g, n, m)
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
     prepared = _prepared(program, left.points, others)
-    planes = _Planes(prepared, kernel, right.points, n)
+    step = _rows_of_blocks(n, m)
+    memory = zeros((step, m), np.float64, "derivatives of a kernel")
     with reporting(progress, f"{kernel.upper()} gradient", "row") as report:
-        for rows in planes.blocks():
-            first = rows.start if others is None else None
-            _, turned, ours, theirs = planes.of(left.points[rows], first)
-            weights = blocks(rows)
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            count = rows.stop - start
+            turned = memory[:count]
+            by_rows, by_columns = (
+                np.empty((count, -(-m // _STRIP))),
+                np.empty((-(-count // _TILE), m)),
+            )
+            core_weighted(
+                prepared,
+                [left.points[rows], right.points],
+                start if others is None else None,
+                np.ascontiguousarray(weights(rows)),
+                kernel == "ntk",
+                [turned, by_rows, by_columns],
+            )
             unit = left.unit[rows]
-            turned *= weights
-            sums[0][rows] = matmul(turned, right.unit)
-            sums[0][rows] += np.einsum("ij,ij->i", weights, ours)[:, None] * unit
+            sums[0][rows] = matmul(turned, right.unit) + by_rows.sum(axis=1)[:, None] * unit
             sums[1] += matmul(turned.T, unit)
-            sums[1] += np.einsum("ij,ij->j", weights, theirs)[:, None] * right.unit
+            sums[1] += by_columns.sum(axis=0)[:, None] * right.unit
             if report is not None:
                 report(rows.stop, n)
     if others is None:
@@ -205,13 +217,17 @@ def _prepared(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
     return program.prepare_again({**recipe, "fits": fits})
 
 
+def _rows_of_blocks(n: int, m: int) -> int:
+    return min(max(_TILE, _NUMBERS // max(m, 1) // _TILE * _TILE), max(n, 1))
+
+
 class _Planes:
     """The results of the core for some rows at a time, in the same memory for all of them."""
 
     def __init__(self, prepared: Prepared, kernel: KernelName, right: Doubles, n: int) -> None:
         self._prepared, self._kernel, self._right = prepared, kernel, right
         m = len(right)
-        self._rows = min(max(256, _NUMBERS // (_PLANES * max(m, 1))), max(n, 1))
+        self._rows = _rows_of_blocks(n, m)
         shape = self._rows, m
         self._memory = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
         self._n = n

@@ -60,7 +60,7 @@ class Differentiable:
 
         Notes
         -----
-        Costs about six times as much as the kernel. Memory: O((n + m)·d) and some blocks of 64 MB.
+        Costs about five times as much as the kernel. Memory: O((n + m)·d) and some blocks of 64 MB.
 
         Where rows are parallel, a kernel with a kink has no derivative by the angle between them:
         it is the mean of both sides there, 0. Gradients of rows at an angle φ have an error of

@@ -1,15 +1,17 @@
 //! Kernels with their derivatives.
 
-use crate::arrays::{Arrays, outputs, targets};
+use crate::arrays::{Arrays, outputs, read, targets};
 use crate::door::Call;
 use crate::evaluate::{operations, run};
 use crate::prepared::PyPrepared;
 use crate::samples::{ByDtype, sets};
-use ntkfast_core::kernel::{Outputs, PLANES, Variables};
+use ntkfast_core::kernel::{Outputs, PLANES, TILE, Variables, Weighted};
 use ntkfast_core::model;
 use ntkfast_core::program::Direction;
+use ntkfast_core::simd::STRIP;
+use numpy::PyUntypedArrayMethods;
 use numpy::ndarray::Ix2;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A scale, "w_std" or "b_std", of one dense layer, or of all; or the logarithm of "w_factor" or "b_factor", of all.
@@ -55,5 +57,53 @@ pub fn derivatives<'py>(
     run(call, raised, |job| {
         let sets = [x.samples("x", false, job)?, x2.samples("x2", false, job)?];
         model::derivatives(prepared, sets, variables, first, &out, job)
+    })
+}
+
+/// Derivatives by inputs between two sets of rows, times weights `g`: those by the cosine, shape (n, m); and sums of those
+/// by the norms, shapes (n, m/64) and (n/256, m), both rounded up. With `first`, x is x2 from there on.
+#[pyfunction]
+pub fn weighted_derivatives<'py>(
+    prepared: &Bound<'py, PyPrepared>,
+    samples: [Bound<'py, PyAny>; 2],
+    first: Option<usize>,
+    g: &Bound<'py, PyAny>,
+    ntk: bool,
+    out: [Bound<'py, PyAny>; 3],
+) -> PyResult<()> {
+    let py = prepared.py();
+    let PyPrepared { model, prepared, raised } = prepared.get();
+    let [x, x2] = samples;
+    let (ByDtype::Double(prepared), ByDtype::Double((x, Some(x2)))) =
+        (prepared, sets(&x, Some(&x2), model.is_spatial())?)
+    else {
+        return Err(PyTypeError::new_err("derivatives are computed in float64"));
+    };
+    let (x, x2) = (x.view(), x2.view());
+    let [n, m] = [x.count(), x2.count()];
+    let g = read::<f64, Ix2>("g", g)?.filter(|g| model.results() == 1 && g.shape() == [n, m]);
+    let Some(g) = g else {
+        return Err(PyValueError::new_err("g has another type or shape than the kernel"));
+    };
+    let weights = g.as_slice()?;
+    let shapes = [[n, m], [n, m.div_ceil(STRIP)], [n.div_ceil(TILE), m]];
+    let [turned, by_rows, by_columns] = out.map(|array| Some(vec![array]));
+    let mut turned = outputs::<f64, Ix2>("turned", turned, 1, &shapes[0])?;
+    let mut by_rows = outputs::<f64, Ix2>("by_rows", by_rows, 1, &shapes[1])?;
+    let mut by_columns = outputs::<f64, Ix2>("by_columns", by_columns, 1, &shapes[2])?;
+    let out = Weighted {
+        weights,
+        columns: m,
+        ntk,
+        level: prepared.level(),
+        turned: turned[0].target(),
+        by_rows: by_rows[0].target(),
+        by_columns: by_columns[0].target(),
+    };
+    let pairs = PLANES.saturating_mul(n.saturating_mul(m));
+    let call = Call { py, operations: operations(model, pairs, x.size(), false), progress: None };
+    run(call, raised, |job| {
+        let sets = [x.samples("x", false, job)?, x2.samples("x2", false, job)?];
+        model::weighted_derivatives(prepared, sets, first, &out, job)
     })
 }

@@ -8,7 +8,7 @@ use super::band::{Band, TangentWorkspace, Walk};
 use super::differentiable::{Differentiable, Variables};
 use super::tile::{Finished, Sink, TileSource};
 use super::units::TILE;
-use super::{Outputs, Rows, Wanted};
+use super::{Rows, Wanted};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_index};
@@ -27,10 +27,10 @@ pub fn derivatives(
     [left, right]: [Rows<'_, f64>; 2],
     variables: Variables,
     first: Option<usize>,
-    out: &Outputs<'_, f64>,
+    wanted: Wanted,
+    sink: &impl Sink<f64>,
     job: &Job,
 ) -> Result<()> {
-    let wanted = out.wanted();
     let program = prepared.program();
     program.check_differentiable()?;
     if left.features() != right.features() {
@@ -73,7 +73,7 @@ pub fn derivatives(
                 if let Some(first) = first {
                     walk.exact_diagonal(first, &rows, &columns, &mut workspace.values);
                 }
-                out.accept(&Finished { rows: rows.clone(), columns, values: &workspace.values });
+                sink.accept(&Finished { rows: rows.clone(), columns, values: &workspace.values });
             }
             Ok(())
         },

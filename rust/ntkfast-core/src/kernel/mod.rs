@@ -15,6 +15,7 @@ mod rows;
 pub mod stream;
 mod tile;
 mod units;
+mod weighted;
 mod workload;
 mod writer;
 
@@ -25,6 +26,7 @@ pub use points::Points;
 pub use rows::Rows;
 pub use tile::{BandValues, Finished, OPERATIONS, Sink};
 pub use units::TILE;
+pub use weighted::Weighted;
 pub use workload::{Workload, workload};
 pub use writer::{Mirrored, Outputs, Target};
 

@@ -73,7 +73,13 @@ impl<T: Scalar> Target<'_, T> {
     }
 
     /// Write a band at its place; where it is to be mirrored, without what is below the diagonal.
-    fn band(&self, rows: &Range<usize>, columns: &Range<usize>, values: &[Strip<T>], mirrored: bool) {
+    pub(super) fn band(
+        &self,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        values: &[Strip<T>],
+        mirrored: bool,
+    ) {
         self.check(rows, columns);
         for (row, values) in rows.clone().zip(values) {
             let first = if mirrored { row.saturating_sub(columns.start) } else { 0 };
