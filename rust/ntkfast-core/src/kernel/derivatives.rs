@@ -40,8 +40,15 @@ pub fn derivatives(
             expected: format!("{} features, as in x", left.features()),
         });
     }
-    let left = Differentiable::new(left, prepared, &variables.directions(true), wanted, job)?;
-    let right = Differentiable::new(right, prepared, &variables.directions(false), wanted, job)?;
+    let [own, other] = [true, false].map(|side| variables.directions(side));
+    let whole = first == Some(0) && left.scales().len() == right.scales().len();
+    let left = Differentiable::new(left, prepared, &own, wanted, job)?;
+    let other = if whole && own == other {
+        None
+    } else {
+        Some(Differentiable::new(right, prepared, &other, wanted, job)?)
+    };
+    let right = other.as_ref().unwrap_or(&left);
     let (rows, columns) = (left.points.count(), right.points.count());
     let tiles = [rows.div_ceil(TILE), columns.div_ceil(TILE)];
     let all = Wanted { ntk: true, ..wanted };
@@ -53,7 +60,7 @@ pub fn derivatives(
         wanted: all,
         level: prepared.level(),
     };
-    let walk = Walk { source: &source, left: &left, right: &right, variables, wanted };
+    let walk = Walk { source: &source, left: &left, right, variables, wanted };
     let range = |index: usize, count: usize| index * TILE..count.min((index + 1) * TILE);
     let count = memory::size(tiles)?;
     job.begin(count);
