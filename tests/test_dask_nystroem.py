@@ -262,3 +262,11 @@ def test_a_killed_worker_costs_its_pieces_alone(client, cluster, monkeypatch):
     assert not killer.is_alive()
     np.testing.assert_array_equal(fit.coefficients, expected.coefficients)
     client.wait_for_workers(2)
+
+
+@pytest.mark.alone
+def test_points_are_read_again_after_a_restart(client):
+    fit = fitted(lazy(X), lazy(Y))
+    before = fit.leave_one_out(200).predictions
+    client.restart()
+    np.testing.assert_array_equal(fit.leave_one_out(200).predictions, before)
