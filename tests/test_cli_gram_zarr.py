@@ -66,6 +66,18 @@ def test_images_and_fitted_activations(place: Path) -> None:
         np.testing.assert_array_equal(read(), net.ntk(x))
 
 
+def test_chunks_are_not_much_larger_than_the_matrix(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ntkfast.cli._zarr._CHUNK", 256 * 256 * 8)
+    np.save("x2.npy", X[:3])
+    assert written(*MLP, "--x2", "x2.npy", out="narrow.zarr") == 0
+    assert zarr.open_array("narrow.zarr").chunks == (150, 3)
+    np.save("x.npy", np.tile(X, (2, 1))[:260])
+    assert written(*MLP) == 0
+    assert zarr.open_array("k.zarr").chunks == (192, 192)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
 def test_a_killed_run_goes_on_to_the_same_bits(

@@ -262,3 +262,21 @@ def test_a_killed_worker_costs_its_pieces_alone(client, cluster, monkeypatch):
     assert not killer.is_alive()
     np.testing.assert_array_equal(fit.coefficients, expected.coefficients)
     client.wait_for_workers(2)
+
+
+def test_predictions_name_the_chunk_and_refuse_types_at_once():
+    fit, wrong = fitted(X, Y), X_TEST.copy()
+    wrong[45, 2] = np.nan
+    with pytest.raises(ValueError, match=r"row 15, .*chunk of x that begins at row 30"):
+        fit.predict(lazy(wrong, 30)).compute()
+    for function in (fit.predict, fit.variance):
+        with pytest.raises(TypeError, match="x has dtype <U32; expected real numbers"):
+            function(lazy(X_TEST).astype(str))
+
+
+@pytest.mark.alone
+def test_points_are_read_again_after_a_restart(client):
+    fit = fitted(lazy(X), lazy(Y))
+    before = fit.leave_one_out(200).predictions
+    client.restart()
+    np.testing.assert_array_equal(fit.leave_one_out(200).predictions, before)

@@ -237,6 +237,12 @@ class TestOnACluster:
                 np.testing.assert_array_equal(product, expected)
             client.wait_for_workers(2)
 
+    def test_blocks_are_computed_again_after_a_restart(self, client):
+        op = nk.KernelOperator(NET, da.from_array(X, chunks=(64, X.shape[1])))
+        before = op @ np.ones(len(X))
+        client.restart()
+        np.testing.assert_array_equal(op @ np.ones(len(X)), before)
+
     def test_what_takes_points(self, client):
         x, y = X[:800], Y[:800]
         test = RNG.standard_normal((30, 6))

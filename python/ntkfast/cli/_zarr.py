@@ -37,16 +37,22 @@ class ZarrJob(Job):
 
     @property
     def rows_a_block(self) -> int:
-        """Rows and columns of a chunk."""
+        """Rows of a chunk."""
+        return self.sides[0]
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns of a chunk, as even as can be: the last chunks are written in full."""
         side = math.isqrt(_CHUNK // self.x.itemsize) // _TOGETHER * _TOGETHER
-        return max(1, min(max(self.shape), _IMAGES if self.by_images else side))
+        most = _IMAGES if self.by_images else side
+        return _even(self.shape[0], most), _even(self.shape[1], most)
 
     @property
     def memory(self) -> tuple[int, str]:
         """Bytes that are computed at a time, and what they are."""
-        side = self.rows_a_block
-        size = 2 * len(self.wanted) * side**2 * self.x.itemsize  # and once more, to be written
-        return size, f"{side:,} x {side:,} entries at a time"
+        down, across = self.sides
+        size = 2 * len(self.wanted) * down * across * self.x.itemsize  # once more, to be written
+        return size, f"{down:,} x {across:,} entries at a time"
 
     def samples(self, rows: int) -> int:
         """Return how many samples the chunks after these rows read."""
@@ -58,11 +64,11 @@ class ZarrJob(Job):
     def places(self, rows: int) -> list[Place]:
         """Return the chunks to compute after these rows."""
         n, m = self.shape
-        step = self.rows_a_block
+        down, across = self.sides
         return [
-            (slice(top, min(top + step, n)), slice(left, min(left + step, m)))
-            for top in range(rows, n, step)
-            for left in range(top if self.x2 is None else 0, m, step)
+            (slice(top, min(top + down, n)), slice(left, min(left + across, m)))
+            for top in range(rows, n, down)
+            for left in range(top if self.x2 is None else 0, m, across)
         ]
 
     def block(self, place: Place) -> list[FloatArray]:
@@ -82,8 +88,7 @@ class ZarrJob(Job):
             found = zarr_package().open_array(self.part, mode="r")
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        side = self.rows_a_block
-        chunks = (*(1 for _ in self.leading), side, side)
+        chunks = (*(1 for _ in self.leading), *self.sides)
         return bool(
             found.shape == (*self.leading, *self.shape)
             and found.dtype == self.x.dtype
@@ -99,15 +104,20 @@ class ZarrJob(Job):
         if self.part.is_dir():
             shutil.rmtree(self.part)
         self.part.unlink(missing_ok=True)
-        side = self.rows_a_block
         # Zstandard makes kernels smaller by a tenth, and takes as long as they do.
         return zarr_package().create_array(
             store=self.part,
             shape=(*self.leading, *self.shape),
-            chunks=(*(1 for _ in self.leading), side, side),
+            chunks=(*(1 for _ in self.leading), *self.sides),
             dtype=self.x.dtype,
             compressors=None,
         )
+
+
+def _even(count: int, most: int) -> int:
+    """Return the entries of a chunk along an axis, of which there are so many."""
+    chunks = math.ceil(count / most)
+    return count if chunks < 2 else math.ceil(count / chunks / _TOGETHER) * _TOGETHER
 
 
 def is_zarr(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from dask.highlevelgraph import HighLevelGraph
 
-from ntkfast._arrays import FloatArray
+from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._progress import Progress
 from ntkfast.dask.samples import with_whole_rows
 from ntkfast.dask.tasks import shared
@@ -48,6 +48,8 @@ def by_rows(
     """
     refuse_progress(progress)
     x, common = with_whole_rows(x, name), shared(model)
+    as_floats(x._meta, name)  # types are refused now, and not by a task
+    starts = np.cumsum([0, *x.chunks[0]]).tolist()
     key = f"ntkfast-{name}-outputs-{uuid4().hex}"
     dtype = np.dtype(dtype)
     graph = {
@@ -57,6 +59,7 @@ def by_rows(
             common.key,
             (x.name, i, *[0] * (x.ndim - 1)),
             dtype,
+            f"the chunk of {name} that begins at row {starts[i]}",
         )
         for i in range(x.numblocks[0])
     }
@@ -79,6 +82,10 @@ def _applied(
     model: Model,
     x: FloatArray,
     dtype: np.dtype[Any],
+    place: str,
 ) -> npt.NDArray[Any]:
     """Return the results for a chunk; a task on a worker."""
-    return function(model, x).astype(dtype, copy=False)
+    try:
+        return function(model, x).astype(dtype, copy=False)
+    except ValueError as error:
+        raise ValueError(f"{error} (in {place})") from None

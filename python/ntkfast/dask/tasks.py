@@ -22,6 +22,7 @@ __all__ = [
     "quietly",
     "shared",
     "task",
+    "there",
 ]
 
 Part = TypeVar("Part")
@@ -83,6 +84,18 @@ def persist(tasks: Sequence[Delayed], keeper: str | None = None) -> list[Delayed
     place = {"workers": [keeper], "allow_other_workers": True} if keeper else {}
     with quietly():
         return list(dask.persist(*tasks, **place)) if tasks else []
+
+
+def there(kept: Sequence[Delayed]) -> bool:
+    """Whether results of `persist` still exist: the client of then is in use, and not restarted."""
+    try:
+        from distributed import Future
+    except ImportError:
+        return True
+    values = [value for one in kept for value in one.dask.values()]
+    futures = [value for value in values if isinstance(value, Future)]
+    current = client()
+    return all(one.client is current and one.status != "cancelled" for one in futures)
 
 
 def quietly() -> AbstractContextManager[object]:

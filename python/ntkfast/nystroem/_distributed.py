@@ -72,12 +72,20 @@ class DistributedPoints:
         self.dtype: np.dtype[Any] = points.dtype if wanted is None else wanted
         self.n, self.shape, self.outputs = len(points), points.shape[1:], y.shape[1:]
         self.rows = _rows_of_pieces(self.n, math.prod(self.shape))
-        self.pieces = self._read(points, y, own) if self.n else []
+        self._read = self._reading(points, y, own) if self.n else []
+        self._pieces: list[Task] = []
         self.held = 0
         """Bytes of the points that workers hold."""
-        size = self.n * math.prod(self.shape) * self.dtype.itemsize
-        if self._tasks.client() is not None and size <= total_memory(None):
-            self.held, self.pieces = size, self._tasks.persist(self.pieces)
+
+    @property
+    def pieces(self) -> list[Task]:
+        """Tasks for a piece each, which workers hold if there is room."""
+        if not self._pieces or not self._tasks.there(self._pieces):
+            size = self.n * math.prod(self.shape) * self.dtype.itemsize
+            holds = self._tasks.client() is not None and size <= total_memory(None)
+            self.held = size if holds else 0
+            self._pieces = self._tasks.persist(self._read) if holds else self._read
+        return self._pieces
 
     @property
     def _tasks(self) -> ModuleType:
@@ -85,7 +93,7 @@ class DistributedPoints:
 
         return tasks
 
-    def _read(self, x: Any, y: Any, weights: FloatArray | None) -> list[Task]:
+    def _reading(self, x: Any, y: Any, weights: FloatArray | None) -> list[Task]:
         """Return tasks that read a piece each, as a band."""
         setting = self._tasks.shared((self.network, self.dtype))
         starts = range(0, self.n, self.rows)
@@ -100,7 +108,7 @@ class DistributedPoints:
 
     def summary(self, summary: AnySummary, rows: int) -> AnySummary:
         """Add all points to a summary, a piece at a time."""
-        if not self.pieces:
+        if not self.n:
             return summary
         empty = self._tasks.shared(summary)
         found = [self._tasks.task(_summary, empty, piece) for piece in self.pieces]

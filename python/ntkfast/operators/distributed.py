@@ -42,7 +42,7 @@ class DistributedKernelOperator(KernelOperator):
 
     The current client of Dask computes: without one, the threads of this process. Workers hold the
     points, n·d numbers each, and as many blocks as `memory` allows. Blocks that a worker takes with
-    it when it ends are computed again.
+    it when it ends are computed again, as are all after a restart, or with another client.
 
     Parameters
     ----------
@@ -209,9 +209,9 @@ class DistributedKernelOperator(KernelOperator):
 
     def _distribute(self) -> None:
         """Give the workers the points, and have them compute the blocks that they keep."""
-        if self._remote is not None:
-            return
         tasks = _dask()
+        if self._remote is not None and tasks.there([self._remote, *self._kept]):
+            return
         (self._remote,) = tasks.persist([tasks.shared(self._plain())])
         groups, batches = self._groups(), self._batches()
         kept: dict[int, Any] = {}
