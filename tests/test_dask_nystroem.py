@@ -11,6 +11,7 @@ import pytest
 import ntkfast as nk
 from ntkfast.nystroem import _distributed
 from ntkfast.nystroem._problem import Problem, Settings
+from ntkfast.nystroem._system import WhitenedNormal
 
 dask = pytest.importorskip("dask", reason="needs the extra dask")
 da = pytest.importorskip("dask.array", reason="needs the extra dask")
@@ -272,6 +273,15 @@ def test_predictions_name_the_chunk_and_refuse_types_at_once():
     for function in (fit.predict, fit.variance):
         with pytest.raises(TypeError, match="x has dtype <U32; expected real numbers"):
             function(lazy(X_TEST).astype(str))
+
+
+@pytest.mark.alone
+def test_passes_go_on_after_a_restart(client):
+    problem = fitted(lazy(X), lazy(Y))._problem
+    op = WhitenedNormal(problem.passes, problem.known)
+    before = op @ np.ones(len(op))
+    client.restart()
+    np.testing.assert_array_equal(op @ np.ones(len(op)), before)
 
 
 @pytest.mark.alone

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -142,10 +141,12 @@ class DistributedPasses:
     @property
     def kept(self) -> int:
         """Bytes of the kernels that workers keep."""
+        if not self._kept:
+            return 0
         rows = sum(part.stop - part.start for _, part in self._parts[: len(self._kept)])
         return int(rows * self._row)
 
-    @cached_property
+    @property
     def _parts(self) -> list[tuple[Task, slice]]:
         """The pieces, and rows of them, for each task."""
         left, found = self.points.n, []
@@ -180,10 +181,10 @@ class DistributedPasses:
 
     def _distribute(self) -> None:
         """Have the workers compute the kernels that they keep."""
-        if self._remote is not None:
-            return
         from ntkfast.dask import tasks
 
+        if self._remote is not None and tasks.there([self._remote, *self._kept]):
+            return
         (self._remote,) = tasks.persist([tasks.shared(self._kernel)])
         room = total_memory(self._memory)
         if self._memory is None:
