@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, is_same
 from ntkfast._memory import zeros
-from ntkfast._ntkfast import Prepared, Program
+from ntkfast._ntkfast import NumericalError, Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
 from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
@@ -55,7 +55,8 @@ class _Rows:
     def divided(self, gradient: Doubles) -> Doubles:
         """Return the gradient by the rows from that by their unit vectors."""
         largest, norms = self.sizes
-        found: Doubles = gradient / norms / largest
+        with _quietly():
+            found: Doubles = gradient / norms / largest
         return found
 
 
@@ -69,6 +70,7 @@ def vjp(
     progress: Progress,
 ) -> tuple[FloatArray, FloatArray] | FloatArray:
     """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
+    alone = x2 is None  # x2 may also be x: two arguments that are the same samples
     points, others, dtype = _points(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
@@ -77,7 +79,7 @@ def vjp(
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
     prepared = _prepared(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
-    with reporting(progress, f"{kernel.upper()} gradient", "row") as report:
+    with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
         for rows in planes.blocks():
             first = rows.start if others is None else None
             _, turned, ours, theirs = planes.of(left.points[rows], first)
@@ -90,10 +92,9 @@ def vjp(
             sums[1] += np.einsum("ij,ij->j", weights, theirs)[:, None] * right.unit
             if report is not None:
                 report(rows.stop, n)
-    if others is None:
-        return left.divided(sums[0] + sums[1]).astype(dtype, copy=False)
-    first_gradient, second = left.divided(sums[0]), right.divided(sums[1])
-    return first_gradient.astype(dtype, copy=False), second.astype(dtype, copy=False)
+    if alone:
+        return _within(left.divided(sums[0] + sums[1]), dtype)
+    return _within(left.divided(sums[0]), dtype), _within(right.divided(sums[1]), dtype)
 
 
 def jvp(
@@ -106,6 +107,13 @@ def jvp(
     progress: Progress,
 ) -> FloatArray:
     """Return how K(x, x2) changes where the points move in these directions."""
+    if x2 is None:
+        if directions[1] is not None:
+            raise ValueError(
+                "direction2 is given without x2; pass direction alone, along which both arguments "
+                "of the kernel move"
+            )
+        directions = (directions[0], directions[0])
     points, others, dtype = _points(program, x, x2, kernel)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
@@ -114,13 +122,11 @@ def jvp(
         _direction(given, name, rows)
         for given, name, rows in zip(directions, names, (left, right), strict=True)
     ]
-    if others is None:
-        moves[1] = moves[0]
     n, m = len(points), len(right.points)
     found = zeros((n, m), dtype, "the derivative of the kernel")
     prepared = _prepared(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
-    with reporting(progress, f"{kernel.upper()} derivative", "row") as report:
+    with _quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
         for rows in planes.blocks():
             first = rows.start if others is None else None
             _, turned, ours, theirs = planes.of(left.points[rows], first)
@@ -132,7 +138,7 @@ def jvp(
             if moves[1] is not None:
                 total += turned * matmul(left.unit[rows], moves[1].T)
                 total += theirs * np.einsum("ij,ij->i", moves[1], right.unit)
-            found[rows] = total
+            found[rows] = _within(total, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -164,7 +170,7 @@ def by_parameters(
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
                 for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
-                    found[start + k, rows] = plane
+                    found[start + k, rows] = _within(plane, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -257,6 +263,24 @@ def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles |
     if move.shape != rows.points.shape:
         raise ValueError(f"{name} has shape {move.shape}; expected {rows.points.shape}")
     return rows.divided(move)
+
+
+def _quietly() -> np.errstate:
+    """Leave out warnings of overflow by NumPy: `_within` raises an error instead."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
+    """Return results in the type of the points."""
+    with _quietly():
+        found: FloatArray = values.astype(dtype, copy=False)
+    if not np.isfinite(found).all():
+        other = ", or pass points in float64" if dtype == np.float32 else ""
+        raise NumericalError(
+            f"derivatives exceed the range of {dtype}; scale g or the directions, or the "
+            f"points{other}"
+        )
+    return found
 
 
 def _finite(values: FloatArray, name: str) -> Doubles:
