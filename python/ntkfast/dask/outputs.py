@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress
-from ntkfast.dask.samples import with_whole_rows
+from ntkfast.dask.samples import naming_chunk, with_whole_rows
 from ntkfast.dask.tasks import shared
 
 __all__ = ["by_rows", "refuse_progress"]
@@ -50,13 +52,14 @@ def by_rows(
     x, common = with_whole_rows(x, name), shared(model)
     key = f"ntkfast-{name}-outputs-{uuid4().hex}"
     dtype = np.dtype(dtype)
+    applied = partial(_applied, function, outputs, dtype, name)
+    starts = [0, *accumulate(x.chunks[0])]
     graph = {
         (key, i, *[0] * len(outputs)): (
-            _applied,
-            function,
+            applied,
+            starts[i],
             common.key,
             (x.name, i, *[0] * (x.ndim - 1)),
-            dtype,
         )
         for i in range(x.numblocks[0])
     }
@@ -76,9 +79,15 @@ def refuse_progress(progress: Progress) -> None:
 
 def _applied(
     function: Callable[[Model, FloatArray], npt.NDArray[Any]],
+    outputs: tuple[int, ...],
+    dtype: np.dtype[Any],
+    name: str,
+    start: int,
     model: Model,
     x: FloatArray,
-    dtype: np.dtype[Any],
 ) -> npt.NDArray[Any]:
-    """Return the results for a chunk; a task on a worker."""
-    return function(model, x).astype(dtype, copy=False)
+    """Return the results for a chunk, which begins at the row `start`; a task on a worker."""
+    if not len(x):  # which estimators refuse
+        return np.empty((0, *outputs), dtype)
+    with naming_chunk(name, start):
+        return function(model, x).astype(dtype, copy=False)
