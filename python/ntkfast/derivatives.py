@@ -23,7 +23,7 @@ from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
 
-__all__ = ["Cotangent", "Parameter", "by_parameters", "jvp", "vjp"]
+__all__ = ["Cotangent", "Parameter", "by_parameters", "check_rows", "jvp", "vjp"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
@@ -176,15 +176,20 @@ def by_parameters(
     return found
 
 
-def _points(
-    program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
-) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
-    """Return both sets in float64, and the type of results."""
+def check_rows(program: Program) -> None:
+    """Refuse networks that have no derivatives yet."""
     if program.spatial:
         raise ValueError(
             "derivatives of kernels are those of networks on rows of features; this network takes "
             "images or sequences"
         )
+
+
+def _points(
+    program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
+) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
+    """Return both sets in float64, and the type of results."""
+    check_rows(program)
     if is_same(x, x2):
         x2 = None
     if x2 is None:
