@@ -90,6 +90,7 @@ class DistributedKernelOperator(KernelOperator):
     def _reset(self) -> None:
         """Forget what the workers hold."""
         self._remote: Any = None
+        self._holder: str | None = None  # the client whose workers hold it
         self._kept: list[Any] = []  # of the first batches, their blocks
         self._kept_runs: list[Batch] = []
 
@@ -209,9 +210,12 @@ class DistributedKernelOperator(KernelOperator):
 
     def _distribute(self) -> None:
         """Give the workers the points, and have them compute the blocks that they keep."""
-        if self._remote is not None:
-            return
         tasks = _dask()
+        holder = getattr(tasks.client(), "id", None)
+        if self._remote is not None and self._holder == holder:
+            return
+        self._reset()  # what a client held ends with it
+        self._holder = holder
         (self._remote,) = tasks.persist([tasks.shared(self._plain())])
         groups, batches = self._groups(), self._batches()
         kept: dict[int, Any] = {}
@@ -249,7 +253,7 @@ class DistributedKernelOperator(KernelOperator):
         return {
             name: value
             for name, value in state.items()
-            if name not in ("_remote", "_kept", "_kept_runs")
+            if name not in ("_remote", "_holder", "_kept", "_kept_runs")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
