@@ -136,6 +136,10 @@ def test_refusals(model):
     broken[70, 0] = np.nan
     with pytest.raises(ValueError, match="contains NaN"):
         method(lazy(broken)).compute()
+    with pytest.raises(ValueError, match=r"in the chunk of X that begins at row 50\)"):
+        method(lazy(broken, 50)).compute()
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        method(lazy(NEW[:0]))
     new = type(model)()
     with pytest.raises(ValueError, match="not fitted yet"):
         getattr(new, method.__name__)(lazy(NEW))
@@ -148,6 +152,21 @@ def test_refusals(model):
     if not hasattr(fit, "transform"):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             fitted(model, lazy(X), y[:9])
+
+
+@everything
+def test_empty_chunks(model):
+    """These come from a choice of samples."""
+    x, new = lazy(X).rechunk({0: (0, 250, 0, 350)}), lazy(NEW).rechunk({0: (0, 50, 0, 80)})
+    found, own = fitted(model, x, targets_of(model)), fitted(model, X, targets_of(model))
+    for method in ("predict", "predict_proba", "transform"):
+        if hasattr(own, method):
+            result, expected = getattr(found, method)(new), getattr(own, method)(NEW)
+            assert result.chunks[0] == (0, 50, 0, 80)
+            if expected.dtype.kind == "f":
+                np.testing.assert_allclose(result.compute(), expected, atol=1e-6)
+            else:
+                np.testing.assert_array_equal(result.compute(), expected)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +249,14 @@ class TestNystroemRegression:
             fit.predict(lazy(NEW[:, :3]))
         with pytest.raises(TypeError, match="so the result is lazy; drop progress"):
             fit.variance(lazy(NEW), progress=True)
+        broken = NEW.copy()
+        broken[70, 1] = np.nan
+        for method in (fit.predict, fit.variance):
+            with pytest.raises(
+                ValueError,
+                match=r"row 20, column 1.*in the chunk of x that begins at row 50\)",
+            ):
+                method(lazy(broken, 50)).compute()
 
 
 @pytest.mark.alone

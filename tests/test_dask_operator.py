@@ -216,6 +216,16 @@ class TestOnACluster:
         with pytest.raises(RuntimeError, match=r"the client has ntkfast 0\.0\.1"):
             nk.KernelOperator(NET, lazy(X)) @ V
 
+    def test_another_client_computes_again(self, cluster):
+        with distributed.Client(cluster):
+            op = nk.KernelOperator(NET, lazy(X))
+            expected = op @ V
+        np.testing.assert_array_equal(op @ V, expected)  # in this process
+        with distributed.Client(cluster) as client:
+            client.wait_for_workers(2)
+            np.testing.assert_array_equal(op @ V, expected)
+            assert client.who_has()
+
     def test_a_killed_worker_costs_its_blocks_alone(self, client, cluster):
         op = nk.KernelOperator(NET, lazy(X))
         expected = op @ V

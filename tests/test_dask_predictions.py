@@ -67,6 +67,9 @@ def test_refusals(model):
     broken[70, 0] = np.nan
     with pytest.raises(ValueError, match="x_test"):
         model.predict(lazy(broken))
+    for name in ("posterior", "ensemble"):
+        with pytest.raises(ValueError, match=r"index 20, .* x_test that begins at row 50"):
+            MODELS[name].predict(lazy(broken, 50))
 
 
 def test_progress_is_one_step():

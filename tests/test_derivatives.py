@@ -6,6 +6,7 @@ from mpmath import mpf, workdps
 
 import ntkfast as nk
 from catalogue import NETWORKS, build
+from ntkfast import NumericalError
 from reference import evaluator
 
 RNG = np.random.default_rng(11)
@@ -243,6 +244,27 @@ def test_no_rows_and_progress():
     assert network.ntk_jvp(x, np.empty((0, 2)), x).shape == (3, 0)
 
 
+def test_two_arguments_that_are_the_same_points():
+    """Each has its gradient and its direction; the result has the form that copies would give."""
+    network, g = nk.mlp(2, nk.Gelu(), b_std=0.3), np.arange(len(X) ** 2.0).reshape(len(X), -1)
+    by_first, by_second = network.ntk_vjp(X, X, g)
+    for got, expected in zip((by_first, by_second), network.ntk_vjp(X, X.copy(), g), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10 * abs(expected).max())
+    np.testing.assert_allclose(by_first + by_second, network.ntk_vjp(X, None, g), rtol=1e-12)
+    other = X[::-1]
+    for moves in ((X,), (X, other), (None, other)):
+        got, expected = (network.ntk_jvp(X, points, *moves) for points in (X, X.copy()))
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10 * abs(expected).max())
+
+
+def test_results_beyond_the_range_are_errors():
+    x = np.float32(1e38) * BASE.astype(np.float32)
+    with pytest.raises(NumericalError, match="or pass points in float64"):
+        nk.mlp(2, w_std=2.0).ntk_jvp(x, None, BASE)
+    with pytest.raises(NumericalError, match="range of float64; scale g or the directions"):
+        nk.mlp(2, w_std=2.0).ntk_vjp(BASE, None, np.full((len(BASE), len(BASE)), 1e308))
+
+
 def test_refusals():
     network, x = SOME[0], np.ones((3, 2))
     for wrong in (np.ones((3, 2)), np.ones(3)):
@@ -256,10 +278,16 @@ def test_refusals():
         network.ntk_jvp(x, None, np.ones((2, 2)))
     with pytest.raises(ValueError, match="direction2 has shape"):
         network.ntk_jvp(x, np.ones((4, 2)), None, x)
+    with pytest.raises(ValueError, match="direction2 is given without x2"):
+        network.ntk_jvp(x, None, x, x)
     with pytest.raises(ValueError, match="takes images"):
         nk.cntk(2).ntk_vjp(np.ones((2, 4, 4, 1)), None, np.eye(2))
     with pytest.raises(ValueError, match="parameters is 'width'"):
         nk.kernel_gradients(network, x, parameters=["width"])
+    with pytest.raises(TypeError, match="parameters is of type int"):
+        nk.kernel_gradients(network, x, parameters=3)
+    with pytest.raises(TypeError, match="tied is 'no'"):
+        nk.kernel_gradients(network, x, tied="no")
     step = nk.mlp(1, nk.Elementwise(np.sign))
     with pytest.raises(ValueError, match="not differentiated"):
         step.ntk_vjp(x, None, np.ones((3, 3)))

@@ -65,6 +65,12 @@ def test_a_maximum_at_a_bound_is_told():
         )
 
 
+def test_a_bound_of_the_weights_is_told_with_its_range():
+    x, y = np.linspace(0, 1, 10)[:, None], np.full(10, 1e-3)
+    with pytest.warns(RuntimeWarning, match=r"bound of w_std .*w_std stays between 0\.1 and 10"):
+        nk.Posterior.maximize(nk.mlp(2, b_std=0.1), x, y, noise_variance=0.1)
+
+
 def test_a_start_that_is_the_best_is_told():
     """As where no other candidate has a Cholesky factor."""
     net, noise = nk.mlp(1, nk.Erf(), w_std=1.5, b_std=0.5), np.array(0.01)

@@ -68,6 +68,12 @@ def test_types():
     assert f(X.astype(np.float32), Z).dtype == np.float64
     assert jax.grad(lambda x: f(x).sum())(X.astype(np.float32)).dtype == np.float32
     assert f(jnp.arange(6).reshape(3, 2)).dtype == np.float64
+    for half in (jnp.float16, jnp.bfloat16):
+        x, z = jnp.asarray(X, half), jnp.asarray(Z, half)
+        for found in (f(x), f(x, z), jax.jit(jax.grad(lambda x: f(x, z).sum()))(x)):  # noqa: B023
+            assert found.dtype == half
+        single = np.asarray(x, np.float32)
+        np.testing.assert_array_equal(f(x), jnp.asarray(KINKED.ntk(single), half))
     images = RNG.standard_normal((2, 4, 4, 1))
     np.testing.assert_array_equal(nk.jax.kernel(nk.cntk(2))(images), nk.cntk(2).ntk(images))
 
@@ -82,6 +88,11 @@ def test_refusals():
         jax.grad(lambda x: jax.grad(lambda x: f(x).sum())(x).sum())(X)
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jvp(f, (X,), (X,))
+    images = nk.jax.kernel(nk.cntk(2))
+    with pytest.raises(ValueError, match="this network takes images"):
+        jax.grad(lambda x: images(x).sum())(jnp.ones((2, 4, 4, 1)))
+    with pytest.raises(ValueError, match="this network takes images"):
+        jax.grad(lambda x: images(x, x).sum())(jnp.ones((2, 4, 4, 1)))
     with pytest.raises(TypeError, match="network is"):
         nk.jax.kernel(X)
     with pytest.raises(ValueError, match="kernel is 'cntk'"):

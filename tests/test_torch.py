@@ -53,6 +53,12 @@ def test_types():
     f(x).sum().backward()
     assert x.grad.dtype == torch.float32
     assert f(torch.arange(6).reshape(3, 2)).dtype == torch.float64
+    for half in (torch.float16, torch.bfloat16):
+        x = X.to(half).requires_grad_()
+        kernel = f(x, Z.to(half))
+        kernel.sum().backward()
+        assert kernel.dtype == x.grad.dtype == half
+        assert torch.equal(f(x), torch.as_tensor(KINKED.ntk(x.detach().float().numpy())).to(half))
 
 
 def test_equal_points_are_other_samples():

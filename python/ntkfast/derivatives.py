@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray, as_floats, is_same
 from ntkfast._memory import zeros
-from ntkfast._ntkfast import Prepared, Program
+from ntkfast._ntkfast import NumericalError, Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
 from ntkfast._ntkfast import weighted_derivatives as core_weighted
 from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
 
-__all__ = ["Cotangent", "Parameter", "by_parameters", "jvp", "vjp"]
+__all__ = ["Cotangent", "Parameter", "by_parameters", "check_rows", "jvp", "vjp"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
@@ -56,7 +56,8 @@ class _Rows:
     def divided(self, gradient: Doubles) -> Doubles:
         """Return the gradient by the rows from that by their unit vectors."""
         largest, norms = self.sizes
-        found: Doubles = gradient / norms / largest
+        with _quietly():
+            found: Doubles = gradient / norms / largest
         return found
 
 
@@ -70,6 +71,7 @@ def vjp(
     progress: Progress,
 ) -> tuple[FloatArray, FloatArray] | FloatArray:
     """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
+    alone = x2 is None  # x2 may also be x: two arguments that are the same samples
     points, others, dtype = _points(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
@@ -79,7 +81,7 @@ def vjp(
     prepared = _prepared(program, left.points, others)
     step = _rows_of_blocks(n, m)
     memory = zeros((step, m), np.float64, "derivatives of a kernel")
-    with reporting(progress, f"{kernel.upper()} gradient", "row") as report:
+    with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
             count = rows.stop - start
@@ -102,10 +104,9 @@ def vjp(
             sums[1] += by_columns.sum(axis=0)[:, None] * right.unit
             if report is not None:
                 report(rows.stop, n)
-    if others is None:
-        return left.divided(sums[0] + sums[1]).astype(dtype, copy=False)
-    first_gradient, second = left.divided(sums[0]), right.divided(sums[1])
-    return first_gradient.astype(dtype, copy=False), second.astype(dtype, copy=False)
+    if alone:
+        return _within(left.divided(sums[0] + sums[1]), dtype)
+    return _within(left.divided(sums[0]), dtype), _within(right.divided(sums[1]), dtype)
 
 
 def jvp(
@@ -118,6 +119,13 @@ def jvp(
     progress: Progress,
 ) -> FloatArray:
     """Return how K(x, x2) changes where the points move in these directions."""
+    if x2 is None:
+        if directions[1] is not None:
+            raise ValueError(
+                "direction2 is given without x2; pass direction alone, along which both arguments "
+                "of the kernel move"
+            )
+        directions = (directions[0], directions[0])
     points, others, dtype = _points(program, x, x2, kernel)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
@@ -126,13 +134,11 @@ def jvp(
         _direction(given, name, rows)
         for given, name, rows in zip(directions, names, (left, right), strict=True)
     ]
-    if others is None:
-        moves[1] = moves[0]
     n, m = len(points), len(right.points)
     found = zeros((n, m), dtype, "the derivative of the kernel")
     prepared = _prepared(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
-    with reporting(progress, f"{kernel.upper()} derivative", "row") as report:
+    with _quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
         for rows in planes.blocks():
             first = rows.start if others is None else None
             _, turned, ours, theirs = planes.of(left.points[rows], first)
@@ -144,7 +150,7 @@ def jvp(
             if moves[1] is not None:
                 total += turned * matmul(left.unit[rows], moves[1].T)
                 total += theirs * np.einsum("ij,ij->i", moves[1], right.unit)
-            found[rows] = total
+            found[rows] = _within(total, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -176,21 +182,26 @@ def by_parameters(
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
                 for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
-                    found[start + k, rows] = plane
+                    found[start + k, rows] = _within(plane, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
+
+
+def check_rows(program: Program) -> None:
+    """Refuse networks that have no derivatives yet."""
+    if program.spatial:
+        raise ValueError(
+            "derivatives of kernels are those of networks on rows of features; this network takes "
+            "images or sequences"
+        )
 
 
 def _points(
     program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
 ) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
     """Return both sets in float64, and the type of results."""
-    if program.spatial:
-        raise ValueError(
-            "derivatives of kernels are those of networks on rows of features; this network takes "
-            "images or sequences"
-        )
+    check_rows(program)
     if is_same(x, x2):
         x2 = None
     if x2 is None:
@@ -273,6 +284,24 @@ def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles |
     if move.shape != rows.points.shape:
         raise ValueError(f"{name} has shape {move.shape}; expected {rows.points.shape}")
     return rows.divided(move)
+
+
+def _quietly() -> np.errstate:
+    """Leave out warnings of overflow by NumPy: `_within` raises an error instead."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
+    """Return results in the type of the points."""
+    with _quietly():
+        found: FloatArray = values.astype(dtype, copy=False)
+    if not np.isfinite(found).all():
+        other = ", or pass points in float64" if dtype == np.float32 else ""
+        raise NumericalError(
+            f"derivatives exceed the range of {dtype}; scale g or the directions, or the "
+            f"points{other}"
+        )
+    return found
 
 
 def _finite(values: FloatArray, name: str) -> Doubles:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_choice
+from ntkfast.derivatives import check_rows
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_first
@@ -66,13 +67,14 @@ def kernel(network: Network, *, kernel: KernelName = "ntk") -> Callable[..., Any
     def function(x: Any, x2: Any = None) -> Any:
         x = _as_points(network, x, "x")
         if x2 is None:
-            return gram(x)
+            return gram(_as_single(x)).astype(x.dtype)
         x2 = _as_points(network, x2, "x2")
         if x2.shape[1:] != x.shape[1:]:
             expected = ", ".join(map(str, x.shape[1:]))
             raise ValueError(f"x2 has shape {x2.shape}; expected (m, {expected}), as in x")
         dtype = jnp.result_type(x, x2)
-        return between(x.astype(dtype), x2.astype(dtype))
+        x, x2 = (_as_single(points.astype(dtype)) for points in (x, x2))
+        return between(x, x2).astype(dtype)
 
     function.__name__ = f"{kernel}_of_network"
     function.__doc__ = f"Compute the {kernel.upper()} of {network!r}."
@@ -92,6 +94,7 @@ def _between(network: Network, name: KernelName) -> Any:
 
     @_once
     def gradients(x: Any, x2: Any, g: Any) -> Any:
+        check_rows(network._program)  # here, as errors of the call below come late and long
         shapes = jax.ShapeDtypeStruct(x.shape, x.dtype), jax.ShapeDtypeStruct(x2.shape, x2.dtype)
         return _called(lambda x, x2, g: vjp(x, _copy(x2), g), shapes, x, x2, g)
 
@@ -108,6 +111,7 @@ def _gram(network: Network, name: KernelName) -> Any:
 
     @_once
     def gradient(x: Any, g: Any) -> Any:
+        check_rows(network._program)
         return _called(lambda x, g: vjp(x, None, g), jax.ShapeDtypeStruct(x.shape, x.dtype), x, g)
 
     gram.defvjp(lambda x: (gram(x), x), lambda x, g: (gradient(x, g),))
@@ -148,3 +152,8 @@ def _as_points(network: Network, x: Any, name: str) -> Any:
     if not jnp.issubdtype(points.dtype, jnp.floating):
         points = points.astype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
     return points
+
+
+def _as_single(points: Any) -> Any:
+    """Return points of half precision in float32, which the core takes; others as they are."""
+    return points.astype(jnp.promote_types(points.dtype, jnp.float32))

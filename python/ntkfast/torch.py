@@ -140,7 +140,10 @@ def _as_points(x: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return np.ascontiguousarray(x.detach().cpu().numpy())
+    """Return a tensor as an array; NumPy has no bfloat16."""
+    tensor = x.detach().cpu()
+    tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return np.ascontiguousarray(tensor.numpy())
 
 
 def _like(found: Any, x: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._progress import Progress
-from ntkfast.dask.samples import with_whole_rows
+from ntkfast.dask.samples import naming_chunk, with_whole_rows
 from ntkfast.dask.tasks import shared
 
 __all__ = ["by_rows", "refuse_progress"]
@@ -49,17 +51,16 @@ def by_rows(
     refuse_progress(progress)
     x, common = with_whole_rows(x, name), shared(model)
     as_floats(x._meta, name)  # types are refused now, and not by a task
-    starts = np.cumsum([0, *x.chunks[0]]).tolist()
     key = f"ntkfast-{name}-outputs-{uuid4().hex}"
     dtype = np.dtype(dtype)
+    applied = partial(_applied, function, outputs, dtype, name)
+    starts = [0, *accumulate(x.chunks[0])]
     graph = {
         (key, i, *[0] * len(outputs)): (
-            _applied,
-            function,
+            applied,
+            starts[i],
             common.key,
             (x.name, i, *[0] * (x.ndim - 1)),
-            dtype,
-            f"the chunk of {name} that begins at row {starts[i]}",
         )
         for i in range(x.numblocks[0])
     }
@@ -79,13 +80,15 @@ def refuse_progress(progress: Progress) -> None:
 
 def _applied(
     function: Callable[[Model, FloatArray], npt.NDArray[Any]],
+    outputs: tuple[int, ...],
+    dtype: np.dtype[Any],
+    name: str,
+    start: int,
     model: Model,
     x: FloatArray,
-    dtype: np.dtype[Any],
-    place: str,
 ) -> npt.NDArray[Any]:
-    """Return the results for a chunk; a task on a worker."""
-    try:
+    """Return the results for a chunk, which begins at the row `start`; a task on a worker."""
+    if not len(x):  # which estimators refuse
+        return np.empty((0, *outputs), dtype)
+    with naming_chunk(name, start):
         return function(model, x).astype(dtype, copy=False)
-    except ValueError as error:
-        raise ValueError(f"{error} (in {place})") from None

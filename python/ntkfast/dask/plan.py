@@ -23,6 +23,7 @@ from dask.highlevelgraph import HighLevelGraph
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Prepared
 from ntkfast._version import VERSION, check_version
+from ntkfast.dask.samples import naming_chunk
 from ntkfast.kernels import as_samples, merged
 
 if TYPE_CHECKING:
@@ -133,13 +134,9 @@ def of(
 def _recipe_of(version: str, network: Network, name: str, start: int, chunk: FloatArray) -> _Recipe:
     """Return the recipe for the points of a chunk, which begins at the point `start`."""
     check_version(version)
-    try:
+    with naming_chunk(name, start):
         x = as_samples(network._program, chunk, name, network._rank)
         return network._program.prepare(x, None, 0).recipe
-    except ValueError as error:
-        if not start:
-            raise
-        raise ValueError(f"{error} (in the chunk of {name} that begins at row {start})") from None
 
 
 def _joined(network: Network, pairs: int, recipes: Iterable[_Recipe]) -> Plan:

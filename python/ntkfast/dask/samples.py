@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -15,7 +17,7 @@ from ntkfast.kernels import as_samples
 if TYPE_CHECKING:
     from ntkfast.networks.base import Network
 
-__all__ = ["as_lazy", "check_sizes", "in_blocks", "with_whole_rows"]
+__all__ = ["as_lazy", "check_sizes", "in_blocks", "naming_chunk", "with_whole_rows"]
 
 # Blocks have the bits of the whole matrix if they begin at multiples of these samples.
 _STEP = 64
@@ -59,6 +61,17 @@ def with_whole_rows(value: Any, name: str) -> da.Array:
     """Return a dask array whose chunks hold whole samples."""
     check_sizes(value, name)
     return value.rechunk(dict.fromkeys(range(1, value.ndim), -1))
+
+
+@contextmanager
+def naming_chunk(name: str, start: int) -> Iterator[None]:
+    """Say in errors about a chunk where it begins, as they count rows from there."""
+    try:
+        yield
+    except ValueError as error:
+        if not start:
+            raise
+        raise ValueError(f"{error} (in the chunk of {name} that begins at row {start})") from None
 
 
 def in_blocks(x: da.Array) -> da.Array:

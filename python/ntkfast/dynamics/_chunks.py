@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -89,9 +90,23 @@ def normals_of_chunks(
 
     points, common = with_whole_rows(x_test, "x_test"), shared(model)
     predict(model, np.empty((0, *points.shape[1:])))  # checks, and what all chunks need
-    tasks = [task(predict, common, chunk) for chunk in points.to_delayed().ravel()]
+    starts = [0, *accumulate(points.chunks[0])]
+    tasks = [
+        task(_predicted, predict, start, common, chunk)
+        for start, chunk in zip(starts, points.to_delayed().ravel(), strict=False)
+    ]
     with one_step(progress, name):
         return [_joined(parts) for parts in zip(*compute(tasks), strict=True)]
+
+
+def _predicted(
+    predict: Callable[[Model, FloatArray], list[Normal]], start: int, model: Model, x: FloatArray
+) -> list[Normal]:
+    """Return distributions at a chunk, which begins at the row `start`; a task on a worker."""
+    from ntkfast.dask.samples import naming_chunk
+
+    with naming_chunk("x_test", start):
+        return predict(model, x)
 
 
 def _joined(parts: tuple[Normal, ...]) -> Normal:

@@ -204,7 +204,8 @@ def _tell(search: _Search, result: Any, at_start: float) -> None:
             "the maximum"
         )
     if at_bound := search.at_bound(result.x):
+        own = f"; w_std stays between {_LEAST:g} and {_MOST:g}" if "w_std" in at_bound[0] else ""
         warn(
             f"Posterior.maximize: the maximum lies at a bound of {', '.join(at_bound)}; start "
-            "there, or widen span"
+            f"there, or widen span{own}"
         )

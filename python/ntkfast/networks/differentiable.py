@@ -50,13 +50,16 @@ class Differentiable:
         Returns
         -------
         ndarray or tuple of ndarray
-            The gradients by x and by x2, in their shapes; without ``x2`` the gradient by x.
+            The gradients by x and by x2, in their shapes, also if x2 is x; without ``x2`` the
+            gradient by x.
 
         Raises
         ------
         TypeError, ValueError, MemoryError
             As for `ntk`; ``g`` has another shape, or is not finite; the network takes images, or
             has a function that is integrated pair by pair, as no polynomial resolves it.
+        NumericalError
+            Derivatives exceed the range of the type.
 
         Notes
         -----
@@ -109,7 +112,7 @@ class Differentiable:
             As for `ntk_vjp`.
         direction, direction2
             Shapes of x and of x2: how fast the points move. None: they do not move. Without ``x2``,
-            both arguments of the kernel move along ``direction``.
+            both arguments of the kernel move along ``direction``, and ``direction2`` is refused.
 
         Returns
         -------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
-from ntkfast._scalars import as_choice
+from ntkfast._scalars import as_choice, as_flag
 from ntkfast.derivatives import Parameter, by_parameters
 from ntkfast.kernels import KernelName
 from ntkfast.networks.base import Network
@@ -27,7 +28,7 @@ def kernel_gradients(
     x: npt.ArrayLike,
     x2: npt.ArrayLike | None = None,
     *,
-    parameters: Sequence[str] = _NAMES,
+    parameters: str | Sequence[str] = _NAMES,
     tied: bool = True,
     kernel: KernelName = "ntk",
     progress: Progress = None,
@@ -56,7 +57,7 @@ def kernel_gradients(
 
     Raises
     ------
-    TypeError, ValueError, MemoryError
+    TypeError, ValueError, MemoryError, NumericalError
         As for `Network.ntk_vjp`.
 
     Notes
@@ -74,10 +75,11 @@ def kernel_gradients(
     """
     network = as_first(network)
     as_choice(kernel, "kernel", ("ntk", "nngp"))
-    names = [parameters] if isinstance(parameters, str) else list(parameters)
-    for name in names:
-        as_choice(name, "parameters", _NAMES)
-    if tied:
+    one = isinstance(parameters, str) or not np.iterable(parameters)
+    names = [
+        as_choice(name, "parameters", _NAMES) for name in ([parameters] if one else parameters)
+    ]
+    if as_flag(tied, "tied"):
         wanted: list[Parameter] = [(name, None) for name in names]
         found = by_parameters(network._program, x, x2, wanted, kernel=kernel, progress=progress)
         return dict(zip(names, found, strict=True))

@@ -154,8 +154,8 @@ class Problem:
         )
         if reservoir.sample is None:
             raise ValueError(
-                "every point is a centre, so none can be left out; use fewer centres, or "
-                "KernelRegression.leave_one_out"
+                "every point is a centre or equals one, so none can be left out; use fewer "
+                "centres, or KernelRegression.leave_one_out"
             )
         return reservoir.sample
 

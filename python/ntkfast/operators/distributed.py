@@ -246,11 +246,8 @@ class DistributedKernelOperator(KernelOperator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {
-            name: value
-            for name, value in state.items()
-            if name not in ("_remote", "_kept", "_kept_runs")
-        }
+        held = ("_remote", "_kept", "_kept_runs")
+        return {name: value for name, value in state.items() if name not in held}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

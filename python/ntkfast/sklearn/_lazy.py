@@ -45,7 +45,7 @@ def lazy_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     from ntkfast.dask.samples import with_whole_rows
 
     points = with_whole_rows(dense(X), "X")
-    one = np.zeros((1, *points.shape[1:]), points.dtype)
+    one = np.zeros((min(len(points), 1), *points.shape[1:]), points.dtype)
     dtype = validate_data(estimator, one, reset=reset, dtype=KEPT_TYPES).dtype
     return points if points.dtype == dtype else points.astype(dtype)
 
