@@ -95,6 +95,8 @@ def there(kept: Sequence[Delayed]) -> bool:
     values = [value for one in kept for value in one.dask.values()]
     futures = [value for value in values if isinstance(value, Future)]
     current = client()
+    if not futures:  # held in this process, or not at all
+        return current is None
     return all(one.client is current and one.status != "cancelled" for one in futures)
 
 
