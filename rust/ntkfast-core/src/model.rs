@@ -3,8 +3,12 @@
 //! What is generic in the number type is compiled again wherever it is used. So the drivers are reached through
 //! [`KernelFloat`], whose methods are compiled here, once for `f32` and once for `f64`; the extension and the tests link them.
 
+mod derivatives;
+
+pub use derivatives::{derivatives, weighted_derivatives};
+
 use crate::error::{Error, Result};
-use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Variables, Wanted, Weighted, Workload};
+use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};
 use crate::network::Layer;
 use crate::parallel::Job;
 use crate::planes::{self, Images};
@@ -415,44 +419,6 @@ fn cross<T: Scalar>(
             kernel::cross(prepared, &left, &right, wanted, &mut out, job)
         }
         _ => unreachable!("samples of one shape are computed with in one way"),
-    }
-}
-
-/// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
-///
-/// # Errors
-/// As there, and [`Error::Network`] for images.
-pub fn derivatives(
-    prepared: &Prepared<'_, f64>,
-    sets: [Samples<'_, f64>; 2],
-    variables: Variables,
-    first: Option<usize>,
-    out: &Outputs<'_, f64>,
-    job: &Job,
-) -> Result<()> {
-    kernel::derivatives(prepared, both_rows(sets)?, variables, first, out.wanted(), out, job)
-}
-
-/// Their derivatives by inputs, weighted and summed.
-///
-/// # Errors
-/// As for [`derivatives`].
-pub fn weighted_derivatives(
-    prepared: &Prepared<'_, f64>,
-    sets: [Samples<'_, f64>; 2],
-    first: Option<usize>,
-    out: &Weighted<'_>,
-    job: &Job,
-) -> Result<()> {
-    let wanted = Wanted { nngp: !out.ntk, ntk: out.ntk };
-    kernel::derivatives(prepared, both_rows(sets)?, Variables::Inputs, first, wanted, out, job)
-}
-
-fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {
-    left.check_alike(&right)?;
-    match (left.points, right.points) {
-        (samples::Form::Rows(left), samples::Form::Rows(right)) => Ok([left, right]),
-        _ => Err(Error::Network("kernels of images are not differentiated".to_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Gradient, Op, Program};
 use crate::dual::{Dual, RowResponse, blend, with_dual};
+use crate::fitted::Integrated;
 use crate::real::{Jet, Real};
 
 /// √K and √T of one row at one register.
@@ -55,8 +56,8 @@ pub(crate) trait Along: Real {
     /// A number that changes at this rate.
     fn along(value: f64, rate: f64) -> Self;
 
-    /// What a function that was fitted makes of a row.
-    fn fitted(op: &Op, scale: Self, constants: &mut [Self]) -> RowResponse<Self>;
+    /// What a function that is integrated makes of a row.
+    fn integrated(integrated: &Integrated, scale: Self, constants: &mut [Self]) -> RowResponse<Self>;
 }
 
 impl Along for f64 {
@@ -64,12 +65,8 @@ impl Along for f64 {
         value
     }
 
-    fn fitted(op: &Op, scale: f64, constants: &mut [f64]) -> RowResponse {
-        match op {
-            Op::Fitted(fitted) => fitted.constants(scale, constants),
-            Op::Integrated(integrated) => integrated.constants(scale, constants),
-            _ => unreachable!("no other op is fitted"),
-        }
+    fn integrated(integrated: &Integrated, scale: f64, constants: &mut [f64]) -> RowResponse {
+        integrated.constants(scale, constants)
     }
 }
 
@@ -78,13 +75,8 @@ impl Along for Jet {
         Self { value, slope }
     }
 
-    fn fitted(op: &Op, scale: Self, constants: &mut [Self]) -> RowResponse<Self> {
-        match op {
-            Op::Fitted(fitted) => fitted.constants(scale, constants),
-            _ => {
-                unreachable!("programs with integrated functions are refused before rows are differentiated")
-            }
-        }
+    fn integrated(_: &Integrated, _: Self, _: &mut [Self]) -> RowResponse<Self> {
+        unreachable!("refused by `check_differentiable`")
     }
 }
 
@@ -149,7 +141,8 @@ impl Op {
             Op::Activation(activation) => {
                 first.after(with_dual!(activation, dual => dual.row(first.scale, constants)))
             }
-            Op::Fitted(_) | Op::Integrated(_) => first.after(R::fitted(self, first.scale, constants)),
+            Op::Fitted(fitted) => first.after(fitted.constants(first.scale, constants)),
+            Op::Integrated(integrated) => first.after(R::integrated(integrated, first.scale, constants)),
             // Replaced before rows are run; a matter of several positions.
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => first,
             Op::Offset(offset) => {

@@ -7,7 +7,8 @@ use super::pointwise::{
 };
 use super::rectify::Rectify;
 use super::{Op, Program, Step};
-use crate::dual::{Activation, with_dual};
+use crate::dual::{AbRelu, Activation, with_dual};
+use crate::fitted::{Fitted, Integrated};
 use crate::scalar::Scalar;
 use crate::simd::{Lanes, Level, RowConstants, Single, Strip};
 
@@ -32,50 +33,91 @@ impl Program {
     }
 }
 
-impl<T: Scalar, L: RowConstants<T>, R: RowConstants<T>> Frame<'_, T, L, R> {
-    /// Run a step, with cosines of T or without, and cosines of K that may be negative or not.
-    pub fn run<const NTK: bool, const SIGNED: bool>(&mut self, step: &Step) {
-        if step.inputs[0] == step.output && step.op.keeps_pairs(NTK) {
+/// What runs steps on a strip: an op at a time, in one form.
+pub(super) trait Runner {
+    /// Whether there is T.
+    const NTK: bool;
+
+    /// Run an op.
+    fn whole<O: Pointwise>(&mut self, op: &O, step: &Step);
+
+    /// Run ReLU or one of its kin.
+    fn rectified(&mut self, activation: &AbRelu, step: &Step) {
+        self.whole(activation, step);
+    }
+
+    /// Run a function that was fitted.
+    fn fitted(&mut self, fitted: &Fitted, step: &Step);
+
+    /// Run a function that is integrated.
+    fn integrated(&mut self, integrated: &Integrated, step: &Step);
+
+    /// Run a step.
+    fn run(&mut self, step: &Step) {
+        if step.inputs[0] == step.output && step.op.keeps_pairs(Self::NTK) {
             return;
         }
         match &step.op {
             Op::Dense { gradient, .. } => match (gradient.slots(), step.op.blends()) {
-                (0, false) => self.whole::<_, NTK, SIGNED>(&Dense::<0, false>, step),
-                (0, true) => self.whole::<_, NTK, SIGNED>(&Dense::<0, true>, step),
-                (2, false) => self.whole::<_, NTK, SIGNED>(&Dense::<2, false>, step),
-                (2, true) => self.whole::<_, NTK, SIGNED>(&Dense::<2, true>, step),
-                _ => self.whole::<_, NTK, SIGNED>(&Dense::<3, true>, step),
+                (0, false) => self.whole(&Dense::<0, false>, step),
+                (0, true) => self.whole(&Dense::<0, true>, step),
+                (2, false) => self.whole(&Dense::<2, false>, step),
+                (2, true) => self.whole(&Dense::<2, true>, step),
+                _ => self.whole(&Dense::<3, true>, step),
             },
-            Op::Activation(Activation::AbRelu(activation)) => {
-                T::dispatch(self.level, Rectify::<_, _, _, NTK, SIGNED> { activation, step, frame: self });
-            }
-            Op::Activation(activation) => {
-                with_dual!(activation, dual => self.whole::<_, NTK, SIGNED>(dual, step));
-            }
-            Op::Fitted(fitted) => {
-                T::dispatch(self.level, Fit::<_, _, _, NTK, SIGNED> { fitted, step, frame: self });
-            }
-            Op::Integrated(integrated) => {
-                T::dispatch(self.level, Integrate::<_, _, _, NTK, SIGNED> { integrated, step, frame: self });
-            }
+            Op::Activation(Activation::AbRelu(activation)) => self.rectified(activation, step),
+            Op::Activation(activation) => with_dual!(activation, dual => self.whole(dual, step)),
+            Op::Fitted(fitted) => self.fitted(fitted, step),
+            Op::Integrated(integrated) => self.integrated(integrated, step),
             Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
                 unreachable!(
                     "functions are fitted when a program is prepared, and planes do what mixes positions"
                 )
             }
-            Op::Offset(_) => self.whole::<_, NTK, SIGNED>(&Offset, step),
-            Op::Sum | Op::Concatenate(_) => self.whole::<_, NTK, SIGNED>(&Sum, step),
-            Op::Product => self.whole::<_, NTK, SIGNED>(&Product, step),
-            Op::LayerNorm { .. } => self.whole::<_, NTK, SIGNED>(&Keep, step),
-            Op::Dropout { keep } => self.whole::<_, NTK, SIGNED>(&Dropout(*keep), step),
-            Op::Tangent(tangent) => self.whole::<_, NTK, SIGNED>(&Tangent(*tangent), step),
-            Op::Chain => self.whole::<_, NTK, SIGNED>(&Chain, step),
-            Op::Carry { .. } => self.whole::<_, NTK, SIGNED>(&Carry, step),
+            Op::Offset(_) => self.whole(&Offset, step),
+            Op::Sum | Op::Concatenate(_) => self.whole(&Sum, step),
+            Op::Product => self.whole(&Product, step),
+            Op::LayerNorm { .. } => self.whole(&Keep, step),
+            Op::Dropout { keep } => self.whole(&Dropout(*keep), step),
+            Op::Tangent(tangent) => self.whole(&Tangent(*tangent), step),
+            Op::Chain => self.whole(&Chain, step),
+            Op::Carry { .. } => self.whole(&Carry, step),
         }
     }
+}
+
+impl<T: Scalar, L: RowConstants<T>, R: RowConstants<T>> Frame<'_, T, L, R> {
+    /// Run a step, with cosines of T or without, and cosines of K that may be negative or not.
+    pub fn run<const NTK: bool, const SIGNED: bool>(&mut self, step: &Step) {
+        Values::<_, _, _, NTK, SIGNED>(self).run(step);
+    }
+}
+
+/// Values without derivatives.
+struct Values<'a, 'b, T, L, R, const NTK: bool, const SIGNED: bool>(&'a mut Frame<'b, T, L, R>);
+
+impl<T, L, R, const NTK: bool, const SIGNED: bool> Runner for Values<'_, '_, T, L, R, NTK, SIGNED>
+where
+    T: Scalar,
+    L: RowConstants<T>,
+    R: RowConstants<T>,
+{
+    const NTK: bool = NTK;
 
     #[inline]
-    fn whole<O: Pointwise, const NTK: bool, const SIGNED: bool>(&mut self, op: &O, step: &Step) {
-        T::dispatch(self.level, Whole::<_, _, _, _, NTK, SIGNED> { op, step, frame: self });
+    fn whole<O: Pointwise>(&mut self, op: &O, step: &Step) {
+        T::dispatch(self.0.level, Whole::<_, _, _, _, NTK, SIGNED> { op, step, frame: self.0 });
+    }
+
+    fn rectified(&mut self, activation: &AbRelu, step: &Step) {
+        T::dispatch(self.0.level, Rectify::<_, _, _, NTK, SIGNED> { activation, step, frame: self.0 });
+    }
+
+    fn fitted(&mut self, fitted: &Fitted, step: &Step) {
+        T::dispatch(self.0.level, Fit::<_, _, _, NTK, SIGNED> { fitted, step, frame: self.0 });
+    }
+
+    fn integrated(&mut self, integrated: &Integrated, step: &Step) {
+        T::dispatch(self.0.level, Integrate::<_, _, _, NTK, SIGNED> { integrated, step, frame: self.0 });
     }
 }

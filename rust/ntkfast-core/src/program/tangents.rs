@@ -1,13 +1,12 @@
 //! The program on strips of pairs that carry derivatives along several directions.
 
 use super::frame::{Pair, Register};
-use super::pointwise::{
-    At, Carry, Chain, Dense, Dropout, Keep, Offset, Pointwise, Product, Sum, Tangent as Constant,
-};
+use super::pointwise::{At, Pointwise};
+use super::strip::Runner;
 use super::{Op, Program, Step};
-use crate::dual::{Cosine, DualConstants, with_dual};
+use crate::dual::{Cosine, DualConstants};
 use crate::error::{Error, Result};
-use crate::fitted::{Fitted, PACKS_AT_ONCE};
+use crate::fitted::{Fitted, Integrated, PACKS_AT_ONCE};
 use crate::simd::{
     GroupConstants, Lanes, Level, Pack, RowConstants, Single, Strip, Tangent, Vectorized, dispatch_f64,
 };
@@ -83,7 +82,7 @@ impl Program {
         let right = Side { values: Lanes(right[0]), slopes: Lanes(right[1]) };
         let mut run = Run { level, registers, left, right };
         for step in &self.steps {
-            run.step(step);
+            run.run(step);
         }
     }
 }
@@ -96,44 +95,24 @@ struct Run<'a, L, R> {
     right: Side<R>,
 }
 
-impl<L: RowConstants<f64>, R: RowConstants<f64>> Run<'_, L, R> {
-    fn step(&mut self, step: &Step) {
-        if step.inputs[0] == step.output && step.op.keeps_pairs(true) {
-            return;
-        }
-        match &step.op {
-            Op::Dense { gradient, .. } => match (gradient.slots(), step.op.blends()) {
-                (0, false) => self.whole(&Dense::<0, false>, step),
-                (0, true) => self.whole(&Dense::<0, true>, step),
-                (2, false) => self.whole(&Dense::<2, false>, step),
-                (2, true) => self.whole(&Dense::<2, true>, step),
-                _ => self.whole(&Dense::<3, true>, step),
-            },
-            Op::Activation(activation) => with_dual!(activation, dual => self.whole(dual, step)),
-            Op::Fitted(fitted) => {
-                let Self { level, registers, left, right } = self;
-                let work = DifferentiatedFit { fitted, step, registers, left: *left, right: *right };
-                dispatch_f64(*level, work);
-            }
-            Op::Integrated(_) | Op::Elementwise(_) | Op::Window(_) | Op::Pool { .. } => {
-                unreachable!("refused before")
-            }
-            Op::Offset(_) => self.whole(&Offset, step),
-            Op::Sum | Op::Concatenate(_) => self.whole(&Sum, step),
-            Op::Product => self.whole(&Product, step),
-            Op::LayerNorm { .. } => self.whole(&Keep, step),
-            Op::Dropout { keep } => self.whole(&Dropout(*keep), step),
-            Op::Tangent(tangent) => self.whole(&Constant(*tangent), step),
-            Op::Chain => self.whole(&Chain, step),
-            Op::Carry { .. } => self.whole(&Carry, step),
-        }
-    }
+impl<L: RowConstants<f64>, R: RowConstants<f64>> Runner for Run<'_, L, R> {
+    const NTK: bool = true;
 
     #[inline]
     fn whole<O: Pointwise>(&mut self, op: &O, step: &Step) {
         let Self { level, registers, left, right } = self;
         let work = Differentiated { op, step, registers, left: *left, right: *right };
         dispatch_f64(*level, work);
+    }
+
+    fn fitted(&mut self, fitted: &Fitted, step: &Step) {
+        let Self { level, registers, left, right } = self;
+        let work = DifferentiatedFit { fitted, step, registers, left: *left, right: *right };
+        dispatch_f64(*level, work);
+    }
+
+    fn integrated(&mut self, _integrated: &Integrated, _step: &Step) {
+        unreachable!("refused by `check_differentiable`");
     }
 }
 

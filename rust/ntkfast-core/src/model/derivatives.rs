@@ -1,0 +1,45 @@
+//! The entry points for derivatives, in double precision.
+
+use crate::error::{Error, Result};
+use crate::kernel::{self, Outputs, Rows, Variables, Wanted, Weighted};
+use crate::parallel::Job;
+use crate::program::Prepared;
+use crate::samples::{self, Samples};
+
+/// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
+///
+/// # Errors
+/// As there, and [`Error::Network`] for images.
+pub fn derivatives(
+    prepared: &Prepared<'_, f64>,
+    sets: [Samples<'_, f64>; 2],
+    variables: Variables,
+    first: Option<usize>,
+    out: &Outputs<'_, f64>,
+    job: &Job,
+) -> Result<()> {
+    kernel::derivatives(prepared, both_rows(sets)?, variables, first, out.wanted(), out, job)
+}
+
+/// Their derivatives by inputs, weighted and summed.
+///
+/// # Errors
+/// As for [`derivatives`].
+pub fn weighted_derivatives(
+    prepared: &Prepared<'_, f64>,
+    sets: [Samples<'_, f64>; 2],
+    first: Option<usize>,
+    out: &Weighted<'_>,
+    job: &Job,
+) -> Result<()> {
+    let wanted = Wanted { nngp: !out.ntk, ntk: out.ntk };
+    kernel::derivatives(prepared, both_rows(sets)?, Variables::Inputs, first, wanted, out, job)
+}
+
+fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {
+    left.check_alike(&right)?;
+    match (left.points, right.points) {
+        (samples::Form::Rows(left), samples::Form::Rows(right)) => Ok([left, right]),
+        _ => Err(Error::Network("kernels of images are not differentiated".to_owned())),
+    }
+}
