@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, is_same
+from ntkfast._arrays import FloatArray, as_floats, check_finite, is_same
 from ntkfast._memory import zeros
 from ntkfast._ntkfast import NumericalError, Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
@@ -79,21 +79,17 @@ def vjp(
     weights = _cotangents(g, n, m)
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
     prepared = _prepared(program, left.points, others)
-    step = _rows_of_blocks(n, m)
-    memory = zeros((step, m), np.float64, "derivatives of a kernel")
+    memory = zeros((_rows_of_block(n, m), m), np.float64, "derivatives of a kernel")
     with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
-            count = rows.stop - start
-            turned = memory[:count]
-            by_rows, by_columns = (
-                np.empty((count, -(-m // _STRIP))),
-                np.empty((-(-count // _TILE), m)),
-            )
+        for rows in _blocks(n, m):
+            own = left.points[rows]
+            turned = memory[: len(own)]
+            by_rows = np.empty((len(own), -(-m // _STRIP)))
+            by_columns = np.empty((-(-len(own) // _TILE), m))
             core_weighted(
                 prepared,
-                [left.points[rows], right.points],
-                start if others is None else None,
+                [own, right.points],
+                rows.start if others is None else None,
                 np.ascontiguousarray(weights(rows)),
                 kernel == "ntk",
                 [turned, by_rows, by_columns],
@@ -139,7 +135,7 @@ def jvp(
     prepared = _prepared(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
     with _quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
-        for rows in planes.blocks():
+        for rows in _blocks(n, m):
             first = rows.start if others is None else None
             _, turned, ours, theirs = planes.of(left.points[rows], first)
             total = np.zeros_like(turned)
@@ -177,7 +173,7 @@ def by_parameters(
     planes = _Planes(prepared, kernel, points if others is None else others, n)
     together = _PLANES - 1
     with reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
-        for rows in planes.blocks():
+        for rows in _blocks(n, m):
             first = rows.start if others is None else None
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
@@ -228,8 +224,14 @@ def _prepared(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
     return program.prepare_again({**recipe, "fits": fits})
 
 
-def _rows_of_blocks(n: int, m: int) -> int:
+def _rows_of_block(n: int, m: int) -> int:
     return min(max(_TILE, _NUMBERS // max(m, 1) // _TILE * _TILE), max(n, 1))
+
+
+def _blocks(n: int, m: int) -> Iterator[slice]:
+    """Yield the rows of each block."""
+    step = _rows_of_block(n, m)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 class _Planes:
@@ -237,16 +239,8 @@ class _Planes:
 
     def __init__(self, prepared: Prepared, kernel: KernelName, right: Doubles, n: int) -> None:
         self._prepared, self._kernel, self._right = prepared, kernel, right
-        m = len(right)
-        self._rows = _rows_of_blocks(n, m)
-        shape = self._rows, m
+        shape = _rows_of_block(n, len(right)), len(right)
         self._memory = [zeros(shape, np.float64, "derivatives of a kernel") for _ in range(_PLANES)]
-        self._n = n
-
-    def blocks(self) -> Iterator[slice]:
-        """Yield the rows of each block."""
-        for start in range(0, self._n, self._rows):
-            yield slice(start, min(start + self._rows, self._n))
 
     def of(
         self, x: Doubles, first: int | None, parameters: list[Parameter] | None = None
@@ -264,13 +258,13 @@ def _cotangents(g: Cotangent, n: int, m: int) -> Any:
     if isinstance(g, tuple):
         if len(g) != 2:
             raise ValueError(f"g is a tuple of {len(g)} arrays; expected two factors (u, v)")
-        u, v = (_finite(as_floats(part, f"g[{i}]"), f"g[{i}]") for i, part in enumerate(g))
+        u, v = (_finite(part, f"g[{i}]") for i, part in enumerate(g))
         if u.ndim != 2 or v.ndim != 2 or (len(u), len(v)) != (n, m) or u.shape[1] != v.shape[1]:
             raise ValueError(
                 f"g has factors of shapes {u.shape} and {v.shape}; expected ({n}, k) and ({m}, k)"
             )
         return lambda rows: matmul(u[rows], v.T)
-    whole = _finite(as_floats(g, "g"), "g")
+    whole = _finite(g, "g")
     if whole.shape != (n, m):
         raise ValueError(f"g has shape {whole.shape}; expected ({n}, {m}), that of the kernel")
     return lambda rows: whole[rows]
@@ -280,7 +274,7 @@ def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles |
     """Return a direction divided by the norms."""
     if given is None:
         return None
-    move = _finite(as_floats(given, name), name)
+    move = _finite(given, name)
     if move.shape != rows.points.shape:
         raise ValueError(f"{name} has shape {move.shape}; expected {rows.points.shape}")
     return rows.divided(move)
@@ -304,7 +298,7 @@ def _within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
     return found
 
 
-def _finite(values: FloatArray, name: str) -> Doubles:
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} has a NaN or an infinity; expected finite numbers")
+def _finite(given: npt.ArrayLike, name: str) -> Doubles:
+    values = as_floats(given, name)
+    check_finite(values, name)
     return values.astype(np.float64, copy=False)

@@ -10,7 +10,7 @@ import numpy as np
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_choice
 from ntkfast.derivatives import check_rows
-from ntkfast.kernels import KernelName
+from ntkfast.kernels import KernelName, as_others
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_first
 
@@ -87,7 +87,7 @@ def _between(network: Network, name: KernelName) -> Any:
     @jax.custom_vjp
     def between(x: Any, x2: Any) -> Any:
         shape = jax.ShapeDtypeStruct((len(x), len(x2)), x.dtype)
-        return _called(lambda x, x2: value(x, _copy(x2)), shape, x, x2)
+        return _called(lambda x, x2: value(as_others(x, x2), x2), shape, x, x2)
 
     def forward(x: Any, x2: Any) -> Any:
         return between(x, x2), (x, x2)
@@ -96,7 +96,7 @@ def _between(network: Network, name: KernelName) -> Any:
     def gradients(x: Any, x2: Any, g: Any) -> Any:
         check_rows(network._program)  # here, as errors of the call below come late and long
         shapes = jax.ShapeDtypeStruct(x.shape, x.dtype), jax.ShapeDtypeStruct(x2.shape, x2.dtype)
-        return _called(lambda x, x2, g: vjp(x, _copy(x2), g), shapes, x, x2, g)
+        return _called(lambda x, x2, g: vjp(as_others(x, x2), x2, g), shapes, x, x2, g)
 
     between.defvjp(forward, lambda points, g: gradients(*points, g))
     return between
@@ -138,11 +138,6 @@ def _once(function: Callable[..., Any]) -> Any:
         )
 
     return own
-
-
-def _copy(x2: Any) -> Any:
-    """Return points that are other samples than equal ones of the first set."""
-    return np.array(x2)
 
 
 def _as_points(network: Network, x: Any, name: str) -> Any:

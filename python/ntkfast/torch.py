@@ -9,7 +9,7 @@ import numpy as np
 
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_choice
-from ntkfast.kernels import KernelName
+from ntkfast.kernels import KernelName, as_others
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_first
 
@@ -72,7 +72,7 @@ def _function(network: Network, name: KernelName) -> Any:
     class Kernel(torch.autograd.Function):
         @staticmethod
         def forward(x: Any, x2: Any) -> Any:
-            found = value(_array(x)) if x2 is None else value(_array(x), _array(x2).copy())
+            found = value(_array(x)) if x2 is None else value(*_others(x, x2))
             return _like(found, x)
 
         @staticmethod
@@ -96,7 +96,7 @@ def _function(network: Network, name: KernelName) -> Any:
         def forward(g: Any, x: Any, x2: Any) -> Any:
             if x2 is None:
                 return _like(vjp(_array(x), None, _array(g)), x)
-            found = vjp(_array(x), _array(x2).copy(), _array(g))
+            found = vjp(*_others(x, x2), _array(g))
             return tuple(_like(part, like) for part, like in zip(found, (x, x2), strict=True))
 
         @staticmethod
@@ -144,6 +144,12 @@ def _array(x: Any) -> Any:
     tensor = x.detach().cpu()
     tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
     return np.ascontiguousarray(tensor.numpy())
+
+
+def _others(x: Any, x2: Any) -> tuple[Any, Any]:
+    """Return two sets of samples as arrays."""
+    points, others = _array(x), _array(x2)
+    return as_others(points, others), others
 
 
 def _like(found: Any, x: Any) -> Any:

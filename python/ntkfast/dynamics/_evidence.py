@@ -1,211 +1,57 @@
-"""Maximisation of the evidence over the scales of a network and the noise."""
+"""The evidence of networks for targets at some points, and its gradient."""
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from itertools import product
-from typing import Any, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
-from ntkfast._ntkfast import NumericalError
-from ntkfast._optional import MissingExtraError
-from ntkfast._scalars import as_real
-from ntkfast._warnings import warn
+from ntkfast.derivatives import Parameter
+from ntkfast.dynamics._conditioned import evidence as evidence_of
+from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
-from ntkfast.networks.composition import Composition
-from ntkfast.networks.scaling import scaled
+from ntkfast.networks.neighbours import Neighbours
+from ntkfast.solvers import CholeskySolver
 
-__all__ = ["maximize_evidence"]
+__all__ = ["Evidence"]
 
-Doubles: TypeAlias = npt.NDArray[np.float64]
-
-_NAMES = ("w_std", "b_std", "noise_variance")
-# Of w_std during the search: beyond, kernels of deep networks have no Cholesky factor.
-_LEAST, _MOST = 0.1, 10.0
-# Factors of the start from which the search begins again, at the best of them.
-_WEIGHTS, _NOISES = (0.5, 1.0, 2.0), (0.03, 1.0, 30.0)
-
-# Half of the width of a box, in logarithms, and how many there are at most.
-_BOX, _BOXES = math.log(4.0), 20
-
-Evidence: TypeAlias = Callable[[Network, FloatArray], float]
-Gradient: TypeAlias = Callable[[Network, FloatArray], FloatArray]
+# Fits of activations serve changes of w_std and b_std by factors of up to e^0.7 = 2.
+_REACH = 0.7
+_FACTORS: list[Parameter] = [("w_factor", None), ("b_factor", None)]
 
 
-def maximize_evidence(
-    evidence: Evidence,
-    gradient: Gradient | None,
-    network: Network,
-    noise: FloatArray,
-    span: float,
-) -> tuple[Network, FloatArray]:
-    """Return the network and the noise with the largest `evidence`, near the given ones.
+class Evidence:
+    """The log marginal likelihood of targets at some points, by the network and the noise."""
 
-    The gradient is by the logarithms of factors of w_std, of b_std and of the noise. Without it the
-    method of Nelder and Mead searches.
-    """
-    try:
-        from scipy import optimize
-    except ImportError as error:
-        raise MissingExtraError("Posterior.maximize", "scipy", "scipy") from error
-    bound = math.log(as_real(span, "span", least=1.0, above=True))
-    if not (noise > 0).all():
-        raise ValueError("noise_variance has a 0; expected > 0 as the start of the search")
-    search = _Search(evidence, gradient, network, noise, bound)
-    start = np.zeros(len(search.bounds))
-    at_start = evidence(*search.candidate(start))  # errors at the start are reported to the caller
-    if gradient is None:
-        simplex = np.vstack([start, min(1.0, bound / 2) * np.eye(start.size)])
-        best = optimize.minimize(
-            search.cost,
-            np.clip(start, *search.box),
-            method="Nelder-Mead",
-            bounds=search.bounds,
-            options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6},
-        )
-    else:
-        best = _climb(optimize.minimize, search, np.clip(start, *search.box))
-        if not best.success or not -best.fun > at_start or search.at_bound(best.x):
-            again = _climb(optimize.minimize, search, search.other_start())
-            best = min(best, again, key=lambda found: float(found.fun))
-    _tell(search, best, at_start)
-    return search.candidate(best.x if -best.fun > at_start else start)
+    def __init__(self, x: FloatArray, y: FloatArray, remedy: str) -> None:
+        self._near, self._y, self._remedy = Neighbours(x, _REACH), y, remedy
 
+    def _regression(self, network: Network, noise: FloatArray) -> KernelRegression:
+        gram, name = self._near.gram(network, "nngp"), "the NNGP of x"
+        solver = CholeskySolver()
+        return KernelRegression._of(solver, gram, self._y, noise, name=name, remedy=self._remedy)
 
-def _climb(minimize: Callable[..., Any], search: _Search, begin: Doubles) -> Any:
-    """Search from a start, within a box around the best candidate so far, until it is inside.
+    def __call__(self, network: Network, noise: FloatArray) -> float:
+        """Return the log marginal likelihood."""
+        return evidence_of(self._regression(network, noise))
 
-    A step of L-BFGS-B may lead to a corner of the bounds, whose kernels have no Cholesky factor or
-    take long to fit.
-    """
-    low, high = search.box
-    place, before, found = begin, math.inf, None
-    for _ in range(_BOXES):
-        box = np.maximum(low, place - _BOX), np.minimum(high, place + _BOX)
-        bounds = list(zip(*box, strict=True))
-        found = minimize(search.cost_and_slope, place, jac=True, method="L-BFGS-B", bounds=bounds)
-        edge = (found.x <= box[0]) & (box[0] > low) | (found.x >= box[1]) & (box[1] < high)
-        if not edge.any() or not found.fun < before - 1e-6:
-            break
-        place, before = found.x, float(found.fun)
-    return found
-
-
-class _Search:
-    """Candidates by the logarithms of their factors."""
-
-    def __init__(
-        self,
-        evidence: Evidence,
-        gradient: Gradient | None,
-        network: Network,
-        noise: FloatArray,
-        bound: float,
-    ) -> None:
-        self._evidence, self._gradient = evidence, gradient
-        self._network, self._noise = network, noise
-        # Factors without any effect are excluded from the search.
-        effects = [scaled(network, 2.0, 1.0) != network, scaled(network, 1.0, 2.0) != network]
-        self._sought = np.array([*effects, True])
-        every = [_bounds_of_weights(network, bound), (-bound, bound), (-bound, bound)]
-        self.bounds = [each for each, free in zip(every, self._sought, strict=True) if free]
-        self.names = [name for name, free in zip(_NAMES, self._sought, strict=True) if free]
-
-    @property
-    def box(self) -> tuple[Doubles, Doubles]:
-        """The lower and the upper bounds."""
-        low, high = np.array(self.bounds).T
-        return low, high
-
-    def candidate(self, logarithms: Doubles) -> tuple[Network, FloatArray]:
-        """Return the network and the noise with these factors."""
-        factors = np.ones(len(_NAMES))
-        factors[self._sought] = np.exp(logarithms)
-        network = scaled(self._network, float(factors[0]), float(factors[1]))
-        return network, self._noise * factors[2]
-
-    def cost(self, logarithms: Doubles) -> float:
-        """Return minus the evidence; infinity where there is none."""
+    def has_gradient(self, network: Network) -> bool:
+        """Return whether the kernels of the network can be differentiated."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # warnings about intermediate candidates
-                return -self._evidence(*self.candidate(logarithms))
-        except (ValueError, NumericalError):  # scales out of range, or no Cholesky factor
-            return math.inf
+            self._near.gradients(network, _FACTORS, "nngp", rows=1)
+        except ValueError:
+            return False
+        return True
 
-    def cost_and_slope(self, logarithms: Doubles) -> tuple[float, Doubles]:
-        """Return the cost and its gradient; where there is none, a cost that turns a line back."""
-        assert self._gradient is not None
-        cost = self.cost(logarithms)
-        if math.isfinite(cost):
-            with (
-                suppress(ValueError, NumericalError),
-                warnings.catch_warnings(),
-            ):
-                warnings.simplefilter("ignore")
-                slope = -self._gradient(*self.candidate(logarithms))[self._sought]
-                if np.isfinite(slope).all():
-                    return cost, slope
-        return 1e100, np.zeros(len(logarithms))
+    def with_gradient(self, network: Network, noise: FloatArray) -> tuple[float, FloatArray]:
+        """Return the value and its gradient by the logarithms of factors of w_std, b_std and noise.
 
-    def other_start(self) -> Doubles:
-        """Return the best of some candidates around the start."""
-        weights = _WEIGHTS if self._sought[0] else (1.0,)
-        around = []
-        for w, noise in product(weights, _NOISES):
-            other = np.zeros(len(self.bounds))
-            other[-1] = math.log(noise)
-            if self._sought[0]:
-                other[0] = math.log(w)
-            around.append(np.clip(other, *self.box))
-        return min(around, key=self.cost)
-
-    def at_bound(self, logarithms: Doubles) -> list[str]:
-        """Return the parameters that end at a bound, with their factors."""
-        low, high = self.box
-        return [
-            f"{name} (times {math.exp(x):.3g})"
-            for name, x, least, most in zip(self.names, logarithms, low, high, strict=True)
-            if x < least + 1e-3 or x > most - 1e-3
-        ]
-
-
-def _bounds_of_weights(network: Network, bound: float) -> tuple[float, float]:
-    stds = [std for std in _weights(network) if std > 0] or [1.0]
-    low, high = math.log(_LEAST / min(stds)), math.log(_MOST / max(stds))
-    return max(-bound, min(low, 0.0)), min(bound, max(high, 0.0))
-
-
-def _weights(network: Network) -> Iterator[float]:
-    if isinstance(network, Composition):
-        for layer in network.layers:
-            yield from _weights(layer)
-    elif (std := getattr(network, "w_std", None)) is not None:
-        yield std
-
-
-def _tell(search: _Search, result: Any, at_start: float) -> None:
-    """Warn if the search ends where nobody wants it to."""
-    if not -result.fun > at_start:
-        warn(
-            "Posterior.maximize: the search found no larger log marginal likelihood than the "
-            f"{at_start:.4g} of its start; scale the features to mean 0 and standard deviation 1, "
-            "or start from another network or noise_variance"
-        )
-    elif not result.success:
-        warn(
-            f"Posterior.maximize: the search did not converge: {result.message}; start closer to "
-            "the maximum"
-        )
-    if at_bound := search.at_bound(result.x):
-        own = f"; w_std stays between {_LEAST:g} and {_MOST:g}" if "w_std" in at_bound[0] else ""
-        warn(
-            f"Posterior.maximize: the maximum lies at a bound of {', '.join(at_bound)}; start "
-            f"there, or widen span{own}"
-        )
+        With α = K⁻¹·y of c outputs it is ½·tr((α·αᵀ − c·K⁻¹)·∂K).
+        """
+        regression = self._regression(network, noise)
+        alpha = regression.coefficients.reshape(len(self._y), -1).astype(np.float64)
+        inverse = regression.prepared.solve(np.eye(len(self._y)))
+        cotangent = 0.5 * (alpha @ alpha.T - alpha.shape[1] * inverse)
+        by_scales = self._near.gradients(network, _FACTORS, "nngp")
+        by_noise = float(np.sum(cotangent.diagonal() * noise))
+        slope = np.array([*(float(np.sum(cotangent * each)) for each in by_scales), by_noise])
+        return evidence_of(regression), slope

@@ -14,28 +14,22 @@ from ntkfast._gram import as_diagonal, as_gram, with_relative
 from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_real
 from ntkfast._warnings import warn
-from ntkfast.derivatives import Parameter
 from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_targets, check_order
 from ntkfast.dynamics._conditioned import ConditionedGaussian
-from ntkfast.dynamics._conditioned import evidence as evidence_of
-from ntkfast.dynamics._evidence import maximize_evidence
+from ntkfast.dynamics._evidence import Evidence
+from ntkfast.dynamics._maximize import maximize_evidence
 from ntkfast.dynamics._predictive import (
     as_training_points,
 )
 from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_between
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
-from ntkfast.networks.neighbours import Neighbours
 from ntkfast.operators import KernelOperator, Operator
-from ntkfast.solvers import CholeskySolver
 from ntkfast.solvers._symmetry import as_symmetric
 
 __all__ = ["Posterior"]
 
-# Fits of activations serve changes of w_std and b_std by factors of up to e^0.7 = 2.
-_REACH = 0.7
-_FACTORS: list[Parameter] = [("w_factor", None), ("b_factor", None)]
 _REMEDY = "look for duplicate points, or increase noise_variance"
 
 
@@ -270,9 +264,9 @@ class Posterior(ConditionedGaussian):
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
 
-        model = _Model(Neighbours(points.astype(np.float64, copy=False), _REACH), targets)
-        gradient = model.gradient if model.has_gradient(network) else None
-        best, variance = maximize_evidence(model.evidence, gradient, network, noise, span)
+        evidence = Evidence(points.astype(np.float64, copy=False), targets, _REMEDY)
+        slope = evidence.with_gradient if evidence.has_gradient(network) else None
+        best, variance = maximize_evidence(evidence, slope, network, noise, span)
         posterior = cls(best, points, targets, noise_variance=variance)
         jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
         if jitter > least:
@@ -328,41 +322,3 @@ class Posterior(ConditionedGaussian):
         regression = self.regression._with(found)
         vars(posterior).update(x=points, noise_variance=noise, regression=regression)
         return posterior
-
-
-class _Model:
-    """The evidence of networks for targets at some points, and its gradient."""
-
-    def __init__(self, near: Neighbours, y: FloatArray) -> None:
-        self._near, self._y = near, y
-
-    def _regression(self, network: Network, noise: FloatArray) -> KernelRegression:
-        gram = self._near.gram(network, "nngp")
-        return KernelRegression._of(
-            CholeskySolver(), gram, self._y, noise, name="the NNGP of x", remedy=_REMEDY
-        )
-
-    def evidence(self, network: Network, noise: FloatArray) -> float:
-        """Return the log marginal likelihood."""
-        return evidence_of(self._regression(network, noise))
-
-    def has_gradient(self, network: Network) -> bool:
-        """Return whether the kernels of the network can be differentiated."""
-        try:
-            self._near.gradients(network, _FACTORS, "nngp", rows=1)
-        except ValueError:
-            return False
-        return True
-
-    def gradient(self, network: Network, noise: FloatArray) -> FloatArray:
-        """Return the gradient by the logarithms of factors of w_std, b_std and the noise.
-
-        With α = K⁻¹·y of c outputs it is ½·tr((α·αᵀ − c·K⁻¹)·∂K).
-        """
-        regression = self._regression(network, noise)
-        alpha = regression.coefficients.reshape(len(self._y), -1).astype(np.float64)
-        inverse = regression.prepared.solve(np.eye(len(self._y)))
-        cotangent = 0.5 * (alpha @ alpha.T - alpha.shape[1] * inverse)
-        by_scales = self._near.gradients(network, _FACTORS, "nngp")
-        by_noise = float(np.sum(cotangent.diagonal() * noise))
-        return np.array([*(float(np.sum(cotangent * each)) for each in by_scales), by_noise])

@@ -51,6 +51,15 @@ def as_first(value: object) -> Network:
         raise TypeError(f"{error}. The network is the first argument: (network, x, ...)") from None
 
 
+def leaves(network: Network) -> Iterator[Network]:
+    """Yield the layers of a network that are no compositions, in their order."""
+    if isinstance(network, Composition):
+        for layer in network.layers:
+            yield from leaves(layer)
+    else:
+        yield network
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Composition(Network):
     """Networks that are joined by the core operation `_kind`."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._progress import Progress
 from ntkfast.kernels import evaluate
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Serial, as_first
+from ntkfast.networks.composition import Serial, as_first, leaves
 from ntkfast.networks.layers import Dense
 
 __all__ = ["cut_by_depth", "nngp_by_depth", "ntk_by_depth", "ntk_by_frozen"]
@@ -149,15 +147,7 @@ def ntk_by_frozen(
 
 
 def cut_by_depth(network: Network) -> list[Network]:
-    """Return the networks whose kernels `ntk_by_depth` computes, the shallowest first."""
-    layers = list(_flat(network))
+    """Return the networks whose kernels `ntk_by_depth`, which accepts this one, computes."""
+    layers = list(leaves(network))
     ends = [end for end, layer in enumerate(layers) if isinstance(layer, Dense)]
     return [Serial(*layers[:end], layers[-1]) for end in ends]
-
-
-def _flat(network: Network) -> Iterator[Network]:
-    if isinstance(network, Serial):
-        for layer in network.layers:
-            yield from _flat(layer)
-    else:
-        yield network

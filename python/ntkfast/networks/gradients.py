@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from ntkfast._scalars import as_choice, as_flag
 from ntkfast.derivatives import Parameter, by_parameters
 from ntkfast.kernels import KernelName
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Composition, as_first
+from ntkfast.networks.composition import as_first, leaves
 from ntkfast.networks.description import for_core
 from ntkfast.networks.layers import Dense
 
@@ -83,16 +83,8 @@ def kernel_gradients(
         wanted: list[Parameter] = [(name, None) for name in names]
         found = by_parameters(network._program, x, x2, wanted, kernel=kernel, progress=progress)
         return dict(zip(names, found, strict=True))
-    layers = sum(1 for _ in _dense_layers(network))
+    layers = sum(isinstance(layer, Dense) for layer in leaves(network))
     wanted = [(name, layer) for name in names for layer in range(layers)]
     program = Program.distinct(for_core(network))
     found = by_parameters(program, x, x2, wanted, kernel=kernel, progress=progress)
     return {name: found[i * layers : (i + 1) * layers] for i, name in enumerate(names)}
-
-
-def _dense_layers(network: Network) -> Iterator[Network]:
-    if isinstance(network, Composition):
-        for layer in network.layers:
-            yield from _dense_layers(layer)
-    elif isinstance(network, Dense):
-        yield network

@@ -12,7 +12,7 @@ from ntkfast._ntkfast import NumericalError
 from ntkfast.derivatives import Parameter, by_parameters
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks.base import Network
-from ntkfast.networks.composition import Composition
+from ntkfast.networks.composition import leaves
 from ntkfast.networks.elementwise import Numerical
 
 if TYPE_CHECKING:
@@ -122,6 +122,4 @@ def _widened(scales: dict[str, Any], factor: float) -> dict[str, Any]:
 
 def _functions(network: Network) -> Functions:
     """Return the activations without a closed form, in order."""
-    if isinstance(network, Composition):
-        return tuple(function for layer in network.layers for function in _functions(layer))
-    return (network,) if isinstance(network, Numerical) else ()
+    return tuple(layer for layer in leaves(network) if isinstance(layer, Numerical))

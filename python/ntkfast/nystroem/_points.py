@@ -15,14 +15,13 @@ from ntkfast.networks import Network
 from ntkfast.nystroem._bands import (
     AnySummary,
     Band,
-    Doubles,
     as_band,
     as_wanted,
     as_weights,
     check_lengths,
 )
 
-__all__ = ["Doubles", "Points"]
+__all__ = ["Points"]
 
 Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]
 

@@ -19,9 +19,9 @@ from ntkfast.data import Chunks
 from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 from ntkfast.networks import Network
+from ntkfast.nystroem._bands import Doubles
 from ntkfast.nystroem._errors import remainder
 from ntkfast.nystroem._matrix import Sums
-from ntkfast.nystroem._points import Doubles
 from ntkfast.nystroem._problem import Problem, Settings, ridge_of
 from ntkfast.nystroem._survey import Sample
 from ntkfast.nystroem.regression import NystroemRegression

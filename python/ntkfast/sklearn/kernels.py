@@ -131,19 +131,15 @@ class _NetworkKernel(Kernel):
             return kernel
         if Y is not None:
             raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
-        free = sum(not hyperparameter.fixed for hyperparameter in self.hyperparameters)
-        check(2 * free * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
+        free = [each.name for each in self.hyperparameters if not each.fixed]
+        check(2 * len(free) * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
         by_log = {"amplitude": 2 * kernel}
-        sought = [name for name in ("w_std", "b_std") if not self._is_fixed(name)]
+        sought = [name for name in free if name != "amplitude"]
         if sought:
             found = kernel_gradients(network, x, parameters=sought, kernel=self._kernel)
             by_log |= {name: square * getattr(self, name) * found[name] for name in sought}
-        gradient = [by_log[each.name] for each in self.hyperparameters if not each.fixed]
+        gradient = [by_log[name] for name in free]
         return kernel, np.stack(gradient, axis=2) if gradient else np.empty((*kernel.shape, 0))
-
-    def _is_fixed(self, name: str) -> bool:
-        fixed: bool = getattr(self, f"hyperparameter_{name}").fixed
-        return fixed
 
     def diag(self, X: npt.ArrayLike) -> FloatArray:
         """Compute the kernel of each row of `X` with itself, shape (n,)."""
