@@ -25,6 +25,14 @@ def double():
     jax.config.update("jax_enable_x64", before)
 
 
+def test_gradients_by_images():
+    network = nk.Serial(nk.Conv((3, 3), b_std=0.1), nk.Gelu(), nk.GlobalAvgPool(), nk.Dense())
+    f = nk.jax.kernel(network)
+    x, z = RNG.standard_normal((3, 4, 5, 2)), RNG.standard_normal((2, 4, 5, 2))
+    test_util.check_grads(jax.jit(f), (x, z), order=1, modes=["rev"])
+    test_util.check_grads(f, (x,), order=1, modes=["rev"])
+
+
 @pytest.mark.parametrize("network", [SMOOTH, KINKED, nk.mlp(1, nk.Tanh())], ids=repr)
 @pytest.mark.parametrize("name", ["ntk", "nngp"])
 def test_values_and_gradients(network, name):
@@ -88,11 +96,6 @@ def test_refusals():
         jax.grad(lambda x: jax.grad(lambda x: f(x).sum())(x).sum())(X)
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jvp(f, (X,), (X,))
-    images = nk.jax.kernel(nk.cntk(2))
-    with pytest.raises(ValueError, match="this network takes images"):
-        jax.grad(lambda x: images(x).sum())(jnp.ones((2, 4, 4, 1)))
-    with pytest.raises(ValueError, match="this network takes images"):
-        jax.grad(lambda x: images(x, x).sum())(jnp.ones((2, 4, 4, 1)))
     with pytest.raises(TypeError, match="network is"):
         nk.jax.kernel(X)
     with pytest.raises(ValueError, match="kernel is 'cntk'"):

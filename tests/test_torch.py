@@ -67,6 +67,14 @@ def test_equal_points_are_other_samples():
     np.testing.assert_array_equal(f(X, X), network.ntk(X.numpy(), X.numpy().copy()))
 
 
+def test_gradients_by_images():
+    network = nk.Serial(nk.Conv((3, 3), b_std=0.1), nk.Gelu(), nk.GlobalAvgPool(), nk.Dense())
+    f = nk.torch.kernel(network)
+    x, z = (torch.randn(n, 4, 5, 2, dtype=torch.float64, requires_grad=True) for n in (3, 2))
+    assert torch.autograd.gradcheck(f, (x, z))
+    assert torch.autograd.gradcheck(f, (x,))
+
+
 def test_refusals():
     f = nk.torch.kernel(SMOOTH)
     x = X.clone().requires_grad_()

@@ -20,6 +20,7 @@ __all__ = [
     "descent_filter",
     "eigh",
     "flow_filter",
+    "image_gradients",
     "info",
     "inverse_diagonal",
     "matmul",
@@ -137,6 +138,16 @@ def weighted_derivatives(
     ntk: bool,
     out: list[_Array],
 ) -> None: ...
+
+# By one set of images, or by two: flat, image after image.
+def image_gradients(
+    prepared: Prepared,
+    x: _Array,
+    x2: _Array | None,
+    g: NDArray[np.float64],
+    ntk: bool,
+    progress: _Report | None,
+) -> list[NDArray[np.float64]]: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

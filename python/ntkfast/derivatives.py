@@ -24,7 +24,19 @@ from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
 
-__all__ = ["Cotangent", "Parameter", "by_parameters", "check_rows", "jvp", "vjp"]
+__all__ = [
+    "Cotangent",
+    "Doubles",
+    "Parameter",
+    "by_parameters",
+    "check_rows",
+    "cotangents",
+    "jvp",
+    "prepared_around",
+    "two_sets",
+    "vjp",
+    "within",
+]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
@@ -72,13 +84,13 @@ def vjp(
 ) -> tuple[FloatArray, FloatArray] | FloatArray:
     """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
     alone = x2 is None  # x2 may also be x: two arguments that are the same samples
-    points, others, dtype = _points(program, x, x2, kernel)
+    points, others, dtype = two_sets(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
-    weights = _cotangents(g, n, m)
+    weights = cotangents(g, n, m)
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
-    prepared = _prepared(program, left.points, others)
+    prepared = prepared_around(program, left.points, others)
     memory = zeros((_rows_of_block(n, m), m), np.float64, "derivatives of a kernel")
     with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
         for rows in _blocks(n, m):
@@ -101,8 +113,8 @@ def vjp(
             if report is not None:
                 report(rows.stop, n)
     if alone:
-        return _within(left.divided(sums[0] + sums[1]), dtype)
-    return _within(left.divided(sums[0]), dtype), _within(right.divided(sums[1]), dtype)
+        return within(left.divided(sums[0] + sums[1]), dtype)
+    return within(left.divided(sums[0]), dtype), within(right.divided(sums[1]), dtype)
 
 
 def jvp(
@@ -122,7 +134,8 @@ def jvp(
                 "of the kernel move"
             )
         directions = (directions[0], directions[0])
-    points, others, dtype = _points(program, x, x2, kernel)
+    check_rows(program)
+    points, others, dtype = two_sets(program, x, x2, kernel)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
     names = ("direction", "direction2")
@@ -132,7 +145,7 @@ def jvp(
     ]
     n, m = len(points), len(right.points)
     found = zeros((n, m), dtype, "the derivative of the kernel")
-    prepared = _prepared(program, left.points, others)
+    prepared = prepared_around(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
     with _quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
         for rows in _blocks(n, m):
@@ -146,7 +159,7 @@ def jvp(
             if moves[1] is not None:
                 total += turned * matmul(left.unit[rows], moves[1].T)
                 total += theirs * np.einsum("ij,ij->i", moves[1], right.unit)
-            found[rows] = _within(total, dtype)
+            found[rows] = within(total, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -166,10 +179,11 @@ def by_parameters(
 
     A network that is `prepared` must have fits for more than one scale.
     """
-    points, others, dtype = _points(program, x, x2, kernel)
+    check_rows(program)
+    points, others, dtype = two_sets(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
-    prepared = prepared or _prepared(program, points, others)
+    prepared = prepared or prepared_around(program, points, others)
     planes = _Planes(prepared, kernel, points if others is None else others, n)
     together = _PLANES - 1
     with reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
@@ -178,40 +192,43 @@ def by_parameters(
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
                 for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
-                    found[start + k, rows] = _within(plane, dtype)
+                    found[start + k, rows] = within(plane, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
 
 
 def check_rows(program: Program) -> None:
-    """Refuse networks that have no derivatives yet."""
+    """Refuse networks on images, which have gradients by images alone."""
     if program.spatial:
         raise ValueError(
-            "derivatives of kernels are those of networks on rows of features; this network takes "
-            "images or sequences"
+            "this network takes images or sequences, whose kernels have gradients by the images "
+            "(ntk_vjp, nngp_vjp) but no other derivatives yet"
         )
 
 
-def _points(
-    program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
+def two_sets(
+    program: Program,
+    x: npt.ArrayLike,
+    x2: npt.ArrayLike | None,
+    kernel: KernelName,
+    rank: int | None = None,
 ) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
     """Return both sets in float64, and the type of results."""
-    check_rows(program)
     if is_same(x, x2):
         x2 = None
     if x2 is None:
-        points = as_samples(program, x, "x", None)
+        points = as_samples(program, x, "x", rank)
         return points.astype(np.float64, copy=False), None, points.dtype
     check_pair(x, x2, (kernel,))
     points, others = (
-        as_samples(program, value, name, None) for value, name in ((x, "x"), (x2, "x2"))
+        as_samples(program, value, name, rank) for value, name in ((x, "x"), (x2, "x2"))
     )
     dtype = np.result_type(points, others)
     return points.astype(np.float64, copy=False), others.astype(np.float64, copy=False), dtype
 
 
-def _prepared(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
+def prepared_around(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
     """Return the network ready for points and what is next to them."""
     prepared = program.prepare(x, x2, None)
     recipe = prepared.recipe
@@ -253,7 +270,7 @@ class _Planes:
         return planes
 
 
-def _cotangents(g: Cotangent, n: int, m: int) -> Any:
+def cotangents(g: Cotangent, n: int, m: int) -> Any:
     """Return a function that gives some rows of g."""
     if isinstance(g, tuple):
         if len(g) != 2:
@@ -281,11 +298,11 @@ def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles |
 
 
 def _quietly() -> np.errstate:
-    """Leave out warnings of overflow by NumPy: `_within` raises an error instead."""
+    """Leave out warnings of overflow by NumPy: `within` raises an error instead."""
     return np.errstate(over="ignore", invalid="ignore")
 
 
-def _within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
+def within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
     """Return results in the type of the points."""
     with _quietly():
         found: FloatArray = values.astype(dtype, copy=False)

@@ -9,7 +9,6 @@ import numpy as np
 
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_choice
-from ntkfast.derivatives import check_rows
 from ntkfast.kernels import KernelName, as_others
 from ntkfast.networks import Network
 from ntkfast.networks.composition import as_first
@@ -29,15 +28,15 @@ def kernel(network: Network, *, kernel: KernelName = "ntk") -> Callable[..., Any
     Parameters
     ----------
     network
-        The network, on rows of features for derivatives.
+        The network.
     kernel
         ``"ntk"`` or ``"nngp"``.
 
     Returns
     -------
     callable
-        f(x, x2=None), with x of shape (n, n_features) and x2 of shape (m, n_features): the kernel,
-        shape (n, m), in the type of the arrays. It works under `jax.jit`, `jax.grad`,
+        f(x, x2=None), with n samples in x and m in x2, rows or images as for `Network.ntk`: the
+        kernel, shape (n, m), in the type of the arrays. It works under `jax.jit`, `jax.grad`,
         `jax.value_and_grad` and `jax.vmap`, which calls it once for each entry of the batch.
 
     Raises
@@ -94,7 +93,6 @@ def _between(network: Network, name: KernelName) -> Any:
 
     @_once
     def gradients(x: Any, x2: Any, g: Any) -> Any:
-        check_rows(network._program)  # here, as errors of the call below come late and long
         shapes = jax.ShapeDtypeStruct(x.shape, x.dtype), jax.ShapeDtypeStruct(x2.shape, x2.dtype)
         return _called(lambda x, x2, g: vjp(as_others(x, x2), x2, g), shapes, x, x2, g)
 
@@ -111,7 +109,6 @@ def _gram(network: Network, name: KernelName) -> Any:
 
     @_once
     def gradient(x: Any, g: Any) -> Any:
-        check_rows(network._program)
         return _called(lambda x, g: vjp(x, None, g), jax.ShapeDtypeStruct(x.shape, x.dtype), x, g)
 
     gram.defvjp(lambda x: (gram(x), x), lambda x, g: (gradient(x, g),))

@@ -27,16 +27,16 @@ def kernel(network: Network, *, kernel: KernelName = "ntk") -> Callable[..., Any
     Parameters
     ----------
     network
-        The network, on rows of features for derivatives.
+        The network.
     kernel
         ``"ntk"`` or ``"nngp"``.
 
     Returns
     -------
     callable
-        f(x, x2=None), with x of shape (n, n_features) and x2 of shape (m, n_features): the kernel,
-        shape (n, m), in the type and on the device of x. Its gradient is that of autograd, also of
-        `torch.func.grad`; `torch.vmap` calls it once for each entry of the batch.
+        f(x, x2=None), with n samples in x and m in x2, rows or images as for `Network.ntk`: the
+        kernel, shape (n, m), in the type and on the device of x. Its gradient is that of autograd,
+        also of `torch.func.grad`; `torch.vmap` calls it once for each entry of the batch.
 
     Raises
     ------

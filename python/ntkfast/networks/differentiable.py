@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._image_gradients import image_vjp
 from ntkfast._progress import Progress
 from ntkfast.derivatives import Cotangent, jvp, vjp
+from ntkfast.kernels import KernelName
 
 if TYPE_CHECKING:
     from ntkfast._ntkfast import Program
@@ -17,12 +19,28 @@ __all__ = ["Differentiable"]
 
 
 class Differentiable:
-    """Methods for all networks on rows of features."""
+    """Methods for all networks; those along directions are for rows of features alone."""
 
     if TYPE_CHECKING:
 
         @property
         def _program(self) -> Program: ...
+
+        @property
+        def _rank(self) -> int | None: ...
+
+    def _vjp(
+        self,
+        x: npt.ArrayLike,
+        x2: npt.ArrayLike | None,
+        g: Cotangent,
+        kernel: KernelName,
+        progress: Progress,
+    ) -> tuple[FloatArray, FloatArray] | FloatArray:
+        program = self._program
+        if program.spatial:
+            return image_vjp(program, self._rank, x, x2, g, kernel=kernel, progress=progress)
+        return vjp(program, x, x2, g, kernel=kernel, progress=progress)
 
     def ntk_vjp(
         self,
@@ -37,15 +55,15 @@ class Differentiable:
         Parameters
         ----------
         x
-            Shape (n, n_features). Derivatives are computed in float64, and returned in the type of
-            the points.
+            Shape (n, n_features), or images (n, height, width, channels), or sequences (n, length,
+            channels). Derivatives are computed in float64, and returned in the type of the points.
         x2
-            Shape (m, n_features), or None for Θ(x, x).
+            As x, with m samples; None for Θ(x, x).
         g
             Shape (n, m): the derivative of a loss by each entry of the kernel. Or two factors
             (u, v), shapes (n, k) and (m, k), of g = u·vᵀ, so that no n × m array is made.
         progress
-            As for `ntk`, called with rows.
+            As for `ntk`, called with rows, or with blocks of pairs of images.
 
         Returns
         -------
@@ -56,8 +74,8 @@ class Differentiable:
         Raises
         ------
         TypeError, ValueError, MemoryError
-            As for `ntk`; ``g`` has another shape, or is not finite; the network takes images, or
-            has a function that is integrated pair by pair, as no polynomial resolves it.
+            As for `ntk`; ``g`` has another shape, or is not finite; the network has a function that
+            is integrated pair by pair, as no polynomial resolves it.
         NumericalError
             Derivatives exceed the range of the type.
 
@@ -79,7 +97,7 @@ class Differentiable:
         >>> gx.shape, gz.shape
         ((3, 3), (2, 3))
         """
-        return vjp(self._program, x, x2, g, kernel="ntk", progress=progress)
+        return self._vjp(x, x2, g, "ntk", progress)
 
     def nngp_vjp(
         self,
@@ -93,7 +111,7 @@ class Differentiable:
 
         Parameters, result, errors and cost are those of `ntk_vjp`.
         """
-        return vjp(self._program, x, x2, g, kernel="nngp", progress=progress)
+        return self._vjp(x, x2, g, "nngp", progress)
 
     def ntk_jvp(
         self,

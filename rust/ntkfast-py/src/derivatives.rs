@@ -7,10 +7,11 @@ use crate::prepared::PyPrepared;
 use crate::samples::{ByDtype, sets};
 use ntkfast_core::kernel::{Outputs, PLANES, TILE, Variables, Weighted};
 use ntkfast_core::model;
+use ntkfast_core::planes::ImageWeights;
 use ntkfast_core::program::Direction;
 use ntkfast_core::simd::STRIP;
-use numpy::PyUntypedArrayMethods;
 use numpy::ndarray::Ix2;
+use numpy::{IntoPyArray, PyArray1, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -106,4 +107,39 @@ pub fn weighted_derivatives<'py>(
         let sets = [x.samples("x", false, job)?, x2.samples("x2", false, job)?];
         model::weighted_derivatives(prepared, sets, first, &out, job)
     })
+}
+
+/// Gradients of Σ g∘K by one set of images, or by two: flat, image after image.
+#[pyfunction]
+pub fn image_gradients<'py>(
+    prepared: &Bound<'py, PyPrepared>,
+    x: &Bound<'py, PyAny>,
+    x2: Option<&Bound<'py, PyAny>>,
+    g: &Bound<'py, PyAny>,
+    ntk: bool,
+    progress: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
+    let py = prepared.py();
+    let PyPrepared { model, prepared, raised } = prepared.get();
+    let (ByDtype::Double(prepared), ByDtype::Double((x, x2))) = (prepared, sets(x, x2, model.is_spatial())?)
+    else {
+        return Err(PyTypeError::new_err("derivatives are computed in float64"));
+    };
+    let (x, x2) = (x.view(), x2.as_ref().map(|x2| x2.view()));
+    let [n, m] = [x.count(), x2.as_ref().unwrap_or(&x).count()];
+    let g = read::<f64, Ix2>("g", g)?.filter(|g| model.results() == 1 && g.shape() == [n, m]);
+    let Some(g) = g else {
+        return Err(PyValueError::new_err("g has another type or shape than the kernel"));
+    };
+    let weights = ImageWeights { values: g.as_slice()?, columns: m, ntk };
+    let pairs = PLANES.saturating_mul(n.saturating_mul(m));
+    let call = Call { py, operations: operations(model, pairs, x.size(), false), progress };
+    let found = run(call, raised, |job| {
+        let mut sets = vec![x.images("x", job)?];
+        if let Some(x2) = &x2 {
+            sets.push(x2.images("x2", job)?);
+        }
+        model::image_gradients(prepared, &mut sets, weights, job)
+    })?;
+    Ok(found.into_iter().map(|gradient| gradient.into_pyarray(py)).collect())
 }

@@ -148,6 +148,7 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(trace::trace, module)?)?;
     module.add_function(wrap_pyfunction!(derivatives::derivatives, module)?)?;
     module.add_function(wrap_pyfunction!(derivatives::weighted_derivatives, module)?)?;
+    module.add_function(wrap_pyfunction!(derivatives::image_gradients, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky_solve, module)?)?;

@@ -2,6 +2,7 @@
 
 use crate::arrays::{ArrayFloat, copy_row, read, unsuitable};
 use ntkfast_core::parallel::Job;
+use ntkfast_core::planes::Images;
 use ntkfast_core::{Result, Samples};
 use numpy::ndarray::{ArrayView2, ArrayView4, Axis, Ix2, Ix4, IxDyn};
 use numpy::{PyReadonlyArray2, PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -130,17 +131,30 @@ impl<T: ArrayFloat> View<'_, T> {
                     }
                 }
             }
-            Self::Images(x, axes) => {
+            Self::Images(_, axes) => {
+                let images = self.images(argument, job);
+                images
+                    .map(|images| Samples::from(images).with_axes(*axes))
+                    .map_err(|error| error.with_axes(*axes))
+            }
+        }
+    }
+
+    /// The samples as images, those of one position also; rows are such images.
+    pub fn images(&self, argument: &'static str, job: &Job) -> Result<Images<T>> {
+        match self {
+            Self::Rows(x) => {
+                let fill = |row: usize, _: usize, buffer: &mut [T]| copy_row(x, row, buffer);
+                T::images(argument, [x.nrows(), 1, 1, x.ncols()], &fill, job)
+            }
+            Self::Images(x, _) => {
                 let (count, height, width, channels) = x.dim();
                 let fill = |image: usize, position: usize, buffer: &mut [T]| {
                     for (channel, value) in buffer.iter_mut().enumerate() {
                         *value = x[[image, position / width, position % width, channel]];
                     }
                 };
-                let images = T::images(argument, [count, height, width, channels], &fill, job);
-                images
-                    .map(|images| Samples::from(images).with_axes(*axes))
-                    .map_err(|error| error.with_axes(*axes))
+                T::images(argument, [count, height, width, channels], &fill, job)
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::{self, Outputs, Rows, Variables, Wanted, Weighted};
 use crate::parallel::Job;
+use crate::planes::{self, ImageWeights, Images};
 use crate::program::Prepared;
 use crate::samples::{self, Samples};
 
@@ -34,6 +35,19 @@ pub fn weighted_derivatives(
 ) -> Result<()> {
     let wanted = Wanted { nngp: !out.ntk, ntk: out.ntk };
     kernel::derivatives(prepared, both_rows(sets)?, Variables::Inputs, first, wanted, out, job)
+}
+
+/// The gradient of weighted kernels by images, of one set or of two; see [`planes::gradients`].
+///
+/// # Errors
+/// As there.
+pub fn image_gradients(
+    prepared: &Prepared<'_, f64>,
+    sets: &mut [Images<f64>],
+    weights: ImageWeights<'_>,
+    job: &Job,
+) -> Result<Vec<Vec<f64>>> {
+    planes::gradients(prepared, sets, weights, job)
 }
 
 fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {

@@ -144,6 +144,20 @@ impl Windows {
         windows
     }
 
+    /// The pairs of the track that the window of each result sees.
+    pub fn seen(&self) -> Vec<Vec<usize>> {
+        let mut cells = vec![None; self.places];
+        for span in self.spans.iter().filter(|span| span.place == Place::Both) {
+            for (cell, place) in (span.cell..).zip(&mut cells[span.at..][..span.length]) {
+                *place = Some(cell);
+            }
+        }
+        self.starts
+            .iter()
+            .map(|&start| cells[start..][..self.size].iter().flatten().copied().collect())
+            .collect()
+    }
+
     fn push(&mut self, left: Option<u32>, right: Option<u32>, cells: &BTreeMap<Pair, usize>) {
         let at = self.places;
         self.places += 1;

@@ -25,7 +25,7 @@ pub struct KernelValues<T> {
 pub struct ImageNetwork<'a> {
     pub(super) program: &'a Program,
     pub(super) graph: Graph,
-    layout: Layout,
+    pub(super) layout: Layout,
     pub(super) channels: usize,
     wanted: Wanted,
 }

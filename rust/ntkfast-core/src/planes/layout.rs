@@ -114,6 +114,14 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The same, with all values kept to the end.
+    pub fn keeping_all(mut self) -> Self {
+        self.until.fill(usize::MAX);
+        self
+    }
+}
+
 /// Whether a step multiplies √K and √T by factors that are the same for all rows, where these are proportional.
 fn keeps_proportions(op: &Op) -> bool {
     match op {

@@ -52,6 +52,27 @@ impl<T: Scalar> Source<'_, T> {
         Ok(())
     }
 
+    /// The constants of these images, and √K and √T of every value, position by position: of a layout that keeps all.
+    ///
+    /// # Errors
+    /// As [`Source::constants`].
+    pub fn rows(
+        &self,
+        which: [usize; GROUP],
+        constants: &mut GroupConstants<T>,
+    ) -> Result<Vec<Vec<[RowTrace; GROUP]>>> {
+        self.walk(which, constants, self.program.steps.len(), |walk, traces| {
+            let of = |(value, trace): (usize, &Option<Trace>)| {
+                let positions = 0..self.graph.positions(value);
+                trace
+                    .iter()
+                    .flat_map(|trace| positions.clone().map(|at| walk.row(trace, value, at)))
+                    .collect()
+            };
+            traces.iter().enumerate().map(of).collect()
+        })
+    }
+
     /// The scales that these images have before a step.
     ///
     /// # Errors

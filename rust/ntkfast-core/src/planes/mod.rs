@@ -6,6 +6,7 @@
 //! [`GROUP`] pairs of images, so that windows are sums of whole registers; everything that does not mix positions is
 //! what it is for rows, a row for every position.
 
+mod adjoint;
 mod axis;
 mod cells;
 mod constants;
@@ -26,6 +27,7 @@ mod walk;
 mod window;
 mod workload;
 
+pub use adjoint::{ImageWeights, gradients};
 pub use drivers::{cross, diagonal, gram};
 pub use fit::prepare;
 pub use images::Images;

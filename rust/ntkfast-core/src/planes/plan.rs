@@ -97,7 +97,7 @@ pub struct Run {
     /// The tracks along both axes; a plane is a product of two.
     pub axes: [Vec<Key>; 2],
     /// Along the first axis: the number of results of the pool, if its tracks go around a circle.
-    circle: Option<usize>,
+    pub circle: Option<usize>,
 }
 
 impl Run {

@@ -54,7 +54,7 @@ impl Machine<'_> {
     /// [`Error::PlaneMemory`].
     pub fn workspaces<T: Scalar>(&self, shared: bool) -> Result<Vec<Workspace<T>>> {
         let count = if shared { threads().min(SHARES) } else { 1 };
-        (0..count).map(|_| self.workspace()).collect()
+        (0..count).map(|_| self.workspace(TOGETHER)).collect()
     }
 
     /// Make room for constants.
@@ -66,16 +66,16 @@ impl Machine<'_> {
         constants.resize(self.layout.size).map_err(refused)
     }
 
-    /// Buffers.
+    /// Buffers, for so many planes at a time.
     ///
     /// # Errors
     /// [`Error::PlaneMemory`].
-    fn workspace<T: Scalar>(&self) -> Result<Workspace<T>> {
+    pub fn workspace<T: Scalar>(&self, planes: usize) -> Result<Workspace<T>> {
         let bytes = self.bytes::<T>();
         let refused = |_| Error::PlaneMemory { bytes };
         let registers = self.plan.cells.div_ceil(CELLS) * self.program.registers;
         let mut states = Vec::new();
-        for _ in 0..TOGETHER {
+        for _ in 0..planes {
             let mut state = memory::empty(registers).map_err(refused)?;
             state.resize(registers, Register::default());
             states.push(state);

@@ -2,6 +2,21 @@
 
 use super::{Program, Step};
 
+impl Program {
+    /// The same program with a register for each value: register 0 for the input, and i + 1 for the result of step i.
+    pub(crate) fn with_all_values(&self) -> Self {
+        let mut value_in = vec![0; self.registers];
+        let mut steps = self.steps.clone();
+        for (index, step) in steps.iter_mut().enumerate() {
+            step.inputs = step.inputs.map(|register| value_in[register]);
+            value_in[step.output] = index + 1;
+            step.output = index + 1;
+        }
+        let outputs = self.outputs.iter().map(|&register| value_in[register]).collect();
+        Self { registers: steps.len() + 1, steps, outputs, ..self.clone() }
+    }
+}
+
 /// A program of steps whose registers are values so far: each register is used again after its value's last use.
 pub(super) fn allocate(mut steps: Vec<Step>, slots: usize, outputs: &[usize], spatial: bool) -> Program {
     let mut last_use = vec![0; steps.len() + 1];

@@ -126,7 +126,7 @@ impl Op {
     }
 
     /// One step of one row, and its derivative where σ_w and σ_b change at these rates.
-    fn row_along<R: Along>(
+    pub(crate) fn row_along<R: Along>(
         &self,
         [w_rate, b_rate]: [f64; 2],
         features: usize,

@@ -4,7 +4,7 @@ use super::frame::{Pair, Register};
 use super::pointwise::{At, Pointwise};
 use super::strip::Runner;
 use super::{Op, Program, Step};
-use crate::dual::{Cosine, DualConstants};
+use crate::dual::{Cosine, DualConstants, with_dual};
 use crate::error::{Error, Result};
 use crate::fitted::{Fitted, Integrated, PACKS_AT_ONCE};
 use crate::simd::{
@@ -113,6 +113,40 @@ impl<L: RowConstants<f64>, R: RowConstants<f64>> Runner for Run<'_, L, R> {
 
     fn integrated(&mut self, _integrated: &Integrated, _step: &Step) {
         unreachable!("refused by `check_differentiable`");
+    }
+}
+
+impl Step {
+    /// Whether it is an activation, which [`Step::respond`] runs.
+    pub(crate) fn is_activation(&self) -> bool {
+        matches!(self.op, Op::Activation(_) | Op::Fitted(_))
+    }
+
+    /// The same step from register 0 to register 1, with constants from slot 0 on.
+    pub(crate) fn alone(&self) -> Self {
+        Self { inputs: [0, 0], output: 1, first_slot: 0, ..self.clone() }
+    }
+
+    /// Run an activation on a strip of pairs, with derivatives: as [`Step::alone`] has it, with the values and the
+    /// derivatives of its constants.
+    pub(crate) fn respond(
+        &self,
+        level: Level,
+        registers: &mut [TangentRegister; 2],
+        left: [&[Strip<f64>]; 2],
+        right: [&[Strip<f64>]; 2],
+    ) {
+        let left = Side { values: Lanes(left[0]), slopes: Lanes(left[1]) };
+        let right = Side { values: Lanes(right[0]), slopes: Lanes(right[1]) };
+        match &self.op {
+            Op::Activation(activation) => with_dual!(activation, dual => {
+                dispatch_f64(level, Differentiated { op: dual, step: self, registers, left, right });
+            }),
+            Op::Fitted(fitted) => {
+                dispatch_f64(level, DifferentiatedFit { fitted, step: self, registers, left, right });
+            }
+            _ => {}
+        }
     }
 }
 
