@@ -1,14 +1,14 @@
 //! Planes backwards: first through the steps of their run, keeping all values, and then back.
 
-use super::activation::{Activation, Room as Strips};
+use super::activation::{Activation, Combine, Room as Strips};
 use super::local::Half;
-use super::mixing::{Cells, collect, spread};
+use super::mixing::{Cells, Collect, Spread, add};
+use super::ops::Linear;
 use super::sums::Sums;
 use super::{Pair, ops};
 use crate::error::Result;
 use crate::parallel::Job;
 use crate::planes::GROUP;
-use crate::planes::constants::Each;
 use crate::planes::drivers::ImageNetwork;
 use crate::planes::machine::{Machine, Workspace};
 use crate::planes::plan::{Key, Plan, Run, window_size};
@@ -16,7 +16,7 @@ use crate::planes::sides::Sides;
 use crate::planes::steps::PlanesRun;
 use crate::planes::window::CELLS;
 use crate::program::{Op, Program, Step};
-use crate::simd::Level;
+use crate::simd::{Level, dispatch_f64};
 
 /// What gradients of a network with one plan are computed from.
 pub struct Backward<'a> {
@@ -227,8 +227,11 @@ impl Plane<'_, '_> {
                 Op::Window(axes) => self.window(index, window_size(axes).recip()),
                 Op::LayerNorm { eps } => self.layer_norm(index, *eps),
                 Op::Dropout { keep } => self.dropout(index, *keep),
-                _ if self.to.alone[index].is_activation() => self.activation(index),
-                _ => self.linear(index),
+                op => match Linear::of(op, self.to.network.channels) {
+                    Some(both) => self.linear(index, both),
+                    None if self.to.alone[index].is_activation() => self.activation(index),
+                    None => self.product(index),
+                },
             }
         }
         if self.run.reads_input {
@@ -246,7 +249,8 @@ impl Plane<'_, '_> {
         let row = self.to.plan.tensors[step][1].len();
         let targets = self.keys.map(|key| &key.targets[..]);
         let Room { planes, tensors, line, .. } = &mut *self.room;
-        collect(&tensors[step], row, targets, factor, &mut planes[graph.inputs[step][0]], line);
+        let to = &mut planes[graph.inputs[step][0]];
+        dispatch_f64(self.to.level, Collect { from: &tensors[step], row, places: targets, factor, to, line });
     }
 
     /// To the tensor of an earlier pool.
@@ -256,7 +260,7 @@ impl Plane<'_, '_> {
         let Room { planes, tensors, .. } = &mut *self.room;
         for (results, &place) in planes[index + 1].chunks_exact(across.len()).zip(down) {
             for (result, &column) in results.iter().zip(across) {
-                add(&mut tensors[index][place * row + column], result);
+                add(&mut tensors[index][place * row + column], result, 1.0);
             }
         }
     }
@@ -268,21 +272,29 @@ impl Plane<'_, '_> {
         let seen = [down.seen(), across.seen()];
         let Room { planes, line, .. } = &mut *self.room;
         let (before, after) = planes.split_at_mut(index + 1);
-        spread(&after[0], [&seen[0], &seen[1]], share, &mut before[input], row, line);
+        let places = [&seen[0][..], &seen[1][..]];
+        let to = &mut before[input];
+        dispatch_f64(self.to.level, Spread { from: &after[0], places, factor: share, to, row, line });
     }
 
-    fn linear(&mut self, index: usize) {
-        let network = self.to.network;
-        let inputs = network.graph.inputs[index];
-        let places = self.places(index + 1);
-        for (cell, &places) in places.iter().enumerate() {
-            let values = |which: usize| self.pair(inputs[which], cell, places);
+    fn linear(&mut self, index: usize, both: [Option<Linear>; 2]) {
+        let inputs = self.to.network.graph.inputs[index];
+        let (before, after) = self.room.planes.split_at_mut(index + 1);
+        for (value, linear) in inputs.into_iter().zip(both) {
+            if let Some(linear) = linear {
+                linear.add(&mut before[value], &after[0]);
+            }
+        }
+    }
+
+    fn product(&mut self, index: usize) {
+        let inputs = self.to.network.graph.inputs[index];
+        for (cell, places) in self.places(index + 1).into_iter().enumerate() {
+            let values = inputs.map(|value| self.pair(value, cell, places));
             let out = &self.room.planes[index + 1][cell];
-            let found = ops::back(&self.to.all.steps[index].op, network.channels, out, values);
+            let found = ops::product(&self.to.all.steps[index].op, out, values);
             for (value, found) in inputs.into_iter().zip(found) {
-                if let Some(found) = found {
-                    add(&mut self.room.planes[value][cell], &found);
-                }
+                add(&mut self.room.planes[value][cell], &found, 1.0);
             }
         }
     }
@@ -329,8 +341,8 @@ impl Plane<'_, '_> {
         let input = self.to.network.graph.inputs[index][0];
         for (cell, [left, right]) in self.places(index + 1).into_iter().enumerate() {
             let factor = if self.to.selfs && left == right { 1.0 / keep } else { 1.0 };
-            let out = self.room.planes[index + 1][cell].map(|each| each.map(|value| value * factor));
-            add(&mut self.room.planes[input][cell], &out);
+            let (before, after) = self.room.planes.split_at_mut(index + 1);
+            add(&mut before[input][cell], &after[0][cell], factor);
         }
     }
 
@@ -353,20 +365,24 @@ impl Plane<'_, '_> {
         let registers = self.to.all.registers;
         let Room { planes, states, strips, .. } = &mut *self.room;
         activation.begin(strips);
+        let (before, after) = planes.split_at_mut(index + 1);
+        let [left, right] = &mut *self.sums;
         for (strip, places) in places.chunks(CELLS).enumerate() {
             let register = &states.states[0][strip * registers + input];
             activation.run(register, places, strips);
-            for (i, &place) in places.iter().enumerate() {
-                let cell = strip * CELLS + i;
-                let tau: Each = std::array::from_fn(|lane| register.tau.0[i * GROUP + lane]);
-                let out = planes[index + 1][cell];
-                let found = activation.cell(i, place, &tau, &out, strips);
-                add(&mut planes[input][cell], &found.pair);
-                for side in [0, 1] {
-                    let to = &mut self.sums[side].rows[input][place[side]];
-                    to.iter_mut().zip(found.rows[side]).for_each(|(to, value)| *to += value);
-                }
-            }
+            let cells = strip * CELLS..strip * CELLS + places.len();
+            dispatch_f64(
+                self.to.level,
+                Combine {
+                    activation: &activation,
+                    room: strips,
+                    register,
+                    places,
+                    out: &after[0][cells.clone()],
+                    to: &mut before[input][cells],
+                    rows: [&mut left.rows[input], &mut right.rows[input]],
+                },
+            );
         }
     }
 
@@ -384,18 +400,12 @@ impl Plane<'_, '_> {
                 let theirs = &half.local.constants.data[units + places[other] * channels..][..channels];
                 let sums = &mut self.sums[side].input[own..][..channels];
                 for (sum, unit) in sums.iter_mut().zip(theirs) {
-                    let unit = half.of(&unit.0);
+                    let unit = half.lanes(&unit.0);
                     for lane in 0..GROUP {
                         sum[lane] += by_kernel[lane] * scales[other][lane] * unit[lane] / root;
                     }
                 }
             }
         }
-    }
-}
-
-fn add(to: &mut Pair, from: &Pair) {
-    for (to, from) in to.iter_mut().zip(from) {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
     }
 }

@@ -101,7 +101,8 @@ pub struct Half<'a> {
 
 impl Half<'_> {
     /// Numbers of the images of each pair.
-    pub fn of(&self, each: &Each) -> Each {
+    #[inline(always)]
+    pub fn lanes(&self, each: &Each) -> Each {
         match self.one {
             Some(lane) => [each[lane]; GROUP],
             None => *each,
@@ -110,6 +111,6 @@ impl Half<'_> {
 
     /// √K and √T of a value at a position.
     pub fn row(&self, value: usize, position: usize) -> Pair {
-        self.local.rows[value][position].each_ref().map(|each| self.of(each))
+        self.local.rows[value][position].each_ref().map(|each| self.lanes(each))
     }
 }
