@@ -43,7 +43,8 @@ CENTRES = 1e-4 * np.array(
 def hartmann(x: Array) -> Array:
     """Return the function at points of the cube [-1, 1]⁶, shape (n, 6)."""
     distances = np.einsum("nkd,kd->nk", ((x[:, None] + 1) / 2 - CENTRES) ** 2, WIDTHS)
-    return np.exp(-distances) @ [1.0, 1.2, 3.0, 3.2]
+    values: Array = np.exp(-distances) @ [1.0, 1.2, 3.0, 3.2]
+    return values
 
 
 class Surrogate:
@@ -78,7 +79,8 @@ def propose(surrogate: Surrogate, starts: Array) -> Array:
 
     bounds = [(-1.0, 1.0)] * starts.size
     found = minimize(cost, starts.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
-    return found.x.reshape(starts.shape)
+    points: Array = found.x.reshape(starts.shape)
+    return points
 
 
 def main(arguments: list[str] | None = None) -> list[float]:

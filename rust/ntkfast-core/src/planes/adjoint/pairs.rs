@@ -13,11 +13,12 @@ use crate::planes::drivers::{ImageNetwork, members};
 use crate::planes::images::Images;
 use crate::planes::pairs::{GroupPairs, Tiles};
 use crate::planes::plan::{Plan, Purpose};
+use crate::planes::run::FEW;
 use crate::program::Prepared;
 use std::sync::{Mutex, PoisonError};
 
-/// Groups of pairs that one thread does before their sums are added to those of others, where there are few planes: the
-/// number must not depend on threads, as bits would.
+/// Groups of pairs that one thread does before their sums are added to those of others, where there are few: the number
+/// must not depend on threads, as bits would.
 const GROUPS: usize = 4;
 
 /// The gradient by each entry of a kernel.
@@ -134,8 +135,12 @@ impl All<'_> {
     fn pairs(&self, totals: &mut [Vec<Sums>], job: &Job) -> Result<()> {
         let same = self.sets.len() == 1;
         let tiles = Tiles::new([0, 1].map(|side| self.sets[self.set(side)].count()), same)?;
-        // With many planes, what is made of the images of two blocks takes little time.
-        let together = if self.backward.plan.is_large() { 1 } else { GROUPS };
+        // With few planes, what is made of the images of two blocks costs as much as their pairs.
+        let together = match (self.backward.plan.is_large(), tiles.count() < FEW) {
+            (true, _) => 1,
+            (false, true) => GROUPS,
+            (false, false) => GROUP * GROUP,
+        };
         let mut pieces = Vec::new();
         for index in 0..tiles.count() {
             let (tile, groups) = tiles.tile(index);
