@@ -67,6 +67,7 @@ ESTIMATORS = {
     *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
     *("NystroemRegressor", "NystroemClassifier", "NystroemFeatures"),
+    *("RFMRegressor", "RFMClassifier"),
 }
 
 # Fields that follow from the others, and the functions that create an object from those.
