@@ -112,6 +112,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
             p.leave_one_out(),
         ),
     ),
+    "Posterior, scales": (
+        lambda: nk.Posterior(NET, X, Y, feature_scales=[1.0, 0.5, 0.0], feature_center=0.1),
+        lambda p: (p.predict(X_TEST, covariance="diagonal"), p.feature_scales, p.feature_center),
+    ),
     "Normal": (
         lambda: nk.Posterior(NET, X, Y).predict(X_TEST, covariance="diagonal"),
         lambda n: (n, n.std, n.sample(3, seed=1), n.log_density(np.zeros(5))),

@@ -12,15 +12,21 @@ import numpy.typing as npt
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal, as_gram, with_relative
 from ntkfast._progress import Progress, one_step
-from ntkfast._scalars import as_real
+from ntkfast._scalars import as_flag, as_real
 from ntkfast._warnings import warn
 from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_targets, check_order
 from ntkfast.dynamics._conditioned import ConditionedGaussian
-from ntkfast.dynamics._evidence import Evidence
+from ntkfast.dynamics._evidence import Candidate, Evidence
 from ntkfast.dynamics._maximize import maximize_evidence
 from ntkfast.dynamics._predictive import (
     as_training_points,
+)
+from ntkfast.dynamics._scaled import (
+    as_factors,
+    check_scalable,
+    scaled_features,
+    standard_units,
 )
 from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_between
 from ntkfast.dynamics.regression import KernelRegression
@@ -51,6 +57,9 @@ class Posterior(ConditionedGaussian):
         Targets, shape (n,), (n, c) or (n, …). The prior has mean zero, so centre them if necessary.
     noise_variance
         Variance σ² ≥ 0 of the noise on the targets, a number or one per point, shape (n,).
+    feature_scales, feature_center
+        Scales ≥ 0 and a centre of the features, numbers or shapes (n_features,): kernels are those
+        of (x − feature_center)·feature_scales, at all points. None: 1 and 0.
     relative_diag_reg
         Further noise variance in units of mean(diag Σ), a number ≥ 0. K is then
         Σ + σ² + relative_diag_reg·mean(diag Σ), and means, variances, the evidence and
@@ -75,6 +84,8 @@ class Posterior(ConditionedGaussian):
         The mean, a `KernelRegression` with its targets ``y``, its ``coefficients`` K⁻¹·y, its
         ``solver``, the ``prepared`` system K, the ``cholesky`` factor of K, its
         ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
+    feature_scales, feature_center
+        Shape (n_features,) or None: as passed by the user, or as `maximize` chose them.
     network, x
         As passed by the user; None if the posterior was made by `from_kernels`.
     noise_variance, relative_diag_reg
@@ -118,6 +129,8 @@ class Posterior(ConditionedGaussian):
     noise_variance: FloatArray
     regression: KernelRegression
     relative_diag_reg: float = 0.0
+    feature_scales: FloatArray | None = None
+    feature_center: FloatArray | None = None
 
     def __init__(
         self,
@@ -127,6 +140,8 @@ class Posterior(ConditionedGaussian):
         *,
         noise_variance: npt.ArrayLike = 1e-3,
         relative_diag_reg: float = 0.0,
+        feature_scales: npt.ArrayLike | None = None,
+        feature_center: npt.ArrayLike | None = None,
         solver: SolverChoice = "auto",
         tol: float | None = None,
         memory: float | None = None,
@@ -136,9 +151,11 @@ class Posterior(ConditionedGaussian):
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
+        scales = as_factors(feature_scales, "feature_scales", points, least=0.0)
+        center = as_factors(feature_center, "feature_center", points)
         gram = kernel_between(
             network,
-            points,
+            scaled_features(points, center, scales),
             "nngp",
             solver=as_solver(solver, tol),
             ridge=noise,
@@ -149,7 +166,8 @@ class Posterior(ConditionedGaussian):
         by_products = isinstance(gram, Operator)  # which reports its own steps
         with one_step(None if by_products else progress, "Posterior"):
             self._learn(gram, targets, noise, relative, "the NNGP of x", solver, tol, progress)
-        vars(self).update(network=network, x=points)  # frozen from here on
+        vars(self).update(network=network, x=points)
+        vars(self).update(feature_scales=scales, feature_center=center)  # frozen from here on
 
     @classmethod
     def from_kernels(
@@ -216,6 +234,7 @@ class Posterior(ConditionedGaussian):
         *,
         noise_variance: npt.ArrayLike = 1e-2,
         span: float = 1e3,
+        feature_scales: bool = False,
     ) -> Posterior:
         """Choose w_std, b_std and the noise by maximising the log marginal likelihood.
 
@@ -230,11 +249,16 @@ class Posterior(ConditionedGaussian):
             Start of the search, > 0: a number or one per point.
         span
             Each factor stays between 1/span and span.
+        feature_scales
+            Whether to choose a scale for each feature as well (automatic relevance determination).
+            Features are centred, and their scales begin at 1 / standard deviation. Those without
+            influence end near 1/span of that. It suits features in any units, such as years.
 
         Returns
         -------
         Posterior
-            The posterior at the maximum, with the chosen ``network`` and ``noise_variance``.
+            The posterior at the maximum, with the chosen ``network``, ``noise_variance`` and
+            ``feature_scales``.
 
         Raises
         ------
@@ -259,15 +283,32 @@ class Posterior(ConditionedGaussian):
         images, and activations that are integrated pair by pair, have no derivatives: the method of
         Nelder and Mead searches there. The maximum is local. If there may be several maxima, start
         from several networks and compare `log_marginal_likelihood`.
+        With ``feature_scales`` each posterior has a gradient by the points, too, and a second
+        search begins at the maximum with equal scales.
         """
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
-
-        evidence = Evidence(points.astype(np.float64, copy=False), targets, _REMEDY)
-        slope = evidence.with_gradient if evidence.has_gradient(network) else None
-        best, variance = maximize_evidence(evidence, slope, network, noise, span)
-        posterior = cls(best, points, targets, noise_variance=variance)
+        center, scales = None, None
+        if as_flag(feature_scales, "feature_scales"):
+            center, scales = standard_units(points)
+        features = scaled_features(points.astype(np.float64, copy=False), center, None)
+        evidence = Evidence(features, targets, _REMEDY)
+        begin = Candidate(network, noise, scales)
+        has_slope = evidence.has_gradient(begin)
+        check_scalable(network, has_slope or scales is None)
+        best = maximize_evidence(
+            evidence, evidence.with_gradient if has_slope else None, begin, span
+        )
+        posterior = cls(
+            best.network,
+            points,
+            targets,
+            noise_variance=best.noise,
+            feature_scales=best.scales,
+            feature_center=center,
+        )
+        variance = best.noise
         jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
         if jitter > least:
             warn(
@@ -305,7 +346,7 @@ class Posterior(ConditionedGaussian):
         fit = replace(self.regression._fit, relative_diag_reg=self.relative_diag_reg)
         noise = self.noise_variance
         points, y, noise, found = with_points_of_network(
-            fit, self.network, self.x, x_new, y_new, noise, noise_variance
+            fit, self.network, self.x, x_new, y_new, noise, noise_variance, self._features
         )
         if found is None:
             assert self.network is not None
@@ -316,6 +357,8 @@ class Posterior(ConditionedGaussian):
                 y,
                 noise_variance=noise,
                 relative_diag_reg=relative,
+                feature_scales=self.feature_scales,
+                feature_center=self.feature_center,
                 solver=self.regression.solver,
             )
         posterior = copy.copy(self)
