@@ -35,6 +35,8 @@ _WEIGHTS, _NOISES = (0.5, 1.0, 2.0), (0.03, 1.0, 30.0)
 # Half of the width of a box, in logarithms, and how many there are at most.
 _BOX, _BOXES = math.log(4.0), 20
 
+# Relative changes of the evidence that end a search.
+_ROUGH, _FINE = 1e-6, 2e-9
 # Slope of the evidence in nats below which a search has converged: roundings may stop it there.
 _FLAT = 0.05
 
@@ -74,20 +76,30 @@ def maximize_evidence(
         )
     else:
         start = np.clip(start, *search.box)
-        begins = [start]
         if begin.scales is not None:  # there may be several maxima
-            begins.append(_climb(optimize.minimize, search, start, search.equal_scales).x)
-        climbed = [_climb(optimize.minimize, search, each, search.box) for each in begins]
-        best = min(climbed, key=lambda found: (round(float(found.fun), 2), not found.success))
-        if not best.success or not -best.fun > at_start or search.at_bound(best.x):
+            start = _better_start(optimize.minimize, search, start)
+        best = _climb(optimize.minimize, search, start, search.box)
+        if search.unfinished(best) or not -best.fun > at_start or search.at_bound(best.x):
             again = _climb(optimize.minimize, search, search.other_start(), search.box)
             best = min(best, again, key=lambda found: float(found.fun))
     _tell(search, best, at_start)
     return search.candidate(best.x if -best.fun > at_start else start)
 
 
+def _better_start(minimize: Callable[..., Any], search: _Search, start: Doubles) -> Doubles:
+    """Return about the better maximum of two: from the start, and from the best of equal scales."""
+    equal = _climb(minimize, search, start, search.equal_scales, _ROUGH).x
+    found = [_climb(minimize, search, each, search.box, _ROUGH) for each in (start, equal)]
+    better: Doubles = min(found, key=lambda each: float(each.fun)).x
+    return better
+
+
 def _climb(
-    minimize: Callable[..., Any], search: _Search, begin: Doubles, limits: tuple[Doubles, Doubles]
+    minimize: Callable[..., Any],
+    search: _Search,
+    begin: Doubles,
+    limits: tuple[Doubles, Doubles],
+    tolerance: float = _FINE,
 ) -> Any:
     """Search from a start, within a box around the best candidate so far, until it is inside.
 
@@ -99,7 +111,14 @@ def _climb(
     for _ in range(_BOXES):
         box = np.maximum(low, place - _BOX), np.minimum(high, place + _BOX)
         bounds = list(zip(*box, strict=True))
-        found = minimize(search.cost_and_slope, place, jac=True, method="L-BFGS-B", bounds=bounds)
+        found = minimize(
+            search.cost_and_slope,
+            place,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": tolerance},
+        )
         edge = (found.x <= box[0]) & (box[0] > low) | (found.x >= box[1]) & (box[1] < high)
         if not edge.any() or not found.fun < before - 1e-6:
             break
@@ -128,12 +147,12 @@ class _Search:
         self.bounds = [each for each, free in zip(every, self._sought, strict=True) if free]
         self.names = [name for name, free in zip(names, self._sought, strict=True) if free]
 
-    def steepness(self, result: Any) -> float:
-        """Return the largest slope inside the bounds, infinite if it is not known."""
-        if "jac" not in result:
-            return math.inf
+    def unfinished(self, result: Any) -> bool:
+        """Return whether a search stopped where the evidence still rises inside the bounds."""
+        if result.success or "jac" not in result:
+            return not result.success
         low, high = self.box
-        return float(np.abs(np.clip(result.x - result.jac, low, high) - result.x).max())
+        return bool(np.abs(np.clip(result.x - result.jac, low, high) - result.x).max() > _FLAT)
 
     @property
     def remedy(self) -> str:
@@ -223,7 +242,7 @@ def _tell(search: _Search, result: Any, at_start: float) -> None:
             f"{at_start:.4g} of its start; {search.remedy}start from another network or "
             "noise_variance"
         )
-    elif not result.success and search.steepness(result) > _FLAT:
+    elif search.unfinished(result):
         warn(
             f"Posterior.maximize: the search did not converge: {result.message}; start closer to "
             "the maximum"
