@@ -252,6 +252,13 @@ def test_bad_parameters_are_told(parameters, message):
         RFMRegressor(**parameters).fit(x, y)
 
 
+@pytest.mark.parametrize("ridge", ["auto", 1e-2])
+def test_solvers_of_one_ridge_refuse_weights(ridge):
+    x, y = product(30)
+    with pytest.raises(ValueError, match=r"sample_weight.*solver='cholesky'"):
+        RFMRegressor(solver="cg", relative_diag_reg=ridge).fit(x, y, np.linspace(1, 2, 30))
+
+
 def test_metrics_of_features_without_gradients_have_roots():
     metric = np.diag([1.0, 0.0, 0.25])
     np.testing.assert_allclose(root_of(metric) @ root_of(metric), metric * 3 / 1.25)
@@ -349,8 +356,26 @@ def test_categories_that_are_numbers_work_in_dask_arrays():
     x, y = product(60, 3)
     x[:, 2] = np.arange(60) % 3
     model = RFMRegressor(categorical_features=[2]).fit(x, y + x[:, 2])
-    lazy = model.predict(da.from_array(x[:10], chunks=(4, 3)))
-    np.testing.assert_allclose(lazy.compute(), model.predict(x[:10]), rtol=1e-12)
+    lazy = da.from_array(x, chunks=(40, 3))
+    np.testing.assert_allclose(model.predict(lazy).compute(), model.predict(x), rtol=1e-12)
+    again = clone(model).fit(lazy, y + x[:, 2])
+    np.testing.assert_array_equal(again.is_categorical_, model.is_categorical_)
+    np.testing.assert_array_equal(again.metric_, model.metric_)
+
+
+def test_missing_numbers_and_text_are_told():
+    frame, y = table(40)
+    model = RFMRegressor().fit(frame, y)
+    gaps = frame.copy()
+    gaps.loc[2, "size"] = np.nan
+    for refused in (lambda: model.predict(gaps), lambda: clone(model).fit(gaps, y)):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            refused()
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"size": "area"}))
+    text = frame[["size", "city"]].astype({"city": object})
+    with pytest.raises(ValueError, match=r"X has text: .*'Ulm'.*categorical_features"):
+        RFMRegressor().fit(text, y)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 from ntkfast._arrays import FloatArray
 
 __all__ = [
+    "ADVICE",
     "CategoricalFeatures",
     "blocks_of",
     "categorical",
@@ -24,6 +25,8 @@ __all__ = [
 
 CategoricalFeatures: TypeAlias = npt.ArrayLike | Literal["from_dtype"] | None
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+ADVICE = "name columns of categories in categorical_features, or give them a categorical type"
 
 # Types of columns with categories, in pandas and Polars.
 _TYPES = ("category", "categorical", "enum")
@@ -122,8 +125,7 @@ def coded(X: Any, mask: Mask, categories: Sequence[npt.NDArray[Any]]) -> FloatAr
         except (TypeError, ValueError) as error:
             name = repr(str(X.columns[k])) if _is_table(X) else str(k)
             raise ValueError(
-                f"X has entries in column {name} that are not numbers ({error}); name columns of "
-                "categories in categorical_features"
+                f"X has entries in column {name} that are not numbers ({error}); {ADVICE}"
             ) from None
     return np.stack(columns, axis=1)
 

@@ -20,7 +20,6 @@ from ntkfast.linalg import matmul
 from ntkfast.networks import Network
 from ntkfast.operators import KernelOperator
 from ntkfast.sklearn._weights import (
-    check_solver_of_weights,
     mean_diagonal,
     per_weight,
     roots,
@@ -98,7 +97,6 @@ class Machine:
         points = project(self.features, root_of(metric))
         if self.relative_diag_reg is None:
             return self._with_best_ridge(metric, points)
-        check_solver_of_weights(self.solver, self.weights)
         theta = KernelOperator(self.network, points, memory=self.memory, progress=self.progress)
         ridge = self.relative_diag_reg * mean_diagonal(theta, self.weights)
         regression = KernelRegression(

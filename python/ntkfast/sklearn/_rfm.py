@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkfast._arrays import FloatArray
@@ -17,6 +17,7 @@ from ntkfast._scalars import as_choice, as_count, as_flag, as_real
 from ntkfast.dynamics._arguments import Reduction, as_settings
 from ntkfast.dynamics._solvers import as_solver
 from ntkfast.sklearn._columns import (
+    ADVICE,
     CategoricalFeatures,
     blocks_of,
     categorical,
@@ -25,10 +26,11 @@ from ntkfast.sklearn._columns import (
     one_hot_blocks,
     seen,
 )
-from ntkfast.sklearn._lazy import KEPT_TYPES
+from ntkfast.sklearn._lazy import KEPT_TYPES, dense
 from ntkfast.sklearn._metric import Machine, Round, project, root_of
 from ntkfast.sklearn._ntk import NTKEstimator
 from ntkfast.sklearn._seeds import RandomState, as_seed
+from ntkfast.sklearn._weights import check_solver_of_weights
 
 __all__ = ["RFMEstimator"]
 
@@ -65,10 +67,17 @@ class RFMEstimator(NTKEstimator):
     def _training_samples(
         self, X: npt.ArrayLike, y: npt.ArrayLike, **checks: Any
     ) -> tuple[FloatArray, npt.NDArray[Any]]:
-        mask = None if is_dask(X) else categorical(self.categorical_features, X)
+        if is_dask(X):
+            X = np.asarray(dense(X))
+        mask = categorical(self.categorical_features, X)
         self.is_categorical_, self.categories_ = mask, []
         if mask is None:
-            return super()._training_samples(X, y, **checks)
+            try:
+                return super()._training_samples(X, y, **checks)
+            except ValueError as error:
+                if "could not convert" in str(error):
+                    raise ValueError(f"X has text: {error}; {ADVICE}") from None
+                raise
         validate_data(self, X, y, skip_check_array=True)
         self.categories_ = found(X, mask)
         numbers = coded(X, mask, self.categories_)
@@ -82,7 +91,9 @@ class RFMEstimator(NTKEstimator):
         if self.is_categorical_ is None:
             return super()._new_points(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return coded(X, self.is_categorical_, self.categories_)
+        numbers = coded(X, self.is_categorical_, self.categories_)
+        checked: FloatArray = check_array(numbers, dtype=KEPT_TYPES, input_name="X", estimator=self)
+        return checked
 
     @property
     def _sizes(self) -> list[int]:
@@ -93,6 +104,7 @@ class RFMEstimator(NTKEstimator):
 
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         as_solver(self.solver, self.tol)
+        check_solver_of_weights(self.solver, weights)  # before the rounds
         ridge = self._ridge()
         if self.is_categorical_ is not None:  # samples of weight 0 are not among these
             points, self.categories_ = seen(points, self.is_categorical_, self.categories_)
