@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal, as_gram, with_relative
 from ntkfast._progress import Progress, one_step
 from ntkfast._scalars import as_flag, as_real
-from ntkfast._warnings import warn
 from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_targets, check_order
+from ntkfast.dynamics._choice import chosen_by_evidence, tell_of_jitter
 from ntkfast.dynamics._conditioned import ConditionedGaussian
-from ntkfast.dynamics._evidence import Candidate, Evidence
-from ntkfast.dynamics._maximize import maximize_evidence
+from ntkfast.dynamics._evidence import Candidate
 from ntkfast.dynamics._predictive import (
     as_training_points,
 )
-from ntkfast.dynamics._scaled import (
-    as_factors,
-    check_scalable,
-    scaled_features,
-    standard_units,
-)
+from ntkfast.dynamics._scaled import as_factors, scaled_features
 from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_between
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
@@ -289,16 +281,13 @@ class Posterior(ConditionedGaussian):
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
-        center, scales = None, None
-        if as_flag(feature_scales, "feature_scales"):
-            center, scales = standard_units(points)
-        features = scaled_features(points.astype(np.float64, copy=False), center, None)
-        evidence = Evidence(features, targets, _REMEDY)
-        begin = Candidate(network, noise, scales)
-        has_slope = evidence.has_gradient(begin)
-        check_scalable(network, has_slope or scales is None)
-        best = maximize_evidence(
-            evidence, evidence.with_gradient if has_slope else None, begin, span
+        best, center = chosen_by_evidence(
+            Candidate(network, noise),
+            points,
+            targets,
+            scales=as_flag(feature_scales, "feature_scales"),
+            span=span,
+            remedy=_REMEDY,
         )
         posterior = cls(
             best.network,
@@ -308,14 +297,7 @@ class Posterior(ConditionedGaussian):
             feature_scales=best.scales,
             feature_center=center,
         )
-        variance = best.noise
-        jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
-        if jitter > least:
-            warn(
-                f"Posterior.maximize: the noise_variance that it reports, {least:.2g}, is below "
-                f"the jitter of {jitter:.2g} that the kernel needed, which counts as noise too; "
-                "scale the features to mean 0 and standard deviation 1, or compute in float64"
-            )
+        tell_of_jitter(posterior.regression.jitter, best)
         return posterior
 
     def append(
