@@ -29,6 +29,8 @@ __all__ = [
     "set_num_threads",
     "share_threads",
     "solve_refined",
+    "taylor",
+    "taylor_exponents",
     "trace",
     "weighted_derivatives",
 ]
@@ -137,6 +139,19 @@ def weighted_derivatives(
     ntk: bool,
     out: list[_Array],
 ) -> None: ...
+
+# The Taylor coefficients of a kernel of rows of so many features, by s = x·x'/d, p = ‖x‖²/d and
+# q = ‖x'‖²/d, up to a degree of at most 4; `numbers` are these, shapes (n, m), (n,) and (m,). One
+# array for each coefficient, in the order of their powers.
+def taylor(
+    program: Program,
+    features: int,
+    numbers: list[NDArray[np.float64]],
+    degree: int,
+    ntk: bool,
+    out: _Arrays,
+) -> None: ...
+def taylor_exponents() -> list[tuple[int, int, int]]: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

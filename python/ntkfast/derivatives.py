@@ -24,7 +24,17 @@ from ntkfast._progress import Progress, reporting
 from ntkfast.kernels import KernelName, as_samples, check_pair
 from ntkfast.linalg import matmul
 
-__all__ = ["Cotangent", "Parameter", "by_parameters", "check_rows", "jvp", "vjp"]
+__all__ = [
+    "Cotangent",
+    "Doubles",
+    "Parameter",
+    "as_rows",
+    "by_parameters",
+    "check_rows",
+    "jvp",
+    "vjp",
+    "within",
+]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
@@ -72,7 +82,7 @@ def vjp(
 ) -> tuple[FloatArray, FloatArray] | FloatArray:
     """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
     alone = x2 is None  # x2 may also be x: two arguments that are the same samples
-    points, others, dtype = _points(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
@@ -101,8 +111,8 @@ def vjp(
             if report is not None:
                 report(rows.stop, n)
     if alone:
-        return _within(left.divided(sums[0] + sums[1]), dtype)
-    return _within(left.divided(sums[0]), dtype), _within(right.divided(sums[1]), dtype)
+        return within(left.divided(sums[0] + sums[1]), dtype)
+    return within(left.divided(sums[0]), dtype), within(right.divided(sums[1]), dtype)
 
 
 def jvp(
@@ -122,7 +132,7 @@ def jvp(
                 "of the kernel move"
             )
         directions = (directions[0], directions[0])
-    points, others, dtype = _points(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
     names = ("direction", "direction2")
@@ -146,7 +156,7 @@ def jvp(
             if moves[1] is not None:
                 total += turned * matmul(left.unit[rows], moves[1].T)
                 total += theirs * np.einsum("ij,ij->i", moves[1], right.unit)
-            found[rows] = _within(total, dtype)
+            found[rows] = within(total, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -166,7 +176,7 @@ def by_parameters(
 
     A network that is `prepared` must have fits for more than one scale.
     """
-    points, others, dtype = _points(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
     prepared = prepared or _prepared(program, points, others)
@@ -178,7 +188,7 @@ def by_parameters(
             for start in range(0, len(parameters), together):
                 some = list(parameters[start : start + together])
                 for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
-                    found[start + k, rows] = _within(plane, dtype)
+                    found[start + k, rows] = within(plane, dtype)
             if report is not None:
                 report(rows.stop, n)
     return found
@@ -193,7 +203,7 @@ def check_rows(program: Program) -> None:
         )
 
 
-def _points(
+def as_rows(
     program: Program, x: npt.ArrayLike, x2: npt.ArrayLike | None, kernel: KernelName
 ) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
     """Return both sets in float64, and the type of results."""
@@ -281,11 +291,11 @@ def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles |
 
 
 def _quietly() -> np.errstate:
-    """Leave out warnings of overflow by NumPy: `_within` raises an error instead."""
+    """Leave out warnings of overflow by NumPy: `within` raises an error instead."""
     return np.errstate(over="ignore", invalid="ignore")
 
 
-def _within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
+def within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
     """Return results in the type of the points."""
     with _quietly():
         found: FloatArray = values.astype(dtype, copy=False)

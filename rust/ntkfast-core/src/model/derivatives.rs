@@ -1,10 +1,12 @@
 //! The entry points for derivatives, in double precision.
 
+use super::Model;
 use crate::error::{Error, Result};
-use crate::kernel::{self, Outputs, Rows, Variables, Wanted, Weighted};
+use crate::kernel::{self, Outputs, Rows, Target, Variables, Wanted, Weighted};
 use crate::parallel::Job;
 use crate::program::Prepared;
 use crate::samples::{self, Samples};
+use crate::taylor::{self, Pairs};
 
 /// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
 ///
@@ -34,6 +36,21 @@ pub fn weighted_derivatives(
 ) -> Result<()> {
     let wanted = Wanted { nngp: !out.ntk, ntk: out.ntk };
     kernel::derivatives(prepared, both_rows(sets)?, Variables::Inputs, first, wanted, out, job)
+}
+
+/// The Taylor coefficients of kernels of all pairs, see [`taylor::taylor`].
+///
+/// # Errors
+/// As there.
+pub fn taylor_coefficients(
+    model: &Model,
+    pairs: &Pairs<'_>,
+    degree: usize,
+    ntk: bool,
+    out: &[Target<'_, f64>],
+    job: &Job,
+) -> Result<()> {
+    taylor::taylor(&model.program, pairs, degree, ntk, out, job)
 }
 
 fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {
