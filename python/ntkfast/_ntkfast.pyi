@@ -140,18 +140,21 @@ def weighted_derivatives(
     out: list[_Array],
 ) -> None: ...
 
-# The Taylor coefficients of a kernel of rows of so many features, by s = x·x'/d, p = ‖x‖²/d and
-# q = ‖x'‖²/d, up to a degree of at most 4; `numbers` are these, shapes (n, m), (n,) and (m,). One
-# array for each coefficient, in the order of their powers.
+# The Taylor coefficients of a kernel of rows of so many features, by the change of the cosine and
+# the relative changes of both lengths, up to the degree of which there are arrays: one for each
+# coefficient, in the order of their powers. `products` are x·x'/d, shape (n, m), `variances` ‖x‖²/d
+# of both sets, and `added` the square over d of a coordinate that cosines and lengths have in
+# addition.
 def taylor(
     program: Program,
     features: int,
-    numbers: list[NDArray[np.float64]],
-    degree: int,
+    products: NDArray[np.float64],
+    variances: list[NDArray[np.float64]],
+    added: list[NDArray[np.float64]],
     ntk: bool,
-    out: _Arrays,
+    out: Sequence[NDArray[np.float64]],
 ) -> None: ...
-def taylor_exponents() -> list[tuple[int, int, int]]: ...
+def taylor_exponents() -> list[list[int]]: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

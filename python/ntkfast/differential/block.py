@@ -8,20 +8,21 @@ import numpy as np
 
 from ntkfast.derivatives import Doubles
 from ntkfast.differential.functionals import Functionals, Partial
+from ntkfast.differential.points import Pairs
 from ntkfast.differential.terms import Monomial, terms
 
 __all__ = ["Block"]
 
+_NONE = (0, 0, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some rows on the left, all on the right, and the Taylor coefficients of their kernel."""
+    """Pairs of points, with the Taylor coefficients of their kernel."""
 
-    x: Doubles
-    others: Doubles
-    s: Doubles
-    p: Doubles
-    q: Doubles
+    pairs: Pairs
+    # Lengths of the first points, shape (n, 1), and of the second, shape (1, m).
+    lengths: tuple[Doubles, Doubles]
     coefficients: list[Doubles]
 
     def between(
@@ -31,11 +32,11 @@ class Block:
         sums: dict[tuple[int, Partial], dict[Monomial, Doubles]],
     ) -> Doubles:
         """Return the kernel between two sums of partial derivatives."""
-        total: Doubles = np.zeros_like(self.s)
+        total: Doubles = np.zeros(self.pairs.cosine.shape)
         for (order, axis), weight in ours.items():
             for partial, other in theirs.items():
-                part = self.derivative(axis, partial[1], order, sums[order, partial])
-                total += weight * other * part
+                part = self._derivative(axis, partial[1], sums[order, partial])
+                total += weight * other * part / self.lengths[0] ** order
         return total
 
     def shared(
@@ -44,71 +45,49 @@ class Block:
         """Return what all functionals on the left share, for one on the right."""
         orders = {order for ours in left.sums for order, _ in ours}
         return {
-            (order, partial): self.sums(order, partial) for order in orders for partial in theirs
+            (order, partial): self._sums(order, partial) for order in orders for partial in theirs
         }
 
-    def absolute(self) -> Block:
-        """Return the block whose kernels are sums of absolute values, as all factors are positive."""
-        return Block(
-            *(np.abs(each) for each in (self.x, self.others, self.s)),
-            self.p,
-            self.q,
-            [np.abs(each) for each in self.coefficients],
-        )
-
-    def sums(self, order: int, partial: Partial) -> dict[Monomial, Doubles]:
+    def _sums(self, order: int, partial: Partial) -> dict[Monomial, Doubles]:
         """Return what each monomial of the left coordinate is multiplied with.
 
-        Monomials whose coordinates are equal keep both parts.
+        Powers of the right coordinate are part of it, unless they are summed with those of both.
         """
-        features = self.x.shape[1]
+        other, axis = partial
         found: dict[Monomial, Doubles] = {}
-        for monomial, places in terms(order, partial[0]).items():
-            total: Doubles = np.zeros_like(self.s)
-            for place, (factor, power) in places.items():
-                total += (factor / features**power) * self.coefficients[place]
+        for monomial, by_power in terms(order, other).items():
+            total: Doubles = np.zeros(self.pairs.cosine.shape)
+            for power, places in by_power.items():
+                part = sum(factor * self.coefficients[place] for place, factor in places.items())
+                total += part * self.pairs.cosine**power
+            total /= self.lengths[1] ** other
             key = monomial
-            if not monomial.equal:
-                total = self._times(total, monomial.right, partial[0], partial[1])
-                key = Monomial(monomial.left, (0, 0), False)
+            if axis is not None:
+                total *= self.pairs.exchanged.factor(monomial.right, axis)
+                key = Monomial(monomial.left, _NONE, monomial.both)
+            elif other and not monomial.both:
+                total *= self.pairs.exchanged.total(monomial.right)
+                key = Monomial(monomial.left, _NONE, 0)
             found[key] = found[key] + total if key in found else total
         return found
 
-    def derivative(
-        self, ours: int | None, theirs: int | None, order: int, sums: dict[Monomial, Doubles]
-    ) -> Doubles:
-        """Return the derivative by these coordinates."""
-        total: Doubles = np.zeros_like(self.s)
-        for monomial, values in sums.items():
-            if not monomial.equal:
-                total += self._times(values, monomial.left, order, ours)
-            elif ours is None or theirs is None or ours == theirs:
-                powers = (
-                    monomial.left[0] + monomial.right[0],
-                    monomial.left[1] + monomial.right[1],
-                )
-                axis = theirs if ours is None else ours
-                total += self._times(values, powers, order, axis)
+    def _derivative(self, i: int | None, j: int | None, sums: dict[Monomial, Doubles]) -> Doubles:
+        """Return the derivative by these coordinates, where None stands for their sum."""
+        total: Doubles = np.zeros(self.pairs.cosine.shape)
+        for (left, right, both), values in sums.items():
+            if i is not None:
+                factor = self.pairs.factor(left, i)
+                if both and j is not None:
+                    factor = factor * self.pairs.w(i, j) ** both
+                elif both:
+                    factor = factor * self.pairs.exchanged.total_with(right, both, i)
+            elif both and j is not None:
+                factor = self.pairs.total_with(left, both, j)
+            elif both:
+                factor = self.pairs.total_of_both(left, right, both)
+            elif left == _NONE:
+                factor = np.ones((1, 1))
+            else:
+                factor = self.pairs.total(left)
+            total += values * factor
         return total
-
-    def _times(
-        self, values: Doubles, powers: tuple[int, int], order: int, axis: int | None
-    ) -> Doubles:
-        """Return values times x_i^a·x'_i^b, or for a Laplacian times the sum over all i."""
-        if axis is None and order == 2:
-            features = float(self.x.shape[1])
-            moments: dict[tuple[int, int], Doubles | float] = {
-                (0, 0): features,
-                (1, 1): features * self.s,
-                (2, 0): features * self.p[:, None],
-                (0, 2): features * self.q,
-            }
-            found: Doubles = values * moments[powers]
-            return found
-        if axis is None:
-            return values
-        for _ in range(powers[0]):
-            values = values * self.x[:, axis, None]
-        for _ in range(powers[1]):
-            values = values * self.others[:, axis]
-        return values

@@ -1,48 +1,53 @@
 //! Taylor coefficients of kernels.
 
-use crate::arrays::{Arrays, outputs, read, targets, unsuitable};
+use crate::arrays::{outputs, read, targets, unsuitable};
 use crate::door::Call;
 use crate::evaluate::{operations, run};
 use crate::program::PyProgram;
 use ntkfast_core::model;
-use ntkfast_core::taylor::{EXPONENTS, Pairs, WITHIN};
+use ntkfast_core::taylor::{EXPONENTS, Lengths, Pairs, WITHIN};
 use numpy::PyUntypedArrayMethods;
 use numpy::ndarray::{Ix1, Ix2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// The powers of s = x·x'/d, p = ‖x‖²/d and q = ‖x'‖²/d of all coefficients, by ascending degree.
+/// The powers of all coefficients, by ascending degree: of changes of the cosine and of both lengths.
 #[pyfunction]
 pub fn taylor_exponents() -> Vec<[usize; 3]> {
     EXPONENTS.to_vec()
 }
 
-/// The coefficients up to a degree for all pairs, given s, p and q, of shapes (n, m), (n,) and (m,).
+/// The coefficients up to the degree that has as many as there are arrays, for all pairs: given x·x'/d, shape (n, m), and of
+/// both sets ‖x‖²/d and the squares over d of coordinates that cosines and lengths have in addition.
 #[pyfunction]
 pub fn taylor<'py>(
     program: &PyProgram,
     features: usize,
-    numbers: [Bound<'py, PyAny>; 3],
-    degree: usize,
+    products: &Bound<'py, PyAny>,
+    variances: [Bound<'py, PyAny>; 2],
+    added: [Bound<'py, PyAny>; 2],
     ntk: bool,
-    out: Arrays<'py>,
+    out: Vec<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
-    let [s, p, q] = numbers;
-    let py = s.py();
-    let Some(products) = read::<f64, Ix2>("s", &s)? else { return Err(unsuitable("s", 2, &s)) };
-    let Some(left) = read::<f64, Ix1>("p", &p)? else { return Err(unsuitable("p", 1, &p)) };
-    let Some(right) = read::<f64, Ix1>("q", &q)? else { return Err(unsuitable("q", 1, &q)) };
-    let shape = [left.len(), right.len()];
-    if products.shape() != shape || degree >= WITHIN.len() {
-        return Err(PyValueError::new_err("s has another shape than p and q, or the degree exceeds 4"));
-    }
-    let mut out = outputs::<f64, Ix2>("out", out, WITHIN[degree], &shape)?;
+    let py = products.py();
+    let matrix = read::<f64, Ix2>("products", products)?.ok_or_else(|| unsuitable("products", 2, products))?;
+    let vector = |name: &'static str, array: &Bound<'py, PyAny>| {
+        read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))
+    };
+    let variances = [vector("variances", &variances[0])?, vector("variances", &variances[1])?];
+    let added = [vector("added", &added[0])?, vector("added", &added[1])?];
+    let shape = variances.each_ref().map(|side| side.len());
+    let degree = WITHIN.iter().position(|&count| count == out.len());
+    let Some(degree) = degree.filter(|_| matrix.shape() == shape && added.each_ref().map(|side| side.len()) == shape)
+    else {
+        return Err(PyValueError::new_err("arrays of Taylor coefficients differ in shape, or are too few"));
+    };
+    let mut out = outputs::<f64, Ix2>("out", Some(out), WITHIN[degree], &shape)?;
     let out = targets(&mut out);
-    if out.is_empty() {
-        return Ok(());
-    }
-    let pairs =
-        Pairs { features, variances: [left.as_slice()?, right.as_slice()?], products: products.as_slice()? };
+    let side = |k: usize| -> PyResult<Lengths<'_>> {
+        Ok(Lengths { variances: variances[k].as_slice()?, added: added[k].as_slice()? })
+    };
+    let pairs = Pairs { features, sides: [side(0)?, side(1)?], products: matrix.as_slice()? };
     let work = WITHIN[degree].saturating_mul(pairs.products.len());
     let call = Call { py, operations: operations(&program.model, work, [1, 1], false), progress: None };
     run(call, &program.raised, |job| {

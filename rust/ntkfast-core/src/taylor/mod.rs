@@ -1,9 +1,9 @@
 //! Kernels with their derivatives by two rows, up to the second by each.
 //!
-//! A program runs on the covariances of a pair as truncated Taylor series ([`Taylor`]), not on its cosine: the kernels of
-//! smooth activations are smooth in these where rows coincide. The variance of a row behind each step, as a function of
-//! that of the row itself ([`Series`]), is what the step makes of the row with itself, along p = s = q ([`rows`]).
-//! Then pairs are computed in strips ([`pairs`]); [`ops`] has what each step does to either.
+//! A program runs on the covariances of a pair as truncated Taylor series ([`Taylor`]) by the rows' cosine and lengths:
+//! the kernels of smooth activations are smooth in these, also where rows coincide. The variance of a row behind each
+//! step, as a function of the row's length ([`Series`]), is what the step makes of the row with itself ([`rows`]). Then
+//! pairs are computed in strips ([`pairs`]); [`ops`] has what each step does to either.
 
 mod number;
 mod ops;
@@ -13,6 +13,6 @@ mod series;
 mod tables;
 
 pub(crate) use number::{OneSided, Taylor};
-pub use pairs::{Pairs, taylor};
+pub use pairs::{Lengths, Pairs, taylor};
 pub(crate) use series::Series;
 pub use tables::{EXPONENTS, WITHIN};

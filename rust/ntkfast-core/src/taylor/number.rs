@@ -1,8 +1,9 @@
-//! Truncated Taylor series of functions of s, p and q.
+//! Truncated Taylor series of functions of a pair.
 //!
-//! With x·x'/d = s, ‖x‖²/d = p and ‖x'‖²/d = q, a kernel is a function of these three numbers. Two derivatives by x and two by
-//! x' meet the coefficients of s^a p^b q^c with b ≤ 2, c ≤ 2 and a + b + c ≤ 4 alone, and products keep to them: they are
-//! the 27 coefficients of [`Taylor`], by ascending degree, so that fewer derivatives need a part from the front.
+//! A kernel is a function of the cosine c of two rows and of both lengths. Two derivatives by either row meet the
+//! coefficients of a change of c to the power a, and of relative changes of the lengths to the powers b and c, with b ≤ 2,
+//! c ≤ 2 and a + b + c ≤ 4 alone, and products keep to them: they are the 27 coefficients of [`Taylor`], by ascending
+//! degree, so that fewer derivatives need a part from the front.
 
 use super::tables::{LEFT, RIGHT, STARTS, TERMS, WITHIN};
 use crate::simd::Number;
@@ -13,7 +14,7 @@ pub const ROOM: usize = 32;
 /// The highest degree.
 pub const HIGHEST: usize = 4;
 
-/// A function of s, p and q near a pair.
+/// A function of the cosine and both lengths near a pair.
 #[derive(Clone, Copy)]
 pub struct Taylor<N> {
     /// Coefficients, in the order of [`super::tables::EXPONENTS`].
@@ -22,7 +23,7 @@ pub struct Taylor<N> {
     pub degree: usize,
 }
 
-/// A function of p alone, or of q alone.
+/// A function of one of the lengths alone.
 pub type OneSided<N> = [N; 3];
 
 impl<N: Number> Taylor<N> {
@@ -102,7 +103,7 @@ impl<N: Number> Taylor<N> {
         product
     }
 
-    /// Product with functions of p and of q.
+    /// Product with functions of either length.
     #[inline(always)]
     pub fn between(&self, left: OneSided<N>, right: OneSided<N>) -> Self {
         let mut half = Self::constant(0.0, self.degree);
@@ -124,13 +125,13 @@ impl<N: Number> Taylor<N> {
         product
     }
 
-    /// A function of p times a function of q.
+    /// A function of one length times a function of the other.
     #[inline(always)]
     pub fn product_of(left: OneSided<N>, right: OneSided<N>, degree: usize) -> Self {
         Self::constant(1.0, degree).between(left, right)
     }
 
-    /// A function of p plus a function of q.
+    /// A function of one length plus a function of the other.
     #[inline(always)]
     pub fn sum_of(left: OneSided<N>, right: OneSided<N>, degree: usize) -> Self {
         let one = [N::splat(1.0), N::splat(0.0), N::splat(0.0)];

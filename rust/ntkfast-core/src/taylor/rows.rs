@@ -1,8 +1,9 @@
 //! The functions of a row that pairs need, row by row.
 
 use super::ops::{Plan, Register, ZERO};
+use super::pairs::{Lengths, start};
 use super::series::Series;
-use super::tables::{COUNT, EXPONENTS, place};
+use super::tables::{COUNT, EXPONENTS};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_item};
@@ -20,22 +21,24 @@ impl StripSeries {
     }
 }
 
-/// The functions of all rows, given ‖x‖²/d. O(rows · steps).
+/// The functions of all rows. O(rows · steps).
 ///
 /// # Errors
 /// [`Error::NoDerivative`] where a row is zero before a layer that divides by its norm; [`Error::Overflow`];
 /// [`Error::Memory`]; [`Error::Cancelled`].
-pub(super) fn series(plan: &Plan<'_>, variances: &[f64], job: &Job) -> Result<Vec<StripSeries>> {
+pub(super) fn series(plan: &Plan<'_>, lengths: Lengths<'_>, job: &Job) -> Result<Vec<StripSeries>> {
     let slots = 3 * plan.firsts[plan.firsts.len() - 1];
-    let mut strips = memory::empty(variances.len().div_ceil(STRIP))?;
-    for _ in variances.chunks(STRIP) {
+    let mut strips = memory::empty(lengths.count().div_ceil(STRIP))?;
+    for _ in 0..lengths.count().div_ceil(STRIP) {
         job.check()?;
         strips.push(StripSeries(vec![ZERO; slots]));
     }
     let state = || (vec![Register::ZERO; plan.program.registers], vec![[ZERO; 3]; plan.program.registers]);
-    let items = variances.chunks(STRIP).zip(&mut strips);
-    for_each_item(job, items, state, |(registers, rows), block, (variances, strip)| {
-        start(&mut registers[0], &mut rows[0], variances);
+    for_each_item(job, strips.iter_mut(), state, |(registers, rows), block, strip| {
+        let own = lengths.part(block * STRIP, STRIP);
+        let variances = own.variances;
+        rows[0] = own.series();
+        start(&mut registers[0], variances, [&own.all(), &own.all()]);
         for (index, step) in plan.program.steps.iter().enumerate() {
             let [first, end] = [plan.firsts[index], plan.firsts[index + 1]];
             let mut slots = vec![Series::default(); end - first];
@@ -66,22 +69,11 @@ pub(super) fn series(plan: &Plan<'_>, variances: &[f64], job: &Job) -> Result<Ve
     Ok(strips)
 }
 
-/// Rows with themselves, before all steps.
-fn start(register: &mut Register, row: &mut [Strip<f64>; 3], variances: &[f64]) {
-    *register = Register::ZERO;
-    *row = [ZERO; 3];
-    row[0].0[..variances.len()].copy_from_slice(variances);
-    row[1].0.fill(1.0);
-    register.nngp[0] = row[0];
-    register.nngp[place([1, 0, 0])] = row[1];
-}
-
-/// K of rows with themselves along s = p = q.
+/// K of rows with themselves, where only the lengths change.
 fn along(register: &Register) -> [Strip<f64>; 3] {
     let mut row = [ZERO; 3];
-    for (strip, exponents) in register.nngp[..COUNT].iter().zip(EXPONENTS) {
-        let degree: usize = exponents.iter().sum();
-        if let Some(row) = row.get_mut(degree) {
+    for (strip, [cosine, left, right]) in register.nngp[..COUNT].iter().zip(EXPONENTS) {
+        if let Some(row) = row.get_mut(left + right).filter(|_| cosine == 0) {
             row.0.iter_mut().zip(&strip.0).for_each(|(sum, value)| *sum += value);
         }
     }

@@ -1,8 +1,8 @@
-//! Functions of the variance of a row, up to the second power of its change.
+//! Functions of the length of a row, up to the second power of its relative change.
 
 use std::ops::{Add, Mul, Sub};
 
-/// f, f' and f''/2 by the row's ‖x‖²/d.
+/// f, f' and f''/2 by the relative change of the length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Series(pub [f64; 3]);
 

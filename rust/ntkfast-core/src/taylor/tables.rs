@@ -7,16 +7,16 @@ pub const COUNT: usize = 27;
 /// How many products of two coefficients a product has.
 const PRODUCTS: usize = 160;
 
-/// Powers of s, p and q, by ascending degree.
+/// Powers of the changes of the cosine and of both lengths, by ascending degree.
 pub const EXPONENTS: [[usize; 3]; COUNT] = exponents();
 /// Which coefficients the factors of a product have, result by result.
 pub static TERMS: [[u8; 2]; PRODUCTS] = products().0;
 /// Where the terms of each result begin in [`TERMS`].
 pub static STARTS: [usize; COUNT + 1] = products().1;
-/// For each result of a product with a function of p, how many coefficients it is made of, and which: those that meet
-/// the powers 0, 1 and 2 of p.
+/// For each result of a product with a function of the first length, how many coefficients it is made of, and which: those that meet
+/// the powers 0, 1 and 2 of its change.
 pub static LEFT: [(usize, [u8; 3]); COUNT] = one_sided(1);
-/// The same for a function of q.
+/// The same for the second length.
 pub static RIGHT: [(usize, [u8; 3]); COUNT] = one_sided(2);
 
 const fn exponents() -> [[usize; 3]; COUNT] {
