@@ -36,7 +36,8 @@ class Block:
         for (order, axis), weight in ours.items():
             for partial, other in theirs.items():
                 part = self._derivative(axis, partial[1], sums[order, partial])
-                total += weight * other * part / self.lengths[0] ** order
+                part *= weight * other / self.lengths[0] ** order
+                total += part
         return total
 
     def shared(

@@ -35,7 +35,8 @@ def fill(
     left, right = functionals
     n, m = len(points[0]), len(points[1])
     used = count(left.order + right.order)
-    step = max(1, min(n, _NUMBERS // max(used * m, 1)))
+    kept = used + len(left.sums) + 4 * len(right.sums)
+    step = max(1, min(n, _NUMBERS // max(kept * m, 1)))
     memory = [zeros((step, m), np.float64, "derivatives of a kernel") for _ in range(used)]
     with np.errstate(over="ignore", invalid="ignore"):
         x, others = (Directions.of(each) for each in points)
@@ -44,10 +45,13 @@ def fill(
             planes = [plane[: rows.stop - start] for plane in memory]
             products = matmul(points[0][rows], points[1].T) / x.features
             block = _block(program, x.part(rows), others, products, planes, ntk=ntk)
-            for j, theirs in enumerate(right.sums):
-                sums = block.shared(left, theirs)
-                for i, ours in enumerate(left.sums):
-                    out[rows, i, :, j] = within(block.between(ours, theirs, sums), out.dtype)
+            sums = [block.shared(left, theirs) for theirs in right.sums]
+            for i, ours in enumerate(left.sums):
+                found = [
+                    block.between(ours, theirs, shared)
+                    for theirs, shared in zip(right.sums, sums, strict=True)
+                ]
+                out[rows, i] = within(np.stack(found, axis=-1), out.dtype)
             if report is not None:
                 report(rows.stop, n)
 

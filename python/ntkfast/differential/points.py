@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -78,8 +79,10 @@ class Pairs:
     u: Doubles
     v: Doubles
     cosine: Doubles
+    # Y_i, as far as they have been asked for.
+    known: dict[int, Doubles] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def exchanged(self) -> Pairs:
         """Return the same pairs with the second point first."""
         return Pairs(self.v, self.u, self.cosine)
@@ -87,9 +90,9 @@ class Pairs:
     def factor(self, powers: tuple[int, int, int], i: int) -> Doubles:
         """Return powers of u_i, Y_i and g_i."""
         found: Doubles = np.ones((1, 1))
-        for value, power in zip((self.u[i], self._y(i), self._g(i)), powers, strict=True):
+        for quantity, power in enumerate(powers):
             for _ in range(power):
-                found = found * value
+                found = found * (self.u[i], self._y(i), self._g(i))[quantity]
         return found
 
     def w(self, i: int, j: int) -> Doubles:
@@ -144,4 +147,7 @@ class Pairs:
         return (1.0 - self.u[i]) * (1.0 + self.u[i])
 
     def _y(self, i: int) -> Doubles:
-        return self.v[i] - self.cosine * self.u[i]
+        found = self.known.get(i)
+        if found is None:
+            found = self.known[i] = self.v[i] - self.cosine * self.u[i]
+        return found
