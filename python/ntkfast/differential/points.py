@@ -97,54 +97,59 @@ class Pairs:
 
     def w(self, i: int, j: int) -> Doubles:
         """Return W_ij."""
-        own = self._g(i) if i == j else -self.u[i] * self.u[j]
+        own: Doubles = self._g(i) if i == j else -self.u[i] * self.u[j]
         return own - self.v[j] * self._y(i)
 
     def total(self, powers: tuple[int, int, int]) -> Doubles:
         """Return the sum of powers of u_i, Y_i and g_i over all i."""
         u, y = self.u[_ADDED], self._y(_ADDED)
+        found: Doubles
         if powers == (0, 0, 1):
-            return (len(self.u) - 2) + u * u
-        if powers == (2, 0, 0):
-            return 1.0 - u * u
-        if powers == (1, 1, 0):
-            return -u * y
-        return self._sine - y * y
+            found = (len(self.u) - 2) + u * u
+        elif powers == (2, 0, 0):
+            found = 1.0 - u * u
+        elif powers == (1, 1, 0):
+            found = -u * y
+        else:
+            found = (1.0 - self.cosine) * (1.0 + self.cosine) - y * y
+        return found
 
     def total_with(self, powers: tuple[int, int, int], both: int, j: int) -> Doubles:
         """Return the sum of powers of u_i, Y_i, g_i and W_ij over all i."""
         z, w = self.exchanged._y(j), self.w(_ADDED, j)
+        found: Doubles
         if both == 2:
-            return self.exchanged._g(j) - z * z - w * w
-        if powers[0]:
-            return -self.u[_ADDED] * w
-        return -self.cosine * z - self._y(_ADDED) * w
+            found = self.exchanged._g(j) - z * z - w * w
+        elif powers[0]:
+            found = -self.u[_ADDED] * w
+        else:
+            found = -self.cosine * z - self._y(_ADDED) * w
+        return found
 
     def total_of_both(
         self, left: tuple[int, int, int], right: tuple[int, int, int], both: int
     ) -> Doubles:
         """Return the sum of powers of u_i, Y_i and g_i, of v_j, Z_j and h_j, and of W_ij."""
-        other = self.exchanged
+        other, c = self.exchanged, self.cosine
         u, v, y, z = self.u[_ADDED], self.v[_ADDED], self._y(_ADDED), other._y(_ADDED)
         w = self.w(_ADDED, _ADDED)
+        found: Doubles
         if both == 2:
             rest = self._g(_ADDED) - y * y - w * w
-            return other.total((0, 0, 1)) - other.total((0, 2, 0)) - rest
-        if left[0] and right[0]:
-            return u * v * w
-        if left[0]:
-            return u * (self.cosine * y + z * w)
-        if right[0]:
-            return v * (self.cosine * z + y * w)
-        return y * (self.cosine * y + z * w) - self.cosine * other.total((0, 2, 0))
-
-    @property
-    def _sine(self) -> Doubles:
-        """Return 1 − c²."""
-        return (1.0 - self.cosine) * (1.0 + self.cosine)
+            found = other.total((0, 0, 1)) - other.total((0, 2, 0)) - rest
+        elif left[0] and right[0]:
+            found = u * v * w
+        elif left[0]:
+            found = u * (c * y + z * w)
+        elif right[0]:
+            found = v * (c * z + y * w)
+        else:
+            found = y * (c * y + z * w) - c * other.total((0, 2, 0))
+        return found
 
     def _g(self, i: int) -> Doubles:
-        return (1.0 - self.u[i]) * (1.0 + self.u[i])
+        found: Doubles = (1.0 - self.u[i]) * (1.0 + self.u[i])
+        return found
 
     def _y(self, i: int) -> Doubles:
         found = self.known.get(i)
