@@ -98,7 +98,8 @@ class Pairs:
     def w(self, i: int, j: int) -> Doubles:
         """Return W_ij."""
         own: Doubles = self._g(i) if i == j else -self.u[i] * self.u[j]
-        return own - self.v[j] * self._y(i)
+        found: Doubles = own - self.v[j] * self._y(i)
+        return found
 
     def total(self, powers: tuple[int, int, int]) -> Doubles:
         """Return the sum of powers of u_i, Y_i and g_i over all i."""

@@ -5,7 +5,8 @@ use crate::door::Call;
 use crate::evaluate::{operations, run};
 use crate::program::PyProgram;
 use ntkfast_core::model;
-use ntkfast_core::taylor::{EXPONENTS, Lengths, Pairs, WITHIN};
+use ntkfast_core::smooth::{Lengths, Pairs};
+use ntkfast_core::taylor::{EXPONENTS, WITHIN};
 use numpy::PyUntypedArrayMethods;
 use numpy::ndarray::{Ix1, Ix2};
 use pyo3::exceptions::PyValueError;
@@ -30,7 +31,8 @@ pub fn taylor<'py>(
     out: Vec<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
     let py = products.py();
-    let matrix = read::<f64, Ix2>("products", products)?.ok_or_else(|| unsuitable("products", 2, products))?;
+    let matrix =
+        read::<f64, Ix2>("products", products)?.ok_or_else(|| unsuitable("products", 2, products))?;
     let vector = |name: &'static str, array: &Bound<'py, PyAny>| {
         read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))
     };
@@ -38,7 +40,8 @@ pub fn taylor<'py>(
     let added = [vector("added", &added[0])?, vector("added", &added[1])?];
     let shape = variances.each_ref().map(|side| side.len());
     let degree = WITHIN.iter().position(|&count| count == out.len());
-    let Some(degree) = degree.filter(|_| matrix.shape() == shape && added.each_ref().map(|side| side.len()) == shape)
+    let Some(degree) =
+        degree.filter(|_| matrix.shape() == shape && added.each_ref().map(|side| side.len()) == shape)
     else {
         return Err(PyValueError::new_err("arrays of Taylor coefficients differ in shape, or are too few"));
     };

@@ -6,7 +6,7 @@ use crate::kernel::{self, Outputs, Rows, Target, Variables, Wanted, Weighted};
 use crate::parallel::Job;
 use crate::program::Prepared;
 use crate::samples::{self, Samples};
-use crate::taylor::{self, Pairs};
+use crate::smooth::{self, Pairs};
 
 /// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
 ///
@@ -38,7 +38,7 @@ pub fn weighted_derivatives(
     kernel::derivatives(prepared, both_rows(sets)?, Variables::Inputs, first, wanted, out, job)
 }
 
-/// The Taylor coefficients of kernels of all pairs, see [`taylor::taylor`].
+/// The Taylor coefficients of kernels of all pairs, see [`smooth::taylor`].
 ///
 /// # Errors
 /// As there.
@@ -50,7 +50,7 @@ pub fn taylor_coefficients(
     out: &[Target<'_, f64>],
     job: &Job,
 ) -> Result<()> {
-    taylor::taylor(&model.program, pairs, degree, ntk, out, job)
+    smooth::taylor(&model.program, pairs, degree, ntk, out, job)
 }
 
 fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {

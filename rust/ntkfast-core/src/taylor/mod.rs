@@ -1,18 +1,10 @@
-//! Kernels with their derivatives by two rows, up to the second by each.
-//!
-//! A program runs on the covariances of a pair as truncated Taylor series ([`Taylor`]) by the rows' cosine and lengths:
-//! the kernels of smooth activations are smooth in these, also where rows coincide. The variance of a row behind each
-//! step, as a function of the row's length ([`Series`]), is what the step makes of the row with itself ([`rows`]). Then
-//! pairs are computed in strips ([`pairs`]); [`ops`] has what each step does to either.
+//! Truncated Taylor series by the cosine of a pair and both lengths ([`Taylor`]), and by the length of a row ([`Series`]).
 
 mod number;
-mod ops;
-mod pairs;
-mod rows;
 mod series;
 mod tables;
 
 pub(crate) use number::{OneSided, Taylor};
-pub use pairs::{Lengths, Pairs, taylor};
 pub(crate) use series::Series;
+pub(crate) use tables::{COUNT, place};
 pub use tables::{EXPONENTS, WITHIN};

@@ -5,7 +5,7 @@
 //! c ≤ 2 and a + b + c ≤ 4 alone, and products keep to them: they are the 27 coefficients of [`Taylor`], by ascending
 //! degree, so that fewer derivatives need a part from the front.
 
-use super::tables::{LEFT, RIGHT, STARTS, TERMS, WITHIN};
+use super::tables::{COUNT, LEFT, RIGHT, STARTS, TERMS, WITHIN};
 use crate::simd::Number;
 use crate::simd::math::{atan2, decay};
 
@@ -106,21 +106,20 @@ impl<N: Number> Taylor<N> {
     /// Product with functions of either length.
     #[inline(always)]
     pub fn between(&self, left: OneSided<N>, right: OneSided<N>) -> Self {
-        let mut half = Self::constant(0.0, self.degree);
-        for k in 0..self.count() {
-            let mut sum = N::splat(0.0);
-            for (order, &i) in LEFT[k].1[..LEFT[k].0].iter().enumerate() {
-                sum = self.coefficients[i as usize % ROOM].mul_add(left[order], sum);
-            }
-            half.coefficients[k] = sum;
-        }
+        self.times_one_sided(left, &LEFT).times_one_sided(right, &RIGHT)
+    }
+
+    /// Product with a function of the length that the table is for.
+    #[inline(always)]
+    fn times_one_sided(&self, factor: OneSided<N>, table: &[(usize, [u8; 3]); COUNT]) -> Self {
         let mut product = Self::constant(0.0, self.degree);
-        for k in 0..self.count() {
+        let results = product.coefficients.iter_mut().zip(table);
+        for (result, (count, places)) in results.take(self.count()) {
             let mut sum = N::splat(0.0);
-            for (order, &i) in RIGHT[k].1[..RIGHT[k].0].iter().enumerate() {
-                sum = half.coefficients[i as usize % ROOM].mul_add(right[order], sum);
+            for (&value, &place) in factor.iter().zip(&places[..*count]) {
+                sum = self.coefficients[place as usize % ROOM].mul_add(value, sum);
             }
-            product.coefficients[k] = sum;
+            *result = sum;
         }
         product
     }

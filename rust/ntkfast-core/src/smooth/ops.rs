@@ -1,12 +1,10 @@
 //! What each step of a program does to a strip of pairs, as Taylor series.
 
-use super::number::{OneSided, Taylor};
-use super::series::Series;
-use super::tables::{COUNT, WITHIN};
 use crate::dual::{RowSeries, Smooth, with_dual};
 use crate::error::{Error, Result};
 use crate::program::{Gradient, Op, Program, Step};
 use crate::simd::{Level, Pack, STRIP, Strip, Vectorized, dispatch_f64};
+use crate::taylor::{COUNT, OneSided, Series, Taylor, WITHIN};
 
 pub(super) const ZERO: Strip<f64> = Strip([0.0; STRIP]);
 

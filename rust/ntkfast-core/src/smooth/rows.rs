@@ -1,13 +1,12 @@
 //! The functions of a row that pairs need, row by row.
 
+use super::lengths::{Lengths, start};
 use super::ops::{Plan, Register, ZERO};
-use super::pairs::{Lengths, start};
-use super::series::Series;
-use super::tables::{COUNT, EXPONENTS};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parallel::{Job, for_each_item};
 use crate::simd::{STRIP, Strip};
+use crate::taylor::{COUNT, EXPONENTS, Series};
 
 /// Functions of the rows of a strip: for each step's each function f, f' and f''/2.
 pub(super) struct StripSeries(pub Vec<Strip<f64>>);
