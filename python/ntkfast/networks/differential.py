@@ -76,9 +76,9 @@ def derivative_kernel(
 
     Notes
     -----
-    Costs about as much as 10 to 20 kernels for values and gradients and 30 to 40 for Laplacians of
-    both arguments; with gradients of both, also d² products per pair. Memory: the result and some
-    blocks of 8 MB.
+    Costs about as much as 10 kernels with values, gradients or a Laplacian on one side, 30 with
+    Laplacians on both, and d² kernels with gradients on both, but at least 15. Memory: the result
+    and some blocks of 8 MB.
 
     Points may coincide. Errors are about 1 + v roundings of the size
     √(L_x L_x' Θ(x, x) · R_x R_x' Θ(x', x')), where v = w_std²·‖x‖²/d is the variance before the

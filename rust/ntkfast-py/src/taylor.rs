@@ -33,11 +33,12 @@ pub fn taylor<'py>(
     let py = products.py();
     let matrix =
         read::<f64, Ix2>("products", products)?.ok_or_else(|| unsuitable("products", 2, products))?;
-    let vector = |name: &'static str, array: &Bound<'py, PyAny>| {
-        read::<f64, Ix1>(name, array)?.ok_or_else(|| unsuitable(name, 1, array))
+    let vector = |name: &'static str, array: Bound<'py, PyAny>| {
+        read::<f64, Ix1>(name, &array)?.ok_or_else(|| unsuitable(name, 1, &array))
     };
-    let variances = [vector("variances", &variances[0])?, vector("variances", &variances[1])?];
-    let added = [vector("added", &added[0])?, vector("added", &added[1])?];
+    let ([p, q], [a, b]) = (variances, added);
+    let variances = [vector("variances", p)?, vector("variances", q)?];
+    let added = [vector("added", a)?, vector("added", b)?];
     let shape = variances.each_ref().map(|side| side.len());
     let degree = WITHIN.iter().position(|&count| count == out.len());
     let Some(degree) =

@@ -2,7 +2,7 @@
 
 use super::ops::{Register, ZERO};
 use crate::simd::Strip;
-use crate::taylor::place;
+use crate::taylor::{WITHIN, place};
 
 /// The lengths of rows.
 #[derive(Clone, Copy)]
@@ -48,19 +48,30 @@ impl<'a> Lengths<'a> {
     }
 }
 
-/// K before all steps, given x·x'/d and [`Lengths::all`] of both rows of each pair: the product of the lengths times the
-/// cosine, all of which change, less that of the additional coordinates.
-pub(super) fn start(register: &mut Register, products: &[f64], [left, right]: [&[Strip<f64>; 2]; 2]) {
-    *register = Register::ZERO;
+/// Which coefficients of K are the product of the lengths times the cosine, before all steps, and which are that of the
+/// lengths.
+const WHOLE: [usize; 3] = [place([0, 0, 1]), place([0, 1, 0]), place([0, 1, 1])];
+const LENGTHS: [usize; 4] = [place([1, 0, 0]), place([1, 0, 1]), place([1, 1, 0]), place([1, 1, 1])];
+
+/// K and T before all steps, up to a degree, given x·x'/d and [`Lengths::all`] of both rows of each pair: the product of
+/// the lengths times the cosine, all of which change, less that of the additional coordinates.
+pub(super) fn start(
+    register: &mut Register,
+    degree: usize,
+    products: &[f64],
+    [left, right]: [&[Strip<f64>; 2]; 2],
+) {
+    register.nngp[..WITHIN[degree]].fill(ZERO);
+    register.ntk[..WITHIN[degree]].fill(ZERO);
     for (lane, product) in products.iter().enumerate() {
         let whole = product + left[1].0[lane] * right[1].0[lane];
         let lengths = left[0].0[lane] * right[0].0[lane];
         register.nngp[0].0[lane] = *product;
-        for [b, c] in [[0, 1], [1, 0], [1, 1]] {
-            register.nngp[place([0, b, c])].0[lane] = whole;
+        for place in WHOLE {
+            register.nngp[place].0[lane] = whole;
         }
-        for [b, c] in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-            register.nngp[place([1, b, c])].0[lane] = lengths;
+        for place in LENGTHS {
+            register.nngp[place].0[lane] = lengths;
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn taylor(
             left[block[0]].repeat(lane, own);
             let products = &pairs.products[index * counts[1]..][columns.clone()];
             let row = pairs.sides[0].part(index, 1).all().map(|root| Strip([root.0[0]; STRIP]));
-            start(&mut registers[0], products, [&row, &roots]);
+            start(&mut registers[0], degree, products, [&row, &roots]);
             for step in 0..program.steps.len() {
                 plan.run(step, registers, [own, &right[block[1]].0]);
             }

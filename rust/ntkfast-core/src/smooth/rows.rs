@@ -37,7 +37,7 @@ pub(super) fn series(plan: &Plan<'_>, lengths: Lengths<'_>, job: &Job) -> Result
         let own = lengths.part(block * STRIP, STRIP);
         let variances = own.variances;
         rows[0] = own.series();
-        start(&mut registers[0], variances, [&own.all(), &own.all()]);
+        start(&mut registers[0], plan.degree, variances, [&own.all(), &own.all()]);
         for (index, step) in plan.program.steps.iter().enumerate() {
             let [first, end] = [plan.firsts[index], plan.firsts[index + 1]];
             let mut slots = vec![Series::default(); end - first];
