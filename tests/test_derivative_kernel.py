@@ -64,9 +64,8 @@ SMOOTH = {
     if not {*KINKED, "dropout"} & set(kinds(description))
 }
 for number, each in enumerate(ACTIVATIONS):
-    for levels in (1, 2 + number % 4):
-        for way in ("ntk", "standard"):
-            SMOOTH[f"{each[0]}, {levels} layers, {way}"] = deep(each, levels, way)
+    for levels, way in ((1, "ntk"), (2 + number % 4, "standard")):
+        SMOOTH[f"{each[0]}, {levels} layers, {way}"] = deep(each, levels, way)
 ERF, GELU, DENSE = ["erf", 1.0, 1.0, 0.0], ["gelu"], ["dense", 1.1, 0.2]
 SMOOTH |= {
     "smooth sum": [
