@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from ntkfast.networks.base import Network
 from ntkfast.networks.composition import as_first
 
 __all__ = ["derivative_gram", "derivative_kernel"]
+
+# An operator and points. To type checkers, a list of operators of different kinds has no operators.
+Observation: TypeAlias = tuple[Any, npt.ArrayLike]
 
 
 def derivative_kernel(
@@ -122,8 +125,8 @@ def derivative_kernel(
 
 def derivative_gram(
     network: Network,
-    observations: Sequence[tuple[Operator, npt.ArrayLike]],
-    others: Sequence[tuple[Operator, npt.ArrayLike]] | None = None,
+    observations: Sequence[Observation],
+    others: Sequence[Observation] | None = None,
     *,
     kernel: KernelName = "ntk",
     progress: Progress = None,
