@@ -4,7 +4,7 @@
 //! coincide, at an error of about 1 + p roundings.
 
 use crate::simd::Number;
-use crate::taylor::{OneSided, Series, Taylor};
+use crate::taylor::{HIGHEST, OneSided, Series, Taylor};
 
 /// What a row's own functions are to a pair, by number.
 pub trait RowSeries<N>: Copy {
@@ -81,11 +81,30 @@ pub fn power_series<N: Number>(
     left: impl RowSeries<N>,
     right: impl RowSeries<N>,
 ) -> Covariances<N> {
-    let mut value = Taylor::constant(0.0, k.degree);
-    let mut slope = value;
+    // Coefficients by powers of the change of k, for powers of both lengths.
+    let mut sums = [[[N::splat(0.0); 3]; 3]; HIGHEST + 2];
+    let x = k.value();
     for l in (0..count).rev() {
-        slope = slope.times(k).plus(&value);
-        value = value.times(k).plus(&Taylor::product_of(left.get(l), right.get(l), k.degree));
+        let (a, b) = (left.get(l), right.get(l));
+        for i in 0..3 {
+            for j in 0..3 {
+                for power in (1..sums.len()).rev() {
+                    sums[power][i][j] = sums[power][i][j].mul_add(x, sums[power - 1][i][j]);
+                }
+                sums[0][i][j] = sums[0][i][j].mul_add(x, a[i] * b[j]);
+            }
+        }
     }
-    Covariances { value, slope }
+    let (mut value, mut slope) = ([sums[0]; HIGHEST + 1], [sums[1]; HIGHEST + 1]);
+    for order in 0..=HIGHEST {
+        value[order] = sums[order];
+        slope[order] = sums[order + 1];
+        let factor = N::splat((order + 1) as f64);
+        for row in &mut slope[order] {
+            for entry in row {
+                *entry = *entry * factor;
+            }
+        }
+    }
+    Covariances { value: k.compose_between(&value), slope: k.compose_between(&slope) }
 }

@@ -4,7 +4,7 @@ mod number;
 mod series;
 mod tables;
 
-pub(crate) use number::{OneSided, Taylor};
+pub(crate) use number::{HIGHEST, OneSided, Taylor};
 pub(crate) use series::Series;
 pub(crate) use tables::{COUNT, place};
 pub use tables::{EXPONENTS, WITHIN};

@@ -5,7 +5,7 @@
 //! c ≤ 2 and a + b + c ≤ 4 alone, and products keep to them: they are the 27 coefficients of [`Taylor`], by ascending
 //! degree, so that fewer derivatives need a part from the front.
 
-use super::tables::{COUNT, LEFT, RIGHT, STARTS, TERMS, WITHIN};
+use super::tables::{COUNT, LEFT, LENGTHS, RIGHT, STARTS, TERMS, WITHIN};
 use crate::simd::Number;
 use crate::simd::math::{atan2, decay};
 
@@ -148,6 +148,23 @@ impl<N: Number> Taylor<N> {
             // What is multiplied `order` times more needs no higher degree than this.
             sum = sum.times_up_to(&change, WITHIN[self.degree - order]);
             sum.coefficients[0] = derivatives[order];
+        }
+        sum
+    }
+
+    /// The function Σ f_j·v^j of the change v of this number, where the f_j are functions of both lengths.
+    #[inline(always)]
+    pub fn compose_between(&self, functions: &[[OneSided<N>; 3]; HIGHEST + 1]) -> Self {
+        let mut change = *self;
+        change.coefficients[0] = N::splat(0.0);
+        let mut sum = Self::constant(0.0, self.degree);
+        for order in (0..=self.degree).rev() {
+            sum = sum.times_up_to(&change, WITHIN[self.degree - order]);
+            for (places, values) in LENGTHS.iter().zip(&functions[order]) {
+                for (&place, &value) in places.iter().zip(values) {
+                    sum.coefficients[place] = sum.coefficients[place] + value;
+                }
+            }
         }
         sum
     }

@@ -19,6 +19,13 @@ pub static LEFT: [(usize, [u8; 3]); COUNT] = one_sided(1);
 /// The same for the second length.
 pub static RIGHT: [(usize, [u8; 3]); COUNT] = one_sided(2);
 
+/// The coefficients of powers of both lengths alone.
+pub const LENGTHS: [[usize; 3]; 3] = [
+    [place([0, 0, 0]), place([0, 0, 1]), place([0, 0, 2])],
+    [place([0, 1, 0]), place([0, 1, 1]), place([0, 1, 2])],
+    [place([0, 2, 0]), place([0, 2, 1]), place([0, 2, 2])],
+];
+
 const fn exponents() -> [[usize; 3]; COUNT] {
     let mut all = [[0; 3]; COUNT];
     let (mut next, mut degree) = (0, 0);
