@@ -328,6 +328,69 @@ def test_the_matrix_is_positive(activation):
         assert np.linalg.eigvalsh(matrix / np.outer(roots, roots)).min() > -1e-13 * len(matrix)
 
 
+SHIFTED = nk.Sin(c=0.3)
+
+
+def shifted(x):
+    return np.sin(x + 0.3)
+
+
+def bell(x):
+    return np.exp(-0.5 * x * x)
+
+
+def error_function(x):
+    return pytest.importorskip("scipy.special").erf(x)
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [(SHIFTED, shifted), (nk.Gaussian(1.0, -0.5), bell), (nk.Erf(), error_function)],
+    ids=repr,
+)
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("scale", [1e-3, 0.5, 1.0])
+def test_functions_have_the_derivatives_of_their_closed_forms(activation, function, depth, scale):
+    """Within 1e-10 of their size, wherever polynomials resolve them."""
+    exact, expanded = (
+        nk.mlp(depth, each, w_std=1.2, b_std=0.3) for each in (activation, nk.Elementwise(function))
+    )
+    x = scale * np.vstack([BASE, BASE[:2], -BASE[2:3], BASE[3:4] + 1e-6, np.zeros((1, 2))])
+    operators = ["value", ("d", 0), ("d", 1), ("d2", 0), ("d2", 1)]
+    for name in ("ntk", "nngp"):
+        observed = [(each, x) for each in operators]
+        matrix = nk.derivative_gram(exact, observed, kernel=name)
+        sizes = np.sqrt(np.maximum(matrix.diagonal().reshape(5, -1), 1e-2))
+        error = abs(nk.derivative_gram(expanded, observed, kernel=name) - matrix)
+        assert (error / np.outer(sizes, sizes)).max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    "activation", [nk.Tanh(), nk.Sigmoid(), nk.Softplus(), nk.Swish()], ids=repr
+)
+def test_gradients_of_functions_are_those_of_products_with_vectors(activation):
+    network, x = nk.mlp(2, activation, w_std=1.2, b_std=0.3), 0.5 * P
+    by_x = kernel("gradient", "value", x, Q[:1], network)
+    expected = network.ntk_vjp(x, Q[:1], np.ones((7, 1)))[0]
+    np.testing.assert_allclose(by_x[..., 0], expected, atol=1e-8)
+    both = kernel("gradient", ("d", 1), x, Q[:1], network)[..., 0]
+    move = 1e-3 * np.eye(3)[1]
+    ends = [network.ntk_vjp(x, Q[:1] + sign * move, np.ones((7, 1)))[0] for sign in (1, -1)]
+    np.testing.assert_allclose(both, (ends[0] - ends[1]) / 2e-3, atol=1e-4)
+
+
+def test_functions_that_fail_or_of_rows_without_a_variance():
+    def fails(x):
+        raise ZeroDivisionError("in the function")
+
+    with pytest.raises(ZeroDivisionError, match="in the function"):
+        kernel("gradient", "value", network=nk.mlp(1, nk.Elementwise(fails), b_std=0.3))
+    with pytest.raises(ValueError, match=r"sample 1 has no derivatives.*nearly zero.*b_std > 0"):
+        kernel("gradient", "value", np.array([[1.0], [0.0]]), None, nk.mlp(1, nk.Tanh()))
+    with pytest.raises(ValueError, match=r"layer 2 \(Tanh\).*scale the features or w_std down"):
+        kernel("gradient", "value", 50.0 * P, Q, nk.mlp(1, nk.Tanh(), b_std=0.3))
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
@@ -337,8 +400,9 @@ def test_the_matrix_is_positive(activation):
         (nk.Sign(), ["layer 2 (Sign)", "jumps"]),
         (nk.RectifiedMonomial(2), ["layer 2 (RectifiedMonomial)", "not smooth"]),
         (nk.Dropout(keep=0.5), ["layer 2 (Dropout)", "leave it out"]),
-        (nk.Tanh(), ["layer 2 (Tanh)", "no closed form"]),
-        (nk.Elementwise(np.sign), ["layer 2 (Elementwise", "no closed form"]),
+        (nk.Elu(), ["layer 2 (Elu)", "no polynomials resolve it", "scale the features"]),
+        (nk.Hardtanh(), ["layer 2 (Hardtanh)", "derivative jumps"]),
+        (nk.Elementwise(np.sign), ["layer 2 (Elementwise", "no polynomials resolve it"]),
     ],
 )
 def test_networks_that_are_not_smooth_are_refused(layer, words):

@@ -70,7 +70,7 @@ pub enum Error {
         /// Name of the output type.
         dtype: &'static str,
     },
-    /// A kernel has no derivatives at a sample that is zero before a layer which divides by its norm.
+    /// A kernel has no derivatives at a sample that is nearly zero before a layer.
     NoDerivative {
         /// Where in the network, as the user wrote it.
         layer: String,
@@ -233,8 +233,8 @@ impl fmt::Display for Error {
             }
             Self::NoDerivative { layer, row } => write!(
                 out,
-                "the kernel of sample {row} has no derivatives, as the sample is zero before {layer}, which divides by its \
-                 norm: remove it, or put a Dense with b_std > 0 before {layer}"
+                "the kernel of sample {row} has no derivatives that can be computed, as the sample is nearly zero before \
+                 {layer}: remove it, or put a Dense with b_std > 0 before {layer}"
             ),
             Self::Function { name, reason } => {
                 write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")

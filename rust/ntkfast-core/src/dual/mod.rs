@@ -38,7 +38,7 @@ pub use polynomial::Polynomial;
 pub use rectified_monomial::RectifiedMonomial;
 pub use sign::Sign;
 pub use sin::Sin;
-pub(crate) use smooth::{RowSeries, Smooth};
+pub(crate) use smooth::{RowSeries, Smooth, power_series};
 
 use crate::description::Description;
 use crate::error::Result;

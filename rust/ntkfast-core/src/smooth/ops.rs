@@ -1,7 +1,9 @@
 //! What each step of a program does to a strip of pairs, as Taylor series.
 
-use crate::dual::{RowSeries, Smooth, with_dual};
+use crate::dual::{RowSeries, Smooth, power_series, with_dual};
 use crate::error::{Error, Result};
+use crate::fitted::Expansion;
+use crate::parallel::Job;
 use crate::program::{Gradient, Op, Program, Step};
 use crate::simd::{Level, Pack, STRIP, Strip, Vectorized, dispatch_f64};
 use crate::taylor::{COUNT, OneSided, Series, Taylor, WITHIN};
@@ -31,18 +33,51 @@ pub(super) struct Plan<'a> {
     pub level: Level,
     /// The first of each step's functions of a row, and in the end their number.
     pub firsts: Vec<usize>,
+    /// Functions that are known by their values, step by step.
+    pub expansions: Vec<Option<Expansion>>,
 }
 
 impl<'a> Plan<'a> {
+    /// A plan without steps, see [`Plan::add`].
+    ///
     /// # Errors
     /// [`Error::Network`] where the kernel has no such derivatives.
     pub fn new(program: &'a Program, features: usize, degree: usize, ntk: bool) -> Result<Self> {
         program.check_smooth()?;
-        let mut firsts = vec![0];
-        for step in &program.steps {
-            firsts.push(firsts[firsts.len() - 1] + step.op.series_slots());
+        let (firsts, expansions) = (vec![0], Vec::new());
+        Ok(Self { program, features, degree, ntk, level: Level::current(), firsts, expansions })
+    }
+
+    /// Add the next step, before which rows have up to about this variance.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where it is a function that polynomials do not resolve; [`Error::Function`];
+    /// [`Error::Cancelled`].
+    pub fn add(&mut self, variance: f64, job: &Job) -> Result<()> {
+        let step = &self.program.steps[self.expansions.len()];
+        let expansion = match &step.op {
+            Op::Elementwise(function) => {
+                let found = Expansion::new(function, variance.sqrt(), job)?;
+                Some(found.ok_or_else(|| rough(&step.place, UNRESOLVED, SCALE))?)
+            }
+            _ => None,
+        };
+        let slots = expansion.as_ref().map_or_else(|| step.op.series_slots(), Expansion::slots);
+        self.firsts.push(self.firsts[self.firsts.len() - 1] + slots);
+        self.expansions.push(expansion);
+        Ok(())
+    }
+
+    /// Fill in the functions of a row that a step uses, at a row of variance p; false where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Function`]; [`Error::Cancelled`].
+    pub fn series(&self, index: usize, p: Series, slots: &mut [Series], job: &Job) -> Result<bool> {
+        if let Some(expansion) = &self.expansions[index] {
+            return expansion.row(p, slots, job);
         }
-        Ok(Self { program, features, degree, ntk, level: Level::current(), firsts })
+        self.program.steps[index].op.series(p, slots);
+        Ok(slots.iter().all(|series| series.is_finite()))
     }
 
     /// Run a step on a strip, with the functions of both rows of each pair, three strips each.
@@ -55,6 +90,11 @@ impl<'a> Plan<'a> {
             Op::Activation(activation) => {
                 with_dual!(activation, dual => dispatch_f64(self.level, Activated { dual, strip }));
             }
+            Op::Elementwise(_) => {
+                if let Some(expansion) = &self.expansions[index] {
+                    dispatch_f64(self.level, Expanded { unit: expansion.unit(), strip });
+                }
+            }
             _ => dispatch_f64(self.level, Simple(strip)),
         }
     }
@@ -65,28 +105,32 @@ impl Program {
     fn check_smooth(&self) -> Result<()> {
         for step in &self.steps {
             let (reason, remedy) = match &step.op {
-                Op::Activation(activation) => (
-                    with_dual!(activation, dual => dual.roughness()),
-                    "use a smooth activation, such as Erf or Gelu",
-                ),
+                Op::Activation(activation) => (with_dual!(activation, dual => dual.roughness()), ACTIVATION),
                 Op::Dropout { keep } if *keep < 1.0 => {
                     (Some("it drops other neurons for each point"), "leave it out")
                 }
-                Op::Elementwise(_) | Op::Fitted(_) | Op::Integrated(_) => (
-                    Some("it has no closed form, and fits are not accurate enough for second derivatives"),
-                    "use an activation with a closed form, such as Erf or Gelu",
-                ),
+                Op::Elementwise(function) if !function.kinks.is_empty() => {
+                    (Some("its derivative jumps"), ACTIVATION)
+                }
                 _ => (None, ""),
             };
             if let Some(reason) = reason {
-                return Err(Error::Network(format!(
-                    "kernels of gradients and Laplacians need a smooth network, but {} is not, as {reason}: {remedy}",
-                    step.place
-                )));
+                return Err(rough(&step.place, reason, remedy));
             }
         }
         Ok(())
     }
+}
+
+const ACTIVATION: &str = "use a smooth activation, such as Erf or Gelu";
+const UNRESOLVED: &str =
+    "no polynomials resolve it: it has kinks, steps, or features that are narrow for its inputs";
+const SCALE: &str = "use a smoother function, such as Erf or Gelu, or scale the features or w_std down";
+
+fn rough(place: &str, reason: &str, remedy: &str) -> Error {
+    Error::Network(format!(
+        "kernels of gradients and Laplacians need a smooth network, but {place} is not, as {reason}: {remedy}"
+    ))
 }
 
 impl Op {
@@ -100,7 +144,7 @@ impl Op {
     }
 
     /// Fill in these functions at a row of variance p.
-    pub(super) fn series(&self, p: Series, slots: &mut [Series]) {
+    fn series(&self, p: Series, slots: &mut [Series]) {
         match self {
             Self::Activation(activation) => with_dual!(activation, dual => Smooth::row(dual, p, slots)),
             Self::LayerNorm { eps } => slots[0] = (p + *eps).powf(-0.5),
@@ -177,6 +221,34 @@ impl<D: Smooth> Vectorized<f64> for Activated<'_, D> {
             let response = dual.pair(&strip.read::<P>(0, false, pack), left, right);
             if strip.plan.ntk {
                 let ntk = response.slope.times(&strip.read(0, true, pack));
+                strip.write(&ntk, true, pack);
+            }
+            strip.write(&response.value, false, pack);
+        }
+    }
+}
+
+/// A function that is known by its values on a strip.
+struct Expanded<'a> {
+    /// What covariances are multiplied with.
+    unit: f64,
+    strip: OnStrip<'a>,
+}
+
+impl Vectorized<f64> for Expanded<'_> {
+    type Output = ();
+    type Unit = Self;
+
+    #[inline(always)]
+    fn run<P: Pack<Scalar = f64>>(self) {
+        let Self { unit, mut strip } = self;
+        let count = strip.sides[0].len() / 3;
+        for pack in 0..P::PACKS {
+            let [left, right] = strip.sides(pack);
+            let k = strip.read::<P>(0, false, pack).scaled(unit);
+            let response = power_series(count, &k, left, right);
+            if strip.plan.ntk {
+                let ntk = response.slope.scaled(unit).times(&strip.read(0, true, pack));
                 strip.write(&ntk, true, pack);
             }
             strip.write(&response.value, false, pack);

@@ -2,7 +2,7 @@
 
 use super::lengths::{Lengths, start};
 use super::ops::{Plan, Register, ZERO};
-use super::rows::series;
+use super::rows::{add_steps, series};
 use crate::error::Result;
 use crate::kernel::{Target, stream};
 use crate::memory;
@@ -40,10 +40,11 @@ pub fn taylor(
     job: &Job,
 ) -> Result<()> {
     assert!(degree < WITHIN.len() && out.len() == WITHIN[degree], "one array for each coefficient");
-    let plan = Plan::new(program, pairs.features, degree, ntk)?;
-    // Those of a row need the second derivatives of what follows from it alone.
-    let rows = Plan { degree: degree.max(2), ntk: false, firsts: plan.firsts.clone(), ..plan };
-    let [left, right] = [series(&rows, pairs.sides[0], job)?, series(&rows, pairs.sides[1], job)?];
+    // Rows need the second derivatives of what follows from them alone.
+    let mut plan = Plan::new(program, pairs.features, degree.max(2), false)?;
+    add_steps(&mut plan, pairs.sides, job)?;
+    let [left, right] = [series(&plan, pairs.sides[0], job)?, series(&plan, pairs.sides[1], job)?];
+    let plan = Plan { degree, ntk, ..plan };
     let counts = pairs.sides.map(|side| side.count());
     let blocks = counts.map(|count| count.div_ceil(STRIP));
     let range = |block: usize, count: usize| block * STRIP..count.min((block + 1) * STRIP);

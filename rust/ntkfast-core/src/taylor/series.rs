@@ -8,7 +8,7 @@ pub struct Series(pub [f64; 3]);
 
 impl Series {
     /// A function of this number, given its value, its derivative and half of its second derivative there.
-    fn compose(self, [value, slope, bend]: [f64; 3]) -> Self {
+    pub fn compose(self, [value, slope, bend]: [f64; 3]) -> Self {
         let [_, first, second] = self.0;
         Self([value, slope * first, slope * second + bend * first * first])
     }
