@@ -259,7 +259,7 @@ def test_sums_of_operators():
     np.testing.assert_allclose(weighted, expected, rtol=1e-12, atol=1e-13)
 
 
-def test_points_in_blocks_and_in_any_number_of_threads():
+def test_points_in_blocks_and_in_any_number_of_threads(monkeypatch):
     """Blocks of rows differ by rounding alone, and threads not at all."""
     x, z = RNG.standard_normal((300, 2)), RNG.standard_normal((150, 2))
     whole, threads = kernel("laplacian", "gradient", x, z), nk.num_threads()
@@ -271,6 +271,12 @@ def test_points_in_blocks_and_in_any_number_of_threads():
         np.testing.assert_array_equal(kernel("laplacian", "gradient", x, z), whole)
     finally:
         nk.set_num_threads(threads)
+    monkeypatch.setattr("ntkfast.differential.kernel._NUMBERS", 1 << 16)
+    told = []
+    blocks = kernel("laplacian", "gradient", x, z, progress=lambda *done: told.append(done))
+    assert len(told) > 10
+    assert told[-1] == (300, 300)
+    np.testing.assert_allclose(blocks, whole, rtol=1e-12, atol=1e-13)
 
 
 def test_types_and_no_points():

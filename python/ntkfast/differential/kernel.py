@@ -18,8 +18,9 @@ from ntkfast.linalg import matmul
 
 __all__ = ["fill"]
 
-# Numbers of a block of rows: coefficients that stay in cache until they have been summed.
-_NUMBERS = 1 << 20
+# Numbers of a block of rows. For each of them, the functions of all rows on the right are computed
+# again.
+_NUMBERS = 1 << 22
 
 
 def fill(

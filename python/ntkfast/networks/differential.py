@@ -82,7 +82,7 @@ def derivative_kernel(
     -----
     Costs about as much as 10 kernels with values, gradients or a Laplacian on one side, 30 with
     Laplacians on both, and d² kernels with gradients on both, but at least 15. Memory: the result
-    and some blocks of 8 MB.
+    and some blocks of 32 MB.
 
     Points may coincide. Errors are about 1 + v roundings of the size
     √(L_x L_x' Θ(x, x) · R_x R_x' Θ(x', x')), where v = w_std²·‖x‖²/d is the variance before the
