@@ -48,6 +48,12 @@ def kernels() -> Iterator[tuple[str, Call]]:
         lambda: nk.derivative_kernel(SMOOTH, X, left="laplacian", right="gradient"),
     )
     yield (
+        "derivative_kernel of a function",
+        lambda: nk.derivative_kernel(
+            nk.mlp(1, nk.Tanh(), b_std=0.1), X, left="value", right="value"
+        ),
+    )
+    yield (
         "derivative_gram",
         lambda: nk.derivative_gram(SMOOTH, [("value", X), ("gradient", X_TEST)]),
     )

@@ -352,7 +352,7 @@ def error_function(x):
 @pytest.mark.parametrize(
     ("activation", "function"),
     [(SHIFTED, shifted), (nk.Gaussian(1.0, -0.5), bell), (nk.Erf(), error_function)],
-    ids=repr,
+    ids=["sin", "gaussian", "erf"],
 )
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("scale", [1e-3, 0.5, 1.0])

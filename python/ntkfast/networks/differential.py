@@ -87,7 +87,7 @@ def derivative_kernel(
     Points may coincide. Errors are about 1 + v roundings of the size
     √(L_x L_x' Θ(x, x) · R_x R_x' Θ(x', x')), where v = w_std²·‖x‖²/d is the variance before the
     first activation: 1e-14 for features of ordinary size. Activations without a closed form add
-    about 1e-12, and take several times as long.
+    1e-12 to 1e-9, and take several times as long.
 
     Examples
     --------

@@ -10,6 +10,7 @@
 
 use super::{Function, Source};
 use crate::error::Result;
+use crate::memory;
 use crate::parallel::Job;
 use crate::taylor::Series;
 use std::f64::consts::PI;
@@ -18,9 +19,11 @@ use std::f64::consts::PI;
 const NODES: i32 = 192;
 const SPACING: f64 = 1.0 / 16.0;
 /// The most terms. Beyond, polynomials oscillate faster than nodes follow each other.
-const MOST: usize = 500;
+const MOST: usize = 1000;
 /// What terms that are left out may have of Σ l⁴·a_l², of which Laplacians of both rows are made.
 const LEFT_OUT: f64 = 1e-12;
+/// What the last terms that there may be, a tenth of all, may have of it.
+const TOLERATED: f64 = 1e-10;
 /// Coefficients of this share of √E[φ²] are rounding.
 const ROUNDING: f64 = 2e-16;
 /// How fast variances may change with the length of a row before rounding is all that is left.
@@ -41,18 +44,24 @@ impl Expansion {
     /// # Errors
     /// [`crate::Error::Function`] where the function fails; [`crate::Error::Cancelled`].
     pub fn new(function: &Function, scale: f64, job: &Job) -> Result<Option<Self>> {
-        let mut new = Self { function: function.clone(), scale, terms: MOST, weights: weights() };
+        let mut new = Self { function: function.clone(), scale, terms: MOST, weights: weights()? };
         let shares = new.coefficients(scale, job)?.into_iter().enumerate();
         let shares: Vec<f64> = shares.map(|(l, a)| ((l + 1) as f64).powi(4) * a * a).collect();
         let total: f64 = shares.iter().sum();
-        let mut rest = 0.0;
-        let kept = shares.iter().rposition(|share| {
-            rest += share;
-            rest > LEFT_OUT * total
-        });
-        new.terms = kept.map_or(1, |last| last + 1);
+        let needed = |left_out: f64| {
+            let mut rest = 0.0;
+            let last = shares.iter().rposition(|share| {
+                rest += share;
+                rest > left_out * total
+            });
+            last.map_or(1, |last| last + 1)
+        };
+        if needed(TOLERATED) > MOST / 10 * 9 {
+            return Ok(None);
+        }
+        new.terms = needed(LEFT_OUT).min(MOST - AHEAD);
         new.weights.truncate(new.terms + AHEAD);
-        Ok((new.terms + AHEAD < MOST).then_some(new))
+        Ok(Some(new))
     }
 
     /// How many functions of a row its pairs need.
@@ -108,19 +117,23 @@ fn nodes() -> impl Iterator<Item = f64> {
 }
 
 /// For each l up to the most, He_l/√l! times the density and the distance of nodes, at all of them.
-fn weights() -> Vec<Vec<f64>> {
+///
+/// # Errors
+/// [`crate::Error::Memory`].
+fn weights() -> Result<Vec<Vec<f64>>> {
     // √ of the density is a factor of the polynomials, which then stay in range.
     let roots: Vec<f64> = nodes().map(|z| (-z * z / 4.0).exp() / (2.0 * PI).powf(0.25)).collect();
     let (mut before, mut polynomial) = (vec![0.0; roots.len()], roots.clone());
     let mut all = Vec::with_capacity(MOST);
     for l in 0..MOST {
-        all.push(polynomial.iter().zip(&roots).map(|(value, root)| value * root * SPACING).collect());
+        let products = polynomial.iter().zip(&roots).map(|(value, root)| value * root * SPACING);
+        all.push(memory::collect(products)?);
         let [n, next] = [l as f64, (l + 1) as f64].map(f64::sqrt);
         for ((before, polynomial), z) in before.iter_mut().zip(&mut polynomial).zip(nodes()) {
             (*before, *polynomial) = (*polynomial, (z * *polynomial - n * *before) / next);
         }
     }
-    all
+    Ok(all)
 }
 
 /// A product of vectors, in sums that do not depend on each other.

@@ -59,7 +59,7 @@ pub(super) fn series(plan: &Plan<'_>, lengths: Lengths<'_>, job: &Job) -> Result
     let mut strips = memory::empty(lengths.count().div_ceil(STRIP))?;
     for _ in 0..lengths.count().div_ceil(STRIP) {
         job.check()?;
-        strips.push(StripSeries(vec![ZERO; slots]));
+        strips.push(StripSeries(memory::collect((0..slots).map(|_| ZERO))?));
     }
     for_each_item(
         job,
