@@ -4,7 +4,6 @@ import runpy
 from pathlib import Path
 from unittest.mock import create_autospec
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -37,16 +36,3 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     runpy.run_path(str(EXAMPLES / f"{name}.py"))
     compute.assert_called_once()
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.png"]
-
-
-def test_the_error_of_poisson_s_equation_falls() -> None:
-    names = runpy.run_path(str(EXAMPLES / "equations" / "poisson.py"))
-    at = np.random.default_rng(1).random((100, 2))
-    errors = [abs(names["solve"](n, at) - names["exact"](at)).max() for n in (4, 8, 14)]
-    np.testing.assert_array_less(errors, [0.2, 5e-3, 5e-5])
-
-
-def test_the_example_of_poisson_s_equation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_path(str(EXAMPLES / "equations" / "poisson.py"), run_name="__main__")
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[:7] for line in lines[1:]] == [f"{n:>2} × {n:<2}" for n in (4, 6, 8, 12, 16)]
