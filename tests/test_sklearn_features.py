@@ -400,3 +400,13 @@ def test_names_need_a_table():
     x, y = product(20)
     with pytest.raises(ValueError, match="X has no column names"):
         RFMRegressor(categorical_features=["a"]).fit(x, y)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_units_do_not_matter_however_large(size):
+    rng = np.random.default_rng(0)
+    x, x_test = rng.standard_normal((2, 60, 4))
+    y = x[:, 0] * x[:, 1]
+    plain = RFMRegressor(rounds=1).fit(x, y).predict(x_test)
+    scaled = RFMRegressor(rounds=1).fit(size * x, y).predict(size * x_test)
+    np.testing.assert_allclose(scaled, plain, rtol=1e-6, atol=1e-8)

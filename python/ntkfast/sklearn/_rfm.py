@@ -170,8 +170,12 @@ class RFMEstimator(NTKEstimator):
             numbers[block] = not is_category
         self.center_, units = np.zeros(numbers.size), np.ones(numbers.size)
         if as_flag(self.standardize, "standardize") and numbers.any():
-            scaler = StandardScaler().fit(features[:, numbers].astype(np.float64), None, weights)
-            self.center_[numbers], units[numbers] = scaler.mean_, 1 / scaler.scale_
+            columns = features[:, numbers].astype(np.float64)
+            largest = np.abs(columns).max(axis=0)  # their squares may overflow
+            largest[largest == 0] = 1.0
+            scaler = StandardScaler().fit(columns / largest, None, weights)
+            self.center_[numbers] = scaler.mean_ * largest
+            units[numbers] = 1 / scaler.scale_ / largest
         return project(features - self.center_, units).astype(points.dtype), units
 
     def _keep(self, best: Round, units: npt.NDArray[np.float64]) -> None:
