@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runpy.run_path(str(options.program), run_name="__main__")
     finally:
         for old, new in sorted(names.replaced.items()):
-            print(f"ntkfast: {old} was {new}", file=sys.stderr)
+            print(f"ntkfast: replaced {old} by {new}", file=sys.stderr)
     return 0
 
 

@@ -79,7 +79,7 @@ class OldNames(MetaPathFinder):
         for name, make in _JAX.items():
             if not hasattr(jax, name):
                 setattr(jax, name, make(jax))
-                self.replaced[f"jax.{name}"] = "what it was"
+                self.replaced[f"jax.{name}"] = f"jax.tree_util.{name.replace('multi', '')}"
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
