@@ -1,6 +1,7 @@
 """The names of neural-tangents in JAX: transformations, finite networks, empirical kernels."""
 
 import sys
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,10 @@ def _finite() -> dict[str, tuple[Any, Any]]:
     return {
         "dense": (
             stax.serial(
-                stax.Dense(width, 1.3, 0.1), stax.Erf(), stax.Dense(width, 1.3), stax.Relu(),
+                stax.Dense(width, 1.3, 0.1),
+                stax.Erf(),
+                stax.Dense(width, 1.3),
+                stax.Relu(),
                 stax.Dense(4),
             ),
             rows,
@@ -143,8 +147,13 @@ def _finite() -> dict[str, tuple[Any, Any]]:
         ),
         "branches": (
             stax.serial(
-                stax.Dense(width), stax.FanOut(2), branches, stax.FanInSum(), stax.LayerNorm(),
-                stax.Relu(), stax.Dense(4),
+                stax.Dense(width),
+                stax.FanOut(2),
+                branches,
+                stax.FanInSum(),
+                stax.LayerNorm(),
+                stax.Relu(),
+                stax.Dense(4),
             ),
             rows,
         ),
@@ -178,9 +187,8 @@ def test_finite_networks_have_these_limits(name: str) -> None:
     assert shape == (-1, 4)
     assert apply_fn(params, x).shape == (len(x), 4)
     empirical = jax.jit(lambda p: nt.empirical_ntk_fn(apply_fn)(x, None, p))
-    samples = []
-    for key in jax.random.split(jax.random.PRNGKey(1), 16):
-        samples.append(np.asarray(empirical(init_fn(key, x.shape)[1])))
+    keys = jax.random.split(jax.random.PRNGKey(1), 16)
+    samples = [np.asarray(empirical(init_fn(key, x.shape)[1])) for key in keys]
     error = np.std(samples, axis=0, ddof=1) / np.sqrt(len(samples))
     expected = kernel_fn(x, None, "ntk")
     slack = 0.02 * abs(expected).max()  # of order 1/width
@@ -250,7 +258,7 @@ def test_expansions() -> None:
         float(abs(nt.taylor_expand(apply_fn, params, degree)(moved, X) - exact).max())
         for degree in range(4)
     ]
-    assert all(later < 0.2 * earlier for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later < 0.2 * earlier for earlier, later in pairwise(errors))
     linear = nt.linearize(apply_fn, params)(moved, X)
     np.testing.assert_array_equal(linear, nt.taylor_expand(apply_fn, params, 1)(moved, X))
 

@@ -147,9 +147,7 @@ def test_inference(diag_reg: float) -> None:
     at_train = fn("ntk", None, True)
     np.testing.assert_array_equal(at_train.mean, Y)
     assert not at_train.covariance.any()
-    old = predict.gp_inference(
-        KERNEL_FN, X, Y, Z, get="nngp", diag_reg=diag_reg, compute_cov=True
-    )
+    old = predict.gp_inference(KERNEL_FN, X, Y, Z, get="nngp", diag_reg=diag_reg, compute_cov=True)
     np.testing.assert_allclose(old.covariance, found.nngp.covariance, rtol=1e-10)
     ensemble = predict.gradient_descent_mse_ensemble(KERNEL_FN, X, Y, diag_reg=diag_reg)
     at_end = ensemble(None, Z, "ntk", compute_cov=True)

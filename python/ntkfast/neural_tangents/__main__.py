@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runpy.run_path(str(options.program), run_name="__main__")
     finally:
         for old, new in sorted(names.replaced.items()):
-            print(f"ntkfast: replaced {old} by {new}", file=sys.stderr)
+            sys.stderr.write(f"ntkfast: replaced {old} by {new}\n")
     return 0
 
 
@@ -52,7 +52,7 @@ def _run_notebook(path: Path) -> None:
         if lines and lines[0].startswith("%%"):
             continue
         kept = ["" if line.lstrip().startswith(("%", "!")) else line for line in lines]
-        exec(compile("\n".join(kept), f"{path}, cell {number}", "exec"), names)  # noqa: S102
+        exec(compile("\n".join(kept), f"{path}, cell {number}", "exec"), names)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def namespace(*values: object) -> Any:
 def as_numpy(value: Any) -> np.ndarray[Any, Any]:
     """Return an array that is not traced as one of NumPy, of numbers that kernels take."""
     array = np.asarray(value)
-    if array.dtype.kind == "f" and array.dtype.itemsize < 4 or array.dtype.kind == "V":
+    if (array.dtype.kind == "f" and array.dtype.itemsize < 4) or array.dtype.kind == "V":
         return array.astype(np.float32)  # half precision, also bfloat16
     return array
 

@@ -148,7 +148,9 @@ def empirical_kernel_fn(
     return kernel_fn
 
 
-def empirical_ntk_vp_fn(f: Apply, x1: Any, x2: Any, params: Any, **kwargs: Any) -> Callable[[Any], Any]:
+def empirical_ntk_vp_fn(
+    f: Apply, x1: Any, x2: Any, params: Any, **kwargs: Any
+) -> Callable[[Any], Any]:
     """Return v ↦ Θ(x1, x2)·v, with v in the shape of outputs at x2, without the kernel."""
     jax, _ = jax_modules()
     first, second = _keywords(kwargs, x2 is None)
@@ -166,7 +168,7 @@ def _keywords(kwargs: dict[str, Any], same: bool) -> tuple[dict[str, Any], dict[
     jax, _ = jax_modules()
     first, second = {}, {}
     for name, value in kwargs.items():
-        if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004
+        if isinstance(value, tuple) and len(value) == 2:
             first[name], second[name] = value
         elif name == "rng" and value is not None and not same:
             first[name], second[name] = jax.random.split(value)

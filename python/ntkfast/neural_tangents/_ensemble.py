@@ -100,11 +100,10 @@ def gradient_descent_mse_ensemble(
                 alone = as_array(kernel_fn(x_test, None, "nngp", **keywords))
         if t is None:
             infinite = gp_inference(own, y, diag_reg, diag_reg_absolute_scale, trace_axes)
-            return infinite(names, cross, alone)._asdict()
+            found: dict[str, Any] = infinite(names, cross, alone)._asdict()
+            return found
         return {
-            name: _at_times(
-                system(name), targets, y, (t, learning_rate), name, own, cross, alone
-            )
+            name: _at_times(system(name), targets, y, (t, learning_rate), name, own, cross, alone)
             for name in names
         }
 
@@ -128,12 +127,11 @@ def _at_times(
     decay, integral = system.decay(moments, count), system.integral(moments, count)
     xp = system.xp
     eye = xp.eye(len(system.matrix), dtype=system.matrix.dtype)
+    k_td = system.kernel if cross is None else getattr(cross, name)
+    rows, k = k_td.shape[::2], make_2d(k_td)
     if cross is None:
         mean = wanted - system.function(decay, wanted)
-        rows = system.rows
     else:
-        k_td = getattr(cross, name)
-        rows, k = k_td.shape[::2], make_2d(k_td)
         mean = k @ system.function(integral, wanted)
     mean = like(targets.outputs(mean, rows, leading), *given)
     if alone is None:

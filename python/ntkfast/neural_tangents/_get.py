@@ -28,7 +28,7 @@ def canonicalize_get(get: Get) -> tuple[bool, tuple[str, ...] | None]:
 
 @functools.cache
 def _type(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields)  # noqa: PYI024 (the fields are known when it is called)
+    return namedtuple(name, fields)
 
 
 def named(name: str, get: Get, results: dict[str, Any]) -> Any:

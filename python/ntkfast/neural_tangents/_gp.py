@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ntkfast.neural_tangents._arrays import like
@@ -24,7 +23,11 @@ class Gaussian(NamedTuple):
 
 def part(kernels: Any, name: str) -> Any:
     """Return the kernel of that name of a namedtuple or a `Kernel`; an array is every kernel."""
-    found = getattr(kernels, name, None) if hasattr(kernels, "nngp") or hasattr(kernels, "ntk") else kernels
+    found = (
+        getattr(kernels, name, None)
+        if hasattr(kernels, "nngp") or hasattr(kernels, "ntk")
+        else kernels
+    )
     return None if found is None else as_array(found)
 
 
@@ -35,18 +38,6 @@ def _needed(kernels: Any, name: str, argument: str) -> Any:
     return found
 
 
-def _or_as_before(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that also takes the arguments of early versions, a kernel function first."""
-
-    @functools.wraps(function)
-    def either(*args: Any, **kwargs: Any) -> Any:
-        first = args[0] if args else kwargs.get("kernel_fn")
-        return _as_before(*args, **kwargs) if callable(first) else function(*args, **kwargs)
-
-    return either
-
-
-@_or_as_before
 def gp_inference(
     k_train_train: Any,
     y_train: Any,
@@ -131,19 +122,3 @@ def _named(kernels: Any, argument: str) -> Any:
             "kernel_fn(x1, x2, ('nngp', 'ntk'))"
         )
     return as_array(kernels.nngp)
-
-
-def _as_before(
-    kernel_fn: Callable[..., Any],
-    x_train: Any,
-    y_train: Any,
-    x_test: Any,
-    get: Get = None,
-    diag_reg: Any = 0.0,
-    compute_cov: bool = False,
-) -> Any:
-    """Predict as early versions did, from points."""
-    from ntkfast.neural_tangents._ensemble import gradient_descent_mse_ensemble
-
-    predict = gradient_descent_mse_ensemble(kernel_fn, x_train, y_train, diag_reg=diag_reg)
-    return predict(None, x_test, get, compute_cov)

@@ -106,7 +106,9 @@ def register() -> None:
         return arrays, tuple(getattr(kernel, name) for name in others)
 
     def unflatten(rest: tuple[Any, ...], arrays: Any) -> Kernel:
-        return Kernel(**dict(zip(_ARRAYS, arrays, strict=True)), **dict(zip(others, rest, strict=True)))
+        return Kernel(
+            **dict(zip(_ARRAYS, arrays, strict=True)), **dict(zip(others, rest, strict=True))
+        )
 
     jax.tree_util.register_pytree_node(Kernel, flatten, unflatten)
     register.done = True  # type: ignore[attr-defined]

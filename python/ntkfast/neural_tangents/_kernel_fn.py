@@ -9,6 +9,7 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast.neural_tangents._arrays import as_numpy, is_jax, is_traced, like
+from ntkfast.neural_tangents._compute import compute
 from ntkfast.neural_tangents._get import Get, canonicalize_get, named
 from ntkfast.neural_tangents._kernel import FIELDS, Kernel, register
 from ntkfast.neural_tangents._spec import Leaf, Node, native, scalars
@@ -30,7 +31,9 @@ class KernelFn:
         self.layers = layers
 
     def __repr__(self) -> str:
-        names = [node.name if isinstance(node, Leaf) else type(node).__name__ for node in self.layers]
+        names = [
+            node.name if isinstance(node, Leaf) else type(node).__name__ for node in self.layers
+        ]
         return f"<kernel_fn of {', '.join(names)}>"
 
     @functools.cached_property
@@ -124,10 +127,10 @@ class KernelFn:
 
     def _numbers(self, x1: Any, x2: Any, wanted: set[str]) -> dict[str, Any]:
         first, second = as_numpy(x1), None if x2 is None else as_numpy(x2)
-        same = second is None or first.shape == second.shape and np.array_equal(first, second)
+        same = second is None or (first.shape == second.shape and np.array_equal(first, second))
         kernels = compute(self.network, first, None if same else second, wanted)
         found = {name: like(value, x1, x2) for name, value in kernels.items()}
-        return {**found, "x1_is_x2": like(np.bool_(same), x1) if is_jax(x1) else same}
+        return {**found, "x1_is_x2": like(np.asarray(same), x1) if is_jax(x1) else same}
 
     def _facts(self, shape1: Shape, shape2: Shape) -> dict[str, Any]:
         """Return what does not depend on numbers."""
@@ -136,21 +139,3 @@ class KernelFn:
                 return {}
             shape1, shape2 = leaf.finite.shape(shape1), leaf.finite.shape(shape2)
         return {"shape1": shape1, "shape2": shape2, "channel_axis": len(shape1) - 1}
-
-
-def compute(
-    network: nk.Network, first: Any, second: Any, wanted: set[str]
-) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the wanted kernels of points, and their variances."""
-    found: dict[str, Any] = {}
-    if {"nngp", "ntk"} <= wanted:
-        found["nngp"], found["ntk"] = network.kernels(first, second)
-    elif "ntk" in wanted:
-        found["ntk"] = network.ntk(first, second)
-    elif "nngp" in wanted:
-        found["nngp"] = network.nngp(first, second)
-    if "cov1" in wanted:
-        found["cov1"] = network.nngp(first, diagonal=True)
-    if "cov2" in wanted and second is not None:
-        found["cov2"] = network.nngp(second, diagonal=True)
-    return found

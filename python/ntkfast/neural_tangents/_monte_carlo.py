@@ -45,7 +45,7 @@ def monte_carlo_kernel_fn(
     jax, _ = jax_modules()
     empirical = empirical_kernel_fn(apply_fn, trace_axes, diagonal_axes)
     several = not isinstance(n_samples, int)
-    counts = tuple(n_samples) if several else (n_samples,)  # type: ignore[arg-type]
+    counts = (n_samples,) if isinstance(n_samples, int) else tuple(n_samples)
     if not counts or min(counts) < 1:
         raise ValueError(f"n_samples is {n_samples!r}; expected integers >= 1")
 

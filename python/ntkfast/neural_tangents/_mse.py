@@ -67,7 +67,7 @@ def gradient_descent_mse(
     to the targets, also with a regularisation; those of `ntkfast.GradientFlow` do not.
     """
     kernel_test = old.pop("g_td", None)
-    if np.ndim(learning_rate) >= 2:  # noqa: PLR2004 (a kernel)
+    if np.ndim(learning_rate) >= 2:
         kernel_test, learning_rate = learning_rate, 1.0
     if old:
         raise TypeError(f"gradient_descent_mse takes no argument {next(iter(old))!r}")
@@ -89,16 +89,17 @@ def gradient_descent_mse(
         rest = targets.matrix(start, system.matrix) - wanted
         given = (system.matrix, y, t, fx_train_0, fx_test_0, k_td)
         leading: tuple[int, ...] = ()
-        train, at_train = wanted, None
+        moments = None
         if t is not None:
             moments, leading = times(t, learning_rate, system.matrix)
+        train, at_train = wanted, None
         if fx_train_0 is not None or fx_test_0 is None:
-            if t is not None:
+            if moments is not None:
                 train = wanted + system.function(system.decay(moments, targets.size), rest)
             at_train = like(targets.outputs(train, system.rows, leading), *given)
         if fx_test_0 is None:
             return at_train
-        if t is None:
+        if moments is None:
             weights = system.solve(-rest)
         else:
             weights = system.function(system.integral(moments, targets.size), -rest)

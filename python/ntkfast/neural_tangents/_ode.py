@@ -95,7 +95,9 @@ def gradient_descent(
         found = flow.at(start, moments.reshape(-1) * speed)
 
         def part(which: int, test: bool) -> Any:
-            values = found[:, which][:, len(matrix) :] if test else found[:, which][:, : len(matrix)]
+            values = (
+                found[:, which][:, len(matrix) :] if test else found[:, which][:, : len(matrix)]
+            )
             shaped = targets.outputs(values, test_rows if test else rows, moments.shape)
             return like(shaped.astype(kernel.dtype), *given)
 

@@ -115,7 +115,7 @@ def SumPool(
     batch_axis: int = 0,
     channel_axis: int = -1,
 ) -> Layer:
-    """Return sums over windows, whose strides are 1 if they are not given; see `ntkfast.SumPool`."""
+    """Return sums over windows, whose strides are 1 by default; see `ntkfast.SumPool`."""
     check_axes("SumPool", batch_axis, channel_axis)
     return _pool("SumPool", nk.SumPool, window_shape, strides, padding, False)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import ntkfast as nk
 from ntkfast.neural_tangents._arrays import as_numpy, is_traced
-from ntkfast.neural_tangents._kernel_fn import compute
+from ntkfast.neural_tangents._compute import compute
 from ntkfast.neural_tangents._spec import Node, leaves, native
 
 __all__ = ["call", "traced"]
@@ -63,7 +63,7 @@ def traced(
         if name in wanted and points is not None:
             one = _gram(layers, "nngp", moving)
             found[name] = jax.lax.map(lambda x, one=one: one(x[None], scales)[0, 0], points)
-    same = second is None or first.shape == second.shape and jnp.all(first == second)
+    same = second is None or (first.shape == second.shape and jnp.all(first == second))
     return {**found, "x1_is_x2": jnp.asarray(same)}
 
 
