@@ -63,10 +63,11 @@ bench: build ## every bar on speed, most of them against NumPy's matrix product
 bench-others: build .venv/.others ## other packages on the same data, into docs/comparison.md; 2.6 GB the first time
 	$(BIN)/python benchmarks/others.py
 
-bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md and docs/uci.md
+bench-data: build ## MNIST=FOLDER UCI=FOLDER: real data, into docs/mnist.md, docs/uci.md and docs/features.md
 	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-data MNIST=... UCI=..." >&2; exit 1; }
 	$(if $(MNIST),$(BIN)/python benchmarks/mnist.py $(MNIST))
 	$(if $(UCI),$(BIN)/python benchmarks/uci.py $(UCI))
+	$(if $(UCI),$(BIN)/python benchmarks/features.py $(UCI))
 
 bench-large: build ## MNIST=FOLDER UCI=FOLDER: exact regression by products alone, its products, and other packages
 	@[ -n "$(MNIST)$(UCI)" ] || { echo "make: name the folders of the data: make bench-large MNIST=... UCI=..." >&2; exit 1; }

@@ -204,6 +204,8 @@ def estimators() -> Iterator[tuple[str, Call]]:
         yield name, lambda name=name: getattr(sk, name)().fit(X, Y).predict(X_TEST)
     for name in ("NTKClassifier", "NNGPClassifier", "NTKClassifierCV"):
         yield name, lambda name=name: getattr(sk, name)().fit(X, LABELS).predict(X_TEST)
+    for name in ("RFMRegressor", "RFMClassifier"):
+        yield name, lambda name=name: getattr(sk, name)(rounds=1).fit(X, LABELS).predict(X_TEST)
     for name in ("NystroemRegressor", "NystroemClassifier"):
         yield name, lambda name=name: getattr(sk, name)(centres=20).fit(X, LABELS).predict(X_TEST)
     logistic = sk.NystroemClassifier(centres=20, loss="log", diag_reg=1.0)

@@ -24,6 +24,8 @@ REGRESSORS = {
     "NTKRegressor at a finite time": sk.NTKRegressor(t=3.0),
     "NTKRegressorCV": sk.NTKRegressorCV(depths=(1, 2)),
     "NNGPRegressor": sk.NNGPRegressor(normalize_y=True),
+    "RFMRegressor": sk.RFMRegressor(rounds=1),
+    "RFMRegressor with a given ridge": sk.RFMRegressor(rounds=1, relative_diag_reg=1e-2),
     "NystroemRegressor": sk.NystroemRegressor(**CENTRES),
     "NystroemRegressor that chooses": sk.NystroemRegressor(
         relative_diag_reg="auto", normalize_y=True, **CENTRES
@@ -33,6 +35,7 @@ CLASSIFIERS = {
     "NTKClassifier": sk.NTKClassifier(relative_diag_reg=1e-2),
     "NTKClassifierCV": sk.NTKClassifierCV(depths=(1, 2)),
     "NNGPClassifier": sk.NNGPClassifier(),
+    "RFMClassifier": sk.RFMClassifier(rounds=1),
     "NystroemClassifier": sk.NystroemClassifier(**CENTRES),
     "NystroemClassifier of the logistic loss": sk.NystroemClassifier(
         loss="log", relative_diag_reg=1e-3, **CENTRES

@@ -4,10 +4,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import ntkfast as nk
 
+LEAVE_ONE_OUT = (nk.sklearn.NTKRegressorCV, nk.sklearn.RFMRegressor, nk.sklearn.RFMClassifier)
+
 
 def expected_failures(estimator):
     """Leaving out a sample of weight 2 leaves out both copies that it stands for."""
-    if isinstance(estimator, nk.sklearn.NTKRegressorCV):
+    if isinstance(estimator, LEAVE_ONE_OUT):
         return {"check_sample_weight_equivalence_on_dense_data": "leave-one-out of copies differs"}
     return {}
 
@@ -25,6 +27,8 @@ def expected_failures(estimator):
         nk.sklearn.NystroemClassifier(),
         nk.sklearn.NystroemClassifier(loss="log"),
         nk.sklearn.NystroemFeatures(),
+        nk.sklearn.RFMRegressor(),
+        nk.sklearn.RFMClassifier(),
     ],
     expected_failed_checks=expected_failures,
 )

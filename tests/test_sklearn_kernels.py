@@ -77,6 +77,54 @@ def test_values_are_those_of_the_network(which):
     assert given(X, eval_gradient=True)[1].shape == (7, 7, 1)
 
 
+@pytest.mark.parametrize("which", KERNELS)
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+@pytest.mark.parametrize("lengths", [0.7, [0.5, 2.0]])
+def test_derivatives_by_lengths_are_those_of_differences(which, activation, lengths):
+    x = np.random.default_rng(0).normal(size=(7, 2))
+    kernel = which(2, activation, w_std=1.4, b_std=0.3, amplitude=1.5, length_scale=lengths)
+    plain = which(2, activation, w_std=1.4, b_std=0.3, amplitude=1.5)
+    values, gradient = kernel(x, eval_gradient=True)
+    np.testing.assert_allclose(values, plain(x / lengths), rtol=1e-12)
+    np.testing.assert_allclose(kernel(x, x[:3]), plain(x / lengths, x[:3] / lengths), rtol=1e-12)
+    np.testing.assert_allclose(kernel.diag(x), values.diagonal(), rtol=1e-10)
+    count = np.size(lengths)
+    assert gradient.shape == (7, 7, 3 + count)
+    assert kernel.theta.shape == (3 + count,)
+    np.testing.assert_allclose(np.exp(kernel.theta[2 : 2 + count]), lengths)
+    for k in range(3 + count):
+        step = 1e-5 * (np.arange(3 + count) == k)
+        ends = [kernel.clone_with_theta(kernel.theta + sign * step)(x) for sign in (1, -1)]
+        differences = (ends[0] - ends[1]) / 2e-5
+        np.testing.assert_allclose(gradient[..., k], differences, rtol=1e-5, atol=1e-6)
+
+
+def test_lengths_may_be_fixed_and_given_networks_have_them():
+    fixed = NNGPKernel(length_scale=[1.0, 2.0], length_scale_bounds="fixed")
+    assert [h.name for h in fixed.hyperparameters if not h.fixed] == ["amplitude", "b_std", "w_std"]
+    given = NTKKernel(network=nk.mlp(1), length_scale=[1.0, 2.0])
+    assert [h.name for h in given.hyperparameters if not h.fixed] == ["amplitude", "length_scale"]
+    assert given(X, eval_gradient=True)[1].shape == (7, 7, 3)
+    assert "length_scale=[1., 2.]" in repr(given)
+    assert clone(given) == given
+
+
+@pytest.mark.parametrize("which", KERNELS)
+def test_lengths_grow_for_features_without_influence(which):
+    rng = np.random.default_rng(0)
+    x, x_test = rng.normal(size=(2, 60, 6))
+    truth = np.sin(2 * x_test[:, 1]) + x_test[:, 4]
+    y = np.sin(2 * x[:, 1]) + x[:, 4] + 0.1 * rng.normal(size=60)
+    kernel = which(2, amplitude_bounds="fixed", length_scale=np.ones(6)) + WhiteKernel(0.1)
+    plain = which(2, amplitude_bounds="fixed") + WhiteKernel(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lengths at their bounds
+        models = [GaussianProcessRegressor(each).fit(x, y) for each in (kernel, plain)]
+    errors = [np.mean((model.predict(x_test) - truth) ** 2) for model in models]
+    assert {*np.argsort(models[0].kernel_.k1.length_scale)[:2]} == {1, 4}
+    assert errors[0] < 0.2 * errors[1]
+
+
 def test_biases_that_are_none_or_zero_stay():
     for b_std in (None, 0.0):
         kernel = NNGPKernel(b_std=b_std, amplitude_bounds="fixed")
@@ -143,6 +191,13 @@ def test_what_they_refuse():
     for scales in ({"w_std": "a"}, {"b_std": -1.0}):
         with pytest.raises((TypeError, ValueError), match=f"{next(iter(scales))} is .*expected"):
             NNGPKernel(**scales)(X)
+    with pytest.raises(
+        ValueError, match=r"length_scale has shape \(3,\), and X has shape \(7, 2\)"
+    ):
+        NTKKernel(length_scale=np.ones(3))(X)
+    for lengths in (0.0, [1.0, -1.0], [1.0, np.inf]):
+        with pytest.raises(ValueError, match=r"length_scale is .*expected finite numbers > 0"):
+            NTKKernel(length_scale=lengths)(X)
     with pytest.raises(ValueError, match="activation is 'rleu'"):
         NTKKernel(activation="rleu").diag(X)
 

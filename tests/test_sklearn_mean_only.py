@@ -21,12 +21,14 @@ REGRESSORS = {
     "NTKRegressor": lambda: nk.sklearn.NTKRegressor(normalize_y=True),
     "NTKRegressor, weights": lambda: nk.sklearn.NTKRegressor(t=2.0, reduction="mean"),
     "NTKRegressorCV": lambda: nk.sklearn.NTKRegressorCV(depths=(1, 2)),
+    "RFMRegressor": lambda: nk.sklearn.RFMRegressor(rounds=1),
     "NNGPRegressor": lambda: nk.sklearn.NNGPRegressor(normalize_y=True),
     "NNGPRegressor, auto": lambda: nk.sklearn.NNGPRegressor(noise_variance="auto"),
 }
 CLASSIFIERS = {
     "NTKClassifier": lambda: nk.sklearn.NTKClassifier(activation="erf"),
     "NTKClassifierCV": lambda: nk.sklearn.NTKClassifierCV(depths=(0, 1)),
+    "RFMClassifier": lambda: nk.sklearn.RFMClassifier(rounds=1),
     "NNGPClassifier": nk.sklearn.NNGPClassifier,
 }
 

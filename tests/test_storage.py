@@ -22,6 +22,7 @@ FINITE = nk.Serial(
 NET = nk.Serial(nk.Dense(w_std=1.4, b_std=0.2), nk.Erf(), nk.Dense(w_std=1.4, b_std=0.2))
 THETA, CROSS = NET.ntk(X), NET.ntk(X_TEST, X)
 LABELS = np.array(["zwei", "eins", "drei"])[np.arange(24) % 3]
+TABLE = [[name, *row] for name, row in zip(LABELS.tolist(), X.tolist(), strict=True)]
 TIMES = [0.0, 0.7, 30.0, np.inf]
 
 
@@ -110,6 +111,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
             p.log_marginal_likelihood(),
             p.leave_one_out(),
         ),
+    ),
+    "Posterior, scales": (
+        lambda: nk.Posterior(NET, X, Y, feature_scales=[1.0, 0.5, 0.0], feature_center=0.1),
+        lambda p: (p.predict(X_TEST, covariance="diagonal"), p.feature_scales, p.feature_center),
     ),
     "Normal": (
         lambda: nk.Posterior(NET, X, Y).predict(X_TEST, covariance="diagonal"),
@@ -215,6 +220,18 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "NystroemFeatures": (
         lambda: nk.sklearn.NystroemFeatures(centres=9, kernel="nngp").fit(X.astype("f")),
         lambda model: (model.transform(X_TEST.astype("f")), model.get_feature_names_out().tolist()),
+    ),
+    "RFMRegressor": (
+        lambda: nk.sklearn.RFMRegressor(rounds=2, diagonal=False).fit(X, Y2),
+        lambda model: (model.predict(X_TEST, return_std=True), model.metric_, model.best_round_),
+    ),
+    "RFMClassifier, categories": (
+        lambda: nk.sklearn.RFMClassifier(1, categorical_features=[0]).fit(TABLE, LABELS),
+        lambda model: (
+            model.predict(TABLE),
+            model.predict_proba(TABLE),
+            model.categories_[0].tolist(),
+        ),
     ),
     "NTKKernel": (
         lambda: nk.sklearn.NTKKernel(3, amplitude=0.5, b_std_bounds="fixed"),

@@ -67,6 +67,7 @@ ESTIMATORS = {
     *("NTKRegressor", "NTKRegressorCV", "NTKClassifier", "NTKClassifierCV", "NTKKernel"),
     *("NNGPRegressor", "NNGPClassifier", "NNGPKernel"),
     *("NystroemRegressor", "NystroemClassifier", "NystroemFeatures"),
+    *("RFMRegressor", "RFMClassifier"),
 }
 
 # Fields that follow from the others, and the functions that create an object from those.
@@ -77,7 +78,7 @@ DERIVED: dict[type, tuple[set[str], Callable[..., Any]]] = {
 # Fields that older files do not have; the classes have defaults for them.
 _LATER: dict[type, tuple[str, ...]] = {
     KernelRegression: ("relative_diag_reg",),
-    Posterior: ("relative_diag_reg",),
+    Posterior: ("relative_diag_reg", "feature_scales", "feature_center"),
     Normal: ("variance_bounds",),
     Ensemble: ("solver", "tol"),
 }

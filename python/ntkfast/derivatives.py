@@ -29,6 +29,7 @@ __all__ = [
     "Doubles",
     "Parameter",
     "by_parameters",
+    "by_scales",
     "check_rows",
     "cotangents",
     "jvp",
@@ -81,8 +82,12 @@ def vjp(
     *,
     kernel: KernelName,
     progress: Progress,
+    prepared: Prepared | None = None,
 ) -> tuple[FloatArray, FloatArray] | FloatArray:
-    """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone."""
+    """Return the gradients of Σ g∘K(x, x2) by x and x2, or without x2 by x alone.
+
+    A network that is `prepared` must have fits for more than one scale.
+    """
     alone = x2 is None  # x2 may also be x: two arguments that are the same samples
     points, others, dtype = two_sets(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
@@ -90,7 +95,7 @@ def vjp(
     right = left if others is None else _Rows.of(others)
     weights = cotangents(g, n, m)
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
-    prepared = prepared_around(program, left.points, others)
+    prepared = prepared or prepared_around(program, left.points, others)
     memory = zeros((_rows_of_block(n, m), m), np.float64, "derivatives of a kernel")
     with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
         for rows in _blocks(n, m):
@@ -193,6 +198,29 @@ def by_parameters(
                 some = list(parameters[start : start + together])
                 for k, plane in enumerate(planes.of(points[rows], first, some)[1 : 1 + len(some)]):
                     found[start + k, rows] = within(plane, dtype)
+            if report is not None:
+                report(rows.stop, n)
+    return found
+
+
+def by_scales(
+    program: Program, x: npt.ArrayLike, *, kernel: KernelName, progress: Progress
+) -> FloatArray:
+    """Return the derivative of K(x, x) by the logarithm of a scale of each feature, (d, n, n)."""
+    check_rows(program)
+    points, _, dtype = two_sets(program, x, None, kernel)
+    n, d = points.shape
+    found = zeros((d, n, n), dtype, "derivatives by scales of features")
+    rows_of = _Rows.of(points)
+    planes = _Planes(prepared_around(program, points, None), kernel, points, n)
+    with _quietly(), reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
+        for rows in _blocks(n, n):
+            _, turned, ours, theirs = planes.of(points[rows], rows.start)
+            for k, unit in enumerate(rows_of.unit.T):
+                own = unit[rows, None]
+                found[k, rows] = within(
+                    2 * turned * own * unit + ours * own**2 + theirs * unit**2, dtype
+                )
             if report is not None:
                 report(rows.stop, n)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -110,9 +111,11 @@ def with_points_of_network(
     y_new: npt.ArrayLike,
     noise: FloatArray,
     noise_new: npt.ArrayLike | None,
+    features_of: Callable[[FloatArray], FloatArray],
 ) -> tuple[FloatArray, FloatArray, FloatArray, Fields | None]:
     """Return points, targets, noise and regression of all points; None to compute it afresh.
 
+    Kernels are those of `features_of` the points.
     The regularisation of the regression is the noise, unless there is a relative one, too.
     """
     if network is None or x is None:
@@ -128,11 +131,11 @@ def with_points_of_network(
     if afresh or points.dtype != x.dtype:
         return points, y, noise, None
     if isinstance(fit.prepared, PreparedByProducts):
-        larger = _larger_kernel(fit.prepared, points)
+        larger = _larger_kernel(fit.prepared, features_of(points))
         return points, y, noise, _solved_again(fit, larger, y, noise)
-    new = points[len(x) :]
+    old, new = features_of(x), features_of(points[len(x) :])
     begun = time.perf_counter()
-    cross, own = network.nngp(as_others(new, x), x), network.nngp(new)
+    cross, own = network.nngp(as_others(new, old), old), network.nngp(new)
     prepared = _extended(fit.prepared, cross, own, noise)
     found = None if prepared is None else _solved(prepared, y, noise, begun)
     return points, y, noise, found

@@ -27,6 +27,7 @@ from ntkfast.dynamics._predictive import (
     covariance_kind,
     test_blocks,
 )
+from ntkfast.dynamics._scaled import scaled_features
 from ntkfast.dynamics.normal import Normal
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
@@ -43,6 +44,8 @@ class ConditionedGaussian(Displayed):
     noise_variance: FloatArray
     regression: KernelRegression
     relative_diag_reg: float
+    feature_scales: FloatArray | None
+    feature_center: FloatArray | None
 
     @by_keyword("the test input")
     def predict(
@@ -90,11 +93,17 @@ class ConditionedGaussian(Displayed):
             predict = partial(_at, covariance=covariance)
             return normals_of_chunks(predict, self, x_test, progress, "Posterior")[0]
         points = as_test_points(x_test, self.x, "Posterior")
+        assert self.x is not None
 
         least = _conditioning.least_block(self.regression.prepared)
         exact = kind == "diagonal" and by_products
         blocks = _conditioning.blocks_of_network(
-            self.network, points, self.x, kind, least, exact=exact
+            self.network,
+            self._features(points),
+            self._features(self.x),
+            kind,
+            least,
+            exact=exact,
         )
         count = len(list(test_blocks(len(points), len(self.regression.y), kind, least)))
         blocks = counted(progress, "Posterior", blocks, count)
@@ -206,11 +215,17 @@ class ConditionedGaussian(Displayed):
         outputs = self.regression.y.shape[1:]
         return Normal(mean.reshape(len(mean), *outputs), covariance, "NNGP posterior", bounds)
 
+    def _features(self, x: FloatArray) -> FloatArray:
+        """Return the features whose kernels are computed."""
+        return scaled_features(x, self.feature_center, self.feature_scales)
+
     def _facts(self) -> Iterator[Fact]:
         yield "", "kernels" if self.network is None else self.network
         yield "noise_variance=", number_or_shape(self.noise_variance)
         if self.relative_diag_reg:
             yield "relative_diag_reg=", f"{self.relative_diag_reg:g}"
+        if self.feature_scales is not None:
+            yield "feature_scales=", number_or_shape(self.feature_scales)
         yield "", self.regression
 
     def _remarks(self) -> Iterator[str]:

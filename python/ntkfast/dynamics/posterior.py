@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
 from ntkfast._gram import as_diagonal, as_gram, with_relative
 from ntkfast._progress import Progress, one_step
-from ntkfast._scalars import as_real
-from ntkfast._warnings import warn
+from ntkfast._scalars import as_flag, as_real
 from ntkfast.dynamics._append import with_points_of_network
 from ntkfast.dynamics._arguments import as_targets, check_order
+from ntkfast.dynamics._choice import chosen_by_evidence, tell_of_jitter
 from ntkfast.dynamics._conditioned import ConditionedGaussian
-from ntkfast.dynamics._evidence import Evidence
-from ntkfast.dynamics._maximize import maximize_evidence
+from ntkfast.dynamics._evidence import Candidate
 from ntkfast.dynamics._predictive import (
     as_training_points,
 )
+from ntkfast.dynamics._scaled import as_factors, scaled_features
 from ntkfast.dynamics._solvers import SolverChoice, as_solver, chosen, kernel_between
 from ntkfast.dynamics.regression import KernelRegression
 from ntkfast.networks import Network
@@ -51,6 +49,9 @@ class Posterior(ConditionedGaussian):
         Targets, shape (n,), (n, c) or (n, …). The prior has mean zero, so centre them if necessary.
     noise_variance
         Variance σ² ≥ 0 of the noise on the targets, a number or one per point, shape (n,).
+    feature_scales, feature_center
+        Scales ≥ 0 and a centre of the features, numbers or shapes (n_features,): kernels are those
+        of (x − feature_center)·feature_scales, at all points. None: 1 and 0.
     relative_diag_reg
         Further noise variance in units of mean(diag Σ), a number ≥ 0. K is then
         Σ + σ² + relative_diag_reg·mean(diag Σ), and means, variances, the evidence and
@@ -75,6 +76,8 @@ class Posterior(ConditionedGaussian):
         The mean, a `KernelRegression` with its targets ``y``, its ``coefficients`` K⁻¹·y, its
         ``solver``, the ``prepared`` system K, the ``cholesky`` factor of K, its
         ``condition_estimate``, and the ``jitter`` that was needed, which counts as noise.
+    feature_scales, feature_center
+        Shape (n_features,) or None: as passed by the user, or as `maximize` chose them.
     network, x
         As passed by the user; None if the posterior was made by `from_kernels`.
     noise_variance, relative_diag_reg
@@ -118,6 +121,8 @@ class Posterior(ConditionedGaussian):
     noise_variance: FloatArray
     regression: KernelRegression
     relative_diag_reg: float = 0.0
+    feature_scales: FloatArray | None = None
+    feature_center: FloatArray | None = None
 
     def __init__(
         self,
@@ -127,6 +132,8 @@ class Posterior(ConditionedGaussian):
         *,
         noise_variance: npt.ArrayLike = 1e-3,
         relative_diag_reg: float = 0.0,
+        feature_scales: npt.ArrayLike | None = None,
+        feature_center: npt.ArrayLike | None = None,
         solver: SolverChoice = "auto",
         tol: float | None = None,
         memory: float | None = None,
@@ -136,9 +143,11 @@ class Posterior(ConditionedGaussian):
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
         relative = as_real(relative_diag_reg, "relative_diag_reg", least=0.0)
+        scales = as_factors(feature_scales, "feature_scales", points, least=0.0)
+        center = as_factors(feature_center, "feature_center", points)
         gram = kernel_between(
             network,
-            points,
+            scaled_features(points, center, scales),
             "nngp",
             solver=as_solver(solver, tol),
             ridge=noise,
@@ -149,7 +158,8 @@ class Posterior(ConditionedGaussian):
         by_products = isinstance(gram, Operator)  # which reports its own steps
         with one_step(None if by_products else progress, "Posterior"):
             self._learn(gram, targets, noise, relative, "the NNGP of x", solver, tol, progress)
-        vars(self).update(network=network, x=points)  # frozen from here on
+        vars(self).update(network=network, x=points)
+        vars(self).update(feature_scales=scales, feature_center=center)  # frozen from here on
 
     @classmethod
     def from_kernels(
@@ -216,6 +226,7 @@ class Posterior(ConditionedGaussian):
         *,
         noise_variance: npt.ArrayLike = 1e-2,
         span: float = 1e3,
+        feature_scales: bool = False,
     ) -> Posterior:
         """Choose w_std, b_std and the noise by maximising the log marginal likelihood.
 
@@ -230,11 +241,16 @@ class Posterior(ConditionedGaussian):
             Start of the search, > 0: a number or one per point.
         span
             Each factor stays between 1/span and span.
+        feature_scales
+            Whether to choose a scale for each feature as well (automatic relevance determination).
+            Features are centred, and their scales begin at 1 / standard deviation. Those without
+            influence end near 1/span of that. It suits features in any units, such as years.
 
         Returns
         -------
         Posterior
-            The posterior at the maximum, with the chosen ``network`` and ``noise_variance``.
+            The posterior at the maximum, with the chosen ``network``, ``noise_variance`` and
+            ``feature_scales``.
 
         Raises
         ------
@@ -259,22 +275,29 @@ class Posterior(ConditionedGaussian):
         images, and activations that are integrated pair by pair, have no derivatives: the method of
         Nelder and Mead searches there. The maximum is local. If there may be several maxima, start
         from several networks and compare `log_marginal_likelihood`.
+        With ``feature_scales`` each posterior has a gradient by the points, too, and a second
+        search begins at the maximum with equal scales.
         """
         network, points = as_training_points(network, x)
         targets = as_targets(y, len(points), "x")
         noise = as_diagonal(noise_variance, len(points), "noise_variance")
-
-        evidence = Evidence(points.astype(np.float64, copy=False), targets, _REMEDY)
-        slope = evidence.with_gradient if evidence.has_gradient(network) else None
-        best, variance = maximize_evidence(evidence, slope, network, noise, span)
-        posterior = cls(best, points, targets, noise_variance=variance)
-        jitter, least = posterior.regression.jitter, float(np.min(variance, initial=math.inf))
-        if jitter > least:
-            warn(
-                f"Posterior.maximize: the noise_variance that it reports, {least:.2g}, is below "
-                f"the jitter of {jitter:.2g} that the kernel needed, which counts as noise too; "
-                "scale the features to mean 0 and standard deviation 1, or compute in float64"
-            )
+        best, center = chosen_by_evidence(
+            Candidate(network, noise),
+            points,
+            targets,
+            scales=as_flag(feature_scales, "feature_scales"),
+            span=span,
+            remedy=_REMEDY,
+        )
+        posterior = cls(
+            best.network,
+            points,
+            targets,
+            noise_variance=best.noise,
+            feature_scales=best.scales,
+            feature_center=center,
+        )
+        tell_of_jitter(posterior.regression.jitter, best)
         return posterior
 
     def append(
@@ -305,7 +328,7 @@ class Posterior(ConditionedGaussian):
         fit = replace(self.regression._fit, relative_diag_reg=self.relative_diag_reg)
         noise = self.noise_variance
         points, y, noise, found = with_points_of_network(
-            fit, self.network, self.x, x_new, y_new, noise, noise_variance
+            fit, self.network, self.x, x_new, y_new, noise, noise_variance, self._features
         )
         if found is None:
             assert self.network is not None
@@ -316,6 +339,8 @@ class Posterior(ConditionedGaussian):
                 y,
                 noise_variance=noise,
                 relative_diag_reg=relative,
+                feature_scales=self.feature_scales,
+                feature_center=self.feature_center,
                 solver=self.regression.solver,
             )
         posterior = copy.copy(self)

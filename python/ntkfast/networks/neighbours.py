@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ntkfast._arrays import FloatArray
 from ntkfast._ntkfast import NumericalError
-from ntkfast.derivatives import Parameter, by_parameters
+from ntkfast.derivatives import Cotangent, Parameter, by_parameters, vjp
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import leaves
@@ -27,7 +27,7 @@ _KEPT = 8
 
 
 class Neighbours:
-    """Gram matrices of networks that are neighbours, on one set of samples.
+    """Gram matrices of networks that are neighbours, on samples whose norms are similar.
 
     An activation without a closed form is fitted to the standard deviations of the rows, which
     costs more than a small kernel. Here it is fitted for a neighbourhood: for the range that the
@@ -37,6 +37,13 @@ class Neighbours:
 
     The kernels have the precision of other kernels with fits, and the last bits of fits for wider
     ranges. Networks without such activations have the bits of `Network.ntk` and `Network.nngp`.
+
+    Attributes
+    ----------
+    x
+        The samples, which may be replaced.
+    reach
+        As above, a logarithm.
     """
 
     def __init__(self, x: FloatArray, reach: float) -> None:
@@ -67,6 +74,24 @@ class Neighbours:
                 progress=None,
                 prepared=prepared,
             )
+
+        return self._with_fits(network, work)
+
+    def vjp(self, network: Network, g: Cotangent, kernel: KernelName) -> FloatArray:
+        """Compute the gradient of Σ g∘K by the samples, see `derivatives.vjp`."""
+
+        def work(prepared: Prepared | None) -> FloatArray:
+            found = vjp(
+                network._program,
+                self.x,
+                None,
+                g,
+                kernel=kernel,
+                progress=None,
+                prepared=prepared,
+            )
+            assert not isinstance(found, tuple)
+            return found
 
         return self._with_fits(network, work)
 

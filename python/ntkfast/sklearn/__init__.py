@@ -15,6 +15,7 @@ except ImportError as error:
 from ntkfast.sklearn.classifiers import NNGPClassifier, NTKClassifier
 from ntkfast.sklearn.features import NystroemFeatures
 from ntkfast.sklearn.kernels import NNGPKernel, NTKKernel
+from ntkfast.sklearn.machines import RFMClassifier, RFMRegressor
 from ntkfast.sklearn.nystroem import NystroemClassifier, NystroemRegressor
 from ntkfast.sklearn.regressors import NNGPRegressor, NTKRegressor
 from ntkfast.sklearn.selection import NTKClassifierCV, NTKRegressorCV
@@ -31,4 +32,6 @@ __all__ = [
     "NystroemClassifier",
     "NystroemFeatures",
     "NystroemRegressor",
+    "RFMClassifier",
+    "RFMRegressor",
 ]

@@ -73,9 +73,7 @@ class NTKEstimator(NetworkEstimator):
     def _learn(self, points: FloatArray, targets: FloatArray, weights: FloatArray | None) -> None:
         time = as_time(self.t)[0]
         as_solver(self.solver, self.tol)  # also where no solver is needed
-        settings = as_settings(
-            self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
-        )
+        settings = self._settings()
         many = self.solver == "auto" and np.isinf(time) and len(points) > _many.MANY
         if many and not self._precomputed():
             self._train_on_centres(points, targets, weights, time, settings)
@@ -83,6 +81,12 @@ class NTKEstimator(NetworkEstimator):
         theta = self._gram(points, weights, time)
         ridge = settings["diag_reg"] + settings["relative_diag_reg"] * mean_diagonal(theta, weights)
         self._train(theta, targets, weights, ridge, time, settings)
+
+    def _settings(self) -> dict[str, Any]:
+        """Check the parameters of training, and return them."""
+        return as_settings(
+            self.learning_rate, self.reduction, self.diag_reg, self.relative_diag_reg
+        )
 
     def _gram(
         self, points: FloatArray, weights: FloatArray | None, time: float

@@ -12,6 +12,7 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 from ntkfast._arrays import FloatArray, as_floats
 from ntkfast._memory import check
 from ntkfast._scalars import as_real
+from ntkfast.derivatives import by_scales
 from ntkfast.kernels import KernelName
 from ntkfast.networks import Network, kernel_gradients
 from ntkfast.sklearn._networks import named_network
@@ -33,9 +34,11 @@ class _NetworkKernel(Kernel):
         b_std: float | None = 1.0,
         amplitude: float = 1.0,
         network: Network | None = None,
+        length_scale: npt.ArrayLike | None = None,
         w_std_bounds: Bounds = (0.3, 3.0),
         b_std_bounds: Bounds = (1e-3, 1e3),
         amplitude_bounds: Bounds = (1e-2, 1e2),
+        length_scale_bounds: Bounds = (1e-3, 1e3),
     ) -> None:
         self.depth = depth
         self.activation = activation
@@ -43,9 +46,11 @@ class _NetworkKernel(Kernel):
         self.b_std = b_std
         self.amplitude = amplitude
         self.network = network
+        self.length_scale = length_scale
         self.w_std_bounds = w_std_bounds
         self.b_std_bounds = b_std_bounds
         self.amplitude_bounds = amplitude_bounds
+        self.length_scale_bounds = length_scale_bounds
 
     _kernel: ClassVar[KernelName]
 
@@ -70,6 +75,14 @@ class _NetworkKernel(Kernel):
         return Hyperparameter("b_std", "numeric", "fixed" if fixed else self.b_std_bounds)
 
     @property
+    def hyperparameter_length_scale(self) -> Hyperparameter:
+        """The lengths of features, one for all or one for each; fixed if there are none."""
+        if self.length_scale is None:
+            return Hyperparameter("length_scale", "numeric", "fixed")
+        count = np.size(np.asarray(self.length_scale)) if np.ndim(self.length_scale) else 1
+        return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, count)
+
+    @property
     def hyperparameter_w_std(self) -> Hyperparameter:
         """The weights; fixed for a given network."""
         fixed = self.network is not None
@@ -79,6 +92,28 @@ class _NetworkKernel(Kernel):
         w_std = as_real(self.w_std, "w_std", least=0.0)
         b_std = None if self.b_std is None else as_real(self.b_std, "b_std", least=0.0)
         return named_network(self.network, self.depth, self.activation, w_std, b_std)
+
+    def _features(self, X: npt.ArrayLike, name: str) -> FloatArray:
+        """Return points divided by the lengths."""
+        x = as_floats(X, name)
+        if self.length_scale is None:
+            return x
+        lengths = as_floats(self.length_scale, "length_scale").astype(np.float64)
+        if lengths.shape not in ((), x.shape[1:]):
+            raise ValueError(
+                f"length_scale has shape {lengths.shape}, and {name} has shape {x.shape}; expected "
+                "a number, or one for each feature"
+            )
+        if not (lengths > 0).all() or not np.isfinite(lengths).all():
+            raise ValueError(f"length_scale is {self.length_scale!r}; expected finite numbers > 0")
+        return (x / lengths).astype(x.dtype)
+
+    def _by_length(self, network: Network, x: FloatArray) -> FloatArray:
+        """Return derivatives by the logarithms of the lengths, shape (number of them, n, n)."""
+        if np.ndim(self.length_scale):  # type: ignore[arg-type]  # not None
+            return -by_scales(network._program, x, kernel=self._kernel, progress=None)
+        along = network.ntk_jvp if self._kernel == "ntk" else network.nngp_jvp
+        return -along(x, None, x)[None]
 
     @overload
     def __call__(
@@ -123,7 +158,7 @@ class _NetworkKernel(Kernel):
             Shape (n, n, p): derivatives with respect to the logarithms of the p hyperparameters
             that are not fixed, in alphabetical order. Only with ``eval_gradient``.
         """
-        x, x2 = as_floats(X, "X"), None if Y is None else as_floats(Y, "Y")
+        x, x2 = self._features(X, "X"), None if Y is None else self._features(Y, "Y")
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
         network = self._network()
         kernel = square * self._values(network, x, x2)
@@ -132,19 +167,22 @@ class _NetworkKernel(Kernel):
         if Y is not None:
             raise ValueError("eval_gradient=True needs the kernel of the rows of X alone; drop Y")
         free = [each.name for each in self.hyperparameters if not each.fixed]
-        check(2 * len(free) * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
-        by_log = {"amplitude": 2 * kernel}
-        sought = [name for name in free if name != "amplitude"]
+        check(2 * self.n_dims * kernel.nbytes, f"the gradient of a kernel of {len(x)} points")
+        by_log = {"amplitude": 2 * kernel[None]}
+        if "length_scale" in free:
+            by_log["length_scale"] = square * self._by_length(network, x)
+        sought = [name for name in free if name not in by_log]
         if sought:
             found = kernel_gradients(network, x, parameters=sought, kernel=self._kernel)
-            by_log |= {name: square * getattr(self, name) * found[name] for name in sought}
-        gradient = [by_log[name] for name in free]
-        return kernel, np.stack(gradient, axis=2) if gradient else np.empty((*kernel.shape, 0))
+            by_log |= {name: square * getattr(self, name) * found[name][None] for name in sought}
+        gradient = [np.moveaxis(by_log[name], 0, 2) for name in free]
+        none = np.empty((*kernel.shape, 0), kernel.dtype)
+        return kernel, np.concatenate([*gradient, none], axis=2)
 
     def diag(self, X: npt.ArrayLike) -> FloatArray:
         """Compute the kernel of each row of `X` with itself, shape (n,)."""
         square = as_real(self.amplitude, "amplitude", least=0.0) ** 2
-        return square * self._values(self._network(), as_floats(X, "X"), None, diagonal=True)
+        return square * self._values(self._network(), self._features(X, "X"), None, diagonal=True)
 
     def is_stationary(self) -> bool:
         """Return False, because the kernel is not a function of x − x'."""
@@ -157,6 +195,9 @@ class _NetworkKernel(Kernel):
             if self.network is None
             else f"network={self.network!r}"
         )
+        if self.length_scale is not None:
+            lengths = np.array2string(np.asarray(self.length_scale), separator=", ", precision=3)
+            chosen += f", length_scale={lengths}"
         return f"{type(self).__name__}({chosen}, amplitude={self.amplitude:.3g})"
 
 
@@ -175,8 +216,11 @@ class NTKKernel(_NetworkKernel):
         Factor of the functions, ≥ 0.
     network
         Any network of ntkfast, instead of the first four parameters. The optimiser then adjusts
-        only the amplitude.
-    w_std_bounds, b_std_bounds, amplitude_bounds
+        only the amplitude and the lengths.
+    length_scale
+        Lengths > 0 that features are divided by, a number or shape (n_features,), which the
+        optimiser adjusts too: those of features without influence grow. None: 1, unchanged.
+    w_std_bounds, b_std_bounds, amplitude_bounds, length_scale_bounds
         Bounds for the optimiser, or ``"fixed"``. Biases that are zero or None do not change.
         ``w_std`` acts in every layer, so a kernel of depth L has a range of w_std^(2L + 2): wide
         bounds contain kernels that no Cholesky factor exists for in float64. The optimiser of
