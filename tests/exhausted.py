@@ -28,6 +28,7 @@ Y = RNG.standard_normal((150, 2))
 LABELS = (Y[:, 0] > 0).astype(int)
 IMAGES = RNG.standard_normal((8, 6, 6, 2))
 NET = nk.mlp(2, nk.Relu(), w_std=1.4, b_std=0.1)
+SMOOTH = nk.mlp(2, nk.Erf(), b_std=0.1)
 CONV = nk.cntk(2)
 NNGP, NTK = NET.kernels(X)
 CROSS = NET.ntk(X_TEST, X)
@@ -42,6 +43,20 @@ def kernels() -> Iterator[tuple[str, Call]]:
     yield "ntk", lambda: NET.ntk(X)
     yield "nngp", lambda: NET.nngp(X.astype(np.float32))
     yield "kernels", lambda: NET.kernels(X, X_TEST)
+    yield (
+        "derivative_kernel",
+        lambda: nk.derivative_kernel(SMOOTH, X, left="laplacian", right="gradient"),
+    )
+    yield (
+        "derivative_kernel of a function",
+        lambda: nk.derivative_kernel(
+            nk.mlp(1, nk.Tanh(), b_std=0.1), X, left="value", right="value"
+        ),
+    )
+    yield (
+        "derivative_gram",
+        lambda: nk.derivative_gram(SMOOTH, [("value", X), ("gradient", X_TEST)]),
+    )
     yield "ntk of many points", lambda: NET.ntk(np.tile(X, (10, 1)))
     yield "diagonal", lambda: NET.ntk(X, diagonal=True)
     yield "small", lambda: NET.ntk(X[:3])

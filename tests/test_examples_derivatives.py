@@ -45,3 +45,16 @@ def test_design() -> None:
     assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(expected, rel=1e-6)
     centre = 2 * np.array([[0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573]]) - 1
     assert names["hartmann"](centre)[0] == pytest.approx(3.32237, abs=1e-4)
+
+
+def test_the_error_of_poisson_s_equation_falls() -> None:
+    names = script("poisson")
+    at = np.random.default_rng(1).random((100, 2))
+    errors = [abs(names["solve"](n, at) - names["exact"](at)).max() for n in (4, 8, 14)]
+    np.testing.assert_array_less(errors, [0.2, 5e-3, 5e-5])
+
+
+def test_the_example_of_poisson_s_equation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "poisson.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:7] for line in lines[1:]] == [f"{n:>2} × {n:<2}" for n in (4, 6, 8, 12, 16)]

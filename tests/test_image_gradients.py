@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mpmath import mpf, workdps
 
 import ntkfast as nk
 from catalogue import build
+from image_strategies import image_networks
 from images import IMAGE_NETWORKS, hard_images, on_rows, random_images, without_windows
 from reference import images as literal
 
@@ -89,6 +92,26 @@ def test_pixels_of_zeros_have_the_gradient_of_their_patches():
     for kernel, expected in zip(KERNELS, truth, strict=True):
         by_x, _ = getattr(build(description), f"{kernel}_vjp")(images[:1], images[1:], [[1.0]])
         assert by_x[0, 1, 2, 0] == pytest.approx(expected[0, 1], rel=1e-10)
+
+
+@given(image_networks((3, 4)), st.integers(0, 1000), st.sampled_from(KERNELS), st.booleans())
+def test_gradients_of_random_networks_are_those_of_differences(description, seed, kernel, one_set):
+    """Along random directions, for one set of images or for two."""
+    network, rng = build(description), np.random.default_rng(seed)
+    x, z, v, w = rng.standard_normal((4, 2, 3, 4, 2))
+    g, step = rng.standard_normal((2, 2)), 1e-6
+    value, vjp = getattr(network, kernel), getattr(network, f"{kernel}_vjp")
+    if one_set:
+        got = (vjp(x, None, g) * v).sum()
+    else:
+        got = sum((by * move).sum() for by, move in zip(vjp(x, z, g), (v, w), strict=True))
+
+    def at(steps):
+        sets = [x + steps * step * v] if one_set else [x + steps * step * v, z + steps * step * w]
+        return (g * value(*sets)).sum()
+
+    expected = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
+    assert got == pytest.approx(expected, rel=2e-5, abs=2e-5 * max(1e-6, 0.01 * abs(at(0))))
 
 
 SOME = ["cntk", "bias, flatten", "average pooling, then flatten", "layer norm", "two ends"]

@@ -10,8 +10,13 @@ import ntkfast as nk
 from processes import levels, python
 
 # What depends on the arithmetic of the tiles: 50-digit values, and the contract of each layer.
-CASES = "references or extreme or slopes or homogeneous or catalogue or every"
-NAMES = ("test_precision.py", "test_contract.py", "test_many_features.py")
+CASES = (
+    "references or extreme or slopes or homogeneous or catalogue or every or grow or one_feature"
+)
+NAMES = (
+    *("test_precision.py", "test_contract.py", "test_many_features.py"),
+    "test_derivative_kernel.py",
+)
 FILES = [str(Path(__file__).with_name(name)) for name in NAMES]
 OPTIONS = ("-q", "-x", "-k", CASES, "-p", "no:cacheprovider")
 WHICH = "import ntkfast; print(ntkfast.info()['simd'])"

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._derivatives import Cotangent, Doubles, cotangents, prepared_around, two_sets, within
 from ntkfast._ntkfast import Program, image_gradients
 from ntkfast._progress import Progress, reporting
-from ntkfast.derivatives import Cotangent, Doubles, cotangents, prepared_around, two_sets, within
 from ntkfast.kernels import KernelName
 
 __all__ = ["image_vjp"]

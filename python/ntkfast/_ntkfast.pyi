@@ -30,6 +30,8 @@ __all__ = [
     "set_num_threads",
     "share_threads",
     "solve_refined",
+    "taylor",
+    "taylor_exponents",
     "trace",
     "weighted_derivatives",
 ]
@@ -148,6 +150,22 @@ def image_gradients(
     ntk: bool,
     progress: _Report | None,
 ) -> list[NDArray[np.float64]]: ...
+
+# The Taylor coefficients of a kernel of rows of so many features, by the change of the cosine and
+# the relative changes of both lengths, up to the degree of which there are arrays: one for each
+# coefficient, in the order of their powers. `products` are x·x'/d, shape (n, m), `variances` ‖x‖²/d
+# of both sets, and `added` the square over d of a coordinate that cosines and lengths have in
+# addition.
+def taylor(
+    program: Program,
+    features: int,
+    products: NDArray[np.float64],
+    variances: list[NDArray[np.float64]],
+    added: list[NDArray[np.float64]],
+    ntk: bool,
+    out: Sequence[NDArray[np.float64]],
+) -> None: ...
+def taylor_exponents() -> list[list[int]]: ...
 def check(description: _Description) -> None: ...
 
 # One list per row, with (place, variance, chi, ntk, share) per layer.

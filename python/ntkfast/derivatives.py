@@ -10,43 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ntkfast._arrays import FloatArray, as_floats, check_finite, is_same
+from ntkfast._arrays import FloatArray
+from ntkfast._derivatives import (
+    Cotangent,
+    Doubles,
+    as_rows,
+    cotangents,
+    finite,
+    prepared_around,
+    quietly,
+    within,
+)
 from ntkfast._memory import zeros
-from ntkfast._ntkfast import NumericalError, Prepared, Program
+from ntkfast._ntkfast import Prepared, Program
 from ntkfast._ntkfast import derivatives as core_derivatives
 from ntkfast._ntkfast import weighted_derivatives as core_weighted
 from ntkfast._progress import Progress, reporting
-from ntkfast.kernels import KernelName, as_samples, check_pair
+from ntkfast.kernels import KernelName
 from ntkfast.linalg import matmul
 
-__all__ = [
-    "Cotangent",
-    "Doubles",
-    "Parameter",
-    "by_parameters",
-    "by_scales",
-    "check_rows",
-    "cotangents",
-    "jvp",
-    "prepared_around",
-    "two_sets",
-    "vjp",
-    "within",
-]
+__all__ = ["Parameter", "by_parameters", "by_scales", "jvp", "vjp"]
 
-Doubles: TypeAlias = npt.NDArray[np.float64]
 Parameter: TypeAlias = tuple[str, int | None]
-Cotangent: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike]
 
 # Results of the core for each pair, its tiles and strips, and pairs of a block of rows.
 _PLANES, _TILE, _STRIP, _NUMBERS = 4, 256, 64, 1 << 23
-# A fit for one scale knows no derivative by it: ranges are made so much wider.
-_WIDER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +62,7 @@ class _Rows:
     def divided(self, gradient: Doubles) -> Doubles:
         """Return the gradient by the rows from that by their unit vectors."""
         largest, norms = self.sizes
-        with _quietly():
+        with quietly():
             found: Doubles = gradient / norms / largest
         return found
 
@@ -89,7 +82,7 @@ def vjp(
     A network that is `prepared` must have fits for more than one scale.
     """
     alone = x2 is None  # x2 may also be x: two arguments that are the same samples
-    points, others, dtype = two_sets(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
@@ -97,7 +90,7 @@ def vjp(
     sums = [zeros(rows.points.shape, np.float64, "the gradient") for rows in (left, right)]
     prepared = prepared or prepared_around(program, left.points, others)
     memory = zeros((_rows_of_block(n, m), m), np.float64, "derivatives of a kernel")
-    with _quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
+    with quietly(), reporting(progress, f"{kernel.upper()} gradient", "row") as report:
         for rows in _blocks(n, m):
             own = left.points[rows]
             turned = memory[: len(own)]
@@ -139,8 +132,7 @@ def jvp(
                 "of the kernel move"
             )
         directions = (directions[0], directions[0])
-    check_rows(program)
-    points, others, dtype = two_sets(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     left = _Rows.of(points)
     right = left if others is None else _Rows.of(others)
     names = ("direction", "direction2")
@@ -152,7 +144,7 @@ def jvp(
     found = zeros((n, m), dtype, "the derivative of the kernel")
     prepared = prepared_around(program, left.points, others)
     planes = _Planes(prepared, kernel, right.points, n)
-    with _quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
+    with quietly(), reporting(progress, f"{kernel.upper()} derivative", "row") as report:
         for rows in _blocks(n, m):
             first = rows.start if others is None else None
             _, turned, ours, theirs = planes.of(left.points[rows], first)
@@ -184,8 +176,7 @@ def by_parameters(
 
     A network that is `prepared` must have fits for more than one scale.
     """
-    check_rows(program)
-    points, others, dtype = two_sets(program, x, x2, kernel)
+    points, others, dtype = as_rows(program, x, x2, kernel)
     n, m = len(points), len(points if others is None else others)
     found = zeros((len(parameters), n, m), dtype, "derivatives by parameters")
     prepared = prepared or prepared_around(program, points, others)
@@ -207,13 +198,12 @@ def by_scales(
     program: Program, x: npt.ArrayLike, *, kernel: KernelName, progress: Progress
 ) -> FloatArray:
     """Return the derivative of K(x, x) by the logarithm of a scale of each feature, (d, n, n)."""
-    check_rows(program)
-    points, _, dtype = two_sets(program, x, None, kernel)
+    points, _, dtype = as_rows(program, x, None, kernel)
     n, d = points.shape
     found = zeros((d, n, n), dtype, "derivatives by scales of features")
     rows_of = _Rows.of(points)
     planes = _Planes(prepared_around(program, points, None), kernel, points, n)
-    with _quietly(), reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
+    with quietly(), reporting(progress, f"{kernel.upper()} derivatives", "row") as report:
         for rows in _blocks(n, n):
             _, turned, ours, theirs = planes.of(points[rows], rows.start)
             for k, unit in enumerate(rows_of.unit.T):
@@ -224,49 +214,6 @@ def by_scales(
             if report is not None:
                 report(rows.stop, n)
     return found
-
-
-def check_rows(program: Program) -> None:
-    """Refuse networks on images, which have gradients by images alone."""
-    if program.spatial:
-        raise ValueError(
-            "this network takes images or sequences, whose kernels have gradients by the images "
-            "(ntk_vjp, nngp_vjp) but no other derivatives yet"
-        )
-
-
-def two_sets(
-    program: Program,
-    x: npt.ArrayLike,
-    x2: npt.ArrayLike | None,
-    kernel: KernelName,
-    rank: int | None = None,
-) -> tuple[Doubles, Doubles | None, np.dtype[Any]]:
-    """Return both sets in float64, and the type of results."""
-    if is_same(x, x2):
-        x2 = None
-    if x2 is None:
-        points = as_samples(program, x, "x", rank)
-        return points.astype(np.float64, copy=False), None, points.dtype
-    check_pair(x, x2, (kernel,))
-    points, others = (
-        as_samples(program, value, name, rank) for value, name in ((x, "x"), (x2, "x2"))
-    )
-    dtype = np.result_type(points, others)
-    return points.astype(np.float64, copy=False), others.astype(np.float64, copy=False), dtype
-
-
-def prepared_around(program: Program, x: Doubles, x2: Doubles | None) -> Prepared:
-    """Return the network ready for points and what is next to them."""
-    prepared = program.prepare(x, x2, None)
-    recipe = prepared.recipe
-    if not recipe["fits"]:
-        return prepared
-    fits = [
-        {**fit, "low": fit["low"] * (1 - _WIDER), "high": fit["high"] * (1 + _WIDER)}
-        for fit in recipe["fits"]
-    ]
-    return program.prepare_again({**recipe, "fits": fits})
 
 
 def _rows_of_block(n: int, m: int) -> int:
@@ -298,52 +245,11 @@ class _Planes:
         return planes
 
 
-def cotangents(g: Cotangent, n: int, m: int) -> Any:
-    """Return a function that gives some rows of g."""
-    if isinstance(g, tuple):
-        if len(g) != 2:
-            raise ValueError(f"g is a tuple of {len(g)} arrays; expected two factors (u, v)")
-        u, v = (_finite(part, f"g[{i}]") for i, part in enumerate(g))
-        if u.ndim != 2 or v.ndim != 2 or (len(u), len(v)) != (n, m) or u.shape[1] != v.shape[1]:
-            raise ValueError(
-                f"g has factors of shapes {u.shape} and {v.shape}; expected ({n}, k) and ({m}, k)"
-            )
-        return lambda rows: matmul(u[rows], v.T)
-    whole = _finite(g, "g")
-    if whole.shape != (n, m):
-        raise ValueError(f"g has shape {whole.shape}; expected ({n}, {m}), that of the kernel")
-    return lambda rows: whole[rows]
-
-
 def _direction(given: npt.ArrayLike | None, name: str, rows: _Rows) -> Doubles | None:
     """Return a direction divided by the norms."""
     if given is None:
         return None
-    move = _finite(given, name)
+    move = finite(given, name)
     if move.shape != rows.points.shape:
         raise ValueError(f"{name} has shape {move.shape}; expected {rows.points.shape}")
     return rows.divided(move)
-
-
-def _quietly() -> np.errstate:
-    """Leave out warnings of overflow by NumPy: `within` raises an error instead."""
-    return np.errstate(over="ignore", invalid="ignore")
-
-
-def within(values: Doubles, dtype: np.dtype[Any]) -> FloatArray:
-    """Return results in the type of the points."""
-    with _quietly():
-        found: FloatArray = values.astype(dtype, copy=False)
-    if not np.isfinite(found).all():
-        other = ", or pass points in float64" if dtype == np.float32 else ""
-        raise NumericalError(
-            f"derivatives exceed the range of {dtype}; scale g or the directions, or the "
-            f"points{other}"
-        )
-    return found
-
-
-def _finite(given: npt.ArrayLike, name: str) -> Doubles:
-    values = as_floats(given, name)
-    check_finite(values, name)
-    return values.astype(np.float64, copy=False)

@@ -18,6 +18,7 @@ from ntkfast.networks.architectures import cntk, mlp, myrtle, wide_resnet
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import Concatenate, Product, Residual, Serial, Sum
 from ntkfast.networks.description import register
+from ntkfast.networks.differential import derivative_gram, derivative_kernel
 from ntkfast.networks.elementwise import (
     Elementwise,
     Elu,
@@ -93,6 +94,8 @@ __all__ = [
     "Swish",
     "Tanh",
     "cntk",
+    "derivative_gram",
+    "derivative_kernel",
     "kernel_gradients",
     "mlp",
     "myrtle",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._derivatives import Cotangent
 from ntkfast._image_gradients import image_vjp
 from ntkfast._progress import Progress
-from ntkfast.derivatives import Cotangent, jvp, vjp
+from ntkfast.derivatives import jvp, vjp
 from ntkfast.kernels import KernelName
 
 if TYPE_CHECKING:

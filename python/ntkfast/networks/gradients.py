@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ntkfast._arrays import FloatArray
+from ntkfast._derivatives import check_rows
 from ntkfast._ntkfast import Program
 from ntkfast._progress import Progress
 from ntkfast._scalars import as_choice, as_flag
-from ntkfast.derivatives import Parameter, by_parameters, check_rows
+from ntkfast.derivatives import Parameter, by_parameters
 from ntkfast.kernels import KernelName, as_samples
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import as_first, leaves

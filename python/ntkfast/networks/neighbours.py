@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ntkfast._arrays import FloatArray
+from ntkfast._derivatives import Cotangent
 from ntkfast._ntkfast import NumericalError
-from ntkfast.derivatives import Cotangent, Parameter, by_parameters, vjp
+from ntkfast.derivatives import Parameter, by_parameters, vjp
 from ntkfast.kernels import KernelName, evaluate
 from ntkfast.networks.base import Network
 from ntkfast.networks.composition import leaves

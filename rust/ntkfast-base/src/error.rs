@@ -70,6 +70,13 @@ pub enum Error {
         /// Name of the output type.
         dtype: &'static str,
     },
+    /// A kernel has no derivatives at a sample that is nearly zero before a layer.
+    NoDerivative {
+        /// Where in the network, as the user wrote it.
+        layer: String,
+        /// Index of the sample.
+        row: usize,
+    },
     /// A function given by its values failed.
     Function {
         /// The name that users know.
@@ -224,6 +231,11 @@ impl fmt::Display for Error {
                     if *dtype == "float32" { ", or pass float64" } else { "" }
                 )
             }
+            Self::NoDerivative { layer, row } => write!(
+                out,
+                "the kernel of sample {row} has no derivatives that can be computed, as the sample is nearly zero before \
+                 {layer}: remove it, or put a Dense with b_std > 0 before {layer}"
+            ),
             Self::Function { name, reason } => {
                 write!(out, "{name} must map an array of numbers to as many finite numbers, but {reason}")
             }

@@ -19,7 +19,7 @@
 //! drivers run it once per row and then on tiles of pairs that stay in cache, each pair as the defect δ = 1 − ρ of its
 //! cosine and the cosine τ of its tangents: numbers of order one that lose no digits where inputs coincide. The
 //! [`dual`]s are written once against vector registers ([`simd`]); functions without a closed form are [`fitted`].
-//! [`flow`] filters the spectrum of a Gram matrix.
+//! [`smooth`] runs programs with second derivatives by the rows. [`flow`] filters the spectrum of a Gram matrix.
 
 #![cfg_attr(feature = "quick", allow(dead_code))] // the registers of other instruction sets
 
@@ -37,6 +37,8 @@ pub mod real;
 mod samples;
 pub mod scalar;
 pub mod simd;
+pub mod smooth;
+pub mod taylor;
 
 pub use model::{KernelFloat, Model};
 pub use ntkfast_base::{Error, Float, Result, error, memory, parallel, reserve};

@@ -5,7 +5,7 @@
 
 mod derivatives;
 
-pub use derivatives::{derivatives, image_gradients, weighted_derivatives};
+pub use derivatives::{derivatives, image_gradients, taylor_coefficients, weighted_derivatives};
 
 use crate::error::{Error, Result};
 use crate::kernel::{self, Mirrored, Outputs, Points, Rows, Wanted, Workload};

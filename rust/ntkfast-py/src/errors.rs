@@ -28,6 +28,7 @@ pub fn to_python(error: &Error) -> PyErr {
         | Error::NotFiniteAt { .. }
         | Error::NotSymmetric { .. }
         | Error::Unprepared { .. }
+        | Error::NoDerivative { .. }
         | Error::Recipe(_) => PyValueError::new_err(text),
         Error::NotPositiveDefinite { .. }
         | Error::NoConvergence { .. }

@@ -26,6 +26,7 @@ mod linalg;
 mod prepared;
 mod program;
 mod samples;
+mod taylor;
 mod trace;
 
 use ntkfast_core::simd::Level;
@@ -149,6 +150,8 @@ fn _ntkfast(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(derivatives::derivatives, module)?)?;
     module.add_function(wrap_pyfunction!(derivatives::weighted_derivatives, module)?)?;
     module.add_function(wrap_pyfunction!(derivatives::image_gradients, module)?)?;
+    module.add_function(wrap_pyfunction!(taylor::taylor, module)?)?;
+    module.add_function(wrap_pyfunction!(taylor::taylor_exponents, module)?)?;
     module.add_function(wrap_pyfunction!(linalg::eigh, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky, module)?)?;
     module.add_function(wrap_pyfunction!(factor::cholesky_solve, module)?)?;

@@ -4,12 +4,14 @@
 //! δ' = δ − w·(sin θ − θ cos θ)/π and E[φ'φ'] ∝ 1 − wθ/π. For ρ < 0 the same functions of the mirrored angle
 //! π − θ apply.
 
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::angle_within;
+use crate::taylor::{Series, Taylor};
 use std::f64::consts::FRAC_1_PI;
 
 /// a·min(x, 0) + b·max(x, 0).
@@ -107,5 +109,27 @@ impl AbRelu {
             },
             slope: N::select(negative, angle.theta.mul_add(kink_over_pi, rest), slope),
         }
+    }
+}
+
+impl Smooth for AbRelu {
+    fn roughness(&self) -> Option<&'static str> {
+        (self.a != self.b).then_some("it has a kink at 0")
+    }
+
+    fn slots(&self) -> usize {
+        0
+    }
+
+    fn row(&self, _p: Series, _slots: &mut [Series]) {}
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        _left: impl RowSeries<N>,
+        _right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        Covariances { value: k.scaled(self.a * self.a), slope: Taylor::constant(self.a * self.a, k.degree) }
     }
 }

@@ -9,6 +9,7 @@
 //! differences A(s) − A and A(t) − A where the norms are close, and directly where they are not.
 
 use super::arcsine::{Arcsine, arcsine};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
@@ -17,6 +18,7 @@ use crate::real::Real;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::atan2;
+use crate::taylor::{Series, Taylor};
 use std::f64::consts::{FRAC_2_PI, PI, SQRT_2};
 
 /// a·erf(bx) + c.
@@ -138,5 +140,32 @@ impl Dual for Erf {
 
     fn offset(&self) -> f64 {
         self.c
+    }
+}
+
+impl Smooth for Erf {
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots[0] = (p * (2.0 * self.b * self.b) + 1.0).powf(-0.5);
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let (l, r) = (left.get(0), right.get(0));
+        let (a, b) = (self.a * self.a, self.b * self.b);
+        let z = k.between(l, r).scaled(2.0 * b);
+        let steep = z.times(&z).scaled(-1.0).shifted(1.0).inverse_root();
+        Covariances {
+            value: z.asin(steep.value()).scaled(a * FRAC_2_PI),
+            slope: steep.between(l, r).scaled(a * b * 2.0 * FRAC_2_PI),
+        }
     }
 }

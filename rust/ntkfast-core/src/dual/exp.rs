@@ -5,12 +5,14 @@
 //! kernel of the function times b².
 
 use super::sin::{size, squeezed};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
+use crate::taylor::{Series, Taylor};
 
 /// a·e^{bx}, or √2·a·sin(bx + π/4).
 #[derive(Clone, Debug, PartialEq)]
@@ -59,5 +61,29 @@ impl Dual for Exp {
 
     fn is_odd(&self) -> bool {
         false
+    }
+}
+
+impl Smooth for Exp {
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots[0] = p;
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let (a, b) = (self.a * self.a, self.b * self.b);
+        let mean =
+            Taylor::sum_of(left.get(0), right.get(0), k.degree).scaled(if self.wave { -0.5 } else { 0.5 });
+        let value = mean.plus(k).scaled(b).exp().scaled(a);
+        Covariances { value, slope: value.scaled(b) }
     }
 }

@@ -3,6 +3,7 @@
 //! A map of kernels rather than a function of one Gaussian value: homogeneous of degree 1 in either row's
 //! standard deviation, and δ' = 1 − e^{−γδ}. What stands for E[φ'φ'] is its derivative by k, γ·e^{γ(ρ + shift)}.
 
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
+use crate::taylor::{Series, Taylor};
 
 /// √(pq)·e^{γ(ρ + shift)}, γ ≥ 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,5 +59,27 @@ impl Dual for ExpNormalized {
 
     fn is_odd(&self) -> bool {
         false
+    }
+}
+
+impl Smooth for ExpNormalized {
+    fn slots(&self) -> usize {
+        2
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots.copy_from_slice(&[-0.5, 0.5].map(|power| p.powf(power)));
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let cosine = k.between(left.get(0), right.get(0));
+        let factor = cosine.shifted(self.shift).scaled(self.gamma).exp();
+        Covariances { value: factor.between(left.get(1), right.get(1)), slope: factor.scaled(self.gamma) }
     }
 }

@@ -14,12 +14,14 @@
 //!   Λ(y) = ln[sinh(y/2)/(y/2)] is a short series, since y ≤ ½.
 
 use super::envelope::{self, EnvelopeRow, overlap, vast};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
+use crate::taylor::{Series, Taylor};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// e^{−x²}·sin x.
@@ -150,5 +152,37 @@ impl Dual for Gabor {
 
     fn is_odd(&self) -> bool {
         true
+    }
+}
+
+impl Smooth for Gabor {
+    fn slots(&self) -> usize {
+        2
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots.copy_from_slice(&[(p * 2.0 + 1.0).powf(-0.5), p]);
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        // With d = (1 + 2p)(1 + 2q) − 4k², the kernel is e^{−A}·sinh(k/d)/√d, A = ½ − (1 + p + q)/2d.
+        let (l, r) = (left.get(0), right.get(0));
+        let z = k.between(l, r).scaled(2.0);
+        let root = z.times(&z).scaled(-1.0).shifted(1.0).inverse_root().between(l, r);
+        let inverse = root.times(&root);
+        let ratio = k.times(&inverse);
+        let [sinh, cosh] = ratio.sinh_cosh();
+        let sum = Taylor::sum_of(left.get(1), right.get(1), k.degree).shifted(1.0);
+        let fall = sum.times(&inverse).scaled(0.5).shifted(-0.5); // −A
+        let scale = fall.exp().times(&root);
+        let first = ratio.times(&fall.shifted(1.0)).times(&sinh);
+        let second = inverse.times(&k.times(&ratio).scaled(8.0).shifted(1.0)).times(&cosh);
+        Covariances { value: scale.times(&sinh), slope: scale.times(&first.scaled(8.0).plus(&second)) }
     }
 }

@@ -4,11 +4,13 @@
 //! values they are 1/√(1 + e) and ρ/(1 + e)^{3/2}; with t = √(1 + e), δ' = 1 − 1/t = e/(t² + t).
 
 use super::envelope::{self, EnvelopeRow, overlap, vast};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
+use crate::taylor::{Series, Taylor};
 
 /// a·e^{bx²}.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,5 +64,33 @@ impl Dual for Gaussian {
 
     fn is_odd(&self) -> bool {
         false
+    }
+}
+
+impl Smooth for Gaussian {
+    fn slots(&self) -> usize {
+        2
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        let root = (p * (-2.0 * self.b) + 1.0).powf(-0.5);
+        slots.copy_from_slice(&[root, root * root * root]);
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let (a, b) = (self.a * self.a, self.b * self.b);
+        let z = k.between(left.get(0), right.get(0)).scaled(-2.0 * self.b);
+        let steep = z.times(&z).scaled(-1.0).shifted(1.0).inverse_root();
+        let cube = steep.times(&steep).times(&steep);
+        Covariances {
+            value: steep.between(left.get(0), right.get(0)).scaled(a),
+            slope: k.times(&cube).between(left.get(1), right.get(1)).scaled(4.0 * a * b),
+        }
     }
 }

@@ -18,6 +18,7 @@
 
 use super::arcsine::arcsine;
 use super::blend::{blend, shares};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
@@ -26,6 +27,7 @@ use crate::real::Real;
 use crate::scalar::Scalar;
 use crate::simd::Number;
 use crate::simd::math::polynomial;
+use crate::taylor::{Series, Taylor};
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, FRAC_PI_2, TAU};
 
 /// x·Φ(x).
@@ -173,5 +175,39 @@ impl Dual for Gelu {
 
     fn is_odd(&self) -> bool {
         false
+    }
+}
+
+impl Smooth for Gelu {
+    fn slots(&self) -> usize {
+        4
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        let root = (p + 1.0).powf(-0.5);
+        let square = root * root;
+        slots.copy_from_slice(&[root, p * root, square, p * square]);
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let z = k.between(left.get(0), right.get(0));
+        let square = z.times(&z);
+        let rest = square.scaled(-1.0).shifted(1.0);
+        let steep = rest.inverse_root();
+        let angle = z.asin(steep.value());
+        let bent = square.times(&steep).between(left.get(0), right.get(0));
+        let bent = rest.times(&steep).between(left.get(1), right.get(1)).plus(&bent);
+        let value = bent.plus(&k.times(&angle)).scaled(FRAC_1_PI / 2.0).plus(&k.scaled(0.25));
+        let outer = Taylor::product_of(left.get(3), right.get(3), k.degree);
+        let factor =
+            steep.times(&steep).shifted(1.0).between(left.get(2), right.get(2)).minus(&outer).shifted(1.0);
+        let slope = z.times(&steep).times(&factor).plus(&angle).scaled(FRAC_1_PI / 2.0).shifted(0.25);
+        Covariances { value, slope }
     }
 }

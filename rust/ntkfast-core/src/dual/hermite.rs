@@ -6,11 +6,13 @@
 
 use super::degree::degree;
 use super::series::{Orders, normalise};
+use super::smooth::{Covariances, RowSeries, Smooth, power_series};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::Description;
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
+use crate::taylor::{Series, Taylor};
 
 /// He_n/√n!.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,5 +112,30 @@ impl Normalised {
         let linear = if self.is_odd() { scale } else { R::from(1.0) };
         let size = (scale * 2.0 * scale - 1.0).max(R::from(1.0));
         size.powi(half) * linear * normalise(constants)
+    }
+}
+
+impl Smooth for Hermite {
+    fn slots(&self) -> usize {
+        self.value.degree + 1
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots.fill(Series::default());
+        let mut power = Series([1.0, 0.0, 0.0]);
+        for (j, factor) in self.value.factors.iter().rev().enumerate() {
+            slots[self.value.degree - 2 * j] = power * *factor;
+            power = power * (p - 1.0);
+        }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        power_series(self.value.degree + 1, k, left, right)
     }
 }

@@ -24,6 +24,7 @@ mod rectified_monomial;
 mod series;
 mod sign;
 mod sin;
+mod smooth;
 
 pub use abrelu::AbRelu;
 pub use erf::Erf;
@@ -37,6 +38,7 @@ pub use polynomial::Polynomial;
 pub use rectified_monomial::RectifiedMonomial;
 pub use sign::Sign;
 pub use sin::Sin;
+pub(crate) use smooth::{RowSeries, Smooth, power_series};
 
 use crate::description::Description;
 use crate::error::Result;

@@ -11,11 +11,13 @@
 
 use super::degree::HIGHEST;
 use super::series::{Orders, normalise};
+use super::smooth::{Covariances, RowSeries, Smooth, power_series};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::description::{Description, Value};
 use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
+use crate::taylor::{Series, Taylor};
 use std::ops::Mul;
 
 /// Σ a_j x^j.
@@ -205,5 +207,43 @@ impl Mul for Scaled {
     fn mul(self, other: Self) -> Self {
         let Self { mantissa, exponent } = Self::new(self.mantissa * other.mantissa);
         Self { mantissa, exponent: exponent + self.exponent + other.exponent }
+    }
+}
+
+impl Smooth for Polynomial {
+    fn slots(&self) -> usize {
+        self.highest() + 1
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots.fill(Series::default());
+        let mut powers = vec![Series([1.0, 0.0, 0.0])];
+        for power in &self.value.powers {
+            let parity = power.degree % 2;
+            while powers.len() <= power.degree / 2 {
+                powers.push(powers[powers.len() - 1] * p);
+            }
+            for (i, unit) in power.unit.iter().enumerate() {
+                let factor = (power.size * Scaled::new(*unit)).to_f64();
+                let slot = &mut slots[2 * i + parity];
+                *slot = *slot + powers[power.degree / 2 - i] * factor;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        power_series(self.highest() + 1, k, left, right)
+    }
+}
+
+impl Polynomial {
+    fn highest(&self) -> usize {
+        self.value.powers.last().map_or(0, |power| power.degree)
     }
 }

@@ -18,6 +18,7 @@
 //! is t²/G roundings: that of 1 − η at t² = G, ever less for closer norms.
 
 use super::blend::{blend, shares};
+use super::smooth::{Covariances, RowSeries, Smooth};
 use super::{Cosine, Dual, DualConstants, Response, RowResponse};
 use crate::Float;
 use crate::description::Description;
@@ -25,6 +26,7 @@ use crate::error::Result;
 use crate::real::Real;
 use crate::simd::Number;
 use crate::simd::math::decay;
+use crate::taylor::{Series, Taylor};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// a·sin(bx + c + quarters·π/2), quarters 0 or 1: the last makes it a cosine without rounding c.
@@ -188,5 +190,34 @@ impl Dual for Sin {
 
     fn is_odd(&self) -> bool {
         self.even == 0.0
+    }
+}
+
+impl Smooth for Sin {
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn row(&self, p: Series, slots: &mut [Series]) {
+        slots[0] = p;
+    }
+
+    #[inline(always)]
+    fn pair<N: Number>(
+        &self,
+        k: &Taylor<N>,
+        left: impl RowSeries<N>,
+        right: impl RowSeries<N>,
+    ) -> Covariances<N> {
+        let (a, b) = (self.a * self.a, self.b * self.b);
+        let (odd, even) = (self.odd * self.odd, self.even * self.even);
+        let mean = Taylor::sum_of(left.get(0), right.get(0), k.degree).scaled(0.5);
+        let waves = [k.minus(&mean), k.scaled(-1.0).minus(&mean)];
+        let cosh = waves[0].scaled(b).exp().plus(&waves[1].scaled(b).exp()).scaled(0.5);
+        let sinh = cosh.times(&k.scaled(b).tanh());
+        Covariances {
+            value: sinh.scaled(odd).plus(&cosh.scaled(even)).scaled(a),
+            slope: cosh.scaled(odd).plus(&sinh.scaled(even)).scaled(a * b),
+        }
     }
 }

@@ -21,6 +21,7 @@
 
 pub(crate) mod chebyshev;
 mod check;
+mod expansion;
 mod fit;
 mod forms;
 mod grid;
@@ -36,6 +37,7 @@ mod series;
 mod sizes;
 mod values;
 
+pub(crate) use expansion::Expansion;
 use fit::fit;
 pub use integrated::{Integrated, SIDE_SLOTS, sides};
 pub use pair::{Grouped, PACKS_AT_ONCE};

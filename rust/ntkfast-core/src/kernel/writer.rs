@@ -73,7 +73,7 @@ impl<T: Scalar> Target<'_, T> {
     }
 
     /// Write a band at its place; where it is to be mirrored, without what is below the diagonal.
-    pub(super) fn band(
+    pub(crate) fn band(
         &self,
         rows: &Range<usize>,
         columns: &Range<usize>,

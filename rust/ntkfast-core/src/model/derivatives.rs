@@ -1,11 +1,13 @@
 //! The entry points for derivatives, in double precision.
 
+use super::Model;
 use crate::error::{Error, Result};
-use crate::kernel::{self, Outputs, Rows, Variables, Wanted, Weighted};
+use crate::kernel::{self, Outputs, Rows, Target, Variables, Wanted, Weighted};
 use crate::parallel::Job;
 use crate::planes::{self, ImageWeights, Images};
 use crate::program::Prepared;
 use crate::samples::{self, Samples};
+use crate::smooth::{self, Pairs};
 
 /// The kernels of all pairs of two sets of rows with their derivatives, see [`kernel::derivatives`].
 ///
@@ -48,6 +50,21 @@ pub fn image_gradients(
     job: &Job,
 ) -> Result<Vec<Vec<f64>>> {
     planes::gradients(prepared, sets, weights, job)
+}
+
+/// The Taylor coefficients of kernels of all pairs, see [`smooth::taylor`].
+///
+/// # Errors
+/// As there.
+pub fn taylor_coefficients(
+    model: &Model,
+    pairs: &Pairs<'_>,
+    degree: usize,
+    ntk: bool,
+    out: &[Target<'_, f64>],
+    job: &Job,
+) -> Result<()> {
+    smooth::taylor(&model.program, pairs, degree, ntk, out, job)
 }
 
 fn both_rows([left, right]: [Samples<'_, f64>; 2]) -> Result<[Rows<'_, f64>; 2]> {
