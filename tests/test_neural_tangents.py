@@ -296,6 +296,10 @@ def test_refusals() -> None:
         stax.AvgPool((2, 2), padding="SAME", normalize_edges=True)
     with pytest.raises(NotImplementedError, match="nngp_fn"):
         stax.Elementwise(nngp_fn=lambda a, b, c: a)
+    with pytest.raises(NotImplementedError, match=r"stax.GlobalSelfAttention is not provided"):
+        stax.GlobalSelfAttention  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'Foo'"):
+        stax.Foo  # noqa: B018
     with pytest.raises(ValueError, match="the network ends in several branches"):
         stax.serial(stax.FanOut(2))[2](X)
     with pytest.raises(ValueError, match="parallel has 3 branches, and its input has 2"):

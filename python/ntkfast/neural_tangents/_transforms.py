@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,36 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import ntkfast as nk
+from ntkfast._callbacks import call, once
 from ntkfast.neural_tangents._arrays import as_numpy, is_traced
 from ntkfast.neural_tangents._compute import compute
 from ntkfast.neural_tangents._spec import Node, leaves, native
 
-__all__ = ["call", "traced"]
-
-
-def call(function: Callable[..., Any], shapes: Any, *arguments: Any) -> Any:
-    """Call a function of NumPy arrays, once for each entry of a batch under `jax.vmap`."""
-
-    def plain(*given: Any) -> Any:
-        return function(*map(np.asarray, given))
-
-    try:
-        return jax.pure_callback(plain, shapes, *arguments, vmap_method="sequential")
-    except TypeError:  # before JAX 0.4.34
-        return jax.pure_callback(plain, shapes, *arguments, vectorized=False)
-
-
-def once(function: Callable[..., Any]) -> Any:
-    """Return a function whose derivative is refused by name."""
-    own = jax.custom_jvp(function)
-
-    @own.defjvp
-    def refuse(primals: Any, tangents: Any) -> Any:
-        raise TypeError(
-            "kernels of ntkfast are differentiated once; second derivatives are not provided"
-        )
-
-    return own
+__all__ = ["traced"]
 
 
 def traced(

@@ -1,5 +1,7 @@
 """The layers of neural-tangents, by their old names and arguments."""
 
+from typing import Any
+
 from ntkfast.neural_tangents._activations import (
     ABRelu,
     Abs,
@@ -85,3 +87,32 @@ __all__ = [
     "repeat",
     "serial",
 ]
+
+# Names of the old library that are not provided, and what to do instead.
+_MISSING = {
+    "layer": "layers of one's own: use ElementwiseNumerical for an activation",
+    "requires": "layers of one's own",
+    "supports_masking": "layers of one's own",
+    "unmask_fn": "masks: cut sequences to one length",
+    "Affine": "use Dense on rows, or a scale of the targets",
+    "Aggregate": "graphs",
+    "AggregateImplementation": "graphs",
+    "ConvLocal": "convolutions with weights of their own at each position",
+    "ConvTranspose": "transposed convolutions",
+    "DotGeneral": "constant operators on positions: apply them to the samples",
+    "GlobalSelfAttention": "attention",
+    "AttentionMechanism": "attention",
+    "PositionalEmbedding": "attention",
+    "ImageResize": "resizing: apply it to the samples",
+    "Index": "slices of positions: apply them to the samples",
+    "Slice": "slices of positions: apply them to the samples",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MISSING:
+        raise NotImplementedError(
+            f"stax.{name} is not provided by ntkfast.neural_tangents ({_MISSING[name]}); "
+            "docs/from-neural-tangents.md lists what is"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
