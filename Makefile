@@ -12,7 +12,8 @@ export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # JAX warns of forks once it is imported, and other tests fork.
-APART := --ignore=tests/oracle --ignore=tests/test_jax.py
+IN_JAX := tests/test_jax.py tests/test_neural_tangents_jax.py
+APART := --ignore=tests/oracle $(IN_JAX:%=--ignore=%)
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
@@ -26,7 +27,7 @@ test: build .venv/.oracle ## Rust and Python tests
 	cargo test --locked --release --workspace
 	$(PYTEST) $(APART) -m "not alone" -n auto --dist worksteal
 	$(PYTEST) $(APART) -m alone
-	$(PYTEST) tests/test_jax.py
+	$(PYTEST) $(IN_JAX) -n 2
 
 test-dask: build ## tests of dask arrays, and of a cluster on this machine
 	$(BIN)/python -m pip install 'dask[array,distributed]>=2025.1' "zarr>=3; python_version >= '3.11'"
@@ -34,7 +35,7 @@ test-dask: build ## tests of dask arrays, and of a cluster on this machine
 
 test-jax: build ## tests of kernels in JAX
 	$(BIN)/python -m pip install 'jax>=0.4.30'
-	$(PYTEST) tests/test_jax.py
+	$(PYTEST) $(IN_JAX) -n 2
 
 test-torch: build ## tests of kernels in PyTorch
 	$(BIN)/python -m pip install 'torch>=2.2'

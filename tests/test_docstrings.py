@@ -12,7 +12,9 @@ NAMES = [
     module.name
     for module in pkgutil.walk_packages(nk.__path__, "ntkfast.")
     # Those of other packages are run where these are needed.
-    if not module.name.endswith(("__main__", "_ntkfast", ".jax", ".torch"))
+    if not module.name.endswith(
+        ("__main__", "_ntkfast", ".jax", ".torch", "._callbacks", "._transforms")
+    )
     and ".sklearn" not in module.name
 ]
 PUBLIC = {name: getattr(nk, name) for name in nk.__all__ if not name.startswith("__")}

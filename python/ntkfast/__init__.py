@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ntkfast import jax as jax
+    from ntkfast import neural_tangents as neural_tangents
     from ntkfast import plots
     from ntkfast import sklearn as sklearn
     from ntkfast import torch as torch
@@ -200,7 +201,7 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> "ModuleType":
         # Imported on first access, because nothing else depends on them. `sklearn`, `jax` and
         # `torch` require packages of these names, so `import *` does not include them.
-        if name in ("plots", "sklearn", "jax", "torch"):
+        if name in ("plots", "sklearn", "jax", "torch", "neural_tangents"):
             from importlib import import_module
 
             return import_module(f"ntkfast.{name}")

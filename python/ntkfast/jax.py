@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ntkfast._optional import MissingExtraError
 from ntkfast._scalars import as_choice
 from ntkfast.kernels import KernelName, as_others
@@ -20,6 +18,8 @@ try:
     import jax.numpy as jnp
 except ImportError as error:
     raise MissingExtraError("ntkfast.jax", "jax", "jax") from error
+
+from ntkfast._callbacks import call, once
 
 
 def kernel(network: Network, *, kernel: KernelName = "ntk") -> Callable[..., Any]:
@@ -86,15 +86,15 @@ def _between(network: Network, name: KernelName) -> Any:
     @jax.custom_vjp
     def between(x: Any, x2: Any) -> Any:
         shape = jax.ShapeDtypeStruct((len(x), len(x2)), x.dtype)
-        return _called(lambda x, x2: value(as_others(x, x2), x2), shape, x, x2)
+        return call(lambda x, x2: value(as_others(x, x2), x2), shape, x, x2)
 
     def forward(x: Any, x2: Any) -> Any:
         return between(x, x2), (x, x2)
 
-    @_once
+    @once
     def gradients(x: Any, x2: Any, g: Any) -> Any:
         shapes = jax.ShapeDtypeStruct(x.shape, x.dtype), jax.ShapeDtypeStruct(x2.shape, x2.dtype)
-        return _called(lambda x, x2, g: vjp(as_others(x, x2), x2, g), shapes, x, x2, g)
+        return call(lambda x, x2, g: vjp(as_others(x, x2), x2, g), shapes, x, x2, g)
 
     between.defvjp(forward, lambda points, g: gradients(*points, g))
     return between
@@ -105,36 +105,14 @@ def _gram(network: Network, name: KernelName) -> Any:
 
     @jax.custom_vjp
     def gram(x: Any) -> Any:
-        return _called(value, jax.ShapeDtypeStruct((len(x), len(x)), x.dtype), x)
+        return call(value, jax.ShapeDtypeStruct((len(x), len(x)), x.dtype), x)
 
-    @_once
+    @once
     def gradient(x: Any, g: Any) -> Any:
-        return _called(lambda x, g: vjp(x, None, g), jax.ShapeDtypeStruct(x.shape, x.dtype), x, g)
+        return call(lambda x, g: vjp(x, None, g), jax.ShapeDtypeStruct(x.shape, x.dtype), x, g)
 
     gram.defvjp(lambda x: (gram(x), x), lambda x, g: (gradient(x, g),))
     return gram
-
-
-def _called(function: Callable[..., Any], shapes: Any, *arguments: Any) -> Any:
-    """Call a function of NumPy arrays."""
-
-    def call(*given: Any) -> Any:
-        return function(*map(np.asarray, given))
-
-    return jax.pure_callback(call, shapes, *arguments, vmap_method="sequential")
-
-
-def _once(function: Callable[..., Any]) -> Any:
-    """Return a function whose derivative is refused by name."""
-    own = jax.custom_jvp(function)
-
-    @own.defjvp
-    def refuse(primals: Any, tangents: Any) -> Any:
-        raise TypeError(
-            "kernels of ntkfast are differentiated once; second derivatives are not provided"
-        )
-
-    return own
 
 
 def _as_points(network: Network, x: Any, name: str) -> Any:
