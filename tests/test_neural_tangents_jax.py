@@ -263,6 +263,15 @@ def test_expansions() -> None:
     np.testing.assert_array_equal(linear, nt.taylor_expand(apply_fn, params, 1)(moved, X))
 
 
+def test_activations_in_jax_are_evaluated_in_double_precision() -> None:
+    jax.config.update("jax_enable_x64", False)
+    pair = [
+        stax.serial(stax.Dense(1), activation, stax.Dense(1))[2](X, None, "ntk")
+        for activation in (stax.ElementwiseNumerical(jnp.sin, deg=25), stax.Sin())
+    ]
+    np.testing.assert_allclose(*pair, rtol=1e-9, atol=1e-10)
+
+
 def test_dropout_draws_with_a_key() -> None:
     init_fn, apply_fn, _ = stax.serial(stax.Dense(2000), stax.Dropout(0.5), stax.Dense(1))
     _, params = init_fn(jax.random.PRNGKey(0), X.shape)

@@ -221,3 +221,24 @@ def test_helpers() -> None:
     assert both(1.0, "b") == 2.0
     assert both(1.0, ("b", "a")) == (2.0, 1.0)
     assert both(1.0)._fields == ("a", "b")
+
+
+def test_shapes_that_do_not_fit() -> None:
+    expected = r"k_train_train has shape \(6, 6\) and y_train has shape \(4, 1\)"
+    loss = lambda f, y: (0.0, f - y)  # noqa: E731
+    kernels = KERNEL_FN(X, None, ("nngp", "ntk"))
+    with pytest.raises(ValueError, match=expected):
+        predict.gradient_descent_mse(THETA, Y[:4, :1])
+    with pytest.raises(ValueError, match=expected):
+        predict.gradient_descent(loss, THETA, Y[:4, :1])
+    with pytest.raises(ValueError, match=expected):
+        predict.gp_inference(kernels, Y[:4, :1])("ntk", CROSS)
+    with pytest.raises(ValueError, match=expected):
+        predict.gradient_descent_mse_ensemble(KERNEL_FN, X, Y[:4, :1])(1.0, Z, "ntk")
+    columns = r"k_test_train has shape \(3, 5\), which is 5 columns; expected 6"
+    with pytest.raises(ValueError, match=columns):
+        predict.gradient_descent_mse(THETA, Y)(1.0, 0.0, 0.0, CROSS[:, :5])
+    with pytest.raises(ValueError, match=columns):
+        predict.gp_inference(kernels, Y)("ntkgp", CROSS[:, :5])
+    with pytest.raises(ValueError, match=columns):
+        predict.gradient_descent(loss, THETA, Y)(1.0, 0.0, 0.0, CROSS[:, :5])

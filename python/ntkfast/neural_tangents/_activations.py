@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from math import pi, sqrt
 from typing import Any
@@ -213,10 +214,15 @@ def Elementwise(
 
 
 def _on_arrays(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function of NumPy arrays; `fn` may be written in JAX."""
+    """Return a function of NumPy arrays in float64; `fn` may be written in JAX."""
 
     def function(x: Any) -> Any:
-        return np.asarray(fn(x), dtype=np.float64)
+        jax = sys.modules.get("jax")
+        if jax is None:
+            return np.asarray(fn(x), dtype=np.float64)
+        double = jax if hasattr(jax, "enable_x64") else jax.experimental
+        with double.enable_x64(True):
+            return np.asarray(fn(x), dtype=np.float64)
 
     function.__name__ = getattr(fn, "__name__", "function")
     function.__qualname__ = function.__name__

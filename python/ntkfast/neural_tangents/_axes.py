@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from ntkfast.neural_tangents._arrays import namespace
 
-__all__ = ["Axes", "Targets", "make_2d", "zipped"]
+__all__ = ["Axes", "Targets", "cross_matrix", "make_2d", "zipped"]
 
 Axes: TypeAlias = int | Sequence[int]
 
@@ -24,6 +24,17 @@ def make_2d(x: Any) -> Any:
     even, odd = range(0, x.ndim, 2), range(1, x.ndim, 2)
     rows, columns = prod(x.shape[a] for a in even), prod(x.shape[a] for a in odd)
     return namespace(x).transpose(x, (*even, *odd)).reshape(rows, columns)
+
+
+def cross_matrix(kernel: Any, columns: int, name: str = "k_test_train") -> Any:
+    """Return a kernel with other points as a matrix of so many columns."""
+    matrix = make_2d(kernel)
+    if matrix.shape[1] != columns:
+        raise ValueError(
+            f"{name} has shape {kernel.shape}, which is {matrix.shape[1]} columns; expected "
+            f"{columns}, as k_train_train has"
+        )
+    return matrix
 
 
 def zipped(matrix: Any, shape: Sequence[int], leading: Sequence[int] = ()) -> Any:
@@ -44,6 +55,17 @@ class Targets:
         self.traced = tuple(sorted(axis % y.ndim for axis in given)) if y.ndim > 1 else ()
         self.shape = y.shape
         self.traced_shape = tuple(y.shape[axis] for axis in self.traced)
+
+    def check(self, kernel: Any) -> None:
+        """Refuse targets that a kernel of the training points does not fit."""
+        rows = tuple(n for axis, n in enumerate(self.shape) if axis not in self.traced)
+        expected = tuple(n for n in rows for _ in range(2))
+        if tuple(kernel.shape) != expected:
+            raise ValueError(
+                f"k_train_train has shape {tuple(kernel.shape)} and y_train has shape "
+                f"{self.shape}; expected a kernel of shape {expected}, with trace_axes "
+                f"{self.traced}"
+            )
 
     @property
     def size(self) -> int:

@@ -72,6 +72,7 @@ def gradient_descent_mse_ensemble(
 
     def system(name: str) -> System:
         if name not in systems:
+            targets.check(getattr(own, name))
             systems[name] = System(getattr(own, name), diag_reg, diag_reg_absolute_scale)
         return systems[name]
 

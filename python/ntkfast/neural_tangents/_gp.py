@@ -6,7 +6,7 @@ import functools
 from typing import Any, NamedTuple
 
 from ntkfast.neural_tangents._arrays import like
-from ntkfast.neural_tangents._axes import Axes, Targets, make_2d, zipped
+from ntkfast.neural_tangents._axes import Axes, Targets, cross_matrix, make_2d, zipped
 from ntkfast.neural_tangents._get import Get, canonicalize_get, get_namedtuple
 from ntkfast.neural_tangents._mse import as_array
 from ntkfast.neural_tangents._system import System
@@ -71,6 +71,7 @@ def gp_inference(
     @functools.cache
     def system(name: str) -> System:
         kernel = _needed(k_train_train, name, "k_train_train")
+        targets.check(kernel)
         return System(kernel, diag_reg, diag_reg_absolute_scale)
 
     @get_namedtuple("Gaussians")
@@ -92,7 +93,7 @@ def gp_inference(
                 found[name] = mean if k_test_test is None else Gaussian(mean, zero)
                 continue
             k_td = _needed(k_test_train, kernel, "k_test_train")
-            rows, cross = k_td.shape[::2], make_2d(k_td)
+            rows, cross = k_td.shape[::2], cross_matrix(k_td, len(own.matrix))
             mean = cross @ own.solve(targets.matrix(y, own.matrix))
             mean = like(targets.outputs(mean, rows), *given)
             if k_test_test is None:

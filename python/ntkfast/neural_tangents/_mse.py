@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntkfast.neural_tangents._arrays import as_numpy, is_jax, like, namespace
-from ntkfast.neural_tangents._axes import Axes, Targets, make_2d
+from ntkfast.neural_tangents._axes import Axes, Targets, cross_matrix
 from ntkfast.neural_tangents._system import System
 
 __all__ = ["as_array", "gradient_descent_mse", "times"]
@@ -74,6 +74,7 @@ def gradient_descent_mse(
     y = as_array(y_train)
     system = System(k_train_train, diag_reg, diag_reg_absolute_scale)
     targets = Targets(y, trace_axes)
+    targets.check(system.kernel)
     wanted = targets.matrix(y, system.matrix)
 
     def predict_fn(
@@ -104,7 +105,9 @@ def gradient_descent_mse(
         else:
             weights = system.function(system.integral(moments, targets.size), -rest)
         k_td = as_array(k_td)
-        change = targets.outputs(make_2d(k_td) @ weights, k_td.shape[::2], leading)
+        change = targets.outputs(
+            cross_matrix(k_td, len(system.matrix)) @ weights, k_td.shape[::2], leading
+        )
         at_test = like(as_array(fx_test_0) + change, *given)
         return at_test if fx_train_0 is None else (at_train, at_test)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ntkfast._optional import MissingExtraError
 from ntkfast.neural_tangents._arrays import as_numpy, is_jax, like
-from ntkfast.neural_tangents._axes import Axes, Targets, make_2d
+from ntkfast.neural_tangents._axes import Axes, Targets, cross_matrix, make_2d
 from ntkfast.neural_tangents._mse import as_array
 
 __all__ = ["ODEState", "gradient_descent"]
@@ -64,6 +64,7 @@ def gradient_descent(
     """
     y, kernel = as_numpy(y_train), as_numpy(k_train_train)
     targets, matrix = Targets(y, trace_axes), make_2d(kernel)
+    targets.check(kernel)
     rows = kernel.shape[::2]
     gradient = _gradient(loss, y)
     friction = 0.0 if momentum is None else (1.0 - momentum) / np.sqrt(learning_rate)
@@ -87,7 +88,9 @@ def gradient_descent(
             raise ValueError("the state has momentum, and gradient_descent has none; pass momentum")
         has_test = state.fx_test is not None
         test_rows = np.shape(k_test_train)[::2] if has_test else ()
-        cross = make_2d(as_numpy(k_test_train)) if has_test else np.empty((0, len(matrix)))
+        cross = np.empty((0, len(matrix)))
+        if has_test:
+            cross = cross_matrix(as_numpy(k_test_train), len(matrix))
         kernels = np.vstack([matrix, cross])
         start = _start(state, targets, has_test, test_rows)
         flow = _Flow(kernels, gradient, targets, rows, momentum is not None, friction)
